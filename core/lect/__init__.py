@@ -1,0 +1,72 @@
+"""Language and task adapters composed row by row onto one frozen multilingual model.
+
+Importing this package imports neither torch nor transformers; the names below are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lect.backbones import Backbone, load_backbone
+    from lect.composition.part import Inner, Part, SiteContext
+    from lect.composition.stack import Stack, parse_stack
+    from lect.data.examples import Example
+    from lect.errors import UserError
+    from lect.heads import Head
+    from lect.hookspecs import hookimpl
+    from lect.host import Host
+    from lect.specs import (
+        BackboneSpec,
+        BuildContext,
+        CommandSpec,
+        Config,
+        HeadSpec,
+        MethodSpec,
+        MetricSpec,
+        ObjectiveSpec,
+        Problem,
+        ReaderSpec,
+        RouteSpec,
+    )
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Backbone": "lect.backbones",
+    "BackboneSpec": "lect.specs",
+    "BuildContext": "lect.specs",
+    "CommandSpec": "lect.specs",
+    "Config": "lect.specs",
+    "Example": "lect.data.examples",
+    "Head": "lect.heads",
+    "HeadSpec": "lect.specs",
+    "Host": "lect.host",
+    "Inner": "lect.composition.part",
+    "MethodSpec": "lect.specs",
+    "MetricSpec": "lect.specs",
+    "ObjectiveSpec": "lect.specs",
+    "Part": "lect.composition.part",
+    "Problem": "lect.specs",
+    "ReaderSpec": "lect.specs",
+    "RouteSpec": "lect.specs",
+    "SiteContext": "lect.composition.part",
+    "Stack": "lect.composition.stack",
+    "UserError": "lect.errors",
+    "hookimpl": "lect.hookspecs",
+    "load_backbone": "lect.backbones",
+    "parse_stack": "lect.composition.stack",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'lect' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

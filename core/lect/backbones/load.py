@@ -1,0 +1,245 @@
+"""Loading a backbone: a name that a plugin registers, a folder, or a model of the Hugging Face hub."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lect.backbones.anatomy import check_family
+from lect.backbones.backbone import Backbone
+from lect.backbones.hub import fetch_from_hub, is_hub_id
+from lect.backbones.quiet import quiet_transformers
+from lect.errors import BackboneError, nearest
+
+if TYPE_CHECKING:
+    from lect.host import Host
+    from lect.specs import BackboneSpec, Progress
+
+Pooling = Literal["mean", "first"]
+
+
+def load_backbone(
+    name: str,
+    *,
+    host: Host,
+    progress: Progress | None = None,
+    pooling: Pooling | None = None,
+    prefix: str | None = None,
+    revision: str | None = None,
+) -> Backbone:
+    """A backbone in float32, frozen and in evaluation mode.
+
+    Args:
+        name: a name that a plugin registers (those come first), an existing folder, or a hub id.
+        host: knows the registered names.
+        progress: told of what takes long: a first conversion, a download.
+        pooling: instead of what the plugin registers, or of ``mean``.
+        prefix: instead of what the plugin registers, or of none.
+        revision: a commit, tag or branch; for hub ids only.
+
+    Raises:
+        BackboneError: there is no such backbone, or it cannot be used; the message says what to do.
+        PluginError: the plugin that provides it is missing, broken or clashes with another.
+    """
+    spec = _registered(name, host)
+    folder = Path(name).expanduser()
+    is_folder = name != "" and folder.is_dir()
+    if revision is not None and (spec or is_folder):
+        raise BackboneError(f'"{name}" has no revisions', fix="leave revision out; it is for models of the hub")
+    if spec is not None:
+        folder, identity, commit = _prepared(name, host, progress), spec.identity, None
+    elif is_folder:
+        identity, commit = name, None
+    elif is_hub_id(name):
+        folder, commit = fetch_from_hub(name, revision, _known(host), progress)
+        identity = name
+    else:
+        raise BackboneError(
+            f'there is no folder "{name}"',
+            fix=f"name an existing folder, a hub id or a known name; {_nearest(name, host)}",
+        )
+    with quiet_transformers():
+        config = _read_config(folder)
+        model = _read_model(folder, config)
+        tokenizer = _read_tokenizer(folder, model)
+    return Backbone(
+        name=name,
+        identity=identity,
+        model=model,
+        tokenizer=tokenizer,
+        pooling=pooling or (spec.pooling if spec else "mean"),
+        prefix=prefix if prefix is not None else (spec.prefix if spec else ""),
+        revision=commit,
+        licence=spec.licence if spec else "",
+    )
+
+
+# ------------------------------------------------------------------------------------------------- registered names
+
+
+def _known(host: Host) -> list[str]:
+    return [spec.name for plugin in host.plugins for spec in host.offers(plugin, "backbone")]
+
+
+def _nearest(name: str, host: Host) -> str:
+    return nearest(name, _known(host))
+
+
+def _registered(name: str, host: Host) -> BackboneSpec | None:
+    from lect.host.bundled import BUNDLED
+
+    # A name that two plugins claim, or whose plugin is missing, is never looked for elsewhere: the host says why.
+    if name in _known(host) or ("backbone", name) in BUNDLED:
+        return host.spec("backbone", name)
+    return None
+
+
+def _prepared(name: str, host: Host, progress: Progress | None) -> Path:
+    with host.attributed(host.provided("backbone", name)) as spec:
+        return spec.prepare(progress or _no_progress)
+
+
+def _no_progress(_what: str, _share: float) -> None:
+    return None
+
+
+# ------------------------------------------------------------------------------------------------- what is in a folder
+
+
+def _read_config(folder: Path) -> Any:
+    from transformers import AutoConfig
+
+    path = folder / "config.json"
+    if not path.is_file():
+        raise BackboneError(
+            "this folder holds no model",
+            where=str(folder),
+            fix="name one with config.json, model.safetensors and a tokenizer",
+        )
+    try:
+        stated = json.loads(path.read_text(encoding="utf-8"))
+        family = stated.get("model_type") if isinstance(stated, dict) else None
+    except (OSError, ValueError) as error:
+        raise BackboneError(f"it cannot be read ({_first_line(error)})", where=str(path)) from error
+    if not isinstance(family, str):
+        raise BackboneError("it names no model_type", where=str(path), fix="save the model with transformers")
+    check_family(family)
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:
+        raise BackboneError(f"it cannot be used ({_first_line(error)})", where=str(path)) from error
+    if hasattr(config, "reference_compile"):
+        # ModernBERT would compile itself, which takes minutes and cannot be hooked into.
+        config.reference_compile = False
+    return config
+
+
+def _read_model(folder: Path, config: Any) -> Any:
+    import torch
+    from transformers import MODEL_MAPPING, AutoModel
+
+    _check_weights(folder)
+    options: dict[str, Any] = {}
+    kind = MODEL_MAPPING[type(config)]
+    if "add_pooling_layer" in inspect.signature(kind.__init__).parameters:
+        options["add_pooling_layer"] = False
+    if config.model_type == "modernbert":
+        # Its own choice, flash attention, joins the rows of a batch into one.
+        options["attn_implementation"] = "sdpa"
+    try:
+        model, report = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **options,
+        )
+    except Exception as error:
+        raise BackboneError(
+            f"its weights cannot be read ({_first_line(error)})", where=str(folder), fix="fetch or save the model again"
+        ) from error
+    _check_complete(folder, report)
+    model.requires_grad_(False)
+    return model.eval()
+
+
+def _check_weights(folder: Path) -> None:
+    """Refuse pickles, and files that are cut short: reading those may end the process."""
+    from safetensors import SafetensorError, safe_open
+
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        if any(folder.glob("pytorch_model*.bin")) or any(folder.glob("*.pt")):
+            raise BackboneError(
+                "its weights are pickled, and unpickling can run any code",
+                where=str(folder),
+                fix="convert them to safetensors, on a machine that may: model.save_pretrained(…) of a loaded model",
+            )
+        raise BackboneError(
+            "this folder has no weights", where=str(folder), fix="put model.safetensors beside config.json"
+        )
+    for file in files:
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise BackboneError(
+                f"the file is damaged ({_first_line(error)})", where=str(file), fix="fetch or save the model again"
+            ) from error
+
+
+def _check_complete(folder: Path, report: Mapping[str, Any]) -> None:
+    missing = sorted(report.get("missing_keys") or ())
+    if missing:
+        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        raise BackboneError(
+            f"its weights lack {missing[0]}{more}, which would be random",
+            where=str(folder),
+            fix="name a folder or hub id that holds the whole encoder",
+        )
+    if mismatched := sorted(str(entry[0]) for entry in report.get("mismatched_keys") or ()):
+        raise BackboneError(
+            f"its weights do not fit its config.json: {mismatched[0]} has another shape", where=str(folder)
+        )
+
+
+def _read_tokenizer(folder: Path, model: Any) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+    except Exception as error:
+        raise BackboneError(
+            f"its tokenizer cannot be read ({_first_line(error)})",
+            where=str(folder),
+            fix="put its tokenizer.json beside config.json",
+        ) from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise BackboneError(
+            "its tokenizer has no fast version", where=str(folder), fix="put a tokenizer.json beside config.json"
+        )
+    backend = tokenizer.backend_tokenizer
+    if backend.get_vocab_size(with_added_tokens=False) <= len(tokenizer.all_special_tokens):
+        # What transformers makes up where a folder has no tokenizer.
+        raise BackboneError("it has no tokenizer", where=str(folder), fix="put its tokenizer.json beside config.json")
+    rows = model.get_input_embeddings().weight.shape[0]
+    highest = max(backend.get_vocab(with_added_tokens=True).values())
+    if highest >= rows:
+        raise BackboneError(
+            f"its tokenizer has pieces up to id {highest:,}, and its model {rows:,} embeddings",
+            where=str(folder),
+            fix="name a folder whose tokenizer and model belong together",
+        )
+    return tokenizer
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = re.sub(r"\s+", " ", lines[0]).rstrip(".") if lines else type(error).__name__
+    return text if len(text) <= 200 else f"{text[:200]}…"

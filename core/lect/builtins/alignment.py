@@ -1,0 +1,89 @@
+"""Learning a language from translations: its sentence vectors are pulled to those of the frozen backbone.
+
+The target is the vector that a frozen stack (the bare backbone by default) gives the translation; it is computed once.
+Mean squared error as in multilingual distillation (Reimers and Gurevych 2020, equation 1), with a contrast among
+candidates by cosine and temperature (van den Oord et al. 2018, equation 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, mse_loss, normalize
+
+from lect.builtins.specs import AlignmentConfig
+from lect.composition.encode import EncodedRows
+from lect.composition.model import RoutedModel
+from lect.composition.vectors import sentence_vectors
+from lect.data.examples import Example
+from lect.training.objective import Batch, Loss, ObjectiveContext
+
+
+@dataclass(frozen=True)
+class _Aligned:
+    rows: EncodedRows
+    targets: Tensor
+    answers: Tensor
+    candidates: Tensor
+
+
+class AlignmentObjective:
+    """Mean squared error to the translations' frozen vectors, and a contrast among them."""
+
+    main_score = "recall@1"
+
+    def __init__(self, config: AlignmentConfig, context: ObjectiveContext) -> None:
+        self._config, self._context = config, context
+        translations = sorted({example.translation or "" for example in context.examples})
+        self._indices = {text: index for index, text in enumerate(translations)}
+        self._targets = self._vectors(context.model, translations)
+        self._directions = normalize(self._targets, dim=-1)
+
+    def lengths(self, examples: Sequence[Example]) -> list[int]:
+        """The pieces of each row."""
+        encodings = self._context.encoder.pieces([example.text for example in examples], self._context.stack)
+        return [len(encoding.ids) for encoding in encodings]
+
+    def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
+        """The rows, encoded, with the vectors of their translations."""
+        texts = [example.text for example in examples]
+        rows = self._context.encoder.encode(texts, [self._context.stack] * len(texts)).to(device)
+        indices = torch.tensor([self._indices[example.translation or ""] for example in examples])
+        if self._config.candidates == "all":
+            answers, candidates = indices, self._directions
+        else:
+            # Rows with the same translation are not told apart: both point at the first of them.
+            distinct, answers = torch.unique(indices, return_inverse=True)
+            candidates = self._directions[distinct]
+        aligned = _Aligned(rows, self._targets[indices].to(device), answers.to(device), candidates.to(device))
+        return Batch(aligned, len(examples), rows.pieces)
+
+    def loss(self, model: RoutedModel, batch: Batch) -> Loss:
+        """The weighted sum of both terms."""
+        aligned: _Aligned = batch.inputs
+        rows = aligned.rows
+        hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+        vectors = model.pool(hidden, rows.attention_mask).float()
+        distance = mse_loss(vectors, aligned.targets)
+        cosines = normalize(vectors, dim=-1) @ aligned.candidates.T
+        contrast = cross_entropy(cosines / self._config.temperature, aligned.answers)
+        total = self._config.distance * distance + self._config.contrast * contrast
+        return Loss(total, {"distance": float(distance.detach()), "contrast": float(contrast.detach())})
+
+    def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
+        """Retrieval of each row's translation among all of the examples' translations."""
+        from lect.evaluation.retrieval import ranks
+
+        translations = sorted({example.translation or "" for example in examples})
+        indices = {text: index for index, text in enumerate(translations)}
+        queries = sentence_vectors(model, self._context.encoder, [e.text for e in examples], self._context.stack)
+        answers = [indices[example.translation or ""] for example in examples]
+        found = ranks(queries.numpy(), self._vectors(model, translations).numpy(), answers)
+        return dict(self._context.metric["retrieval"].compute(answers, list(found)))
+
+    def _vectors(self, model: RoutedModel, texts: Sequence[str]) -> Tensor:
+        return sentence_vectors(model, self._context.encoder, texts, self._context.target)
+

@@ -1,0 +1,57 @@
+"""Full fine-tuning as a component: an own copy of every weight, used in place of the backbone's.
+
+What everything else is measured against. The backbone itself stays frozen, so that a fully tuned model can share a
+batch, row by row, with small components.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from torch import Tensor, nn
+
+from lect.composition.part import Inner, Part, SiteContext
+from lect.specs import BuildContext
+
+
+class FullPart(Part):
+    """A trainable copy of each module of the backbone that holds weights and no other modules."""
+
+    def __init__(self, context: BuildContext) -> None:
+        super().__init__()
+        self.copies = nn.ModuleDict(
+            {
+                path.replace(".", "/"): _own_copy(module)
+                for path, module in context.backbone.model.named_modules()
+                if next(module.children(), None) is None and next(module.parameters(), None) is not None
+            }
+        )
+
+    def sites(self) -> Iterable[str]:
+        """Every module that holds weights itself."""
+        return [name.replace("/", ".") for name in self.copies]
+
+    def reads_input(self, site: str) -> bool:
+        """Nothing of the backbone's is computed."""
+        return True
+
+    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+        """The output of the own copy."""
+        output: Tensor = self.copies[site.replace(".", "/")](inputs)
+        return output
+
+
+def _own_copy(module: nn.Module) -> nn.Module:
+    # Not a deep copy: while components are attached, a module's `forward` reaches the whole model.
+    own = copy.copy(module)
+    own.__dict__.pop("forward", None)
+    own._forward_hooks, own._forward_pre_hooks = OrderedDict(), OrderedDict()
+    own._parameters = {
+        name: None if value is None else nn.Parameter(value.detach().clone())
+        for name, value in module._parameters.items()
+    }
+    own._buffers = {name: None if value is None else value.clone() for name, value in module._buffers.items()}
+    return own
+

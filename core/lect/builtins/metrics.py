@@ -1,0 +1,77 @@
+"""Scores of classification and of retrieval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lect.specs import MetricSpec
+
+RECALL_AT = (1, 5, 10)
+_THREE = ("precision", "recall", "f1")
+
+
+def classification_scores(truth: Sequence[Any], predicted: Sequence[Any]) -> dict[str, float]:
+    """Accuracy, and precision, recall and F1: macro, micro, weighted and of every label (``f1[positive]``).
+
+    The labels are those that occur in `truth`. One that is only ever predicted has no row of its own to be right on:
+    it is no term of the averages, but each such prediction is a miss of the label it should have been. So micro
+    recall is the accuracy, and micro precision is above it where such labels were predicted. A score without a
+    denominator is 0 (scikit-learn's ``zero_division=0``).
+
+    Raises:
+        ValueError: there are no rows, or not as many predictions as rows.
+    """
+    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+
+    _check(truth, predicted)
+    true, answered = [str(label) for label in truth], [str(label) for label in predicted]
+    labels = sorted(set(true))
+    scores = {"accuracy": float(accuracy_score(true, answered))}
+    for average in ("macro", "micro", "weighted"):
+        three = precision_recall_fscore_support(true, answered, labels=labels, average=average, zero_division=0)
+        scores |= {f"{average}_{name}": float(three[place]) for place, name in enumerate(_THREE)}
+    each = precision_recall_fscore_support(true, answered, labels=labels, average=None, zero_division=0)
+    for row, label in enumerate(labels):
+        scores |= {f"{name}[{label}]": float(each[place][row]) for place, name in enumerate(_THREE)}
+    return scores
+
+
+def retrieval_scores(truth: Sequence[Any], predicted: Sequence[Any]) -> dict[str, float]:
+    """The share of queries answered among the first 1, 5 and 10, and the mean of one over the rank.
+
+    Args:
+        truth: the index, or the indices, of each query's correct candidate; only their number is used.
+        predicted: the rank of the best correct candidate of each query, 1 the first; see `lect.evaluation.retrieval`.
+
+    Raises:
+        ValueError: there are no queries, not as many ranks as queries, or a rank below 1.
+    """
+    _check(truth, predicted)
+    if min(predicted) < 1:
+        raise ValueError(f"ranks count from 1, not from {min(predicted)}")
+    scores = {f"recall@{k}": sum(rank <= k for rank in predicted) / len(predicted) for k in RECALL_AT}
+    return {**scores, "mrr": sum(1 / rank for rank in predicted) / len(predicted)}
+
+
+def _check(truth: Sequence[Any], predicted: Sequence[Any]) -> None:
+    if len(truth) != len(predicted):
+        raise ValueError(f"{len(truth)} rows and {len(predicted)} predictions")
+    if not len(truth):
+        raise ValueError("there are no rows to score")
+
+
+METRICS: tuple[MetricSpec, ...] = (
+    MetricSpec(
+        name="classification",
+        summary="accuracy, and precision, recall and F1: macro, micro, weighted and per label",
+        compute=classification_scores,
+        main="macro_f1",
+    ),
+    MetricSpec(
+        name="retrieval",
+        summary="the share found among the first 1, 5 and 10, and the mean reciprocal rank",
+        compute=retrieval_scores,
+        main="recall@1",
+    ),
+)

@@ -1,0 +1,40 @@
+"""What `lect` itself registers, through the same hooks as everyone else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lect.hookspecs import hookimpl
+from lect.specs import MethodSpec, MetricSpec, ObjectiveSpec, ReaderSpec
+
+
+@hookimpl
+def lect_register_methods() -> Iterable[MethodSpec]:
+    """Full fine-tuning, the yardstick."""
+    from lect.builtins.specs import METHODS
+
+    return METHODS
+
+
+@hookimpl
+def lect_register_objectives() -> Iterable[ObjectiveSpec]:
+    """Labelled rows, and translations."""
+    from lect.builtins.specs import OBJECTIVES
+
+    return OBJECTIVES
+
+
+@hookimpl
+def lect_register_readers() -> Iterable[ReaderSpec]:
+    """Tables and JSON lines."""
+    from lect.builtins.readers import READERS
+
+    return READERS
+
+
+@hookimpl
+def lect_register_metrics() -> Iterable[MetricSpec]:
+    """Classification and retrieval."""
+    from lect.builtins.metrics import METRICS
+
+    return METRICS

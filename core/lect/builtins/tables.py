@@ -1,0 +1,237 @@
+"""Rows of tables and of JSON lines, streamed, with the line each one starts on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lect.errors import DataError, nearest
+
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_ENDS = "save the file with line ends of one kind"
+_ONE_OBJECT = "write one object a line"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row.
+
+    Args:
+        values: by column.
+        where: where it stands.
+        named: where its columns are named: the header of a table, the row itself in JSON.
+    """
+
+    values: Mapping[str, Any]
+    where: str
+    named: str
+
+    def value(self, column: str, config_field: str) -> str:
+        """The text in a column.
+
+        Args:
+            config_field: the field of the reader's configuration that names the column, for the message.
+
+        Raises:
+            DataError: there is no such column, or what it holds is no text.
+        """
+        if column not in self.values:
+            raise _missing_column(column, list(self.values), self.named, config_field)
+        value = self.values[column]
+        if isinstance(value, str):
+            return _characters(value, column, self.where)
+        # Labels and keys are often numbers in JSON; a text that is one is a mistake.
+        if isinstance(value, int) and not isinstance(value, bool) and config_field in {"label", "key"}:
+            return str(value)
+        raise DataError(f'"{column}" holds {_kind(value)}, not a string', where=self.where, fix="make it a string")
+
+
+def table_rows(path: Path, where: str, delimiter: str, *, quoting: bool) -> Iterator[Row]:
+    """The rows below a table's header.
+
+    A blank line is no row. A byte order mark is no part of the first column's name.
+
+    Args:
+        where: how messages call the file.
+        quoting: whether a field in quotation marks may hold delimiters and line ends, as RFC 4180 has it.
+
+    Raises:
+        DataError: with the line.
+    """
+    records = _records(path, where, delimiter, quoting)
+    first = next(records, None)
+    if first is None:
+        raise DataError("the file is empty", where=where)
+    header, line = first
+    twice = next((name for place, name in enumerate(header) if name and name in header[:place]), None)
+    if twice is not None:
+        raise DataError(f'two columns are named "{twice}"', where=f"{where}, line {line}", fix="rename one of them")
+    named = f"{where}, line {line}"
+    for fields, line in records:
+        place = f"{where}, line {line}"
+        if len(fields) != len(header):
+            raise _wrong_count(fields, header, place, quoting)
+        yield Row(dict(zip(header, fields, strict=True)), place, named)
+
+
+def json_rows(path: Path, where: str) -> Iterator[Row]:
+    """The objects of a file with one JSON object a line; blank lines are none. Raises `DataError` with the line."""
+    none = True
+    for line, text in _lines(path, where):
+        none = False
+        if not text.strip():
+            continue
+        place = f"{where}, line {line}"
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError as error:
+            what = f"not JSON: {error.msg} at column {error.colno}"
+            raise DataError(what, where=place, fix=_ONE_OBJECT) from None
+        except (RecursionError, ValueError) as error:
+            raise DataError(f"not JSON that can be read: {error}", where=place, fix=_ONE_OBJECT) from None
+        if not isinstance(value, dict):
+            raise DataError(f"the line holds {_kind(value)}, not an object", where=place, fix=_ONE_OBJECT)
+        yield Row(value, place, place)
+    if none:
+        raise DataError("the file is empty", where=where)
+
+
+def _records(path: Path, where: str, delimiter: str, quoting: bool) -> Iterator[tuple[list[str], int]]:
+    """The fields of each record, with the line it starts on."""
+    lines = _lines(path, where)
+    for line, text in lines:
+        bare = _without_end(text)
+        if not bare:
+            continue
+        if not quoting or '"' not in bare:
+            if "\r" in bare:
+                raise DataError("a carriage return inside a field", where=f"{where}, line {line}", fix=_ENDS)
+            yield bare.split(delimiter), line
+            continue
+        yield _quoted_fields(text, lines, delimiter, where, line), line
+
+
+def _quoted_fields(text: str, lines: Iterator[tuple[int, str]], delimiter: str, where: str, first: int) -> list[str]:
+    """The fields of the record that begins with this line; takes further lines while a quoted field is open."""
+    fields: list[str] = []
+    position, line = 0, first
+    while True:
+        if text[position : position + 1] != '"':
+            end = text.find(delimiter, position)
+            field = text[position:end] if end >= 0 else _without_end(text[position:])
+            if "\r" in field:
+                raise DataError("a carriage return inside a field", where=f"{where}, line {line}", fix=_ENDS)
+            fields.append(field)
+            if end < 0:
+                return fields
+            position = end + 1
+            continue
+        opened, pieces, position = line, [], position + 1
+        while True:
+            end = text.find('"', position)
+            if end < 0:
+                pieces.append(text[position:])
+                following = next(lines, None)
+                if following is None:
+                    raise DataError(
+                        "the quotation mark that opens a field is never closed",
+                        where=f"{where}, line {opened}",
+                        fix='close it, and write a mark inside a field as ""',
+                    )
+                (line, text), position = following, 0
+                continue
+            pieces.append(text[position:end])
+            position = end + 1
+            if text[position : position + 1] != '"':
+                break
+            pieces.append('"')
+            position += 1
+        fields.append("".join(pieces))
+        rest = text[position:]
+        if not _without_end(rest):
+            return fields
+        if not rest.startswith(delimiter):
+            raise DataError(
+                f"{_start(rest)!r} follows a closing quotation mark",
+                where=f"{where}, line {line}",
+                fix='write a mark inside a quoted field as ""',
+            )
+        position += 1
+
+
+def _lines(path: Path, where: str) -> Iterator[tuple[int, str]]:
+    """The lines of a UTF-8 file from 1 on, each with its end."""
+    try:
+        with path.open("rb") as file:
+            for line, raw in enumerate(file, start=1):
+                yield line, _decoded(raw.removeprefix(_BOM) if line == 1 else raw, f"{where}, line {line}", line)
+    except OSError as error:
+        raise DataError(f"the file cannot be read ({error.strerror})", where=where) from None
+
+
+def _decoded(raw: bytes, where: str, line: int) -> str:
+    if line == 1 and raw.startswith(_UTF16):
+        raise DataError("the file is in UTF-16", where=where, fix="save it as UTF-8")
+    if b"\0" in raw:
+        raise DataError("a NUL byte, which no text holds", where=where, fix="save the file as UTF-8 text")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"invalid UTF-8: byte 0x{raw[error.start]:02x} at position {error.start + 1} of the line",
+            where=where,
+            fix="save the file as UTF-8",
+        ) from None
+
+
+def _characters(text: str, column: str, where: str) -> str:
+    """The text, if every code point in it is a character: JSON's escapes can write half of a surrogate pair."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise DataError(f'"{column}" holds half of a surrogate pair', where=where, fix="repair the escape") from None
+    if "\0" in text:
+        raise DataError(f'"{column}" holds a NUL, which no text holds', where=where, fix="take it out")
+    return text
+
+
+def _missing_column(column: str, columns: Sequence[str], where: str, config_field: str) -> DataError:
+    known = ", ".join(name or '""' for name in columns) or "none"
+    clause = nearest(column, columns)
+    fix = clause if clause.startswith("did you mean") else f"set {config_field} to one of them"
+    return DataError(f'no column "{column}" (columns: {known})', where=where, fix=_other_delimiter(columns) or fix)
+
+
+def _other_delimiter(columns: Sequence[str]) -> str | None:
+    """A clause that names what seems to stand between the columns, where the header was read as a single one."""
+    mark = next((mark for mark in "\t;,|" if len(columns) == 1 and mark in columns[0]), None)
+    return None if mark is None else f"is the delimiter {json.dumps(mark)}?"
+
+
+def _wrong_count(fields: Sequence[str], header: Sequence[str], where: str, quoting: bool) -> DataError:
+    many = "more" if len(fields) > len(header) else "fewer"
+    if many == "fewer":
+        fix = "add what is missing"
+    else:
+        fix = "put a field that holds the delimiter in quotation marks" if quoting else "take tabs out of the text"
+    what = f"{len(fields)} field{'s' if len(fields) > 1 else ''}, {many} than the header's {len(header)}"
+    return DataError(what, where=where, fix=_other_delimiter(header) or fix)
+
+
+def _without_end(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _start(text: str) -> str:
+    return _without_end(text)[:20]
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    names: dict[type, str] = {bool: "a truth value", str: "a string", list: "a list", dict: "an object"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,202 @@
+"""`lect components`: what is trained or installed, and what each component says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lect.commands.console import print_json, print_table
+from lect.errors import StackError, UserError, nearest
+
+if TYPE_CHECKING:
+    from lect.components.library import Library, Listing
+    from lect.components.manifest import Manifest
+
+app = typer.Typer(add_completion=False, invoke_without_command=True)
+
+FolderOption = Annotated[
+    Path | None,
+    typer.Option("--folder", "--components", help="Folder of components; ./components and the user's by default."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.callback()
+def components(
+    ctx: typer.Context,
+    role: Annotated[str | None, typer.Option("--role", help="Only components of this role: lang or task.")] = None,
+    folder: FolderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List and inspect trained components."""
+    if ctx.invoked_subcommand is not None:
+        # What stands before the subcommand holds for it too.
+        ctx.obj = (folder, as_json)
+        return
+    from lect.composition.stack import ROLES
+
+    if role is not None and role not in ROLES:
+        raise UserError(f'there is no role "{role}"', where="--role", fix=nearest(role, ROLES))
+    library = _library(folder)
+    listings = [listing for listing in library.all() if role in (None, listing.role)]
+    if as_json:
+        print_json([_record(listing) for listing in listings])
+    elif listings:
+        _print_listings(listings)
+    else:
+        places = ", ".join(str(place) for place in library.folders)
+        what = f"components of role {role}" if role else "components"
+        typer.echo(f"No {what} in {places}. Train one with: lect train RECIPE")
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="A component: lang:jav, lang:jav@1.0.0 or ./folder.")],
+    folder: FolderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what one component says of itself, and check that its files are whole."""
+    from lect.components.store import WEIGHTS, read_folder_manifest, size_of
+    from lect.components.weights import check_weights
+    from lect.composition.stack import parse_stack
+
+    earlier_folder, earlier_json = ctx.obj if isinstance(ctx.obj, tuple) else (None, False)
+    parts = parse_stack(reference).parts
+    if len(parts) != 1:
+        raise StackError(
+            f"this names {len(parts)} components, not one", where=f'"{reference}"', fix="name one, such as lang:jav"
+        )
+    found = _library(folder or earlier_folder).find(parts[0])
+    manifest = read_folder_manifest(found)
+    tensors = check_weights(found / WEIGHTS)
+    size = size_of(found)
+    if as_json or earlier_json:
+        values = manifest.model_dump(mode="json", by_alias=True)
+        print_json({**values, "folder": str(found), "size": size, "tensors": len(tensors)})
+    else:
+        _print_manifest(manifest, found, size)
+
+
+def _library(folder: Path | None) -> Library:
+    from lect.commands.options import library_of
+
+    if folder is not None and not folder.is_dir():
+        raise UserError("there is no such folder", where=str(folder), fix="name a folder that holds lang/ or task/")
+    library: Library = library_of(folder)
+    return library
+
+
+def _record(listing: Listing) -> dict[str, Any]:
+    manifest = listing.manifest
+    return {
+        "component": listing.key,
+        "role": listing.role,
+        "name": listing.name,
+        "version": manifest.version if manifest else None,
+        "languages": list(manifest.languages) if manifest else [],
+        "licence": manifest.licence if manifest else None,
+        "summary": manifest.summary if manifest else None,
+        "backbone": manifest.backbone.model_dump(mode="json") if manifest else None,
+        "parts": list(manifest.methods) if manifest else [],
+        "head": manifest.head.kind if manifest and manifest.head else None,
+        "size": listing.size,
+        "folder": str(listing.folder),
+        "shadowed": listing.shadowed,
+        "error": listing.error,
+    }
+
+
+def _print_listings(listings: list[Listing]) -> None:
+    rows = []
+    for listing in listings:
+        manifest = listing.manifest
+        if manifest is None:
+            rows.append((listing.key, "broken", "", "", "", _megabytes(listing.size)))
+            continue
+        # A later folder's component of the same name is reached by its path only.
+        key = f"({listing.folder})" if listing.shadowed else listing.key
+        languages, backbone = ", ".join(manifest.languages), _line(manifest.backbone.name)
+        rows.append((key, manifest.version, languages, backbone, _parts(manifest), _megabytes(listing.size)))
+    columns = ("component", "version", "languages", "backbone", "parts", "size")
+    print_table(columns, rows, right=("size",), narrow=("version", "size"))
+    for listing in listings:
+        if listing.error:
+            typer.echo(f"{listing.key}: {_line(listing.error)}")
+
+
+def _print_manifest(manifest: Manifest, folder: Path, size: int) -> None:
+    from lect.languages import display_name
+
+    backbone, training = manifest.backbone, manifest.training
+    languages = ", ".join(f"{display_name(tag)} ({tag})" for tag in manifest.languages)
+    revision = f", revision {backbone.revision}" if backbone.revision else ""
+    rows = [
+        ("component", f"{manifest.key} {manifest.version}"),
+        ("summary", manifest.summary),
+        ("folder", str(folder)),
+        ("size", _megabytes(size)),
+        ("languages", languages),
+        ("licence", manifest.licence or "not stated"),
+        ("backbone", f"{backbone.name} ({backbone.identity}{revision})"),
+        ("fingerprint", backbone.fingerprint),
+        *((f"part {part.method}", _config(part.config)) for part in manifest.parts),
+        ("head", f"{manifest.head.kind} {_config(manifest.head.config)}" if manifest.head else ""),
+        ("labels", ", ".join(manifest.head.labels) if manifest.head else ""),
+        ("own tokenizer", "yes" if manifest.own_tokenizer else "no"),
+        ("trained over", manifest.stack or "the bare backbone"),
+        ("needs", ", ".join(f"{entry.distribution} {entry.version}" for entry in manifest.requires)),
+    ]
+    if training is not None:
+        rows += [
+            ("objective", training.objective),
+            ("data", "\n".join(f"{data.source}, {data.rows:,} rows" for data in training.data)),
+            ("training", f"{training.steps:,} steps, {training.seconds:,.0f} s, seed {training.seed}"),
+            ("hardware", training.hardware),
+        ]
+    print_table(("field", "value"), [(name, _lines(value)) for name, value in rows if value], narrow=("field",))
+    if manifest.results:
+        print_table(
+            ("data", "metric", "with", "without"),
+            [
+                (
+                    _line(result.dataset),
+                    _line(result.metric),
+                    f"{result.value:.4f}",
+                    "-" if result.without is None else f"{result.without:.4f}",
+                )
+                for result in manifest.results
+            ],
+            right=("with", "without"),
+            narrow=("with", "without"),
+        )
+
+
+def _parts(manifest: Manifest) -> str:
+    head = (f"head {manifest.head.kind}",) if manifest.head else ()
+    return ", ".join((*manifest.methods, *head))
+
+
+def _config(config: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in config.items()) or "-"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
+
+
+def _line(text: str) -> str:
+    return " ".join(_lines(text).split())
+
+
+def _lines(text: str) -> str:
+    # A manifest may come from anywhere: no escape sequence of it reaches the terminal.
+    return "".join(character for character in text if character == "\n" or not _is_control(character))
+
+
+def _is_control(character: str) -> bool:
+    import unicodedata
+
+    return unicodedata.category(character) in {"Cc", "Cs"}

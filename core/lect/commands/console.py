@@ -1,0 +1,87 @@
+"""What commands print with: consoles, tables that fit 80 columns, warnings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 80
+"""The width of what is printed where no terminal says otherwise."""
+
+
+def stdout_console() -> Console:
+    """A console for results. Where there is no terminal its width is 80 columns, or that of ``COLUMNS``."""
+    return _console(stderr=False)
+
+
+def stderr_console() -> Console:
+    """A console for progress and messages, so that what a program reads stays clean."""
+    return _console(stderr=True)
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str | None = None,
+    right: Sequence[str] = (),
+    narrow: Sequence[str] = (),
+    console: Console | None = None,
+) -> None:
+    """Print a table that folds its cells rather than cut them. Cells are plain text, never markup.
+
+    Args:
+        right: the columns that are set flush right: numbers.
+        narrow: the columns that are never folded.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False
+    )
+    for column in columns:
+        justify: Literal["left", "right"] = "right" if column in right else "left"
+        table.add_column(Text(column), justify=justify, overflow="fold", no_wrap=column in narrow)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    (console or stdout_console()).print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, every script readable."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def warn(message: str) -> None:
+    """Print a warning, one line on standard error."""
+    _labelled("warning", "yellow", message)
+
+
+def complain(message: str) -> None:
+    """Print an error, one line on standard error."""
+    _labelled("error", "red", message)
+
+
+def _labelled(label: str, colour: str, message: str) -> None:
+    # Colour without rich: an error of a mistyped command must not take the time to load it.
+    if sys.stderr.isatty():
+        codes = {"red": "31", "yellow": "33"}
+        label = f"\x1b[1;{codes[colour]}m{label}\x1b[0m"
+    print(f"{label}: {message}", file=sys.stderr)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    # `rich` falls back on 80 columns too, but only where every standard stream is redirected.
+    width = None if stream.isatty() else shutil.get_terminal_size((WIDTH, 24)).columns
+    return Console(file=stream, width=width, highlight=False, soft_wrap=False)

@@ -1,0 +1,71 @@
+"""Options that several commands share, and what they open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lect.errors import DataError, UserError, nearest
+
+StackOption = Annotated[
+    str, typer.Option("--stack", "-s", help='Components to compose, such as "lang:jav + task:sentiment".')
+]
+BackboneOption = Annotated[
+    str | None, typer.Option("--backbone", help="A backbone's name, hub id or folder; the components' own by default.")
+]
+ComponentsOption = Annotated[
+    Path | None, typer.Option("--components", help="Folder of components; ./components and the user's by default.")
+]
+ReaderOption = Annotated[str | None, typer.Option("--reader", help="Reader of the data; by the file's ending if absent.")]
+FieldOption = Annotated[
+    list[str] | None, typer.Option("--option", "-o", help="A setting of the reader, such as text=tweet. Repeatable.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+_READERS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "jsonl"}
+
+
+def source_of(data: str | None, reader: str | None, fields: list[str] | None) -> Any:
+    """The source that `--data`, `--reader` and `--option` describe together.
+
+    Raises:
+        UserError: an option is no KEY=VALUE, or nothing says how the data is read.
+    """
+    from lect.data.read import Source
+    config: dict[str, Any] = {}
+    for field in fields or []:
+        name, equals, value = field.partition("=")
+        if not equals:
+            raise UserError(f'"{field}" is no KEY=VALUE', where="--option", fix="write it as text=tweet, say")
+        config[name.strip()] = _value(value)
+    if data is not None:
+        if reader is None:
+            ending = Path(data).suffix.lower()
+            reader = _READERS.get(ending)
+            if reader is None:
+                raise DataError(
+                    f'no reader is known for the ending "{ending}"', where=data, fix=f"name one with --reader; {nearest(ending, _READERS)}"
+                )
+        config["path"] = data
+    if reader is None:
+        raise UserError("there is nothing to read", fix="name a file with --data, or a reader with --reader")
+    return Source(reader, config)
+
+
+def _value(text: str) -> Any:
+    """A TOML value where the text is one (3, true, ["a", "b"]), else the text itself."""
+    from lect.toml import parse_toml
+
+    try:
+        return parse_toml(f"value = {text}", UserError, where="--option")["value"]
+    except UserError:
+        return text
+
+
+def library_of(folder: Path | None) -> Any:
+    """The library that `--components` names, or the default one."""
+    from lect.components.library import Library
+
+    return Library.default() if folder is None else Library((folder,))

@@ -1,0 +1,263 @@
+"""A component's card: ``README.md`` with the metadata of a Hugging Face model card, made from the manifest alone.
+
+Every text of the manifest is escaped: no name, label or path becomes markup.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lect.components.manifest import Manifest, ResultEntry
+
+
+def render_card(manifest: Manifest) -> str:
+    """The card as Markdown. It says what the manifest says, and where the manifest is silent, that it is."""
+    sections = [
+        f"---\n{_metadata(manifest)}---",
+        f"# {_text(manifest.key)}",
+        *_introduction(manifest),
+        "## Use",
+        *_use(manifest),
+        "## Training",
+        *_training(manifest),
+        "## Results",
+        *_results(manifest),
+        "## Intended use and limits",
+        _limits(manifest),
+        "## Bias and risks",
+        _BIAS,
+        "## Licence",
+        *_licence(manifest),
+    ]
+    return "\n\n".join(section.strip("\n") for section in sections) + "\n"
+
+
+def _metadata(manifest: Manifest) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    values: dict[str, Any] = _licence_metadata(manifest.licence)
+    if manifest.languages:
+        values["language"] = list(dict.fromkeys(re.split("[-_]", tag)[0].lower() for tag in manifest.languages))
+        values["language_bcp47"] = list(manifest.languages)
+    # The hub takes nothing but a hub id here.
+    if _is_hub_id(manifest.backbone.identity):
+        values |= {"base_model": manifest.backbone.identity, "base_model_relation": "adapter"}
+    if manifest.results:
+        values["model_name"] = manifest.name
+        values["eval_results"] = [
+            EvalResult(
+                task_type=_flat(manifest.head.kind) if manifest.head else "feature-extraction",
+                dataset_type=_flat(result.dataset),
+                dataset_name=_flat(result.dataset),
+                metric_type=_flat(result.metric),
+                metric_name=_flat(result.metric),
+                metric_value=result.value,
+            )
+            for result in manifest.results
+        ]
+    tags = ["lect", "adapter", manifest.role, *manifest.methods]
+    return str(ModelCardData(library_name="lect", tags=tags, **values).to_yaml()).rstrip("\n") + "\n"
+
+
+def _licence_metadata(licence: str) -> dict[str, str]:
+    if not licence:
+        return {}
+    # The hub's names do not tell "only" from "or later".
+    known = re.sub("-(only|or-later)$", "", licence.lower())
+    if known in _HUB_LICENCES.split():
+        return {"license": known}
+    return {"license": "other", "license_name": licence}
+
+
+def _is_hub_id(identity: str) -> bool:
+    return bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]*\w", identity)) and ".." not in identity
+
+
+def _introduction(manifest: Manifest) -> Iterable[str]:
+    if manifest.summary:
+        yield _text(manifest.summary)
+    what = "language" if manifest.role == "lang" else "task"
+    backbone = manifest.backbone
+    revision = f", revision {_code(backbone.revision)}" if backbone.revision else ""
+    yield (
+        f"A {what} component of lect, version {_text(manifest.version)}: a small "
+        f"trained part that is composed onto the frozen backbone {_code(backbone.name)}. It works with no other one."
+    )
+    rows = [
+        ("role", _code(manifest.role)),
+        ("languages", ", ".join(_language(tag) for tag in manifest.languages) or "not stated"),
+        ("methods", ", ".join(_code(method) for method in manifest.methods) or "none"),
+        ("head", _code(manifest.head.kind) if manifest.head else "none"),
+        ("labels", ", ".join(_code(label) for label in manifest.head.labels) if manifest.head else "none"),
+        ("own tokenizer", "yes" if manifest.own_tokenizer else "no"),
+        ("backbone", f"{_code(backbone.name)}, from {_code(backbone.identity)}{revision}"),
+        ("backbone's fingerprint", _code(backbone.fingerprint)),
+        ("trained over", _code(manifest.stack) if manifest.stack else "the bare backbone"),
+        ("needs", ", ".join(_code(f"{n.distribution} {n.version}") for n in manifest.requires) or "no plugin"),
+    ]
+    if manifest.head is None:
+        rows = [row for row in rows if row[0] not in ("head", "labels")]
+    yield _table(("", ""), rows)
+
+
+def _language(tag: str) -> str:
+    from lect.languages import display_name
+
+    return f"{_text(display_name(tag))} ({_code(tag)})"
+
+
+def _use(manifest: Manifest) -> Iterable[str]:
+    folder = f"components/{manifest.role}/{manifest.name}"
+    yield f"Lay this folder at {_code(folder)}, and stacks find it by its name:"
+    if manifest.head is not None:
+        yield _block("sh", f'lect predict --stack "{manifest.key}" "a text"')
+        stack = f"lang:… + {manifest.key}"
+        yield f"For a language that has a component of this backbone, put that in front: {_code(stack)}."
+    else:
+        yield _block("sh", f'lect predict --stack "{manifest.key} + task:NAME" "a text"')
+        yield f"where {_code('task:NAME')} is a task component of this backbone."
+    yield "From Python:"
+    yield _block(
+        "python",
+        "from pathlib import Path\n\nfrom lect.components.store import read_component\n\n"
+        f'component = read_component(Path("{folder}"))\n'
+        "print(component.manifest.key, sorted(component.tensors))",
+    )
+
+
+def _training(manifest: Manifest) -> Iterable[str]:
+    training = manifest.training
+    if training is None:
+        yield "Not recorded."
+        return
+    length = f"{training.steps:,} steps" + (f" ({training.epochs} epochs)" if training.epochs else "")
+    yield _table(
+        ("", ""),
+        [
+            ("objective", _code(training.objective)),
+            ("examples", f"{training.examples:,}"),
+            ("length", length),
+            ("seed", str(training.seed)),
+            ("time", f"{training.seconds:,.0f} s"),
+            ("hardware", _text(training.hardware) or "not recorded"),
+        ],
+    )
+    yield "Data:"
+    yield _table(
+        ("source", "rows", "licence", "SHA-256"),
+        [
+            (
+                _code(data.source),
+                f"{data.rows:,}",
+                _text(data.licence) or "not stated",
+                _code(data.sha256) if data.sha256 else "not taken",
+            )
+            for data in training.data
+        ],
+    )
+    if training.recipe:
+        yield "The recipe:"
+        yield _block("toml", training.recipe)
+
+
+def _results(manifest: Manifest) -> Iterable[str]:
+    if not manifest.results:
+        yield "None were recorded."
+        return
+    yield "*With* is the score with this component, *without* the score of the same stack less this component."
+    yield _table(
+        ("data", "metric", "with", "interval", "without"),
+        [
+            (_text(result.dataset), _code(result.metric), f"{result.value:.4g}", _interval(result), _without(result))
+            for result in manifest.results
+        ],
+    )
+
+
+def _interval(result: ResultEntry) -> str:
+    if result.low is None or result.high is None:
+        return "not measured"
+    return f"{result.low:.4g} to {result.high:.4g}"
+
+
+def _without(result: ResultEntry) -> str:
+    return "not measured" if result.without is None else f"{result.without:.4g}"
+
+
+def _limits(manifest: Manifest) -> str:
+    if manifest.role == "lang":
+        use = "It is meant to stand beneath a task component, so that the task works on texts in its languages."
+    else:
+        use = "It is meant to answer its one task, alone or over a language component of the same backbone."
+    measured = "the data sets listed under Results" if manifest.results else "nothing, so far as is recorded"
+    return (
+        f"{use} What is known of its quality was measured on {measured}; on other kinds of text, other domains and "
+        "other languages it may be worse, and nothing here says by how much. It inherits what the backbone cannot do."
+    )
+
+
+_BIAS = (
+    "Not measured: bias by gender, dialect, region, religion or social group; toxicity; whether personal data of the "
+    "training texts can be recovered. The backbone's own biases are carried over. Do not let it decide about people "
+    "without checking it on their texts first."
+)
+
+
+def _licence(manifest: Manifest) -> Iterable[str]:
+    stated = f"The component: {_text(manifest.licence)}."
+    yield stated if manifest.licence else "No licence is stated for the component."
+    yield "The backbone and the training data have licences of their own."
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _text(value: str) -> str:
+    """A text as nothing but text, on one line, in a table's cell or outside."""
+    flat = _flat(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = re.sub(r"([\\`*_{}\[\]#|~!$])", r"\\\1", flat)
+    # What begins a list, a rule or a heading's underline at the start of a line.
+    return re.sub(r"^(\d*)([-+=.)])(?=[ =-]|$)", r"\1\\\2", escaped)
+
+
+def _code(value: str) -> str:
+    """A code span, in a table's cell or outside."""
+    # An entity of HTML and not a backslash, which a code span would show outside of tables.
+    flat = _flat(value)
+    if "|" in flat or not flat:
+        escaped = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        return f"<code>{re.sub(r'([^A-Za-z0-9 ;&.,])', _entity, escaped)}</code>"
+    fence = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
+    space = " " if flat.startswith("`") or flat.endswith("`") else ""
+    return f"{fence}{space}{flat}{space}{fence}"
+
+
+def _entity(found: re.Match[str]) -> str:
+    return f"&#{ord(found[0])};"
+
+
+def _block(language: str, content: str) -> str:
+    fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", content)), 0)
+    kept = "".join(c for c in content.replace("\r\n", "\n") if c == "\n" or unicodedata.category(c) not in {"Cc", "Cs"})
+    return f"{fence}{language}\n{kept.rstrip(chr(10))}\n{fence}"
+
+
+def _flat(value: str) -> str:
+    line = " ".join(value.split())
+    return "".join(character for character in line if unicodedata.category(character) not in {"Cc", "Cs"})
+
+
+# https://huggingface.co/docs/hub/repositories-licenses
+_HUB_LICENCES = """
+apache-2.0 mit afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc cc0-1.0
+cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0
+cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cdla-sharing-1.0
+cdla-permissive-1.0 cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 eupl-1.2 agpl-3.0 gfdl
+gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 isc h-research intel-research lppl-1.3c ms-pl mpl-2.0 odc-by odbl
+ofl-1.1 osl-3.0 postgresql ncsa unlicense zlib pddl
+"""

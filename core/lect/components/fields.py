@@ -1,0 +1,95 @@
+"""Checks that manifests and recipes share: each returns what it is given or raises `ValueError`."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from lect.composition.stack import NAME_PATTERN, NAME_RULE, is_version, parse_stack
+from lect.errors import UserError
+
+
+def check_line(text: str) -> str:
+    """A text of one line without control characters."""
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text):
+        raise ValueError("should be one line without control characters")
+    return text
+
+
+def check_name(text: str) -> str:
+    """A component's name, as stacks take it."""
+    if not re.fullmatch(NAME_PATTERN, text) or len(text) > 100:
+        raise ValueError(f"should be a name of at most 100 characters ({NAME_RULE})")
+    return text
+
+
+def check_version(version: str) -> str:
+    """A version that a stack can name: PEP 440 without epoch and local part."""
+    if not is_version(version):
+        raise ValueError("should be a version such as 1.0.0")
+    return version
+
+
+def check_language(tag: str) -> str:
+    """A tag that names a language."""
+    from lect.languages import normalise
+
+    try:
+        normalise(tag)
+    except UserError as error:
+        remedy = f"; {error.fix}" if error.fix else ""
+        raise ValueError(f"should be a language tag of BCP 47 or ISO 639{remedy}") from None
+    return tag
+
+
+def check_licence(licence: str) -> str:
+    """An SPDX expression, or "" where no licence is stated."""
+    if not licence:
+        return licence
+    from license_expression import get_spdx_licensing
+
+    # LicenseRef-… names a licence that SPDX has no identifier for; SPDX allows any.
+    listed = re.sub(r"\bLicenseRef-[A-Za-z0-9.-]+", "MIT", licence)
+    problems = get_spdx_licensing().validate(listed).errors
+    if problems:
+        raise ValueError(
+            f"should be an SPDX expression such as Apache-2.0 or CC-BY-SA-4.0 ({' '.join(problems[0].split())})"
+        )
+    return licence
+
+
+def check_stack(stack: str) -> str:
+    """A stack that parses."""
+    try:
+        parse_stack(stack)
+    except UserError as error:
+        place = (error.where or "").removeprefix("stack, ")
+        remedy = f"; {error.fix}" if error.fix else ""
+        raise ValueError(f"should be a stack ({place}: {error.what}{remedy})") from None
+    return stack
+
+
+def check_distinct(methods: list[str]) -> None:
+    """Methods of which none occurs twice."""
+    for index, method in enumerate(methods):
+        if method in methods[:index]:
+            raise ValueError(f'the method "{method}" is there twice')
+
+
+def tuple_of(value: Any) -> Any:
+    """A list as a tuple, and anything else as it is: TOML has only lists, and frozen models only tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Line = Annotated[str, AfterValidator(check_line)]
+"""A text that can be shown in a table or a message."""
+Name = Annotated[str, AfterValidator(check_name)]
+VersionText = Annotated[str, AfterValidator(check_version)]
+Licence = Annotated[str, AfterValidator(check_line), AfterValidator(check_licence)]
+StackText = Annotated[str, AfterValidator(check_stack)]
+Languages = Annotated[tuple[Annotated[str, AfterValidator(check_language)], ...], BeforeValidator(tuple_of)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -1,0 +1,236 @@
+"""What a component says of itself: ``component.toml`` as a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from lect.components.fields import (
+    Finite,
+    Languages,
+    Licence,
+    Line,
+    Name,
+    Sha256,
+    StackText,
+    VersionText,
+    check_distinct,
+    tuple_of,
+)
+from lect.errors import ComponentError, RecipeError
+from lect.specs import Role
+
+SCHEMA = 1
+FILE = "component.toml"
+
+
+class Entry(BaseModel):
+    """A table of a manifest: frozen, of exact types, and without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class BackboneEntry(Entry):
+    """The backbone a component was trained on.
+
+    Args:
+        name: what it is loaded by: a registered name, a hub id or a folder.
+        identity: the hub id, or the package and its version.
+        revision: the hub's commit.
+    """
+
+    name: str = Field(min_length=1)
+    identity: str
+    revision: str | None = None
+    fingerprint: Sha256
+    hidden_size: PositiveInt
+
+
+class PartEntry(Entry):
+    """A method and its configuration."""
+
+    method: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=200)
+    config: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("method")
+    @classmethod
+    def _is_no_head(cls, method: str) -> str:
+        # Tensors of the head are saved under this name.
+        if method == "head":
+            raise ValueError('a method cannot be called "head"')
+        return method
+
+
+class HeadEntry(Entry):
+    """A head, its configuration, and its labels in the order of its outputs."""
+
+    kind: Line = Field(min_length=1)
+    config: dict[str, Any] = Field(default_factory=dict)
+    labels: Annotated[tuple[str, ...], BeforeValidator(tuple_of)] = ()
+
+
+class RequirementEntry(Entry):
+    """A plugin's distribution that provides a method or the head, in the version that trained it."""
+
+    distribution: Line = Field(min_length=1)
+    version: Line
+
+
+class DataEntry(Entry):
+    """A source of training rows.
+
+    Args:
+        sha256: over its examples; "" where it was not taken.
+    """
+
+    source: str
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    rows: NonNegativeInt
+    licence: Line = ""
+
+
+class TrainingEntry(Entry):
+    """How a component was trained.
+
+    Args:
+        epochs: None where the run's length was given in steps.
+        recipe: the whole recipe, as TOML.
+    """
+
+    objective: str
+    data: Annotated[tuple[DataEntry, ...], BeforeValidator(tuple_of)] = ()
+    steps: NonNegativeInt
+    epochs: NonNegativeInt | None = None
+    seed: int
+    seconds: Annotated[NonNegativeFloat, Field(allow_inf_nan=False)]
+    hardware: str = ""
+    examples: NonNegativeInt
+    recipe: str = ""
+
+
+class ResultEntry(Entry):
+    """A score on a data set.
+
+    Args:
+        low, high: the bounds of its confidence interval.
+        without: the same score without the component.
+    """
+
+    metric: str = Field(min_length=1)
+    value: Finite
+    low: Finite | None = None
+    high: Finite | None = None
+    without: Finite | None = None
+    dataset: str
+
+
+class Manifest(Entry):
+    """Everything of a component but its weights and its tokenizer.
+
+    Args:
+        stack: the frozen stack it was trained over; "" for the bare backbone.
+        requires: what provides its methods and its head.
+        own_tokenizer: whether it brings a tokenizer; `write_component` sets it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    name: Name
+    version: VersionText = "1.0.0"
+    role: Role
+    languages: Languages = ()
+    licence: Licence = ""
+    summary: Line = ""
+    stack: StackText = ""
+    own_tokenizer: bool = False
+    backbone: BackboneEntry
+    parts: Annotated[tuple[PartEntry, ...], BeforeValidator(tuple_of)] = ()
+    head: HeadEntry | None = None
+    requires: Annotated[tuple[RequirementEntry, ...], BeforeValidator(tuple_of)] = ()
+    training: TrainingEntry | None = None
+    results: Annotated[tuple[ResultEntry, ...], BeforeValidator(tuple_of)] = ()
+
+    @property
+    def key(self) -> str:
+        """How a stack names it: ``lang:jav``."""
+        return f"{self.role}:{self.name}"
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods of its parts, in order."""
+        return tuple(part.method for part in self.parts)
+
+    @field_validator("parts")
+    @classmethod
+    def _parts(cls, parts: tuple[PartEntry, ...]) -> tuple[PartEntry, ...]:
+        check_distinct([part.method for part in parts])
+        return parts
+
+    @field_validator("head")
+    @classmethod
+    def _head(cls, head: HeadEntry | None, info: ValidationInfo) -> HeadEntry | None:
+        if head is not None and info.data.get("role") == "lang":
+            raise ValueError('a component of role "lang" has no head')
+        return head
+
+    @model_validator(mode="after")
+    def _something(self) -> Manifest:
+        if not self.parts and self.head is None:
+            raise ValueError("the component has neither parts nor a head")
+        return self
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a file.
+
+    Raises:
+        ComponentError: it cannot be read, is of another schema, or a field is wrong; says which.
+    """
+    from lect.toml import read_toml
+
+    return manifest_of(read_toml(path, ComponentError), where=str(path))
+
+
+def manifest_of(values: Mapping[str, Any], *, where: str) -> Manifest:
+    """The manifest with these values. Raises as `read_manifest`."""
+    from lect.host.config import validate_model
+
+    schema = values.get("schema")
+    if type(schema) is not int:
+        raise ComponentError("says no schema", where=where, fix=f"add schema = {SCHEMA}")
+    if schema != SCHEMA:
+        raise ComponentError(
+            f"is of schema {schema}, and this lect reads schema {SCHEMA}", where=where, fix="upgrade lect"
+        )
+    try:
+        return validate_model(Manifest, values, where)
+    except RecipeError as error:
+        raise ComponentError(error.what, where=error.where, fix=error.fix) from None
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """The manifest as TOML that reads back equal."""
+    from lect.toml import toml_text
+
+    return toml_text(_ordered(manifest.model_dump(by_alias=True, exclude_none=True)))
+
+
+def _ordered(values: dict[str, Any]) -> dict[str, Any]:
+    """Without what is empty at the top level, but for what a reader looks for first."""
+    kept = {"languages", "licence", "summary", "stack"}
+    return {name: value for name, value in values.items() if name in kept or (value not in ((), [], {}, False))}

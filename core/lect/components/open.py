@@ -1,0 +1,78 @@
+"""A stack by its text, on its backbone, ready to use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lect.backbones import load_backbone
+from lect.components.assemble import attach_stack, read_stack
+from lect.components.library import Library
+from lect.components.store import StoredComponent
+from lect.composition.encode import RowEncoder
+from lect.composition.model import RoutedModel
+from lect.composition.stack import Stack, parse_stack
+from lect.data.examples import Example
+from lect.device import default_device
+from lect.specs import Progress
+
+if TYPE_CHECKING:
+    from lect.heads import Head
+    from lect.host import Host
+
+DEFAULT_BACKBONE = "e5-small"
+
+
+@dataclass(frozen=True)
+class OpenStack:
+    """A stack on its backbone.
+
+    Args:
+        keys: the stack as routes take it.
+        stored: what was read from disk, in the order of the stack.
+    """
+
+    stack: Stack
+    model: RoutedModel
+    encoder: RowEncoder
+    keys: tuple[str, ...]
+    stored: tuple[StoredComponent, ...]
+
+    @property
+    def head(self) -> Head | None:
+        """The head of the stack, where it has one."""
+        return next((self.model.components[key].head for key in self.keys if self.model.components[key].head), None)
+
+    def truncated(self, examples: Sequence[Example]) -> tuple[str, ...]:
+        """Where the texts stand that are longer than the backbone reads."""
+        encodings = self.encoder.pieces([example.text for example in examples], self.keys)
+        return tuple(
+            example.origin for example, encoding in zip(examples, encodings, strict=True) if encoding.overflowing
+        )
+
+
+def open_stack(
+    text: str, host: Host, library: Library, backbone: str | None = None, progress: Progress | None = None
+) -> OpenStack:
+    """Parse, read, check and attach a stack.
+
+    Args:
+        backbone: name, hub id or folder; by default the one that the components were trained on.
+
+    Raises:
+        UserError: the stack, a component or the backbone is wrong.
+    """
+    stack = parse_stack(text)
+    stored = tuple(read_stack(stack, library, host))
+    entry = stored[0].manifest.backbone if stored else None
+    loaded = load_backbone(
+        backbone or (entry.name if entry else DEFAULT_BACKBONE),
+        host=host,
+        progress=progress,
+        revision=entry.revision if entry and not backbone else None,
+    )
+    model = RoutedModel(loaded)
+    keys = attach_stack(model, host, stack, stored)
+    model.to(default_device()).eval()
+    return OpenStack(stack, model, RowEncoder(model), keys, stored)

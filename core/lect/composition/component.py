@@ -1,0 +1,66 @@
+"""A component in memory: its parts and head as modules, ready to be attached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lect.composition.part import Part
+from lect.heads import Head
+from lect.specs import Role
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Component:
+    """One trained or trainable part of a stack.
+
+    Args:
+        key: what it is called in a model, such as ``lang:jav``; unique among what is attached.
+        parts: by method, in the order in which they are applied.
+    """
+
+    key: str
+    role: Role
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    head: Head | None = None
+
+    @property
+    def tokenizer_json(self) -> str | None:
+        """The tokenizer that texts of this component's rows are cut with, where it brings one."""
+        return next((part.tokenizer_json for part in self.parts.values() if part.tokenizer_json), None)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is saved: every parameter and buffer once, on the CPU, as ``<method>.<name>`` or ``head.<name>``."""
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensor_references().items()}
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Overwrite every parameter and buffer with the saved value of its name.
+
+        Raises:
+            KeyError: a name is missing or unexpected.
+            ValueError: a shape differs.
+        """
+        own = self.tensor_references()
+        missing, unexpected = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+        if missing or unexpected:
+            raise KeyError(f"missing tensors {missing[:3]}, unexpected tensors {unexpected[:3]}")
+        import torch
+
+        with torch.no_grad():
+            for name, target in own.items():
+                if target.shape != tensors[name].shape:
+                    raise ValueError(f'"{name}" has shape {tuple(tensors[name].shape)}, not {tuple(target.shape)}')
+                target.copy_(tensors[name])
+
+    def tensor_references(self) -> dict[str, Tensor]:
+        """The live parameters and buffers under the names that `tensors` gives them."""
+        modules = {**self.parts, **({"head": self.head} if self.head is not None else {})}
+        return {
+            f"{prefix}.{name}": tensor
+            for prefix, module in modules.items()
+            for name, tensor in (*module.named_parameters(), *module.named_buffers())
+        }

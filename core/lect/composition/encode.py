@@ -1,0 +1,115 @@
+"""Texts to piece ids, each row by the tokenizer of its own stack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lect.composition.model import RoutedModel
+from lect.composition.routes import Routes
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """A batch of texts as the model takes it.
+
+    Args:
+        input_ids: *Shape:* ``(rows, length)``.
+        attention_mask: *Shape:* ``(rows, length)``.
+        token_type_ids: *Shape:* ``(rows, length)``; None for backbones that do not tell two texts apart.
+        routes: each row's stack.
+        truncated: the rows that were longer than the backbone can read.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    token_type_ids: Tensor | None
+    routes: Routes
+    truncated: tuple[int, ...] = ()
+
+    @property
+    def pieces(self) -> int:
+        """The number of pieces that are not padding."""
+        return int(self.attention_mask.sum())
+
+    def to(self, device: torch.device | str) -> EncodedRows:
+        """The same batch on a device."""
+        kinds = None if self.token_type_ids is None else self.token_type_ids.to(device)
+        ids, mask = self.input_ids.to(device), self.attention_mask.to(device)
+        return EncodedRows(ids, mask, kinds, self.routes.to(device), self.truncated)
+
+
+class RowEncoder:
+    """Cuts texts into pieces, pads them into batches and says where each row goes.
+
+    Args:
+        max_length: the most pieces a row may have; what the backbone can read where None.
+    """
+
+    def __init__(self, model: RoutedModel, max_length: int | None = None) -> None:
+        self._model = model
+        self._backbone = model.backbone
+        self.max_length = min(max_length or self._backbone.max_length, self._backbone.max_length)
+        self._tokenizers: dict[str | None, Any] = {}
+
+    def pieces(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> list[Any]:
+        """The `tokenizers.Encoding` of each text (or pair of texts), prefix and special pieces included."""
+        tokenizer = self._tokenizer(stack)
+        prefixed = [f"{self._backbone.prefix}{text}" for text in texts]
+        inputs = prefixed if pairs is None else list(zip(prefixed, pairs, strict=True))
+        encodings: list[Any] = tokenizer.encode_batch(inputs)
+        return encodings
+
+    def encode(
+        self, texts: Sequence[str], stacks: Sequence[tuple[str, ...]], pairs: Sequence[str] | None = None
+    ) -> EncodedRows:
+        """A batch, each row cut by the tokenizer of its own stack.
+
+        Args:
+            stacks: each row's components, by key.
+            pairs: second texts, for tasks over pairs.
+        """
+        routes = Routes.of(stacks)
+        encodings: list[Any] = [None] * len(texts)
+        for group in routes.groups:
+            rows = group.rows.tolist()
+            seconds = None if pairs is None else [pairs[row] for row in rows]
+            for row, encoding in zip(rows, self.pieces([texts[row] for row in rows], group.components, seconds), strict=True):
+                encodings[row] = encoding
+        return self.assemble(encodings, routes)
+
+    def assemble(self, encodings: Sequence[Any], routes: Routes) -> EncodedRows:
+        """A padded batch from what `pieces` gave."""
+        length = max(len(encoding.ids) for encoding in encodings)
+        padding = self._backbone.tokenizer.pad_token_id or 0
+        ids = torch.full((len(encodings), length), padding, dtype=torch.long)
+        mask = torch.zeros((len(encodings), length), dtype=torch.long)
+        kinds = torch.zeros((len(encodings), length), dtype=torch.long) if self._tells_texts_apart() else None
+        for row, encoding in enumerate(encodings):
+            count = len(encoding.ids)
+            ids[row, :count] = torch.tensor(encoding.ids)
+            mask[row, :count] = 1
+            if kinds is not None:
+                kinds[row, :count] = torch.tensor(encoding.type_ids)
+        truncated = tuple(row for row, encoding in enumerate(encodings) if encoding.overflowing)
+        return EncodedRows(ids, mask, kinds, routes, truncated)
+
+    def _tells_texts_apart(self) -> bool:
+        return int(getattr(self._backbone.model.config, "type_vocab_size", 0) or 0) > 1
+
+    def _tokenizer(self, stack: tuple[str, ...]) -> Any:
+        from tokenizers import Tokenizer
+
+        components = self._model.components
+        owner = next((key for key in stack if components[key].tokenizer_json), None)
+        if owner not in self._tokenizers:
+            source = components[owner].tokenizer_json if owner else self._backbone.tokenizer.backend_tokenizer.to_str()
+            tokenizer = Tokenizer.from_str(source)
+            tokenizer.no_padding()
+            tokenizer.enable_truncation(self.max_length)
+            self._tokenizers[owner] = tokenizer
+        return self._tokenizers[owner]

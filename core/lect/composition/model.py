@@ -1,0 +1,235 @@
+"""A frozen backbone with components attached, through which every row takes its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from lect.backbones.anatomy import Sublayer, Tap
+from lect.backbones.backbone import Backbone
+from lect.composition.attention import attention_precision
+from lect.composition.component import Component
+from lect.composition.part import Part
+from lect.composition.routes import Routes
+from lect.composition.sites import RoutedSite, RowsMismatchError, Step, plan_steps
+from lect.errors import StackError
+from lect.heads import Head
+
+
+@dataclass(frozen=True)
+class HeadOutput:
+    """The logits of the rows that share a head.
+
+    Args:
+        rows: *Shape:* ``(rows of the head,)``; indices into the batch.
+        logits: *Shape:* ``(rows of the head, ...)``.
+    """
+
+    head: Head
+    rows: Tensor
+    logits: Tensor
+
+
+@dataclass
+class _Pass:
+    """One batch on its way through the backbone."""
+
+    routes: Routes
+    steps: dict[str, tuple[Step, ...]] = field(default_factory=dict)
+    residuals: dict[Tap, Tensor] = field(default_factory=dict)
+
+
+class RoutedModel(nn.Module):
+    """A frozen backbone and the components attached to it.
+
+    While nothing is attached, the backbone's modules are as they were, to the bit and to the object.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.encoder: nn.Module = backbone.model
+        self.parts = nn.ModuleDict()
+        self.heads = nn.ModuleDict()
+        self._components: dict[str, Component] = {}
+        self._acting: dict[str, tuple[tuple[Part, frozenset[str]], ...]] = {}
+        self._sites: dict[str, RoutedSite] = {}
+        self._taps: dict[Tap, RemovableHandle] = {}
+        self._sublayers: dict[str, Sublayer] = {
+            sublayer.output: sublayer
+            for layer in backbone.anatomy.layers
+            for sublayer in (layer.attention, layer.feed_forward)
+        }
+        self._pass: _Pass | None = None
+        self._splits_groups = False
+
+    @property
+    def components(self) -> Mapping[str, Component]:
+        """What is attached, by key."""
+        return dict(self._components)
+
+    def attach(self, component: Component) -> None:
+        """Make a component available to stacks. Costs the rows that do not use it nothing.
+
+        Raises:
+            StackError: another component is attached under this key.
+        """
+        if component.key in self._components:
+            raise StackError(f'"{component.key}" is attached already', fix="detach it first")
+        self._components[component.key] = component
+        name = _module_name(component.key)
+        self.parts[name] = nn.ModuleDict(component.parts)
+        if component.head is not None:
+            self.heads[name] = component.head
+        self._refresh()
+
+    def detach(self, key: str) -> None:
+        """Take a component out again; the backbone's modules it alone used are restored.
+
+        Raises:
+            StackError: nothing is attached under this key.
+        """
+        if key not in self._components:
+            raise StackError(f'"{key}" is not attached')
+        del self._components[key]
+        del self.parts[_module_name(key)]
+        if _module_name(key) in self.heads:
+            del self.heads[_module_name(key)]
+        self._refresh()
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, routes: Routes, token_type_ids: Tensor | None = None
+    ) -> Tensor:
+        """Hidden states of the last layer.
+
+        Args:
+            input_ids: *Shape:* ``(rows, length)``; each row cut by its own stack's tokenizer.
+            attention_mask: *Shape:* ``(rows, length)``; 1 for a piece, 0 for padding.
+            routes: each row's stack.
+            token_type_ids: *Shape:* ``(rows, length)``; only for backbones that tell two texts apart.
+
+        Returns:
+            *Shape:* ``(rows, length, hidden)``.
+        """
+        named: dict[str, Any] = {"attention_mask": attention_mask}
+        if token_type_ids is not None:
+            named["token_type_ids"] = token_type_ids
+        if not self._splits_groups or len(routes.groups) == 1:
+            try:
+                return self._run(input_ids, routes, named)
+            except RowsMismatchError:
+                self._splits_groups = True
+        # Some module of this backbone mixes the rows' dimension with another: each group goes through on its own.
+        output: Tensor | None = None
+        for group in routes.groups:
+            chosen = {name: value[group.rows] for name, value in named.items()}
+            hidden = self._run(input_ids[group.rows], Routes.uniform(group.components, len(group.rows)), chosen)
+            if output is None:
+                output = hidden.new_empty((routes.size, *hidden.shape[1:]))
+            output = output.index_copy(0, group.rows, hidden)
+        assert output is not None
+        return output
+
+    def pool(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
+        """Sentence vectors, *Shape:* ``(rows, hidden)``, as the backbone pools them."""
+        return self.backbone.pool(hidden_states, attention_mask)
+
+    def logits(self, hidden_states: Tensor, attention_mask: Tensor, routes: Routes) -> list[HeadOutput]:
+        """Each row's own head's logits, one entry a head; rows whose stack has no head are in none.
+
+        Args:
+            hidden_states: *Shape:* ``(rows, length, hidden)``.
+            attention_mask: *Shape:* ``(rows, length)``.
+        """
+        outputs = []
+        for group in routes.groups:
+            head = next((self._components[key].head for key in group.components if self._components[key].head), None)
+            if head is None:
+                continue
+            if len(routes.groups) == 1:
+                outputs.append(HeadOutput(head, group.rows, head(hidden_states, attention_mask)))
+            else:
+                rows = group.rows
+                outputs.append(HeadOutput(head, rows, head(hidden_states[rows], attention_mask[rows])))
+        return outputs
+
+    def _run(self, input_ids: Tensor, routes: Routes, named: dict[str, Any]) -> Tensor:
+        for group in routes.groups:
+            for key in group.components:
+                if key not in self._components:
+                    raise StackError(f'"{key}" is not attached')
+        self._pass = _Pass(routes)
+        try:
+            with attention_precision(input_ids.device):
+                hidden: Tensor = self.encoder(input_ids=input_ids, **named)[0]
+            return hidden
+        finally:
+            # Whoever calls the backbone itself gets the bare backbone.
+            self._pass = None
+
+    def _steps_at(self, path: str) -> tuple[Step, ...]:
+        if self._pass is None:
+            return ()
+        steps = self._pass.steps.get(path)
+        if steps is None:
+            groups = self._pass.routes.groups
+            stacks = [self._parts_at(path, group.components) for group in groups]
+            steps = plan_steps(stacks, [group.rows for group in groups], self._pass.routes.size)
+            self._pass.steps[path] = steps
+        return steps
+
+    def _parts_at(self, path: str, stack: tuple[str, ...]) -> tuple[Part, ...]:
+        return tuple(part for key in stack for part, sites in self._acting[key] if path in sites)
+
+    def _residual_at(self, path: str) -> Tensor | None:
+        sublayer = self._sublayers.get(path)
+        if sublayer is None or self._pass is None:
+            return None
+        return self._pass.residuals.pop(sublayer.residual, None)
+
+    def _refresh(self) -> None:
+        """Bring the replaced modules and the taps in line with what is attached."""
+        self._acting = {
+            key: tuple((part, frozenset(part.sites())) for part in component.parts.values())
+            for key, component in self._components.items()
+        }
+        wanted = {site for acting in self._acting.values() for _, sites in acting for site in sites}
+        for path in self._sites.keys() - wanted:
+            del self._sites[path]
+            del self.backbone.module(path).__dict__["forward"]
+        for path in sorted(wanted - self._sites.keys()):
+            module = self.backbone.module(path)
+            sublayer = self._sublayers.get(path)
+            norm = self.backbone.module(sublayer.norm) if sublayer and sublayer.norm else None
+            site = RoutedSite(path, module, self._steps_at, self._residual_at, norm)
+            module.__dict__["forward"] = site
+            self._sites[path] = site
+        taps = {self._sublayers[path].residual for path in wanted & self._sublayers.keys()}
+        for tap in self._taps.keys() - taps:
+            self._taps.pop(tap).remove()
+        for tap in taps - self._taps.keys():
+            self._taps[tap] = self._tap(tap)
+        self._pass = None
+
+    def _tap(self, tap: Tap) -> RemovableHandle:
+        def keep_input(_module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+            if self._pass is not None:
+                self._pass.residuals[tap] = inputs[0] if inputs else next(iter(named.values()))
+
+        def keep_output(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
+            if self._pass is not None:
+                self._pass.residuals[tap] = output
+
+        module = self.backbone.module(tap.module)
+        if tap.kind == "input":
+            return module.register_forward_pre_hook(keep_input, with_kwargs=True)
+        return module.register_forward_hook(keep_output)
+
+
+def _module_name(key: str) -> str:
+    # A module's name may hold no dot.
+    return key.replace(".", "·")

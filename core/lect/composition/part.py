@@ -1,0 +1,70 @@
+"""The seam between methods and the host: a trained change to the backbone, place by place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor, nn
+
+
+class Inner(Protocol):
+    """What stands below a part at a place: the backbone's own module and the parts applied before.
+
+    Called with the very tensor that the part was given, it returns what is already computed; called with another
+    one (a scaled input, say) it computes anew, for the same rows.
+    """
+
+    def __call__(self, inputs: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class SiteContext:
+    """What a part may need beside its input, cut to the same rows.
+
+    Args:
+        residual: *Shape:* ``(rows, length, hidden)``; what the backbone adds to this module's output, where the
+            module ends a sublayer (`Sublayer.output` in `lect.backbones.anatomy`), else None.
+        norm: the frozen layer norm that follows that addition in a post-norm model, else None.
+    """
+
+    residual: Tensor | None = None
+    norm: Callable[[Tensor], Tensor] | None = None
+
+
+class Part(nn.Module):
+    """A trained change to the frozen backbone at one or more *sites* (paths of its modules).
+
+    The host calls `at` with exactly the rows whose stack holds the part, and puts the result back in its place. A
+    part never holds a module of the backbone as its submodule: its parameters and buffers are what is saved.
+    """
+
+    #: The component's own tokenizer (the `tokenizers` library's JSON), where the part brings new pieces.
+    tokenizer_json: str | None = None
+
+    def sites(self) -> Iterable[str]:
+        """The paths of the backbone's modules that the part changes."""
+        raise NotImplementedError
+
+    def reads_input(self, site: str) -> bool:
+        """Whether the part gives `inner` another input than its own there, so that nothing is computed in vain."""
+        return False
+
+    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+        """The module's new output for these rows.
+
+        Args:
+            inputs: *Shape:* ``(rows, length, features)``; at the word embedding ``(rows, length)`` of piece ids.
+
+        Returns:
+            *Shape:* as the module's own output.
+        """
+        raise NotImplementedError
+
+    def after_step(self, step: int, total_steps: int) -> None:
+        """Observe that the optimiser has taken `step` of `total_steps` (rank budgets, say)."""
+
+    def penalty(self) -> Tensor | None:
+        """A scalar to add to the loss (an orthogonality term, say), or None."""
+        return None

@@ -1,0 +1,47 @@
+"""Which rows of a batch go through which components."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows that share one stack.
+
+    Args:
+        components: keys of attached components, in order; empty for the bare backbone.
+        rows: *Shape:* ``(rows of the group,)``; indices into the batch, ascending.
+    """
+
+    components: tuple[str, ...]
+    rows: Tensor
+
+
+@dataclass(frozen=True)
+class Routes:
+    """The stacks of a batch: every row in exactly one group."""
+
+    groups: tuple[Group, ...]
+    size: int
+
+    @classmethod
+    def of(cls, stacks: Sequence[tuple[str, ...]]) -> Routes:
+        """Routes from each row's stack, in the order of the rows."""
+        members: dict[tuple[str, ...], list[int]] = {}
+        for row, stack in enumerate(stacks):
+            members.setdefault(stack, []).append(row)
+        return cls(tuple(Group(stack, torch.tensor(rows)) for stack, rows in members.items()), len(stacks))
+
+    @classmethod
+    def uniform(cls, stack: tuple[str, ...], size: int) -> Routes:
+        """Routes that send every row through one stack."""
+        return cls((Group(stack, torch.arange(size)),), size)
+
+    def to(self, device: torch.device | str) -> Routes:
+        """The same routes with their indices on a device."""
+        return Routes(tuple(Group(group.components, group.rows.to(device)) for group in self.groups), self.size)

@@ -1,0 +1,57 @@
+"""Sentence vectors of many texts through one stack, without gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from lect.composition.encode import EncodedRows, RowEncoder
+from lect.composition.model import RoutedModel
+from lect.composition.routes import Routes
+
+PIECES_PER_BATCH = 4096
+
+
+def batches_by_length(lengths: Sequence[int], pieces: int = PIECES_PER_BATCH) -> list[list[int]]:
+    """Indices in batches of like length, each of at most `pieces` pieces when padded (at least one row a batch)."""
+    batches: list[list[int]] = []
+    current: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: lengths[index], reverse=True):
+        longest = lengths[current[0]] if current else lengths[index]
+        if current and longest * (len(current) + 1) > pieces:
+            batches.append(current)
+            current = []
+        current.append(index)
+    return [*batches, current] if current else batches
+
+
+def encoded_batches(
+    encoder: RowEncoder, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None
+) -> Iterator[tuple[list[int], EncodedRows]]:
+    """Batches of like length through one stack, each with the indices of its texts."""
+    encodings = encoder.pieces(texts, stack, pairs)
+    for rows in batches_by_length([len(encoding.ids) for encoding in encodings]):
+        yield rows, encoder.assemble([encodings[row] for row in rows], Routes.uniform(stack, len(rows)))
+
+
+@torch.no_grad()
+def sentence_vectors(
+    model: RoutedModel, encoder: RowEncoder, texts: Sequence[str], stack: tuple[str, ...] = ()
+) -> Tensor:
+    """The pooled hidden states of each text.
+
+    Returns:
+        *Shape:* ``(texts, hidden)``, float32, on the CPU.
+    """
+    device = next(model.encoder.parameters()).device
+    vectors = torch.empty(len(texts), model.backbone.hidden_size)
+    training = model.training
+    model.eval()
+    for rows, batch in encoded_batches(encoder, texts, stack):
+        moved = batch.to(device)
+        hidden = model(moved.input_ids, moved.attention_mask, moved.routes, moved.token_type_ids)
+        vectors[rows] = model.pool(hidden, moved.attention_mask).float().cpu()
+    model.train(training)
+    return vectors

@@ -1,0 +1,59 @@
+"""Exceptions that a user sees as one line, without a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LectError(Exception):
+    """The root of every exception that `lect` raises on purpose."""
+
+
+class UserError(LectError):
+    """A mistake in what the user gave: printed as one line, exit code 1.
+
+    Args:
+        what: what is wrong, a clause without a full stop.
+        where: the place, such as ``data.csv, line 7`` or ``recipe.toml, training.epochs``.
+        fix: what to do about it, an imperative clause.
+    """
+
+    def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
+        self.what, self.where, self.fix = what, where, fix
+        place = f"{where}: " if where else ""
+        remedy = f"; {fix}" if fix else ""
+        super().__init__(f"{place}{what}{remedy}")
+
+
+class DataError(UserError):
+    """Input data that cannot be read as what it was said to be."""
+
+
+class RecipeError(UserError):
+    """A recipe whose fields are wrong."""
+
+
+class ComponentError(UserError):
+    """A component that is broken, foreign to the backbone, or not what its manifest says."""
+
+
+class StackError(UserError):
+    """A stack that cannot be composed."""
+
+
+class BackboneError(UserError):
+    """A backbone that cannot be found, read or adapted."""
+
+
+class PluginError(UserError):
+    """A plugin that was asked for and is broken, blocked or missing."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A clause that names the nearest valid spelling, else lists what is valid."""
+    choices = sorted(known)
+    close = difflib.get_close_matches(name, choices, n=1)
+    if close:
+        return f'did you mean "{close[0]}"?'
+    return f"known: {', '.join(choices) or 'none'}"

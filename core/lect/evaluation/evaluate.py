@@ -1,0 +1,152 @@
+"""Scores of a stack on labelled or parallel rows, with and without each of its components."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lect.builtins.supervised import predict_rows
+from lect.components.open import OpenStack
+from lect.composition.vectors import sentence_vectors
+from lect.data.examples import Example
+from lect.errors import DataError, StackError
+from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
+from lect.evaluation.report import EvaluationReport, differences_of, variant_of
+from lect.evaluation.retrieval import matches, ranks
+from lect.specs import MetricSpec
+
+if TYPE_CHECKING:
+    from lect.host import Host
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A stack to be scored: its keys, and how the report names it."""
+
+    label: str
+    keys: tuple[str, ...]
+
+
+def ablations(opened: OpenStack, *, keep_head: bool) -> list[Ablation]:
+    """The whole stack, the stack without each component, and without all of them where there are several.
+
+    Args:
+        keep_head: leave the component that holds the head where it is, since without it nothing is answered.
+    """
+    keys = opened.keys
+    removable = [key for key in keys if not (keep_head and opened.model.components[key].head is not None)]
+    found = [Ablation(str(opened.stack) or "bare backbone", keys)]
+    found += [Ablation(f"without {key}", tuple(other for other in keys if other != key)) for key in removable]
+    if len(removable) > 1:
+        rest = tuple(key for key in keys if key not in removable)
+        found.append(Ablation(" + ".join(rest) if rest else "bare backbone", rest))
+    elif removable and len(keys) == 1:
+        found[-1] = Ablation("bare backbone", ())
+    return found
+
+
+def evaluate_answers(
+    opened: OpenStack, host: Host, head_kind: str, examples: Sequence[Example], dataset: str
+) -> EvaluationReport:
+    """How well the stack's head answers labelled rows.
+
+    Raises:
+        DataError: a row has no label, or one that the head does not know.
+        StackError: the stack has no head.
+    """
+    started = time.perf_counter()
+    head = opened.head
+    if head is None:
+        raise StackError("this stack has no head", where=f'stack "{opened.stack}"', fix="end it with a task:…")
+    head.targets(examples)
+    truth = [example.label or "" for example in examples]
+    metrics = [host.spec("metric", name) for name in host.spec("head", head_kind).metrics]
+    answers = {
+        ablation: [each.answer for each in predict_rows(opened.model, opened.encoder, ablation.keys, examples)]
+        for ablation in ablations(opened, keep_head=True)
+    }
+    most, count = Counter(truth).most_common(1)[0]
+    notes = [
+        f'Always answering "{most}" would be right on {count / len(truth):.1%} of the rows.',
+        *_truncated(opened, examples),
+    ]
+    return _report(opened, dataset, truth, answers, metrics, notes, started)
+
+
+def evaluate_retrieval(
+    opened: OpenStack,
+    host: Host,
+    examples: Sequence[Example],
+    dataset: str,
+    candidates: Sequence[str] = (),
+) -> EvaluationReport:
+    """How often a row's vector is nearest to that of its own translation, which the bare backbone gives.
+
+    Args:
+        candidates: further texts among which the translation is to be found.
+
+    Raises:
+        DataError: a row has no translation.
+    """
+    started = time.perf_counter()
+    for example in examples:
+        if example.translation is None:
+            raise DataError("the row has no translation", where=example.origin, fix='name its column: -o translation="…"')
+    translations = [example.translation or "" for example in examples]
+    pool = sorted({*translations, *candidates})
+    targets = sentence_vectors(opened.model, opened.encoder, pool)
+    correct = matches(translations, pool)
+    texts = [example.text for example in examples]
+    found = {
+        ablation: ranks(sentence_vectors(opened.model, opened.encoder, texts, ablation.keys), targets, correct)
+        for ablation in ablations(opened, keep_head=False)
+    }
+    notes = [f"Each text is looked for among {len(pool):,} translations.", *_truncated(opened, examples)]
+    return _report(opened, dataset, correct, found, [host.spec("metric", "retrieval")], notes, started)
+
+
+def _report(
+    opened: OpenStack,
+    dataset: str,
+    truth: Sequence[object],
+    answers: dict[Ablation, list[object]] | dict[Ablation, list[str]] | dict[Ablation, list[int]],
+    metrics: Sequence[MetricSpec],
+    notes: Sequence[str],
+    started: float,
+) -> EvaluationReport:
+    (whole, own), *others = answers.items()
+    variants, differences = [], []
+    for ablation, predicted in answers.items():
+        intervals = {
+            name: interval
+            for metric in metrics
+            for name, interval in bootstrap(metric.compute, truth, predicted).items()
+        }
+        variants.append(variant_of(ablation.label, intervals, [str(answer) for answer in predicted]))
+    for ablation, predicted in others:
+        for metric in metrics:
+            gains = paired_bootstrap(metric.compute, truth, own, predicted)
+            differences.extend(differences_of(ablation.label, gains))
+    labelled = all(isinstance(value, str) for value in truth)
+    return EvaluationReport(
+        title=whole.label,
+        dataset=dataset,
+        rows=len(truth),
+        backbone=opened.model.backbone.name,
+        main=metrics[0].main,
+        variants=tuple(variants),
+        differences=tuple(differences),
+        support=dict(sorted(Counter(str(value) for value in truth).items())) if labelled else {},
+        seconds=round(time.perf_counter() - started, 2),
+        notes=tuple(notes),
+    )
+
+
+def _truncated(opened: OpenStack, examples: Sequence[Example]) -> list[str]:
+    from lect.training.run import describe_truncated
+
+    line = describe_truncated(opened.truncated(examples), len(examples), opened.encoder.max_length)
+    return [f"{line}."] if line else []

@@ -1,0 +1,179 @@
+"""What an evaluation found: scores of a stack, with and without each of its components."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lect.errors import DataError
+
+if TYPE_CHECKING:
+    from lect.evaluation.bootstrap import Gain, Interval
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Score:
+    """A named score between 0 and 1 with its confidence interval; ``f1[positive]`` is that of one label."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def label(self) -> str | None:
+        """The label it is of, None for a score of the whole."""
+        return self.name.partition("[")[2][:-1] if self.name.endswith("]") else None
+
+    @property
+    def kind(self) -> str:
+        """The name without the label."""
+        return self.name.partition("[")[0] if self.name.endswith("]") else self.name
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way the stack was run: the whole, or without one of its components.
+
+    Args:
+        label: such as ``lang:nqo + task:topic`` or ``without lang:nqo``.
+        scores: the main one first.
+        predictions: the answer to every row, in the order of the rows, where they were asked for.
+    """
+
+    label: str
+    scores: tuple[Score, ...]
+    predictions: tuple[str, ...] = ()
+
+    def score(self, name: str) -> Score | None:
+        """The score of that name."""
+        return next((score for score in self.scores if score.name == name), None)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What the whole stack gains over a variant, on the same resampled rows.
+
+    Args:
+        variant: the variant's label.
+        name: the score's.
+        value: the whole stack's score less the variant's.
+        low: the lower end of its confidence interval.
+        high: the upper end.
+        share_not_positive: the share of resamples in which the whole stack was no better.
+    """
+
+    variant: str
+    name: str
+    value: float
+    low: float
+    high: float
+    share_not_positive: float
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Everything an evaluation says, ready to be shown or written.
+
+    Args:
+        title: what was evaluated.
+        dataset: on what.
+        rows: how many.
+        backbone: the backbone's name.
+        main: the name of the score that tables show first.
+        variants: the whole stack first.
+        differences: the whole stack against every other variant.
+        support: how many rows have each label.
+        seconds: how long it took.
+        confidence: the level of all intervals.
+        notes: sentences the reader must know, such as how many rows were truncated.
+    """
+
+    title: str
+    dataset: str
+    rows: int
+    backbone: str
+    main: str
+    variants: tuple[Variant, ...]
+    differences: tuple[Difference, ...] = ()
+    support: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    confidence: float = 0.95
+    notes: tuple[str, ...] = ()
+
+    def names(self) -> list[str]:
+        """The scores of the whole (not of single labels), the main one first, in the order the variants have them."""
+        seen = {score.name: None for variant in self.variants for score in variant.scores if score.label is None}
+        return sorted(seen, key=lambda name: name != self.main)
+
+    def labels(self) -> list[str]:
+        """The labels that have scores of their own, in the order of their first occurrence."""
+        found = {score.label: None for variant in self.variants for score in variant.scores if score.label is not None}
+        return list(found)
+
+    def difference(self, variant: str, name: str) -> Difference | None:
+        """What the whole stack gains over a variant by a score."""
+        return next((each for each in self.differences if (each.variant, each.name) == (variant, name)), None)
+
+    def to_json(self) -> str:
+        """The report as a JSON object. These keys are stable within a schema; later ones may be added.
+
+        ``schema`` (1), ``title``, ``dataset``, ``rows``, ``backbone``, ``main``, ``confidence``, ``seconds``;
+        ``variants``: ``label``, ``scores`` (``name``, ``value``, ``low``, ``high``), ``predictions``;
+        ``differences``: ``variant``, ``name``, ``value``, ``low``, ``high``, ``share_not_positive``;
+        ``support``: rows by label; ``notes``.
+        """
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, ensure_ascii=False, indent=2, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> EvaluationReport:
+        """The report that `to_json` wrote. Raises `DataError` for any other text."""
+        try:
+            given = json.loads(text)
+            if given["schema"] != SCHEMA:
+                raise DataError(f"the report has schema {given['schema']!r}, not {SCHEMA}", fix="update lect")
+            return cls(
+                **{name: given[name] for name in ("title", "dataset", "rows", "backbone", "main", "seconds")},
+                confidence=given["confidence"],
+                variants=tuple(_read_variant(variant) for variant in given["variants"]),
+                differences=tuple(Difference(**difference) for difference in given["differences"]),
+                support=dict(given["support"]),
+                notes=tuple(given["notes"]),
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(f"not an evaluation report ({type(error).__name__}: {error})") from None
+
+    def to_markdown(self) -> str:
+        """The report as GitHub-flavoured Markdown."""
+        from lect.evaluation.render import markdown
+
+        return markdown(self)
+
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        """The report as tables that fit the terminal's width, so that `console.print(report)` shows it."""
+        from lect.evaluation.render import renderables
+
+        yield from renderables(self, options.max_width)
+
+
+def variant_of(label: str, intervals: Mapping[str, Interval], predictions: Sequence[str] = ()) -> Variant:
+    """The variant whose scores `lect.evaluation.bootstrap.bootstrap` gave."""
+    scores = tuple(Score(name, each.value, each.low, each.high) for name, each in intervals.items())
+    return Variant(label, scores, tuple(predictions))
+
+
+def differences_of(variant: str, gains: Mapping[str, Gain]) -> tuple[Difference, ...]:
+    """What the whole stack gains over a variant, as `lect.evaluation.bootstrap.paired_bootstrap` gave it."""
+    return tuple(
+        Difference(variant, name, gain.value, gain.low, gain.high, gain.share_not_positive)
+        for name, gain in gains.items()
+    )
+
+
+def _read_variant(given: Mapping[str, Any]) -> Variant:
+    scores = tuple(Score(**score) for score in given["scores"])
+    return Variant(given["label"], scores, tuple(given["predictions"]))

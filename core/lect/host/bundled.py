@@ -1,0 +1,28 @@
+"""What the distributions of this repository provide, so that a message can say what to install."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "lect-cldr": {"reader": ("cldr",)},
+    "lect-e5": {"backbone": ("e5-small",)},
+    "lect-heads": {"head": ("classification",)},
+    "lect-language": {"method": ("bottleneck",)},
+    "lect-lora": {"method": ("adalora", "dora", "ia3", "lora", "peft", "pissa", "vera")},
+    "lect-vocabulary": {"method": ("vocabulary",)},
+}
+
+BUNDLED: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        (kind, name): distribution
+        for distribution, kinds in _PROVIDES.items()
+        for kind, names in kinds.items()
+        for name in names
+    }
+)
+"""Kind and name of a spec → the distribution to install for it."""
+
+COMMANDS: frozenset[str] = frozenset({"backbones", "components", "demo", "eval", "plugins", "predict", "train"})
+"""The subcommands that come with `lect` and that no plugin's may replace."""

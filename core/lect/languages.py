@@ -1,0 +1,74 @@
+"""Language tags: one canonical form to compare by, and names to show.
+
+A tag is BCP 47, and ISO 639-1 and 639-3 codes are such tags: ``id``, ``ind``, ``nqo``, ``ff-Adlm``. The canonical form
+is the shortest one that BCP 47 knows (``ind`` is ``id``, ``jav`` is ``jv``, ``nqo-Nkoo`` is ``nqo``), so two tags name
+the same language where their canonical forms are equal. Whatever the user wrote stays as it is in names of components
+and in stacks: ``lang:jav`` is never renamed to ``lang:jv``.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from lect.errors import DataError
+
+
+def normalise(tag: str) -> str:
+    """The canonical BCP 47 form of a tag: ``jav`` and ``jv`` give ``jv``, ``ff_adlm`` gives ``ff-Adlm``.
+
+    Raises:
+        DataError: the tag is malformed, or one of its parts is not assigned to any language, script or region.
+    """
+    import langcodes
+    from langcodes.tag_parser import LanguageTagError
+
+    try:
+        canonical = str(langcodes.standardize_tag(tag.strip()))
+        valid = bool(langcodes.tag_is_valid(canonical))
+    except LanguageTagError:
+        valid = False
+    if not valid:
+        what = f'"{tag}" is not a language tag (BCP 47 or ISO 639, such as id, ind or ff-Adlm)'
+        raise DataError(what, fix=_nearest(tag))
+    return canonical
+
+
+def same_language(first: str, second: str) -> bool:
+    """Whether two tags name the same language in the same script. Raises `DataError` for a tag that is none."""
+    return normalise(first) == normalise(second)
+
+
+def display_name(tag: str) -> str:
+    """The English name of a language, with its script or region where the tag gives one: ``Fula (Adlam)``.
+
+    Raises:
+        DataError: the tag is malformed or unassigned.
+    """
+    import langcodes
+
+    return str(langcodes.Language.get(normalise(tag)).display_name("en")).replace("’", "'")
+
+
+def _nearest(tag: str) -> str:
+    """A clause with the tag that was most likely meant: by a name in any language, else a like name or code."""
+    import langcodes
+    from langcodes.data_dicts import LANGUAGE_ALPHA3
+    from langcodes.language_lists import CLDR_LANGUAGES
+
+    wanted = tag.strip()
+    if len(wanted) > 3:
+        for name_language in ("en", None):
+            try:
+                return f'did you mean "{langcodes.find(wanted, language=name_language).to_tag()}"?'
+            except LookupError:
+                continue
+    codes = sorted({langcodes.standardize_tag(code) for code in (*LANGUAGE_ALPHA3, *CLDR_LANGUAGES)})
+    names = {str(code): str(langcodes.Language.get(code).display_name("en")) for code in codes}
+    by_name = {name.casefold(): code for code, name in names.items()}
+    close = difflib.get_close_matches(wanted.casefold(), by_name, n=1, cutoff=0.75)
+    if close:
+        return f'did you mean "{by_name[close[0]]}"?'
+    like = difflib.get_close_matches(wanted.casefold(), names, n=1)
+    if like:
+        return f'did you mean "{like[0]}" ({names[like[0]]})?'
+    return "look the language up at https://iso639-3.sil.org"

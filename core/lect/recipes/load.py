@@ -1,0 +1,154 @@
+"""Recipes as files: read with overrides, and written back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lect.errors import RecipeError, StackError, nearest
+from lect.recipes.schema import Recipe
+
+
+def load_recipe(path: Path | str, overrides: Iterable[str] = ()) -> Recipe:
+    """The recipe in a file.
+
+    Args:
+        overrides: ``KEY=VALUE`` each, such as ``training.seed=1``, ``parts.0.reduction=8``, ``stack=lang:jav``. A value
+            is TOML, or else a text; ``KEY=`` takes the key out.
+
+    Raises:
+        RecipeError: there is no such file, it is not TOML, or a field is wrong; says where, and the nearest valid name.
+    """
+    from lect.toml import read_toml
+
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise _no_such_file(path)
+    values = read_toml(path, RecipeError)
+    for override in overrides:
+        _override(values, override)
+    return recipe_of(values, name=str(path), folder=path.parent)
+
+
+def recipe_of(values: Mapping[str, Any], *, name: str = "recipe", folder: Path = Path()) -> Recipe:
+    """The recipe with these values, as TOML has them.
+
+    Args:
+        name: what messages call it.
+        folder: relative paths start from it.
+
+    Raises:
+        RecipeError: a field is wrong.
+    """
+    from lect.host.config import validate_model
+
+    objective = values.get("objective")
+    _check_stack(values.get("stack"), f"{name}, stack")
+    _check_stack(objective.get("target") if isinstance(objective, dict) else None, f"{name}, objective.target")
+    try:
+        recipe = validate_model(Recipe, values, name)
+    except RecipeError as error:
+        raise RecipeError(error.what, where=_as_written(error.where, values), fix=error.fix) from None
+    return recipe.placed(folder, name)
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The recipe as TOML that loads to an equal one, every default written out."""
+    from lect.toml import toml_text
+
+    values = recipe.model_dump(exclude_none=True)
+    for table, name in ((values, "output"), (values["data"], "validation"), (values["training"], "learning_rates")):
+        if not table[name]:
+            del table[name]
+    return toml_text(values)
+
+
+def _no_such_file(path: Path) -> RecipeError:
+    if path.is_dir():
+        return RecipeError("is a folder, not a recipe", where=str(path), fix="name the TOML file in it")
+    beside = [file.name for file in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+    close = nearest(path.name, beside)
+    if close.startswith("did you mean"):
+        return RecipeError("there is no such file", where=str(path), fix=close)
+    known = f"recipes there: {', '.join(sorted(beside)[:5])}" if beside else "name a recipe, a TOML file"
+    return RecipeError("there is no such file", where=str(path), fix=known)
+
+
+def _check_stack(stack: Any, where: str) -> None:
+    """Say a mistake in a stack with its own column; what is no text at all the model refuses."""
+    from lect.composition.stack import parse_stack
+
+    if not isinstance(stack, str):
+        return
+    try:
+        parse_stack(stack)
+    except StackError as error:
+        column = (error.where or "").removeprefix("stack")
+        raise RecipeError(error.what, where=f"{where}{column}", fix=error.fix) from None
+
+
+def _as_written(where: str | None, values: Mapping[str, Any]) -> str | None:
+    """Without a position in a list where the recipe has one table."""
+    data = values.get("data")
+    for split in ("train", "validation"):
+        if where and isinstance(data, dict) and isinstance(data.get(split), dict):
+            where = where.replace(f"data.{split}[0]", f"data.{split}")
+    return where
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    """Change one value in place."""
+    key, equals, text = override.partition("=")
+    key, text = key.strip(), text.strip()
+    where = f"--set {override}"
+    steps = key.split(".")
+    if not equals or not all(re.fullmatch(r"[A-Za-z0-9_-]+", step) for step in steps):
+        raise RecipeError("is not KEY=VALUE", where=where, fix="write it as training.seed=1, say")
+    table: Any = values
+    for depth, step in enumerate(steps[:-1]):
+        table = _into(table, step, ".".join(steps[: depth + 1]), where)
+    last = steps[-1]
+    if isinstance(table, list):
+        index = _index(table, last, key, where)
+        if text:
+            table[index] = _value(text, where)
+        else:
+            del table[index]
+    elif text:
+        table[last] = _value(text, where)
+    else:
+        table.pop(last, None)
+
+
+def _into(table: Any, step: str, path: str, where: str) -> Any:
+    inner = table[_index(table, step, path, where)] if isinstance(table, list) else table.setdefault(step, {})
+    if not isinstance(inner, dict | list):
+        raise RecipeError(f'"{path}" is a single value, with no fields in it', where=where, fix=f"write {path}=VALUE")
+    return inner
+
+
+def _index(table: list[Any], step: str, path: str, where: str) -> int:
+    if step.isascii() and step.isdigit() and len(step) < 10 and int(step) < len(table):
+        return int(step)
+    outer = path.rpartition(".")[0]
+    raise RecipeError(
+        f'"{outer}" is a list of {len(table)}, and "{step}" no place in it',
+        where=where,
+        fix="count from 0" if table else "write it into the recipe",
+    )
+
+
+def _value(text: str, where: str) -> Any:
+    """A TOML value; what is none is a text, unless it begins as one of TOML's own."""
+    from lect.toml import parse_toml
+
+    try:
+        parsed = parse_toml(f"value = {text}", RecipeError, where=where)
+    except RecipeError as error:
+        if text[0] in "\"'[{":
+            raise RecipeError(error.what, where=where, fix="check its quotes and brackets") from None
+        return text
+    # A line break in the value could smuggle further keys in.
+    return parsed["value"] if len(parsed) == 1 else text

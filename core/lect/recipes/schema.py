@@ -1,0 +1,301 @@
+"""A recipe as a model: what to train, on what, how."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from lect.components.fields import Languages, Licence, Line, Name, StackText, VersionText, check_distinct, tuple_of
+from lect.errors import nearest
+from lect.specs import Role
+
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(tuple_of)]
+
+
+class Table(BaseModel):
+    """A table of a recipe: frozen, of exact types, and without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class OpenTable(Table):
+    """A table in which a plugin's own keys stand beside those of the recipe; the plugin's spec checks them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The plugin's keys."""
+        return dict(self.model_extra or {})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _misspelt(cls, values: Any) -> Any:
+        # Any key may be the plugin's, so that a misspelt one of the recipe's would only be seen as missing.
+        for name, field in cls.model_fields.items():
+            if field.is_required() and isinstance(values, dict) and name not in values:
+                for close in difflib.get_close_matches(name, [str(key) for key in values], n=1):
+                    raise ValueError(f'there is no "{name}"; did you misspell it "{close}"?')
+        return values
+
+
+class ComponentTable(Table):
+    """What the trained component will be called and said to be.
+
+    Args:
+        languages: BCP 47 tags.
+        licence: an SPDX expression; "" where none is stated.
+    """
+
+    name: Name
+    role: Role
+    version: VersionText = "1.0.0"
+    languages: Languages = ()
+    licence: Licence = ""
+    summary: Line = ""
+
+
+class BackboneTable(Table):
+    """The frozen model, and what is said otherwise of it than it says itself."""
+
+    name: str = Field(default="e5-small", min_length=1)
+    pooling: Literal["mean", "first"] | None = None
+    prefix: str | None = None
+    revision: str | None = None
+
+
+class PartTable(OpenTable):
+    """A method, with its configuration beside it."""
+
+    method: str = Field(min_length=1)
+
+
+class HeadTable(OpenTable):
+    """A head, with its configuration beside it.
+
+    Args:
+        labels: in the order of its outputs; None for those that the training rows have, sorted.
+    """
+
+    kind: str = Field(min_length=1)
+    labels: Names | None = None
+
+    @field_validator("labels")
+    @classmethod
+    def _labels(cls, labels: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if labels is not None and (len(labels) < 2 or len(set(labels)) < len(labels)):
+            raise ValueError("should be at least two labels, no two the same")
+        return labels
+
+
+class ObjectiveTable(OpenTable):
+    """An objective, with its configuration beside it.
+
+    Args:
+        target: the frozen stack whose vectors are aimed at, where the objective aims at some; None for the backbone's.
+    """
+
+    name: str = Field(min_length=1)
+    target: StackText | None = None
+
+
+class DataTable(OpenTable):
+    """One source of examples: a reader, with its configuration beside it."""
+
+    reader: str = Field(min_length=1)
+    licence: Line = ""
+
+
+def _tables(value: Any) -> Any:
+    return (value,) if isinstance(value, dict | DataTable) else tuple_of(value)
+
+
+Sources = Annotated[tuple[DataTable, ...], BeforeValidator(_tables)]
+
+
+class DataSection(Table):
+    """The examples, from one or several sources.
+
+    Args:
+        validation_share: the share of the training examples to validate on, where no validation source is named.
+    """
+
+    train: Sources
+    validation: Sources = ()
+    validation_share: float | None = Field(default=None, gt=0, lt=1)
+
+    @field_validator("train")
+    @classmethod
+    def _train(cls, train: tuple[DataTable, ...]) -> tuple[DataTable, ...]:
+        if not train:
+            raise ValueError("should be at least one source")
+        return train
+
+    @field_validator("validation_share")
+    @classmethod
+    def _validation_share(cls, share: float | None, info: ValidationInfo) -> float | None:
+        if share is not None and info.data.get("validation"):
+            raise ValueError("cannot stand beside data.validation; leave one of them out")
+        return share
+
+    @property
+    def validates(self) -> bool:
+        """Whether anything is held out to validate on."""
+        return bool(self.validation) or self.validation_share is not None
+
+
+class TrainingTable(Table):
+    """How long, how fast, how exactly.
+
+    Args:
+        epochs, steps: the run's length, in one of both; 10 epochs where neither is given.
+        batch_size: rows a forward pass.
+        accumulation: forward passes an optimiser step.
+        learning_rates: for single methods, and for ``head``.
+        warmup: the share of the run in which the learning rate rises.
+        clip: the largest norm of the gradient; 0 for no limit.
+        precision: ``auto`` takes bfloat16 where the hardware has it.
+        max_length: longer texts are cut to so many pieces; None for as many as the backbone takes.
+        patience: evaluations without gain after which the run ends; None to go on to the end.
+        evaluate_every: ``epoch``, or a number of steps.
+        metric: the validation score that patience looks at; None for the main one.
+        checkpoint_every: steps; None for a checkpoint only on Ctrl-C.
+    """
+
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    epochs: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    batch_size: PositiveInt = 16
+    accumulation: PositiveInt = 1
+    learning_rate: Rate = 5e-4
+    learning_rates: dict[str, Rate] = Field(default_factory=dict)
+    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    schedule: Literal["linear", "cosine", "constant", "one-cycle"] = "linear"
+    warmup: Share = 0.1
+    clip: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    max_length: int | None = Field(default=None, ge=3)
+    patience: PositiveInt | None = None
+    evaluate_every: Literal["epoch"] | int = "epoch"
+    metric: str | None = None
+    checkpoint_every: PositiveInt | None = None
+    keep_checkpoints: PositiveInt = 2
+    log_every: PositiveInt = 10
+    trackers: Names = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_length(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("epochs") is None and values.get("steps") is None:
+            return {**values, "epochs": 10}
+        return values
+
+    @field_validator("steps")
+    @classmethod
+    def _one_length(cls, steps: int | None, info: ValidationInfo) -> int | None:
+        if steps is not None and info.data.get("epochs") is not None:
+            raise ValueError("cannot stand beside training.epochs; leave one of them out")
+        return steps
+
+    @field_validator("evaluate_every", mode="before")
+    @classmethod
+    def _evaluate_every(cls, value: Any) -> Any:
+        if value != "epoch" and (type(value) is not int or value < 1):
+            raise ValueError('should be "epoch" or a number of steps')
+        return value
+
+
+class OutputTable(Table):
+    """Where the run's checkpoints and log go; None for ``runs/<role>-<name>``."""
+
+    folder: str | None = Field(default=None, min_length=1)
+
+
+class Recipe(Table):
+    """What to train, on what, how.
+
+    Two recipes are equal where their fields are, wherever they were read from.
+
+    Args:
+        stack: the frozen stack beneath what is trained.
+    """
+
+    component: ComponentTable
+    backbone: BackboneTable = BackboneTable()
+    stack: StackText = ""
+    parts: Annotated[tuple[PartTable, ...], BeforeValidator(tuple_of)] = ()
+    head: HeadTable | None = None
+    objective: ObjectiveTable
+    data: DataSection
+    training: TrainingTable = TrainingTable()
+    output: OutputTable = OutputTable()
+    _folder: Path = PrivateAttr(default=Path())
+    _name: str = PrivateAttr(default="recipe")
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths of the data start from: the recipe's own."""
+        return self._folder
+
+    @property
+    def name(self) -> str:
+        """The recipe's file, as messages quote it."""
+        return self._name
+
+    def placed(self, folder: Path, name: str) -> Recipe:
+        """The same recipe, as if read from a file of this name in this folder."""
+        copy = self.model_copy()
+        copy._folder, copy._name = folder, name
+        return copy
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipe) and self.model_dump() == other.model_dump()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @field_validator("parts")
+    @classmethod
+    def _parts(cls, parts: tuple[PartTable, ...]) -> tuple[PartTable, ...]:
+        check_distinct([part.method for part in parts])
+        return parts
+
+    @field_validator("head")
+    @classmethod
+    def _head(cls, head: HeadTable | None, info: ValidationInfo) -> HeadTable | None:
+        component = info.data.get("component")
+        if head is not None and component is not None and component.role == "lang":
+            raise ValueError('a component of role "lang" has no head; leave it out, or set component.role = "task"')
+        return head
+
+    @field_validator("training")
+    @classmethod
+    def _training(cls, training: TrainingTable, info: ValidationInfo) -> TrainingTable:
+        if "parts" in info.data and "head" in info.data:
+            learning = [*(part.method for part in info.data["parts"]), *(["head"] if info.data["head"] else [])]
+            for name in training.learning_rates:
+                if name not in learning:
+                    raise ValueError(f'learning_rates: "{name}" is not trained; {nearest(name, learning)}')
+        if training.patience is not None and "data" in info.data and not info.data["data"].validates:
+            raise ValueError("patience needs validation; add data.validation or data.validation_share")
+        return training
+
+    @model_validator(mode="after")
+    def _something(self) -> Recipe:
+        if not self.parts and self.head is None:
+            raise ValueError("there is nothing to train; add [[parts]] or [head]")
+        return self

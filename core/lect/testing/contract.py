@@ -1,0 +1,376 @@
+"""The contract that every method keeps, as tests that any plugin can run on its own with one line.
+
+In a plugin's tests::
+
+    from lect.testing import method_contract
+
+    test_contract = method_contract("mymethod", {"size": 8})
+
+gives one test for each property and each family of backbones, such as ``test_contract[bert-rows_stand_alone]``:
+
+==============================  =====================================================================================
+``starts_as_said``              a new part leaves the outputs as they are, or, where that is said, changes them
+``trains_only_itself``          every own parameter gets a gradient, and no parameter of the backbone does
+``survives_saving``             written, read into a part built anew, and used, it is the same to the bit
+``leaves_no_trace``             built, attached, trained and detached, the backbone is what it was, to the bit
+``configuration_round_trips``   through TOML and JSON
+``rows_stand_alone``            in a mixed batch each row gives what it gives alone, and gradients stay with their rows
+``owns_no_backbone``            no module, parameter or memory of the backbone is the part's own
+==============================  =====================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from lect.backbones.backbone import Backbone
+from lect.backbones.fingerprint import fingerprint_of
+from lect.composition.component import Component
+from lect.composition.encode import EncodedRows, RowEncoder
+from lect.composition.model import RoutedModel
+from lect.composition.part import Part
+from lect.data.examples import Example
+from lect.specs import BuildContext, Corpus, MethodSpec
+from lect.testing.backbones import tiny_backbone
+
+TEXTS = (
+    "the old house on the way home",
+    "two of a kind",
+    "one more bright and happy day with words that go on and on",
+    "a dark one",
+    "short",
+    "that is great, and this is not",
+)
+FAMILIES = ("bert", "xlm-roberta", "distilbert", "deberta-v2", "modernbert")
+"""Backbones that differ in where their parts lie and how they are called; others are built like one of these."""
+
+Stack = tuple[str, ...]
+
+
+def method_contract(
+    method: str | MethodSpec,
+    config: Mapping[str, Any] | None = None,
+    *,
+    families: Sequence[str] = FAMILIES,
+    identity_at_start: bool = True,
+    examples: Sequence[Example] = (),
+    without_gradient: Sequence[str] = (),
+) -> Callable[..., None]:
+    """A test function for pytest, parametrised over families of backbones and the properties above.
+
+    Args:
+        method: a registered method's name, or a spec.
+        config: the fields of its configuration.
+        families: the backbones it supports, of `lect.testing.backbones.TINY_FAMILIES`.
+        identity_at_start: whether a new part changes nothing (to a millionth of the largest output).
+            Where not, it must change something.
+        examples: training examples, for methods that look at them when they are built; their texts are used, too.
+        without_gradient: patterns (``*.position``) of own parameters that these texts give no gradient.
+    """
+    contract = MethodContract(method, dict(config or {}), identity_at_start, tuple(examples), tuple(without_gradient))
+
+    @pytest.mark.parametrize("holds", PROPERTIES)
+    @pytest.mark.parametrize("family", families)
+    def test(family: str, holds: str) -> None:
+        getattr(replace(contract, family=family), holds)()
+
+    return test
+
+
+PROPERTIES = (
+    "starts_as_said",
+    "trains_only_itself",
+    "survives_saving",
+    "leaves_no_trace",
+    "configuration_round_trips",
+    "rows_stand_alone",
+    "owns_no_backbone",
+)
+
+
+@dataclass(frozen=True)
+class MethodContract:
+    """The properties of one method on one family of backbones; each method below raises `AssertionError`.
+
+    Args:
+        method, config, identity_at_start, examples, without_gradient: as `method_contract` takes them.
+    """
+
+    method: str | MethodSpec
+    config: Mapping[str, Any] = field(default_factory=dict)
+    identity_at_start: bool = True
+    examples: tuple[Example, ...] = ()
+    without_gradient: tuple[str, ...] = ()
+    family: str = "xlm-roberta"
+
+    def starts_as_said(self) -> None:
+        """A new part leaves the outputs as they are , or is said to change them."""
+        model, key = self._attached()
+        bare = torch.cat(self._outputs(model, ()))
+        change = _distance(torch.cat(self._outputs(model, (key,))), bare) / max(1.0, float(bare.abs().max()))
+        if self.identity_at_start:
+            assert change <= 1e-6, f"a new part changes the outputs by {change:.2g}; see `identity_at_start`"
+        else:
+            assert change > 1e-6, "a new part changes nothing, though identity_at_start = False says that it does"
+
+    def trains_only_itself(self) -> None:
+        """The loss of the rows that use a part reaches all of its parameters, and none of the backbone's."""
+        model, key = self._attached(perturbed=True)
+        rows = self._encoded(model, [(key,)] * len(self._texts))
+        _train(model, rows)
+        reached = [name for name, parameter in model.backbone.model.named_parameters() if parameter.grad is not None]
+        assert not reached, f"parameters of the backbone got gradients: {reached[:3]}"
+        trainable = {
+            name: parameter
+            for name, parameter in _part(model, key).named_parameters()
+            if parameter.requires_grad and not any(fnmatch(name, pattern) for pattern in self.without_gradient)
+        }
+        assert trainable, "the part has no parameter that is trained"
+        missed = [name for name, parameter in trainable.items() if parameter.grad is None]
+        assert not missed, f"own parameters got no gradient: {missed[:3]}; see `without_gradient`"
+
+    def survives_saving(self) -> None:
+        """A component that is written and read gives the same tensors and outputs, bit for bit."""
+        from lect.components.store import read_component, write_component
+
+        model, key = self._attached(perturbed=True)
+        component = model.components[key]
+        before = self._outputs(model, (key,))
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / "component"
+            write_component(place, self._manifest(model.backbone), component.tensors(), component.tokenizer_json, "")
+            stored = read_component(place)
+        torch.manual_seed(4)
+        context = BuildContext(model.backbone, tokenizer_json=stored.tokenizer_json)
+        again = Component(key, component.role, {self.spec.name: self.spec.build(self._config, context)})
+        again.load_tensors(stored.tensors)
+        for name, tensor in component.tensors().items():
+            assert torch.equal(again.tensors()[name], tensor), f'"{name}" is not what was saved'
+        model.detach(key)
+        model.attach(again)
+        model.eval()
+        for now, then in zip(self._outputs(model, (key,)), before, strict=True):
+            assert torch.equal(now, then), "outputs differ after saving and loading"
+
+    def leaves_no_trace(self) -> None:
+        """After detaching, the backbone has the fingerprint, the modules, the hooks and the outputs that it had."""
+        backbone = tiny_backbone(self.family)
+        model = RoutedModel(backbone).eval()
+        before, outputs = _traces(backbone), self._outputs(model, ())
+        key = self._attach(model, perturbed=True)
+        _train(model, self._encoded(model, [(key,), ()]))
+        model.detach(key)
+        model.eval()
+        for what, now in _traces(backbone).items():
+            assert now == before[what], f"the backbone's {what} is not what it was"
+        for now, then in zip(self._outputs(model, ()), outputs, strict=True):
+            assert torch.equal(now, then), "the backbone's outputs are not what they were"
+
+    def configuration_round_trips(self) -> None:
+        """A configuration written as TOML or JSON reads back equal."""
+        from lect.errors import ComponentError
+        from lect.toml import parse_toml, toml_text
+
+        kind = self.spec.config
+        values = self._config.model_dump(mode="json", exclude_none=True)
+        assert kind.model_validate(parse_toml(toml_text(values), ComponentError, where="TOML")) == self._config
+        assert kind.model_validate(json.loads(json.dumps(values))) == self._config
+
+    def rows_stand_alone(self) -> None:
+        """Rows of two parts of this method, of their stack and of none, mixed, give what each gives alone."""
+        model, first = self._attached(perturbed=True)
+        second = self._attach(model, "second", perturbed=True)
+        stacks: list[Stack] = [(first,), (), (second,), (first,)]
+        if _part(model, first).tokenizer_json is None:
+            stacks.append((first, second))
+        texts = self._texts[: len(stacks)]
+        self._outputs_equal(model, texts, stacks)
+        self._gradients_equal(model, texts, stacks)
+
+    def owns_no_backbone(self) -> None:
+        """What the part would save or train is its own."""
+        model, key = self._attached()
+        part, encoder = _part(model, key), model.backbone.model
+        assert not {id(module) for module in part.modules()} & {id(module) for module in encoder.modules()}
+        theirs = {_memory(tensor) for tensor in (*encoder.parameters(), *encoder.buffers())}
+        for name, tensor in (*part.named_parameters(), *part.named_buffers()):
+            assert tensor.numel() == 0 or _memory(tensor) not in theirs, f'"{name}" is memory of the backbone'
+
+    @cached_property
+    def spec(self) -> MethodSpec:
+        """The method's spec. Raises `PluginError` where no plugin registers it."""
+        if isinstance(self.method, MethodSpec):
+            return self.method
+        from lect.host import Host
+
+        return Host.load().spec("method", self.method)
+
+    @cached_property
+    def _config(self) -> BaseModel:
+        return self.spec.config.model_validate(dict(self.config))
+
+    @property
+    def _texts(self) -> list[str]:
+        return [*TEXTS, *(example.text for example in self.examples)][-len(TEXTS) :]
+
+    def _attached(self, *, perturbed: bool = False) -> tuple[RoutedModel, str]:
+        model = RoutedModel(tiny_backbone(self.family))
+        return model, self._attach(model, perturbed=perturbed)
+
+    def _attach(self, model: RoutedModel, name: str = "first", *, perturbed: bool = False) -> str:
+        role = self.spec.roles[0]
+        torch.manual_seed(len(model.components) + 1)
+        part = self.spec.build(self._config, BuildContext(model.backbone, Corpus(self.examples)))
+        component = Component(f"{role}:{name}", role, {self.spec.name: part})
+        model.attach(component)
+        model.eval()
+        if perturbed:
+            _perturb(part)
+        return component.key
+
+    def _encoded(self, model: RoutedModel, stacks: Sequence[Stack], texts: Sequence[str] | None = None) -> EncodedRows:
+        return RowEncoder(model, 32).encode(texts or self._texts[: len(stacks)], stacks)
+
+    @torch.no_grad()
+    def _outputs(self, model: RoutedModel, stack: Stack) -> list[Tensor]:
+        """Each text's hidden states without padding, *Shape:* ``(length, hidden)``."""
+        rows = self._encoded(model, [stack] * len(self._texts))
+        return _unpadded(_run(model, rows), rows)
+
+    @torch.no_grad()
+    def _outputs_equal(self, model: RoutedModel, texts: Sequence[str], stacks: Sequence[Stack]) -> None:
+        mixed = self._encoded(model, stacks, texts)
+        for row, together in enumerate(_unpadded(_run(model, mixed), mixed)):
+            alone = self._encoded(model, [stacks[row]], [texts[row]])
+            change = _distance(_unpadded(_run(model, alone), alone)[0], together)
+            assert change <= 1e-5, f"row {row}, of stack {stacks[row]}, is {change:.2g} off what it gives alone"
+
+    def _gradients_equal(self, model: RoutedModel, texts: Sequence[str], stacks: Sequence[Stack]) -> None:
+        model.train()
+        _switch_dropout_off(model)
+        parts = {key: _part(model, key) for key in model.components}
+        mixed = self._encoded(model, stacks, texts)
+        together = _gradients(parts, _unpadded(_run(model, mixed), mixed))
+        summed = {name: torch.zeros_like(gradient) for name, gradient in together.items()}
+        for row, (text, stack) in enumerate(zip(texts, stacks, strict=True)):
+            alone = self._encoded(model, [stack], [text])
+            for name, gradient in _gradients(parts, _unpadded(_run(model, alone), alone), row).items():
+                assert name.split(" ")[0] in stack or not gradient.any(), f"row {row}, of stack {stack}, trains {name}"
+                summed[name] += gradient
+        for name, gradient in together.items():
+            change = _distance(gradient, summed[name])
+            bound = 1e-4 * max(1.0, float(gradient.abs().max()) if gradient.numel() else 0.0)
+            assert change <= bound, f"the gradient of {name} is {change:.2g} off the sum over its rows"
+
+    def _manifest(self, backbone: Backbone) -> Any:
+        from lect.components.manifest import BackboneEntry, Manifest, PartEntry
+
+        entry = BackboneEntry(
+            name=backbone.name,
+            identity=backbone.identity,
+            fingerprint=backbone.fingerprint,
+            hidden_size=backbone.hidden_size,
+        )
+        config = self._config.model_dump(mode="json", exclude_none=True)
+        part = PartEntry(method=self.spec.name, config=config)
+        return Manifest(name="first", role=self.spec.roles[0], backbone=entry, parts=(part,))
+
+
+def _part(model: RoutedModel, key: str) -> Part:
+    (part,) = model.components[key].parts.values()
+    return part
+
+
+def _run(model: RoutedModel, rows: EncodedRows) -> Tensor:
+    hidden: Tensor = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    return hidden
+
+
+def _unpadded(hidden: Tensor, rows: EncodedRows) -> list[Tensor]:
+    return [states[mask.bool()] for states, mask in zip(hidden, rows.attention_mask, strict=True)]
+
+
+def _scalar(states: Tensor, row: int) -> Tensor:
+    # Another weight for every row, position and feature: a mean would not see what a layer norm evens out.
+    generator = torch.Generator().manual_seed(row)
+    return (states * torch.randn(states.shape, generator=generator)).sum()
+
+
+def _train(model: RoutedModel, rows: EncodedRows) -> None:
+    model.train()
+    _switch_dropout_off(model)
+    states = _unpadded(_run(model, rows), rows)
+    torch.autograd.backward(torch.stack([_scalar(hidden, row) for row, hidden in enumerate(states)]).sum())
+
+
+def _gradients(parts: Mapping[str, Part], states: Sequence[Tensor], first_row: int = 0) -> dict[str, Tensor]:
+    """The gradient of every trained parameter, zero where there is none, as ``<key> <name>``."""
+    named = {
+        f"{key} {name}": parameter
+        for key, part in parts.items()
+        for name, parameter in part.named_parameters()
+        if parameter.requires_grad
+    }
+    total = torch.stack([_scalar(hidden, first_row + row) for row, hidden in enumerate(states)]).sum()
+    if not total.requires_grad:
+        return {name: torch.zeros_like(parameter) for name, parameter in named.items()}
+    found = torch.autograd.grad(total, list(named.values()), allow_unused=True)
+    return {
+        name: torch.zeros_like(parameter) if gradient is None else gradient
+        for (name, parameter), gradient in zip(named.items(), found, strict=True)
+    }
+
+
+@torch.no_grad()
+def _perturb(part: Part) -> None:
+    """Move every trained parameter, since what starts as the identity would hide mistakes."""
+    for parameter in part.parameters():
+        if parameter.requires_grad and parameter.is_floating_point():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+
+
+def _switch_dropout_off(model: nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+
+
+def _distance(one: Tensor, other: Tensor) -> float:
+    return float((one - other).detach().abs().max()) if one.numel() else 0.0
+
+
+def _memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def _traces(backbone: Backbone) -> dict[str, Any]:
+    """What of a backbone must be the same before and after."""
+    modules = dict(backbone.model.named_modules())
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {
+        "fingerprint": fingerprint_of(backbone.model, backbone.tokenizer),
+        "list of modules": {path: id(module) for path, module in modules.items()},
+        "list of modules with a forward of their own": [
+            path for path, module in modules.items() if "forward" in vars(module)
+        ],
+        "list of hooks": {path: [len(getattr(module, hook)) for hook in hooks] for path, module in modules.items()},
+        "list of parameters": {name: id(parameter) for name, parameter in backbone.model.named_parameters()},
+        "list of buffers": {name: _memory(buffer) for name, buffer in backbone.model.named_buffers()},
+        "list of trained parameters": [
+            name for name, value in backbone.model.named_parameters() if value.requires_grad
+        ],
+        "list of gradients": [name for name, value in backbone.model.named_parameters() if value.grad is not None],
+        "mode": {path: module.training for path, module in modules.items()},
+    }

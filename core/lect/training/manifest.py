@@ -1,0 +1,99 @@
+"""What a finished run writes: the component with its manifest and card."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from lect.components.card import render_card
+from lect.components.manifest import (
+    BackboneEntry,
+    DataEntry,
+    HeadEntry,
+    Manifest,
+    PartEntry,
+    RequirementEntry,
+    ResultEntry,
+    TrainingEntry,
+)
+from lect.components.store import write_component
+from lect.recipes.load import recipe_text
+
+if TYPE_CHECKING:
+    from lect.training.loop import Result
+    from lect.training.run import Run
+
+
+def write_trained(run: Run, result: Result, precision: str) -> Path:
+    """Write the trained component into the library and return its folder."""
+    recipe = run.recipe
+    manifest = Manifest(
+        name=recipe.component.name,
+        version=recipe.component.version,
+        role=recipe.component.role,
+        languages=recipe.component.languages,
+        licence=recipe.component.licence,
+        summary=recipe.component.summary,
+        stack=recipe.stack,
+        backbone=BackboneEntry(
+            name=run.backbone.name,
+            identity=run.backbone.identity,
+            revision=run.backbone.revision,
+            fingerprint=run.backbone.fingerprint,
+            hidden_size=run.backbone.hidden_size,
+        ),
+        parts=tuple(PartEntry(method=part.method, config=dict(part.config)) for part in recipe.parts),
+        head=None
+        if recipe.head is None or run.component.head is None
+        else HeadEntry(kind=recipe.head.kind, config=dict(recipe.head.config), labels=run.component.head.labels),
+        requires=_requirements(run),
+        training=TrainingEntry(
+            objective=recipe.objective.name,
+            data=tuple(
+                DataEntry(
+                    source=str(data.source), sha256=data.sha256, rows=len(data.examples), licence=data.source.licence
+                )
+                for data in run.train
+            ),
+            steps=result.steps,
+            epochs=recipe.training.epochs,
+            seed=recipe.training.seed,
+            seconds=round(result.seconds, 1),
+            hardware=f"{_hardware()}, {precision}",
+            examples=sum(len(data.examples) for data in run.train),
+            recipe=recipe_text(recipe),
+        ),
+        results=_results(run, result.scores),
+    )
+    folder = run.library.save_folder(recipe.component.role, recipe.component.name)
+    card = render_card(manifest)
+    return write_component(folder, manifest, run.component.tensors(), run.component.tokenizer_json, card)
+
+
+def _requirements(run: Run) -> tuple[RequirementEntry, ...]:
+    providers = [run.host.provided("method", part.method).plugin for part in run.recipe.parts]
+    if run.recipe.head is not None:
+        providers.append(run.host.provided("head", run.recipe.head.kind).plugin)
+    distinct = {plugin.distribution: plugin.version for plugin in providers}
+    return tuple(RequirementEntry(distribution=name, version=version) for name, version in sorted(distinct.items()))
+
+
+def _results(run: Run, scores: Mapping[str, float]) -> tuple[ResultEntry, ...]:
+    if not run.validation:
+        return ()
+    dataset = "validation: " + ", ".join(str(data.source) for data in run.validation)
+    return tuple(
+        ResultEntry(metric=name, value=round(value, 6), dataset=dataset)
+        for name, value in scores.items()
+        if "[" not in name
+    )
+
+
+def _hardware() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"

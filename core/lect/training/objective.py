@@ -1,0 +1,86 @@
+"""The seam between objectives and the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    import torch
+
+    from lect.composition.encode import RowEncoder
+    from lect.composition.model import RoutedModel
+    from lect.data.examples import Example
+    from lect.specs import MetricSpec
+
+
+@dataclass(frozen=True)
+class ObjectiveContext:
+    """What an objective's builder gets: the composed model, the stack being trained, and the training rows.
+
+    Args:
+        stack: keys of the attached components that the training rows go through, the trained one last.
+        target: keys of the stack whose vectors are the target where an objective needs one; empty for the backbone.
+        metric: looks a registered metric up by name.
+    """
+
+    model: RoutedModel
+    encoder: RowEncoder
+    stack: tuple[str, ...]
+    target: tuple[str, ...]
+    examples: Sequence[Example]
+    metric: Mapping[str, MetricSpec]
+    head_metrics: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's rows, encoded.
+
+    Args:
+        inputs: what the objective's `loss` takes; only the objective looks inside.
+        rows: the number of examples.
+        pieces: the number of pieces that are not padding, for the rate shown.
+    """
+
+    inputs: Any
+    rows: int
+    pieces: int
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is minimised, and its terms for the log."""
+
+    total: Tensor
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+
+class Objective(Protocol):
+    """Gives a loss for a batch; knows nothing of steps, devices or precision.
+
+    Attributes:
+        main_score: the name among `scores` that early stopping looks at, greater being better.
+    """
+
+    main_score: str
+
+    def lengths(self, examples: Sequence[Example]) -> list[int]:
+        """The pieces of each example, for batches of like length."""
+        ...
+
+    def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
+        """These examples, encoded, on the device."""
+        ...
+
+    def loss(self, model: RoutedModel, batch: Batch) -> Loss:
+        """The batch's loss, the mean over its rows."""
+        ...
+
+    def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
+        """Scores on held-out examples, 0 to 1."""
+        ...

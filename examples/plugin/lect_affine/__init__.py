@@ -1,0 +1,1 @@
+"""A learned scale and shift after every feed-forward block."""

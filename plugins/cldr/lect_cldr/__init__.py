@@ -1,0 +1,1 @@
+"""Names of territories, languages, scripts and currencies in Unicode's CLDR, as examples for `lect`."""

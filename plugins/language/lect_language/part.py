@@ -1,0 +1,100 @@
+"""Bottleneck adapters as a part: layers of `adapters`, applied where the host says, to the rows it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from adapters import BnConfig
+from adapters.methods.modeling import Adapter, NICECouplingBlock, ParallelAdapter
+from torch import Tensor, nn
+
+from lect.composition.part import Inner, Part, SiteContext
+from lect_language.settings import check_fits, library_config, reduction_at
+from lect_language.shared import share_projections
+
+if TYPE_CHECKING:
+    from lect import Backbone
+    from lect_language.config import BottleneckConfig
+
+
+class BottleneckPart(Part):
+    """Small bottlenecks after, or beside, the frozen model's blocks, and one invertible block on its embeddings.
+
+    The places follow Houlsby et al. (2019), Pfeiffer et al. (2020, MAD-X for the invertible block) and He et al.
+    (2021); layers, defaults and initialisation are those of `adapters`. The frozen model adds its residual, and its
+    norm where it has one there, after each place: what `adapters` calls ``original_ln_after``.
+    """
+
+    def __init__(self, config: BnConfig, backbone: Backbone) -> None:
+        super().__init__()
+        self._places: dict[str, tuple[str, str]] = {}
+        self._embeddings = backbone.anatomy.embeddings
+        self.layers = nn.ModuleDict()
+        for number, layer in enumerate(backbone.anatomy.layers):
+            if number in config.leave_out:
+                continue
+            blocks = nn.ModuleDict()
+            if config.mh_adapter:
+                blocks["attention"] = _adapter(config, number, backbone.hidden_size)
+                self._places[layer.attention.output] = (str(number), "attention")
+            if config.output_adapter:
+                blocks["feed_forward"] = _adapter(config, number, backbone.hidden_size)
+                self._places[layer.feed_forward.output] = (str(number), "feed_forward")
+            if len(blocks):
+                self.layers[str(number)] = blocks
+        share_projections(config, self.layers, backbone.hidden_size)
+        self.invertible = _invertible(config, backbone.hidden_size)
+
+    def sites(self) -> Iterable[str]:
+        """The projections that end the blocks, and the embeddings."""
+        return (*self._places, *((self._embeddings,) if self.invertible is not None else ()))
+
+    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+        """What the module gives, taken through the bottleneck."""
+        hidden = inner(inputs)
+        if site not in self._places:
+            assert self.invertible is not None
+            mixed: Tensor = self.invertible(hidden)
+            return mixed
+        adapter = self._adapter_at(site)
+        if isinstance(adapter, ParallelAdapter):
+            # `adapters` gives a parallel bottleneck the block's residual, and adds what the block gave afterwards.
+            return hidden + adapter(context.residual, None)[0]
+        prepared, _, residual = adapter.pre_forward(hidden, context.residual, context.norm)
+        changed: Tensor = adapter(prepared, residual_input=residual)[0]
+        return changed
+
+    def _adapter_at(self, site: str) -> Adapter:
+        number, block = self._places[site]
+        blocks = self.layers[number]
+        assert isinstance(blocks, nn.ModuleDict)
+        adapter = blocks[block]
+        assert isinstance(adapter, Adapter)
+        return adapter
+
+
+def build_bottleneck(config: BottleneckConfig, backbone: Backbone) -> BottleneckPart:
+    """A freshly initialised part.
+
+    Raises:
+        RecipeError: the configuration does not fit the backbone, or is one that `adapters` cannot build.
+    """
+    settings = library_config(config)
+    check_fits(settings, backbone)
+    return BottleneckPart(settings, backbone)
+
+
+def _adapter(config: BnConfig, layer: int, hidden_size: int) -> Adapter:
+    kind = ParallelAdapter if config.is_parallel else Adapter
+    return kind("part", hidden_size, int(hidden_size // reduction_at(config, layer)), config)
+
+
+def _invertible(config: BnConfig, hidden_size: int) -> NICECouplingBlock | None:
+    if config.inv_adapter is None:
+        return None
+    block = NICECouplingBlock(
+        [[hidden_size]], non_linearity=config.non_linearity, reduction_factor=config.inv_adapter_reduction_factor
+    )
+    block.apply(Adapter.init_bert_weights)
+    return block

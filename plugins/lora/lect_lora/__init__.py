@@ -1,0 +1,1 @@
+"""LoRA and its relatives for `lect`, with layers of the library `peft`."""

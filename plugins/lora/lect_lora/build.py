@@ -1,0 +1,202 @@
+"""Layers of `peft` for a backbone's projections, made on copies, so that the backbone is never touched."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from peft import PeftConfig as LibraryConfig
+from peft import PeftType
+from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import Tensor, nn
+
+from lect.errors import RecipeError, nearest
+from lect_lora.adalora import AdaloraPart
+from lect_lora.base import Base
+from lect_lora.config import AdaloraConfig
+from lect_lora.part import ADAPTER, PeftPart, habits_of
+from lect_lora.settings import library_config
+
+if TYPE_CHECKING:
+    from lect import Backbone
+    from lect_lora.config import PeftConfig
+
+
+def build_part(config: PeftConfig, backbone: Backbone, *, fresh: bool) -> PeftPart:
+    """A part with layers of `peft`.
+
+    Args:
+        fresh: whether the values matter; for a part whose values will be read, initialisations that take long are
+            left out.
+
+    Raises:
+        RecipeError: no projection fits the targets, or `peft` refuses the configuration for this backbone.
+    """
+    where = f'method "{config.method.lower()}"'
+    targets = find_targets(config.target_modules, backbone, where)
+    changes = _defaults(config, targets, backbone)
+    moved_rank = _moves_weight(config)
+    if moved_rank and not fresh:
+        changes["init_lora_weights"] = True
+    settings = library_config(config, targets, **changes)
+    copies = {path: _copy(backbone.module(path)) for path in targets}
+    layers = _inject(settings, copies, where)
+    for path, layer in layers.items():
+        linear = backbone.module(path)
+        assert isinstance(linear, nn.Linear)
+        _stand_on_backbone(layer, linear, copies[path], moved_rank, fresh, where)
+        _keep_hidden_tensors(layer)
+    tree = _tree(layers)
+    habits = {path: habits_of(layer) for path, layer in layers.items()}
+    if isinstance(config, AdaloraConfig):
+        if settings.target_r >= settings.init_r:
+            raise RecipeError(
+                f"target_r ({settings.target_r}) should be less than init_r ({settings.init_r})", where=where
+            )
+        return AdaloraPart(tree, habits, config, settings)
+    return PeftPart(tree, habits)
+
+
+def find_targets(targets: str | Sequence[str], backbone: Backbone, where: str) -> list[str]:
+    """The paths of the projections that targets name: all, ends of paths, or a regular expression.
+
+    Raises:
+        RecipeError: one of them names none.
+    """
+    paths = backbone.anatomy.linears
+    if targets == "all-linear":
+        return list(paths)
+    where = f"{where}, target_modules"
+    if isinstance(targets, str):
+        try:
+            found = [path for path in paths if re.fullmatch(targets, path)]
+        except re.error as error:
+            raise RecipeError(f'"{targets}" is not a regular expression ({error})', where=where) from None
+        if not found:
+            raise RecipeError(f'no projection\'s path is "{targets}" as a whole', where=where, fix=_some(paths))
+        return found
+    for target in targets:
+        if not any(_ends(path, target) for path in paths):
+            names = {path.rsplit(".", 1)[-1] for path in paths} | {".".join(path.split(".")[-2:]) for path in paths}
+            raise RecipeError(
+                f'"{target}" is the end of no projection\'s path', where=where, fix=nearest(target, names)
+            )
+    if not targets:
+        raise RecipeError("no projection is named", where=where, fix="leave it out for all of them")
+    return [path for path in paths if any(_ends(path, target) for target in targets)]
+
+
+def _defaults(config: PeftConfig, targets: Sequence[str], backbone: Backbone) -> dict[str, Any]:
+    if config.method == "FROD":
+        # Its bar would break into the host's own.
+        return {"progressbar": False}
+    if config.method != "IA3":
+        return {}
+    # The paper scales what goes into the projection that ends a feed-forward block, and what others give.
+    named = config.settings.get("feedforward_modules")
+    if named is None:
+        ends = [layer.feed_forward.output for layer in backbone.anatomy.layers]
+    elif named:
+        ends = find_targets(named, backbone, 'method "ia3", feedforward_modules')
+    else:
+        ends = []
+    return {"feedforward_modules": [path for path in targets if path in ends]}
+
+
+def _moves_weight(config: PeftConfig) -> bool:
+    """Whether the initialisation moves a share of each weight into the method's own matrices."""
+    initialisation = str(config.settings.get("init_lora_weights")).lower()
+    return initialisation == "olora" or initialisation.startswith("pissa")
+
+
+def _copy(module: nn.Module) -> nn.Linear:
+    assert isinstance(module, nn.Linear)
+    with torch.device("meta"):
+        copied = nn.Linear(module.in_features, module.out_features, bias=module.bias is not None)
+    copied.weight = nn.Parameter(module.weight.detach().clone(), requires_grad=False)
+    if module.bias is not None:
+        copied.bias = nn.Parameter(module.bias.detach().clone(), requires_grad=False)
+    return copied
+
+
+def _inject(settings: LibraryConfig, copies: dict[str, nn.Linear], where: str) -> dict[str, nn.Module]:
+    """The layers `peft` makes of these copies, by path."""
+    skeleton = _tree(copies)
+    tuner = PEFT_TYPE_TO_TUNER_MAPPING[PeftType(settings.peft_type)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            tuner(skeleton, settings, ADAPTER)
+        except (ValueError, TypeError, RuntimeError, AssertionError, AttributeError, ImportError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise RecipeError(f"peft refuses it for this backbone: {reason}", where=where) from error
+    for warning in caught:
+        message = " ".join(str(warning.message).split())
+        # Of a misspelt pattern `peft` only warns.
+        if "did not match any targeted module" in message:
+            raise RecipeError(message.rstrip("."), where=where, fix="name ends of paths of what target_modules has")
+        # BOFT looks for a compiler for GPUs on every machine.
+        if "CUDA" not in message:
+            warnings.warn(f"{where}: {message}", stacklevel=2)
+    found = {path: skeleton.get_submodule(path) for path in copies}
+    return {path: module for path, module in found.items() if isinstance(module, BaseTunerLayer)}
+
+
+def _stand_on_backbone(
+    layer: nn.Module, linear: nn.Linear, copied: nn.Linear, moved: bool, fresh: bool, where: str
+) -> None:
+    """Put what the host answers in the place of the copy."""
+    rank = layer.r[ADAPTER] if moved else 0
+    base = Base(linear, min(rank, linear.in_features, linear.out_features))
+    if moved and fresh:
+        scaling = layer.scaling[ADAPTER]
+        base.take_out(layer.lora_A[ADAPTER].weight.detach(), scaling * layer.lora_B[ADAPTER].weight.detach())
+    if fresh and not torch.allclose(base.weight, copied.weight, atol=1e-5 * float(linear.weight.abs().max())):
+        raise RecipeError("it rewrites the weights of the backbone, and a component leaves it frozen", where=where)
+    layer.base_layer = base
+    own = {id(tensor) for tensor in (copied.weight, copied.bias)}
+    if any(id(parameter) in own for parameter in layer.parameters()):
+        raise RecipeError("it holds weights of the backbone itself", where=where)
+
+
+def _keep_hidden_tensors(layer: nn.Module) -> None:
+    """Make tensors that a layer keeps beside its parameters (random masks, places) part of what is saved."""
+    for owner in [module for module in layer.modules() if not isinstance(module, Base)]:
+        for name, value in list(vars(owner).items()):
+            if name in ("_parameters", "_buffers", "_modules"):
+                continue
+            for key, tensor in _tensors_in(value):
+                owner.register_buffer(f"kept_{name}_{key}".rstrip("_"), tensor)
+
+
+def _tensors_in(value: Any) -> Iterable[tuple[str, Tensor]]:
+    if isinstance(value, Tensor):
+        yield "", value
+    elif isinstance(value, dict):
+        yield from ((str(key), inner) for key, inner in value.items() if isinstance(inner, Tensor))
+
+
+def _tree(modules: dict[str, Any]) -> nn.Module:
+    """These modules at their paths below one empty module."""
+    root = nn.Module()
+    for path, module in modules.items():
+        parent = root
+        *above, last = path.split(".")
+        for name in above:
+            if name not in parent._modules:
+                parent.add_module(name, nn.Module())
+            parent = parent.get_submodule(name)
+        parent.add_module(last, module)
+    return root
+
+
+def _ends(path: str, target: str) -> bool:
+    return path == target or path.endswith(f".{target}")
+
+
+def _some(paths: Sequence[str]) -> str:
+    return f"paths are such as {paths[0]}"

@@ -1,0 +1,97 @@
+"""Layers of `peft` as a part: applied where the host says, to the rows it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lect.composition.part import Inner, Part, SiteContext
+from lect_lora.base import Base
+
+ADAPTER = "default"
+"""The name under which layers of `peft` file their matrices."""
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How a layer uses what it stands on.
+
+    Args:
+        reads_other_input: it gives it another input than its own.
+        ignores_below: what it gives does not depend on it: the layer computes with a changed weight of its own.
+    """
+
+    reads_other_input: bool
+    ignores_below: bool
+
+
+class PeftPart(Part):
+    """Layers that `peft` made for frozen projections, each standing on a `Base` in place of its projection.
+
+    Some layers (HRA, SHiRA, GLoRA, MiSS) ignore what they wrap, and compute with a changed weight. There the change
+    that this weight makes is added to what stands below, so that no part below is dropped.
+
+    Args:
+        linears: the layers, at their projections' own paths.
+        habits: what each path's layer does with what it stands on.
+    """
+
+    def __init__(self, linears: nn.Module, habits: Mapping[str, Habits]) -> None:
+        super().__init__()
+        self.linears = linears
+        self._habits = dict(habits)
+
+    def sites(self) -> Iterable[str]:
+        """The paths of the projections."""
+        return tuple(self._habits)
+
+    def reads_input(self, site: str) -> bool:
+        """True where a method scales or rotates what goes into the projection."""
+        return self._habits[site].reads_other_input
+
+    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+        """What the layer gives, standing on what is below."""
+        layer = self.linears.get_submodule(site)
+        base = base_of(layer)
+        with base.standing_on(inner):
+            output: Tensor = layer(inputs)
+        if self._habits[site].ignores_below:
+            return output + (inner(inputs) - base.plain(inputs))
+        return output
+
+
+def base_of(layer: nn.Module) -> Base:
+    """What a layer stands on."""
+    base = layer.base_layer
+    assert isinstance(base, Base)
+    return base
+
+
+@torch.no_grad()
+def habits_of(layer: nn.Module) -> Habits:
+    """What a layer does with what it stands on, found by trying."""
+    base = base_of(layer)
+    inputs = base.weight.new_ones(1, 2, base.in_features)
+    given: list[Tensor] = []
+
+    def below(shift: float) -> Inner:
+        def inner(inputs: Tensor) -> Tensor:
+            given.append(inputs)
+            return base.plain(inputs) + shift
+
+        return inner
+
+    was_training = layer.training
+    layer.eval()
+    outputs = []
+    for shift in (0.0, 1.0):
+        with base.standing_on(below(shift)):
+            outputs.append(layer(inputs).float())
+    layer.train(was_training)
+    return Habits(
+        reads_other_input=any(tensor is not inputs for tensor in given),
+        ignores_below=not bool((outputs[0] - outputs[1]).abs().max() > 0.01),
+    )

@@ -1,0 +1,43 @@
+"""Every registered method keeps the contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from lect.host import Host
+from lect.testing.contract import PROPERTIES, MethodContract, method_contract
+
+FEW = ("xlm-roberta", "deberta-v2", "modernbert")
+
+test_bottleneck = pytest.mark.adapters(method_contract("bottleneck", {"reduction_factor": 4}, identity_at_start=False))
+test_bottleneck_invertible = pytest.mark.adapters(
+    method_contract(
+        "bottleneck",
+        {"preset": "double_seq_bn_inv", "reduction_factor": {"1": 2, "default": 4}},
+        families=FEW,
+        identity_at_start=False,
+    )
+)
+test_bottleneck_parallel = pytest.mark.adapters(method_contract("bottleneck", {"preset": "par_bn"}, families=FEW))
+test_bottleneck_kronecker = pytest.mark.adapters(
+    method_contract("bottleneck", {"preset": "compacter++", "reduction_factor": 4}, families=FEW)
+)
+test_lora = method_contract("lora", {"r": 4, "lora_dropout": 0.1})
+test_dora = method_contract("dora", {"r": 4, "target_modules": ["dense"]}, families=("bert", "xlm-roberta"))
+test_pissa = method_contract("pissa", {"r": 4}, families=FEW)
+test_vera = method_contract("vera", {"r": 4}, families=FEW)
+test_adalora = method_contract("adalora", {"init_r": 4, "target_r": 2}, families=FEW)
+test_ia3 = method_contract("ia3")
+test_peft = method_contract("peft", {"type": "hra", "r": 4}, families=FEW)
+# DeBERTa reads this table's weight without calling the module, so that no part can act there.
+test_full = method_contract("full", families=FEW, without_gradient=("*rel_embeddings.weight",))
+
+COVERED = {"bottleneck", "lora", "dora", "pissa", "vera", "adalora", "ia3", "peft", "vocabulary", "full"}
+
+
+@pytest.mark.parametrize("name", sorted(set(Host.load(report=lambda line: None).specs("method")) - COVERED))
+def test_others(name):
+    """Methods of plugins that are installed here beside the bundled ones."""
+    for holds in PROPERTIES:
+        if holds != "starts_as_said":
+            getattr(MethodContract(name), holds)()

@@ -1,0 +1,122 @@
+"""The table of families against what the models really compute."""
+
+import pytest
+import torch
+from torch import nn
+
+from lect.backbones.anatomy import FAMILIES, read_anatomy
+from lect.errors import BackboneError
+from lect.testing.backbones import TINY_FAMILIES, tiny_backbone
+
+TEXTS = ["the people of this city", "a long day", "bukan kata itu, tapi yang lain"]
+
+
+class Recorder:
+    """Inputs and outputs of some modules in one pass."""
+
+    def __init__(self, backbone, paths):
+        self.inputs, self.outputs, self._hooks = {}, {}, []
+        for path in paths:
+            module = backbone.module(path)
+            self._hooks.append(module.register_forward_pre_hook(self._keep_input(path), with_kwargs=True))
+            self._hooks.append(module.register_forward_hook(self._keep_output(path)))
+        batch = backbone.tokenizer(TEXTS, padding=True, return_tensors="pt")
+        with torch.no_grad():
+            self.last = backbone.model(**batch)[0]
+        for hook in self._hooks:
+            hook.remove()
+
+    def _keep_input(self, path):
+        def keep(_module, inputs, named):
+            self.inputs[path] = inputs[0] if inputs else next(iter(named.values()))
+
+        return keep
+
+    def _keep_output(self, path):
+        def keep(_module, _inputs, output):
+            self.outputs[path] = output[0] if isinstance(output, tuple) else output
+
+        return keep
+
+    def tapped(self, tap):
+        return {"input": self.inputs, "output": self.outputs}[tap.kind][tap.module]
+
+
+@pytest.fixture(scope="module", params=TINY_FAMILIES)
+def backbone(request):
+    return tiny_backbone(request.param, layers=3)
+
+
+@pytest.fixture(scope="module")
+def passed(backbone):
+    return Recorder(backbone, [path for path, _ in backbone.model.named_modules() if path])
+
+
+def test_every_family_of_the_table_is_tested():
+    assert set(TINY_FAMILIES) == set(FAMILIES)
+
+
+def test_output_and_residual_are_what_the_layer_goes_on_with(backbone, passed):
+    layers = backbone.anatomy.layers
+    assert len(layers) == 3
+    for index, layer in enumerate(layers):
+        prefix = layer.attention.residual.module
+        for sublayer in (layer.attention, layer.feed_forward):
+            total = passed.outputs[sublayer.output] + passed.tapped(sublayer.residual)
+            if sublayer.norm is not None:
+                total = backbone.module(sublayer.norm)(total)
+                torch.testing.assert_close(total, passed.outputs[sublayer.norm])
+            if sublayer is layer.attention:
+                # Both kinds of layer add to the feed-forward block what the attention block gave.
+                torch.testing.assert_close(total, passed.tapped(layer.feed_forward.residual))
+            else:
+                torch.testing.assert_close(total, passed.outputs[prefix])
+                if index + 1 < len(layers):
+                    torch.testing.assert_close(total, passed.inputs[layers[index + 1].attention.residual.module])
+
+
+def test_the_projections_alone_carry_what_a_layer_adds(backbone, passed):
+    """With both projections silenced, a layer gives its input back (through its own norms)."""
+    layer = backbone.anatomy.layers[1]
+    prefix = layer.attention.residual.module
+    hooks = [
+        backbone.module(sublayer.output).register_forward_hook(lambda _m, _i, output: torch.zeros_like(output))
+        for sublayer in (layer.attention, layer.feed_forward)
+    ]
+    silenced = Recorder(backbone, [prefix])
+    for hook in hooks:
+        hook.remove()
+    expected = silenced.inputs[prefix]
+    for sublayer in (layer.attention, layer.feed_forward):
+        if sublayer.norm is not None:
+            expected = backbone.module(sublayer.norm)(expected)
+    torch.testing.assert_close(silenced.outputs[prefix], expected)
+
+
+def test_the_embeddings_enter_the_first_layer(backbone, passed):
+    anatomy = backbone.anatomy
+    first = anatomy.layers[0].attention.residual
+    torch.testing.assert_close(passed.outputs[anatomy.embeddings], passed.tapped(first))
+    assert passed.outputs[anatomy.embeddings].shape[-1] == anatomy.hidden_size
+    assert isinstance(backbone.module(anatomy.word_embedding), nn.Embedding)
+    assert passed.inputs[anatomy.word_embedding].dtype == torch.long
+
+
+def test_linears_are_all_projections_in_the_layers(backbone):
+    anatomy = backbone.anatomy
+    for path in anatomy.linears:
+        assert isinstance(backbone.module(path), nn.Linear)
+    for layer in anatomy.layers:
+        assert {layer.attention.output, layer.feed_forward.output} <= set(anatomy.linears)
+    every = [path for path, module in backbone.model.named_modules() if isinstance(module, nn.Linear)]
+    outside = set(every) - set(anatomy.linears)
+    assert not [path for path in outside if any(part.isdigit() for part in path.split("."))]
+    assert len(set(anatomy.linears)) == len(anatomy.linears)
+
+
+def test_another_kind_of_model_is_refused_by_name():
+    from transformers import GPT2Config, GPT2Model
+
+    model = GPT2Model(GPT2Config(vocab_size=10, n_embd=8, n_layer=1, n_head=1, n_positions=8))
+    with pytest.raises(BackboneError, match=r'type "gpt2" cannot carry components yet; use an encoder .*xlm-roberta'):
+        read_anatomy(model)

@@ -1,0 +1,145 @@
+"""The command line's shell: help, version, mistyped commands, lightness."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import lect
+from lect.commands import app as shell
+from lect.commands.console import print_table
+
+HEAVY = ("torch", "transformers", "peft", "adapters", "accelerate", "sklearn", "numpy", "rich", "pluggy")
+
+
+def run(*arguments):
+    return CliRunner(env={"COLUMNS": "80"}).invoke(shell.app, list(arguments))
+
+
+def module(*arguments, **environment):
+    """`python -m lect`, as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "lect", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "80", **environment},
+        timeout=60,
+    )
+
+
+def imported_by(program: str) -> list[str]:
+    """The heavy modules that a program has imported when it ends."""
+    program += f"\nimport json, sys\nprint(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def command_line(*arguments: str) -> str:
+    return f"""
+from lect.commands.app import app
+try:
+    app({list(arguments)!r})
+except SystemExit as end:
+    assert not end.code, end.code
+"""
+
+
+def test_importing_lect_imports_nothing_heavy():
+    assert imported_by("import lect") == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], []])
+def test_help_and_version_import_nothing_heavy_and_load_no_plugin(arguments):
+    assert imported_by(command_line(*arguments)) == []
+
+
+def test_listing_plugins_imports_no_framework():
+    assert set(imported_by(command_line("plugins"))) <= {"rich", "pluggy"}
+
+
+def test_help_takes_under_three_tenths_of_a_second():
+    def seconds() -> float:
+        start = time.perf_counter()
+        assert module("--help").returncode == 0
+        return time.perf_counter() - start
+
+    # The best of some runs: other processes of the machine slow single ones down.
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], []])
+def test_help_names_every_command_in_80_columns(arguments):
+    result = run(*arguments)
+    assert result.exit_code == 0
+    for name, entry in shell.COMMANDS.items():
+        assert f"  {name}" in result.stdout
+        assert entry.summary in result.stdout
+    assert max(len(line) for line in result.stdout.splitlines()) <= 80
+
+
+def test_the_version_is_that_of_the_distribution():
+    result = module("--version")
+    assert (result.returncode, result.stdout) == (0, f"lect {lect.__version__}\n")
+
+
+@pytest.mark.parametrize("name", sorted(shell.COMMANDS))
+def test_every_command_in_the_table_exists_and_has_help(name):
+    result = run(name, "--help")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith(f"Usage: lect {name} ")
+
+
+def test_a_mistyped_command_names_the_nearest():
+    result = module("tran", LECT_PLUGINS="")
+    assert result.returncode == 2
+    assert result.stderr == 'error: there is no command "tran"; did you mean "train"?; see lect --help\n'
+
+
+def test_a_wrong_option_before_the_command_is_a_usage_error():
+    result = run("--plugin", "x", "plugins")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: no such option: --plugin")
+
+
+def test_without_standalone_mode_errors_reach_the_caller():
+    with pytest.raises(lect.UserError):
+        shell.app(["plugins", "--hook", "nothing"], standalone_mode=False)
+
+
+@given(
+    st.lists(st.sampled_from(["train", "-x", "--set", "a=b"])),
+    st.lists(st.tuples(st.sampled_from(["lora", "e5"]), st.booleans())),
+    st.randoms(use_true_random=False),
+)
+def test_the_option_no_plugin_counts_wherever_it_stands(words, blocked, random):
+    pieces = [[word] for word in words]
+    options = [[f"--no-plugin={name}"] if joined else ["--no-plugin", name] for name, joined in blocked]
+    mixed = pieces + options
+    random.shuffle(mixed)
+    hoisted = shell._hoisted([word for piece in mixed for word in piece])
+    front = sum(len(option) for option in options)
+    assert hoisted[front:] == [word for piece in mixed if piece in pieces for word in piece]
+    assert sorted(hoisted[:front]) == sorted(word for option in options for word in option)
+
+
+def test_nothing_after_two_hyphens_is_an_option():
+    assert shell._hoisted(["predict", "--", "--no-plugin", "x"]) == ["predict", "--", "--no-plugin", "x"]
+
+
+def test_a_table_folds_long_cells_and_takes_brackets_as_text(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    print_table(["name", "about"], [["x", "word " * 40], ["[bold]", "[/nonsense]"]], narrow=["name"])
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert out.count("word") == 40
+    assert "[bold]" in out
+    assert "[/nonsense]" in out

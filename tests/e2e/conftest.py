@@ -1,0 +1,156 @@
+"""A folder with a tiny backbone, data and recipes, and a way to run `lect` in it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lect.testing.backbones import save_tiny_backbone
+
+WORDS = {
+    "good": ["fine", "great", "happy", "bright", "warm"],
+    "bad": ["awful", "sad", "dark", "cold", "grim"],
+}
+CIPHER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "bcdefghijklmnopqrstuvwxyza")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    folder: Path
+
+    def lect(self, *arguments: str):
+        """Run the command line in the folder; the result has exit_code, stdout, stderr."""
+        from lect.commands.app import app
+
+        return CliRunner().invoke(app, list(arguments))
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+def sentences(count: int, seed: int):
+    generator = random.Random(seed)
+    for _ in range(count):
+        label = generator.choice(sorted(WORDS))
+        words = generator.choices(WORDS[label], k=2) + generator.choices(["the", "a", "day", "and"], k=2)
+        generator.shuffle(words)
+        yield " ".join(words), label
+
+
+TASK = """
+[component]
+name = "mood"
+role = "task"
+languages = ["en"]
+licence = "CC0-1.0"
+
+[backbone]
+name = "backbone"
+pooling = "mean"
+
+[[parts]]
+method = "full"
+
+[head]
+kind = "classification"
+
+[objective]
+name = "supervised"
+
+[data.train]
+reader = "csv"
+path = "train.csv"
+label = "label"
+
+[data.validation]
+reader = "csv"
+path = "valid.csv"
+label = "label"
+
+[training]
+epochs = 6
+batch_size = 16
+learning_rate = 3e-3
+precision = "float32"
+"""
+
+LANGUAGE = """
+[component]
+name = "cipher"
+role = "lang"
+languages = ["en"]
+
+[backbone]
+name = "backbone"
+
+[[parts]]
+method = "full"
+
+[objective]
+name = "alignment"
+distance = 1.0
+contrast = 1.0
+
+[data]
+validation_share = 0.2
+
+[data.train]
+reader = "tsv"
+path = "pairs.tsv"
+text = "cipher"
+translation = "english"
+
+[training]
+epochs = 10
+learning_rate = 3e-3
+precision = "float32"
+"""
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("template")
+    save_tiny_backbone(folder / "backbone", "xlm-roberta", seed=0)
+    for name, count, seed in (("train.csv", 160, 0), ("valid.csv", 40, 1), ("test.csv", 60, 2)):
+        rows = "\n".join(f"{index},{text},{label}" for index, (text, label) in enumerate(sentences(count, seed)))
+        (folder / name).write_text(f"id,text,label\n{rows}\n", encoding="utf-8")
+    pairs = "\n".join(f"{text.translate(CIPHER)}\t{text}" for text, _ in sentences(80, 3))
+    (folder / "pairs.tsv").write_text(f"cipher\tenglish\n{pairs}\n", encoding="utf-8")
+    (folder / "task.toml").write_text(TASK, encoding="utf-8")
+    (folder / "language.toml").write_text(LANGUAGE, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def workspace(template, tmp_path, monkeypatch):
+    for path in template.iterdir():
+        (tmp_path / path.name).symlink_to(path) if path.is_dir() else (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LECT_HOME", str(tmp_path / "home"))
+    return Workspace(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def trained(template, tmp_path_factory):
+    """The folder of components that both recipes make, trained once."""
+    import shutil
+
+    folder = tmp_path_factory.mktemp("trained")
+    for path in template.iterdir():
+        (folder / path.name).symlink_to(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("LECT_HOME", str(folder / "home"))
+        for recipe in ("language.toml", "task.toml"):
+            from lect.commands.app import app
+
+            result = CliRunner().invoke(app, ["train", recipe])
+            assert result.exit_code == 0, result.stderr
+    yield folder / "components"
+    shutil.rmtree(folder, ignore_errors=True)

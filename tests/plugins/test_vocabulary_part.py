@@ -1,0 +1,142 @@
+"""New pieces: what is learned, how it is spliced in, and that the frozen table stays what it was."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lect_vocabulary.part import build_vocabulary
+from lect_vocabulary.pieces import learn_pieces, size_of, splice
+from lect_vocabulary.plugin import VocabularyConfig
+from tokenizers import Tokenizer
+
+from lect.composition.component import Component
+from lect.composition.encode import RowEncoder
+from lect.composition.model import RoutedModel
+from lect.data.examples import Example
+from lect.errors import BackboneError, ComponentError, DataError
+from lect.specs import BuildContext, Corpus
+from lect.testing.backbones import tiny_backbone
+
+# Words in a script that the tiny tokenizer has never seen, with English translations.
+PAIRS = [
+    ("ߛߣߍ߬ ߞߎߘߊ", "new way"),
+    ("ߛߣߍ߬ ߝߟߐ", "first way"),
+    ("ߡߊ߲߬ߕߊ߬ ߞߎߘߊ", "new house"),
+    ("ߡߊ߲߬ߕߊ߬ ߝߟߐ", "first house"),
+] * 4
+EXAMPLES = tuple(Example(text, translation=translation) for text, translation in PAIRS)
+CONFIG = VocabularyConfig(pieces=30)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return tiny_backbone("xlm-roberta")
+
+
+@pytest.fixture(scope="module")
+def part(backbone):
+    return build_vocabulary(CONFIG, BuildContext(backbone, Corpus(EXAMPLES)))
+
+
+def test_old_pieces_keep_their_ids_and_new_ones_come_behind(backbone, part):
+    base, own = backbone.tokenizer.backend_tokenizer, Tokenizer.from_str(part.tokenizer_json)
+    first = size_of(base.to_str())
+    for piece, index in base.get_vocab().items():
+        assert own.token_to_id(piece) == index
+    new = [index for piece, index in own.get_vocab().items() if base.token_to_id(piece) is None]
+    assert sorted(new) == list(range(first, first + len(new)))
+    assert part.embeddings.weight.shape == (len(new), backbone.hidden_size)
+    assert 0 < len(new) <= 30
+
+
+def test_nothing_of_the_new_script_stays_unknown_and_old_text_is_cut_as_before(backbone, part):
+    base, own = backbone.tokenizer.backend_tokenizer, Tokenizer.from_str(part.tokenizer_json)
+    unknown = backbone.tokenizer.unk_token_id
+    assert unknown in base.encode(PAIRS[0][0]).ids
+    for text, translation in PAIRS:
+        assert unknown not in own.encode(text).ids
+        assert own.encode(translation).ids == base.encode(translation).ids
+    mixed = own.encode(f"new {PAIRS[0][0]} house")
+    assert unknown not in mixed.ids
+    start, end = mixed.offsets[2]
+    assert f"new {PAIRS[0][0]} house"[start:end].strip()
+
+
+@settings(max_examples=40, deadline=None)
+@given(text=st.text(alphabet="abcdefghijklmnopqrstuvwxyz ,.0123456789", max_size=60))
+def test_text_of_the_old_script_is_never_cut_differently(backbone, part, text):
+    own = Tokenizer.from_str(part.tokenizer_json)
+    assert own.encode(text).ids == backbone.tokenizer.backend_tokenizer.encode(text).ids
+
+
+def test_embeddings_start_as_the_mean_of_their_translations(backbone):
+    examples = (Example("ߛ", translation="new way"), Example("ߛ", translation="first house"), Example("ߞ", translation="way"))
+    part = build_vocabulary(VocabularyConfig(pieces=4, longest_piece=2), BuildContext(backbone, Corpus(examples)))
+    own, base = Tokenizer.from_str(part.tokenizer_json), backbone.tokenizer.backend_tokenizer
+    matrix = backbone.module(backbone.anatomy.word_embedding).weight
+
+    def mean(text):
+        return matrix[torch.tensor(base.encode(text, add_special_tokens=False).ids)].mean(0)
+
+    def embedding(text):
+        (index,) = [i for i in own.encode(text, add_special_tokens=False).ids if i >= size_of(base.to_str())]
+        return part.embeddings.weight[index - size_of(base.to_str())]
+
+    torch.testing.assert_close(embedding("ߛ"), (mean("new way") + mean("first house")) / 2)
+    torch.testing.assert_close(embedding("ߞ"), mean("way"))
+
+
+def test_rows_with_and_without_new_pieces_share_a_batch(backbone, part):
+    model = RoutedModel(backbone).eval()
+    other = build_vocabulary(
+        VocabularyConfig(pieces=10), BuildContext(backbone, Corpus((Example("ሰላም ልጅ", translation="new house"),)))
+    )
+    model.attach(Component("lang:nqo", "lang", {"vocabulary": part}))
+    model.attach(Component("lang:am", "lang", {"vocabulary": other}))
+    encoder = RowEncoder(model)
+    texts, stacks = ["ߛߣߍ߬", "ሰላም", "new house", "ߡߊ߲߬ߕߊ߬ new"], [("lang:nqo",), ("lang:am",), (), ("lang:nqo",)]
+    with torch.no_grad():
+        rows = encoder.encode(texts, stacks)
+        hidden = model(rows.input_ids, rows.attention_mask, rows.routes)
+        for index, (text, stack) in enumerate(zip(texts, stacks, strict=True)):
+            alone = encoder.encode([text], [stack])
+            expected = model(alone.input_ids, alone.attention_mask, alone.routes)[0]
+            torch.testing.assert_close(hidden[index, : len(expected)], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_saved_part_reads_back_with_its_tokenizer_only(backbone, part):
+    read = build_vocabulary(CONFIG, BuildContext(backbone, tokenizer_json=part.tokenizer_json))
+    assert read.embeddings.weight.shape == part.embeddings.weight.shape
+    with pytest.raises(ComponentError, match=r"no tokenizer\.json"):
+        build_vocabulary(CONFIG, BuildContext(backbone))
+
+
+def test_text_without_anything_new_is_refused(backbone):
+    with pytest.raises(DataError, match="no piece that the backbone's tokenizer lacks"):
+        build_vocabulary(CONFIG, BuildContext(backbone, Corpus((Example("a", translation="a"),))))
+
+
+def test_examples_without_translations_are_refused_with_what_to_do(backbone):
+    with pytest.raises(DataError, match='initialise = "random"'):
+        build_vocabulary(CONFIG, BuildContext(backbone, Corpus((Example("ߛߣߍ߬"),))))
+    part = build_vocabulary(
+        VocabularyConfig(pieces=5, initialise="random"), BuildContext(backbone, Corpus((Example("ߛߣߍ߬"),)))
+    )
+    assert part.embeddings.weight.std() > 0
+
+
+def test_a_tokenizer_that_is_no_unigram_model_is_refused(backbone):
+    tokenizer = json.loads(backbone.tokenizer.backend_tokenizer.to_str())
+    tokenizer["model"]["type"] = "WordPiece"
+    with pytest.raises(BackboneError, match="unigram tokenizer, and this backbone's is WordPiece"):
+        splice(json.dumps(tokenizer), [])
+
+
+def test_learning_is_reproducible(backbone):
+    base = backbone.tokenizer.backend_tokenizer.to_str()
+    texts = [text for text, _ in PAIRS]
+    assert learn_pieces(base, texts, 20, 8) == learn_pieces(base, texts, 20, 8)

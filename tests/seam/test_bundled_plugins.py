@@ -1,0 +1,51 @@
+"""The plugins of this repository, as far as they are installed: what the host says of them is true."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from lect.commands.app import COMMANDS
+from lect.host import Host, bundled
+from lect.host.records import REGISTRATION
+
+HEAVY = ("torch", "transformers", "peft", "adapters", "accelerate", "sklearn")
+
+
+def test_every_one_that_is_installed_works():
+    ours = {"lect", *bundled.BUNDLED.values()}
+    plugins = [plugin for plugin in Host.load(tolerant=True).plugins if plugin.distribution in ours]
+    assert [(plugin.name, plugin.error) for plugin in plugins if plugin.status != "ok"] == []
+
+
+def test_the_table_of_what_to_install_is_complete_and_true():
+    host = Host.load(tolerant=True)
+    installed = {plugin.distribution for plugin in host.plugins}
+    promised = {key: name for key, name in bundled.BUNDLED.items() if name in installed}
+    distributions = set(bundled.BUNDLED.values())
+    provided = {
+        (kind, name): spec.plugin.distribution
+        for kind in REGISTRATION
+        for name, spec in host.specs(kind).items()
+        if spec.plugin.distribution in distributions
+    }
+    assert provided == promised
+
+
+def test_the_names_of_lects_own_commands_are_reserved():
+    assert set(COMMANDS) == bundled.COMMANDS
+
+
+def test_loading_every_plugin_imports_nothing_heavy():
+    program = f"""
+import json, sys
+from lect.host import Host
+Host.load()
+print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "LECT_PLUGINS"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == []

@@ -1,0 +1,244 @@
+"""Every hook, called through the host; and that every hook is tested here and documented."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from lect import hookspecs
+from lect.errors import PluginError
+from lect.host import Host, plugin_blamed
+from lect.host.records import HOOKS, REGISTRATION
+from lect.specs import Outcome, Problem, RunInfo
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "hooks.md"
+RUN = RunInfo("sentiment", "task", "e5-small", Path("runs/1"), 100)
+
+
+def register(site, kind: str, expression: str) -> Host:
+    """A host with a plugin whose only hook gives one spec."""
+    hook = REGISTRATION[kind][0]
+    site.install("mine", f"class Empty(Config): pass\n@hookimpl\ndef {hook}(): yield {expression}", version="0.3")
+    host = site.load()
+    assert host.provided(kind, "x").plugin.label == 'plugin "mine" (lect-mine 0.3)'
+    assert host.provided(kind, "x").hook == hook
+    assert host.specs(kind)["x"].spec is host.spec(kind, "x")
+    return host
+
+
+def test_hook_register_backbones(site, tmp_path):
+    host = register(site, "backbone", f"BackboneSpec('x', 's', lambda progress: {str(tmp_path)!r}, 'x 1.0')")
+    assert host.spec("backbone", "x").prepare(lambda what, share: None) == str(tmp_path)
+
+
+def test_hook_register_methods(site):
+    host = register(site, "method", "MethodSpec('x', 's', Empty, lambda config, context: (config, context))")
+    config = host.validate_config("method", "x", {}, "recipe.toml")
+    assert host.spec("method", "x").build(config, 7) == (config, 7)
+
+
+def test_hook_register_heads(site):
+    host = register(site, "head", "HeadSpec('x', 's', Empty, lambda config, backbone, labels: labels)")
+    assert host.spec("head", "x").build(None, None, ["a"]) == ["a"]
+
+
+def test_hook_register_objectives(site):
+    host = register(site, "objective", "ObjectiveSpec('x', 's', Empty, lambda config, context: context, ('label',))")
+    assert host.spec("objective", "x").needs == ("label",)
+
+
+def test_hook_register_readers(site):
+    host = register(site, "reader", "ReaderSpec('x', 's', Empty, lambda config, folder: [Example(str(folder))])")
+    assert [example.text for example in host.spec("reader", "x").read(None, Path("here"))] == ["here"]
+
+
+def test_hook_register_metrics(site):
+    host = register(site, "metric", "MetricSpec('x', 's', lambda truth, predicted: {'m': 1.0}, 'm')")
+    assert host.spec("metric", "x").compute([1], [1]) == {"m": 1.0}
+
+
+def test_hook_register_commands(site):
+    host = register(site, "command", "CommandSpec('x', 's', lambda: 'an application')")
+    assert host.spec("command", "x").load() == "an application"
+
+
+def test_hook_register_routes(site):
+    host = register(site, "route", "RouteSpec('x', 's', lambda: 'a router')")
+    assert host.spec("route", "x").load() == "a router"
+
+
+def test_hook_check_composition(site):
+    site.install(
+        "strict",
+        """
+        @hookimpl
+        def lect_check_composition(stack, backbone):
+            return [Problem(f"{stack} on {backbone}", "do not")]
+        """,
+    )
+    site.install("lenient", "@hookimpl\ndef lect_check_composition(stack): return None")
+    found = site.load().check_composition("a stack", "a backbone")
+    assert [(problem, record.name) for problem, record in found] == [
+        (Problem("a stack on a backbone", "do not"), "strict")
+    ]
+
+
+def test_a_composition_check_that_fails_or_answers_wrongly_names_its_plugin(site):
+    site.install("crash", "@hookimpl\ndef lect_check_composition(stack): raise KeyError(stack)")
+    site.install("wrong", "@hookimpl\ndef lect_check_composition(stack): return ['no']")
+    with pytest.raises(KeyError) as caught:
+        site.load().check_composition("s", "b")
+    assert plugin_blamed(caught.value) == "crash"
+    with pytest.raises(PluginError, match=r'lect_check_composition of plugin "wrong" .* gave a str where a Problem'):
+        site.load(block=["crash"]).check_composition("s", "b")
+
+
+def test_hook_resolve_component(site):
+    knows = """
+        import pathlib
+        @hookimpl
+        def lect_resolve_component(reference):
+            return pathlib.Path("/{name}") if reference in {references!r} else None
+        """
+    site.install("first", knows.format(name="first", references=["lang:jav"]))
+    site.install("second", knows.format(name="second", references=["lang:jav", "lang:sun"]))
+    host = site.load()
+    assert host.resolve_component("lang:jav") == Path("/first"), "the first result, plugins by name"
+    assert host.resolve_component("lang:sun") == Path("/second")
+    assert host.resolve_component("lang:nqo") is None
+
+
+def test_a_plugin_may_ask_to_be_called_first(site):
+    site.install("first", "@hookimpl\ndef lect_resolve_component(): return pathlib.Path('/first')")
+    site.install("second", "@hookimpl(tryfirst=True)\ndef lect_resolve_component(): return pathlib.Path('/second')")
+    assert site.load().resolve_component("lang:jav") == Path("/second")
+
+
+def test_a_resolution_that_is_no_path_names_its_plugin(site):
+    site.install("wrong", "@hookimpl\ndef lect_resolve_component(): return '/folder'")
+    with pytest.raises(PluginError, match=r'lect_resolve_component of plugin "wrong" .* gave a str where a Path'):
+        site.load().resolve_component("lang:jav")
+
+
+def observe(site, hook: str, **arguments) -> list:
+    """What a plugin is told of an event, while another one fails at it twice."""
+    names = ", ".join(arguments)
+    site.install("careless", f"@hookimpl\ndef {hook}(): raise ValueError('oh no')")
+    site.install("watcher", f"seen = []\n@hookimpl\ndef {hook}({names}): seen.append(({names},))")
+    host = site.load()
+    host.notify(hook, **arguments)
+    host.notify(hook, **arguments)
+    assert site.warnings == [
+        f'plugin "careless" (lect-careless 1.0) failed in {hook}: ValueError: oh no '
+        f"({site.folder.name}/fake_lect_careless_careless.py, line 5); "
+        "the run goes on, and its later failures there are not shown"
+    ]
+    return sys.modules["fake_lect_watcher_watcher"].seen
+
+
+def test_hook_training_started(site):
+    assert observe(site, "lect_training_started", run=RUN) == [(RUN,)] * 2
+
+
+def test_hook_step_finished(site):
+    arguments = {"run": RUN, "step": 3, "metrics": {"loss": 0.5}}
+    assert observe(site, "lect_step_finished", **arguments) == [(RUN, 3, {"loss": 0.5})] * 2
+
+
+def test_hook_evaluation_finished(site):
+    arguments = {"run": RUN, "step": 3, "scores": {"macro_f1": 0.5}}
+    assert observe(site, "lect_evaluation_finished", **arguments) == [(RUN, 3, {"macro_f1": 0.5})] * 2
+
+
+def test_hook_training_finished(site):
+    outcome = Outcome("failed", 3, 0.1, error=RuntimeError("full disk"))
+    assert observe(site, "lect_training_finished", run=RUN, outcome=outcome) == [(RUN, outcome)] * 2
+
+
+def test_a_plugin_that_exits_is_reported_and_an_interruption_waits_for_the_others(site):
+    site.install("exits", "@hookimpl\ndef lect_training_finished(): raise SystemExit(3)")
+    site.install("interrupted", "@hookimpl\ndef lect_training_finished(): raise KeyboardInterrupt")
+    site.install("watcher", "seen = []\n@hookimpl\ndef lect_training_finished(run): seen.append(run)")
+    with pytest.raises(KeyboardInterrupt):
+        site.load().notify("lect_training_finished", run=RUN, outcome=None)
+    assert sys.modules["fake_lect_watcher_watcher"].seen == [RUN]
+    assert ["SystemExit: 3" in warning for warning in site.warnings] == [True]
+
+
+def test_the_traceback_of_an_observer_is_there_on_request(site, monkeypatch):
+    monkeypatch.setenv("LECT_TRACE", "1")
+    site.install("careless", "@hookimpl\ndef lect_training_started(): raise ValueError('oh no')")
+    site.load().notify("lect_training_started", run=RUN)
+    assert "Traceback (most recent call last)" in site.warnings[0]
+
+
+def test_an_event_that_does_not_exist_is_a_mistake_of_the_caller(site):
+    with pytest.raises(ValueError, match='there is no hook "lect_step_ended"; did you mean "lect_step_finished"'):
+        site.load().notify("lect_step_ended")
+
+
+# --------------------------------------------------------------------------------------------- tested and documented
+
+
+def test_the_list_of_hooks_is_that_of_the_specifications():
+    defined = re.findall(r"^def (lect_\w+)", inspect.getsource(hookspecs), re.MULTILINE)
+    assert list(HOOKS) == defined
+    assert len(HOOKS) == 14
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_has_a_test(hook):
+    assert f"test_hook_{hook.removeprefix('lect_')}" in globals()
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_documented_with_its_exact_signature(hook):
+    signature = str(inspect.signature(getattr(hookspecs, hook))).replace("'", "")
+    section = _section(hook)
+    assert section.startswith(f"\n```python signature\ndef {hook}{signature}\n```\n")
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_documented_example_is_a_plugin_that_works(hook, site):
+    (example,) = re.findall(r"^```python\n(.*?)^```", _section(hook), re.DOTALL | re.MULTILINE)
+    site.install("example", example)
+    (record,) = site.load().plugins[1:]
+    assert (record.status, record.hooks, record.error) == ("ok", (hook,), None)
+
+
+def test_the_documents_first_example_works(site):
+    example = re.search(r"^```python\n(.*?)^```", DOCUMENT.read_text("utf-8"), re.DOTALL | re.MULTILINE)[1]
+    site.install("example", example)
+    (record,) = site.load().plugins[1:]
+    assert (record.status, record.error) == ("ok", None)
+
+
+def test_no_hook_is_documented_that_does_not_exist():
+    assert tuple(re.findall(r"^### (\w+)$", DOCUMENT.read_text("utf-8"), re.MULTILINE)) == HOOKS
+
+
+def _section(hook: str) -> str:
+    sections = re.split(r"^##+ ", DOCUMENT.read_text("utf-8"), flags=re.MULTILINE)
+    (found,) = [section for section in sections if section.startswith(f"{hook}\n")]
+    return found.removeprefix(f"{hook}\n")
+
+
+def test_objects_can_be_plugins_as_well_as_modules(site):
+    site.install(
+        "objects",
+        """
+        class Plugin:
+            @hookimpl
+            def lect_resolve_component(self, reference):
+                return pathlib.Path(reference)
+
+        plugin = Plugin()
+        """,
+    )
+    entry_points = site.folder / "lect_objects-1.0.dist-info" / "entry_points.txt"
+    entry_points.write_text("[lect.v1]\nobjects = fake_lect_objects_objects:plugin\n", "utf-8")
+    assert site.load().resolve_component("here") == Path("here")
