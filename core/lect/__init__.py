@@ -59,7 +59,32 @@ _HOMES = {
     "parse_stack": "lect.composition.stack",
 }
 
-__all__ = [*_HOMES, "__version__"]
+__all__ = [
+    "Backbone",
+    "BackboneSpec",
+    "BuildContext",
+    "CommandSpec",
+    "Config",
+    "Example",
+    "Head",
+    "HeadSpec",
+    "Host",
+    "Inner",
+    "MethodSpec",
+    "MetricSpec",
+    "ObjectiveSpec",
+    "Part",
+    "Problem",
+    "ReaderSpec",
+    "RouteSpec",
+    "SiteContext",
+    "Stack",
+    "UserError",
+    "__version__",
+    "hookimpl",
+    "load_backbone",
+    "parse_stack",
+]
 
 
 def __getattr__(name: str) -> Any:

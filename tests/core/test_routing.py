@@ -103,7 +103,13 @@ def test_different_stacks_give_different_outputs(model):
 
 
 def test_gradients_of_a_mixed_batch_are_the_sum_of_each_row_alone(model):
-    stacks = [("lang:Added0", "lang:Residual1"), (), ("lang:Rescaled0",), ("lang:Residual1", "lang:Added1"), ("lang:Added0",)]
+    stacks = [
+        ("lang:Added0", "lang:Residual1"),
+        (),
+        ("lang:Rescaled0",),
+        ("lang:Residual1", "lang:Added1"),
+        ("lang:Added0",),
+    ]
 
     def gradients(texts, stacks):
         model.zero_grad(set_to_none=True)
@@ -112,7 +118,9 @@ def test_gradients_of_a_mixed_batch_are_the_sum_of_each_row_alone(model):
             return {}
         (hidden.float() * rows.attention_mask.unsqueeze(-1)).pow(2).sum().backward()
         return {
-            name: parameter.grad.clone() for name, parameter in model.parts.named_parameters() if parameter.grad is not None
+            name: parameter.grad.clone()
+            for name, parameter in model.parts.named_parameters()
+            if parameter.grad is not None
         }
 
     mixed = gradients(TEXTS, stacks)

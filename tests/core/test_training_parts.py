@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given
@@ -48,7 +50,7 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_unless_constant(schedule)
     factors = [learning_rate_factor(step, 100, schedule, 0.2) for step in range(100)]
     assert factors[0] < 0.1
     assert max(factors) > 0.98
-    assert all(first <= second for first, second in zip(factors[:20], factors[1:20], strict=False))
+    assert all(first <= second for first, second in itertools.pairwise(factors[:20]))
     assert (factors[-1] < 0.05) == (schedule != "constant")
 
 

@@ -130,7 +130,9 @@ def template(tmp_path_factory):
 @pytest.fixture
 def workspace(template, tmp_path, monkeypatch):
     for path in template.iterdir():
-        (tmp_path / path.name).symlink_to(path) if path.is_dir() else (tmp_path / path.name).write_bytes(path.read_bytes())
+        (tmp_path / path.name).symlink_to(path) if path.is_dir() else (tmp_path / path.name).write_bytes(
+            path.read_bytes()
+        )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LECT_HOME", str(tmp_path / "home"))
     return Workspace(tmp_path)

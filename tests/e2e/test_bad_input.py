@@ -96,9 +96,7 @@ def test_a_component_of_another_backbone_is_refused_with_both_fingerprints(works
     from lect.testing.backbones import save_tiny_backbone
 
     save_tiny_backbone(workspace.folder / "other", "xlm-roberta", seed=1)
-    line = refused(
-        workspace, "predict", "--components", str(trained), "--backbone", "other", "-s", "task:mood", "fine"
-    )
+    line = refused(workspace, "predict", "--components", str(trained), "--backbone", "other", "-s", "task:mood", "fine")
     assert read_manifest(trained / "task/mood/component.toml").backbone.fingerprint in line
     assert line.count("fingerprint") >= 1
 
@@ -127,7 +125,9 @@ def test_a_pickle_where_weights_should_be_is_never_unpickled(workspace, trained)
             return (Path.touch, (marker,))
 
     weights.write_bytes(pickle.dumps(Bomb()))
-    assert "weights.safetensors" in refused(workspace, "predict", "--components", str(folder), "-s", "task:mood", "fine")
+    assert "weights.safetensors" in refused(
+        workspace, "predict", "--components", str(folder), "-s", "task:mood", "fine"
+    )
     weights.unlink()
     (folder / "task/mood/pytorch_model.bin").write_bytes(pickle.dumps(Bomb()))
     assert "pickle" in refused(workspace, "predict", "--components", str(folder), "-s", "task:mood", "fine")

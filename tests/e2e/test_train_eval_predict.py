@@ -107,7 +107,11 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_ends_with_the_same_bytes(workspac
 
     command = [sys.executable, "-m", "lect", "train", "task.toml", *settings]
     run = subprocess.Popen(
-        command, cwd=workspace.folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "COLUMNS": "200"}
+        command,
+        cwd=workspace.folder,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "200"},
     )
     log = workspace.folder / "runs/task-mood/metrics.jsonl"
     log.unlink()

@@ -6,11 +6,12 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import NormalizedString, normalizers
+
 from lect_e5.charsmap import precompiled_charsmap
 from lect_e5.packed import PackedModel
 from lect_e5.source import find_source
 from lect_e5.tokenizer import build_normalizer
-from tokenizers import NormalizedString, normalizers
 
 CHARACTERS = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lect_heads.classification import ClassificationHead
-from lect_heads.plugin import ClassificationConfig
 
 from lect.data.examples import Example
 from lect.errors import DataError
 from lect.testing.backbones import tiny_backbone
+from lect_heads.classification import ClassificationHead
+from lect_heads.plugin import ClassificationConfig
 
 LABELS = ("bad", "fair", "good")
 

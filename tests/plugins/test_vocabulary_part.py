@@ -8,9 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lect_vocabulary.part import build_vocabulary
-from lect_vocabulary.pieces import learn_pieces, size_of, splice
-from lect_vocabulary.plugin import VocabularyConfig
 from tokenizers import Tokenizer
 
 from lect.composition.component import Component
@@ -20,6 +17,9 @@ from lect.data.examples import Example
 from lect.errors import BackboneError, ComponentError, DataError
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
+from lect_vocabulary.part import build_vocabulary
+from lect_vocabulary.pieces import learn_pieces, size_of, splice
+from lect_vocabulary.plugin import VocabularyConfig
 
 # Words in a script that the tiny tokenizer has never seen, with English translations.
 PAIRS = [
@@ -74,7 +74,11 @@ def test_text_of_the_old_script_is_never_cut_differently(backbone, part, text):
 
 
 def test_embeddings_start_as_the_mean_of_their_translations(backbone):
-    examples = (Example("ߛ", translation="new way"), Example("ߛ", translation="first house"), Example("ߞ", translation="way"))
+    examples = (
+        Example("ߛ", translation="new way"),
+        Example("ߛ", translation="first house"),
+        Example("ߞ", translation="way"),
+    )
     part = build_vocabulary(VocabularyConfig(pieces=4, longest_piece=2), BuildContext(backbone, Corpus(examples)))
     own, base = Tokenizer.from_str(part.tokenizer_json), backbone.tokenizer.backend_tokenizer
     matrix = backbone.module(backbone.anatomy.word_embedding).weight

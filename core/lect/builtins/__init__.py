@@ -1,0 +1,1 @@
+"""What `lect` registers itself, through the hooks that every plugin uses."""

@@ -86,4 +86,3 @@ class AlignmentObjective:
 
     def _vectors(self, model: RoutedModel, texts: Sequence[str]) -> Tensor:
         return sentence_vectors(model, self._context.encoder, texts, self._context.target)
-

@@ -54,4 +54,3 @@ def _own_copy(module: nn.Module) -> nn.Module:
     }
     own._buffers = {name: None if value is None else value.clone() for name, value in module._buffers.items()}
     return own
-

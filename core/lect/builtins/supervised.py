@@ -86,9 +86,6 @@ def predict_rows(
     return [prediction for prediction in predictions if prediction is not None]
 
 
-def _texts(
-    examples: Sequence[Example], stack: tuple[str, ...]
-) -> tuple[list[str], tuple[str, ...], list[str] | None]:
+def _texts(examples: Sequence[Example], stack: tuple[str, ...]) -> tuple[list[str], tuple[str, ...], list[str] | None]:
     pairs = [example.text_pair or "" for example in examples]
     return [example.text for example in examples], stack, pairs if any(pairs) else None
-

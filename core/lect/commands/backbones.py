@@ -55,9 +55,7 @@ def show(
     with stderr_console().status("Loading") as status:
         from lect.backbones import load_backbone
 
-        backbone = load_backbone(
-            name, host=host, progress=lambda what, share: status.update(f"{what} {share:.0%}")
-        )
+        backbone = load_backbone(name, host=host, progress=lambda what, share: status.update(f"{what} {share:.0%}"))
         facts: dict[str, Any] = {
             "name": backbone.name,
             "identity": backbone.identity,
@@ -68,7 +66,7 @@ def show(
             "layers": len(backbone.anatomy.layers),
             "hidden_size": backbone.hidden_size,
             "parameters": sum(parameter.numel() for parameter in backbone.model.parameters()),
-            "embedding_parameters": backbone.module(backbone.anatomy.word_embedding).weight.numel(),
+            "embedding_parameters": backbone.model.get_input_embeddings().weight.numel(),
             "pieces": len(backbone.tokenizer),
             "max_length": backbone.max_length,
             "pooling": backbone.pooling,
@@ -77,5 +75,7 @@ def show(
     if as_json:
         print_json(facts)
         return
-    shown = {key.replace("_", " "): f"{value:,}" if isinstance(value, int) else str(value) for key, value in facts.items()}
+    shown = {
+        key.replace("_", " "): f"{value:,}" if isinstance(value, int) else str(value) for key, value in facts.items()
+    }
     print_table(["", backbone.name], list(shown.items()))

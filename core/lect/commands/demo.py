@@ -23,7 +23,9 @@ def demo(
     language: Annotated[
         str, typer.Option("--language", "-l", help="A locale of CLDR: nqo, chr, ff-Adlm, sat, am, yo …")
     ] = "nqo",
-    folder: Annotated[Path, typer.Option("--folder", help="Where components and runs are written.")] = Path("lect-demo"),
+    folder: Annotated[Path, typer.Option("--folder", help="Where components and runs are written.")] = Path(
+        "lect-demo"
+    ),
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,9 +61,7 @@ def _tell(name: str, language: str, folder: Path, result: DemoResult) -> None:
     ):
         whole, without = (variant.score(report.main) for variant in report.variants[:2])
         assert whole is not None and without is not None
-        rows.append(
-            [what, f"{without.value:.1%}", f"{whole.value:.1%}", f"{whole.low:.1%} to {whole.high:.1%}"]
-        )
+        rows.append([what, f"{without.value:.1%}", f"{whole.value:.1%}", f"{whole.low:.1%} to {whole.high:.1%}"])
     print_table(
         [f"on {held_out} held-out terms", "without", f"with lang:{tag}", "95 % interval"],
         rows,

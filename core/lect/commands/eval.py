@@ -34,9 +34,7 @@ def evaluate(
     components: ComponentsOption = None,
     as_json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
-    output: Annotated[
-        Path | None, typer.Option("--output", help="Write the report there too: .json or .md.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Write the report there too: .json or .md.")] = None,
 ) -> None:
     """Score a stack, with and without each of its components.
 

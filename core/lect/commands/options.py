@@ -18,7 +18,9 @@ BackboneOption = Annotated[
 ComponentsOption = Annotated[
     Path | None, typer.Option("--components", help="Folder of components; ./components and the user's by default.")
 ]
-ReaderOption = Annotated[str | None, typer.Option("--reader", help="Reader of the data; by the file's ending if absent.")]
+ReaderOption = Annotated[
+    str | None, typer.Option("--reader", help="Reader of the data; by the file's ending if absent.")
+]
 FieldOption = Annotated[
     list[str] | None, typer.Option("--option", "-o", help="A setting of the reader, such as text=tweet. Repeatable.")
 ]
@@ -34,6 +36,7 @@ def source_of(data: str | None, reader: str | None, fields: list[str] | None) ->
         UserError: an option is no KEY=VALUE, or nothing says how the data is read.
     """
     from lect.data.read import Source
+
     config: dict[str, Any] = {}
     for field in fields or []:
         name, equals, value = field.partition("=")
@@ -46,7 +49,9 @@ def source_of(data: str | None, reader: str | None, fields: list[str] | None) ->
             reader = _READERS.get(ending)
             if reader is None:
                 raise DataError(
-                    f'no reader is known for the ending "{ending}"', where=data, fix=f"name one with --reader; {nearest(ending, _READERS)}"
+                    f'no reader is known for the ending "{ending}"',
+                    where=data,
+                    fix=f"name one with --reader; {nearest(ending, _READERS)}",
                 )
         config["path"] = data
     if reader is None:

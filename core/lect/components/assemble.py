@@ -36,9 +36,7 @@ def read_stack(stack: Stack, library: Library, host: Host) -> list[StoredCompone
     return stored
 
 
-def attach_stack(
-    model: RoutedModel, host: Host, stack: Stack, stored: Sequence[StoredComponent]
-) -> tuple[str, ...]:
+def attach_stack(model: RoutedModel, host: Host, stack: Stack, stored: Sequence[StoredComponent]) -> tuple[str, ...]:
     """Attach what is not attached yet; returns the stack's keys, as routes take them.
 
     Raises:

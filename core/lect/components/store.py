@@ -234,7 +234,7 @@ def _save_weights(file: Path, manifest: Manifest, tensors: Mapping[str, Tensor])
         "role": manifest.role,
         "backbone": manifest.backbone.fingerprint,
     }
-    # In a single entry: safetensors writes several ones in random order, and the same component is to be the same bytes.
+    # In one entry: safetensors writes several in random order, and the same component is to be the same bytes.
     metadata = {"lect": json.dumps(identity, ensure_ascii=False)}
     # Clones, since tensors that share memory (tied weights) cannot be saved as they are.
     owned = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}

@@ -1,0 +1,1 @@
+"""Stacks, and the routes of rows through them."""

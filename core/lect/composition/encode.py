@@ -78,7 +78,9 @@ class RowEncoder:
         for group in routes.groups:
             rows = group.rows.tolist()
             seconds = None if pairs is None else [pairs[row] for row in rows]
-            for row, encoding in zip(rows, self.pieces([texts[row] for row in rows], group.components, seconds), strict=True):
+            for row, encoding in zip(
+                rows, self.pieces([texts[row] for row in rows], group.components, seconds), strict=True
+            ):
                 encodings[row] = encoding
         return self.assemble(encodings, routes)
 

@@ -76,16 +76,24 @@ class RoutedModel(nn.Module):
         """Make a component available to stacks. Costs the rows that do not use it nothing.
 
         Raises:
-            StackError: another component is attached under this key.
+            StackError: another component is attached under this key, or another model has components on the backbone.
         """
         if component.key in self._components:
             raise StackError(f'"{component.key}" is attached already', fix="detach it first")
+        for site in {site for part in component.parts.values() for site in part.sites()} - self._sites.keys():
+            if "forward" in self.backbone.module(site).__dict__:
+                raise StackError("another model has components on this backbone", fix="detach those first")
         self._components[component.key] = component
         name = _module_name(component.key)
         self.parts[name] = nn.ModuleDict(component.parts)
         if component.head is not None:
             self.heads[name] = component.head
         self._refresh()
+
+    def detach_all(self) -> None:
+        """Leave the backbone as it was."""
+        for key in list(self._components):
+            self.detach(key)
 
     def detach(self, key: str) -> None:
         """Take a component out again; the backbone's modules it alone used are restored.

@@ -16,7 +16,9 @@ class Inner(Protocol):
     one (a scaled input, say) it computes anew, for the same rows.
     """
 
-    def __call__(self, inputs: Tensor) -> Tensor: ...
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """The output below, for these inputs."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -88,9 +88,7 @@ def unknown_share(backbone: Backbone, texts: list[str]) -> float:
     return pieces.count(backbone.tokenizer.unk_token_id) / max(len(pieces), 1)
 
 
-def _train(
-    recipe: Recipe, host: Host, library: Library, backbone: Backbone, folder: Path, console: Console
-) -> Trained:
+def _train(recipe: Recipe, host: Host, library: Library, backbone: Backbone, folder: Path, console: Console) -> Trained:
     run = prepare_run(recipe, host, library, backbone=backbone, runs=folder / "runs")
     return execute_run(run, console=console)
 

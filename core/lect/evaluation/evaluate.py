@@ -14,7 +14,7 @@ from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
 from lect.errors import DataError, StackError
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
-from lect.evaluation.report import EvaluationReport, differences_of, variant_of
+from lect.evaluation.report import Difference, EvaluationReport, Variant, differences_of, variant_of
 from lect.evaluation.retrieval import matches, ranks
 from lect.specs import MetricSpec
 
@@ -94,7 +94,9 @@ def evaluate_retrieval(
     started = time.perf_counter()
     for example in examples:
         if example.translation is None:
-            raise DataError("the row has no translation", where=example.origin, fix='name its column: -o translation="…"')
+            raise DataError(
+                "the row has no translation", where=example.origin, fix='name its column: -o translation="…"'
+            )
     translations = [example.translation or "" for example in examples]
     pool = sorted({*translations, *candidates})
     targets = sentence_vectors(opened.model, opened.encoder, pool)
@@ -118,7 +120,8 @@ def _report(
     started: float,
 ) -> EvaluationReport:
     (whole, own), *others = answers.items()
-    variants, differences = [], []
+    variants: list[Variant] = []
+    differences: list[Difference] = []
     for ablation, predicted in answers.items():
         intervals = {
             name: interval

@@ -147,10 +147,10 @@ class _Fit:
         ended = False
         for batches, ends_epoch in self._remaining(self._state.step):
             metrics = self._step(batches, started)
-            step, scores = self._state.step, None
+            step = self._state.step
             self._observer.stepped(step, metrics)
             if self._task.validation and self._is_evaluation(step, ends_epoch):
-                scores, ended = self._validate(step)
+                ended = self._validate(step)
             self._state = replace(self._state, seconds=time.perf_counter() - started)
             every = settings.checkpoint_every
             if every and step % every == 0 and step < self._total and not ended:
@@ -203,7 +203,7 @@ class _Fit:
             raise UserError(
                 f"the loss is {losses} at step {step + 1}",
                 where="training",
-                fix="lower training.learning_rate, or set training.precision to \"float32\"",
+                fix='lower training.learning_rate, or set training.precision to "float32"',
             )
         if settings.clip:
             self._accelerator.clip_grad_norm_(list(self._trained.values()), settings.clip)
@@ -220,8 +220,8 @@ class _Fit:
         every = self._task.settings.evaluate_every
         return step == self._total or (ends_epoch if every == "epoch" else step % int(every) == 0)
 
-    def _validate(self, step: int) -> tuple[Mapping[str, float], bool]:
-        """Scores on the validation rows, and whether the run should end early."""
+    def _validate(self, step: int) -> bool:
+        """Score the validation rows; whether the run should end early."""
         task = self._task
         with self._accelerator.autocast():
             scores = dict(task.objective.scores(task.model, task.validation))
@@ -236,7 +236,7 @@ class _Fit:
         else:
             self._state = replace(self._state, waited=self._state.waited + 1)
         patience = task.settings.patience
-        return scores, patience is not None and self._state.waited >= patience
+        return patience is not None and self._state.waited >= patience
 
     def _checkpoint(self) -> None:
         task = self._task

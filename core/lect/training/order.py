@@ -18,7 +18,7 @@ def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int
     order = list(range(len(lengths)))
     generator.shuffle(order)
     stretch = batch_size * _BATCHES_SORTED_TOGETHER
-    batches = []
+    batches: list[list[int]] = []
     for start in range(0, len(order), stretch):
         rows = sorted(order[start : start + stretch], key=lambda row: lengths[row])
         batches.extend(rows[first : first + batch_size] for first in range(0, len(rows), batch_size))

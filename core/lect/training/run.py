@@ -127,7 +127,12 @@ def prepare_run(
     if backbone is None:
         table = recipe.backbone
         backbone = load_backbone(
-            table.name, host=host, progress=progress, pooling=table.pooling, prefix=table.prefix, revision=table.revision
+            table.name,
+            host=host,
+            progress=progress,
+            pooling=table.pooling,
+            prefix=table.prefix,
+            revision=table.revision,
         )
     model = RoutedModel(backbone)
     beneath = attach_stack(model, host, frozen, stored)
@@ -165,7 +170,7 @@ def prepare_run(
 
 
 def execute_run(run: Run, *, console: Console, resume: bool = False, name: str | None = None) -> Trained:
-    """Train and write the component, or leave a checkpoint.
+    """Train and write the component, or leave a checkpoint; a run is executed once.
 
     Args:
         resume: go on from the newest checkpoint of the run's folder.
@@ -218,6 +223,8 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         raise
     finally:
         run.host.notify("lect_training_finished", run=info, outcome=outcome)
+        # The backbone may be shared with the next run.
+        run.model.detach_all()
     parameters = sum(parameter.numel() for parameter in _parameters(run.component))
     return Trained(folder, result, parameters, f"{precision.name}: {precision.reason}")
 
@@ -238,9 +245,7 @@ def _read(host: Host, table: DataTable, recipe: Recipe, where: str, needs: tuple
     return read_source(host, Source(table.reader, table.config, table.licence), recipe.folder, where, needs)
 
 
-def _split(
-    train: tuple[Dataset, ...], share: float, seed: int
-) -> tuple[tuple[Dataset, ...], tuple[Dataset, ...]]:
+def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[Dataset, ...], tuple[Dataset, ...]]:
     """Every source in two, by a hash of each row's key (or text), so that equal rows stay together."""
 
     def held_out(key: str) -> bool:
@@ -320,7 +325,9 @@ def _stop_on_interrupt(console: Console) -> Iterator[Callable[[], bool]]:
         if asked.is_set():
             raise KeyboardInterrupt
         asked.set()
-        console.print("Stopping after this step; Ctrl-C again stops at once and loses what follows the last checkpoint.")
+        console.print(
+            "Stopping after this step; Ctrl-C again stops at once and loses what follows the last checkpoint."
+        )
 
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
@@ -337,5 +344,3 @@ def describe_truncated(truncated: tuple[str, ...], total: int, limit: int) -> st
     if not truncated:
         return None
     return f"{len(truncated)} of {total} texts are longer than {limit} pieces and were cut (first: {truncated[0]})"
-
-

@@ -88,7 +88,7 @@ def initialise_from_translations(part: VocabularyPart, backbone: Backbone, examp
     pairs = [(example.text, example.translation) for example in examples if example.translation]
     if not pairs:
         raise DataError(
-            'no training row has a translation to take new embeddings from',
+            "no training row has a translation to take new embeddings from",
             fix='name the column with translation = "…", or set initialise = "random"',
         )
     matrix = _matrix(backbone)
