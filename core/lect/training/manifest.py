@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import platform
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ def write_trained(run: Run, result: Result, precision: str) -> Path:
         licence=recipe.component.licence,
         summary=recipe.component.summary,
         stack=recipe.stack,
+        own_tokenizer=run.component.tokenizer_json is not None,
         backbone=BackboneEntry(
             name=run.backbone.name,
             identity=run.backbone.identity,
@@ -67,7 +68,7 @@ def write_trained(run: Run, result: Result, precision: str) -> Path:
             examples=sum(len(data.examples) for data in run.train),
             recipe=recipe_text(recipe),
         ),
-        results=_results(run, result.scores),
+        results=_results(run, result),
     )
     folder = run.library.save_folder(recipe.component.role, recipe.component.name)
     card = render_card(manifest)
@@ -82,15 +83,19 @@ def _requirements(run: Run) -> tuple[RequirementEntry, ...]:
     return tuple(RequirementEntry(distribution=name, version=version) for name, version in sorted(distinct.items()))
 
 
-def _results(run: Run, scores: Mapping[str, float]) -> tuple[ResultEntry, ...]:
+def _results(run: Run, result: Result) -> tuple[ResultEntry, ...]:
     if not run.validation:
         return ()
     dataset = "validation: " + ", ".join(str(data.source) for data in run.validation)
     return tuple(
-        ResultEntry(metric=name, value=round(value, 6), dataset=dataset)
-        for name, value in scores.items()
-        if "[" not in name
+        ResultEntry(metric=name, value=round(value, 6), without=_rounded(result.without.get(name)), dataset=dataset)
+        for name, value in result.scores.items()
+        if "[" not in name and math.isfinite(value)
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, 6)
 
 
 def _hardware() -> str:
