@@ -19,7 +19,8 @@ from lect.components.manifest import read_manifest
 
 
 def test_training_writes_a_component_with_manifest_card_log_and_scores(workspace):
-    result = workspace.lect("train", "task.toml", "--json")
+    private = workspace.folder / "private"
+    result = workspace.lect("train", "task.toml", "--json", "--set", f"output.folder={private}")
     assert result.exit_code == 0, result.stderr
     summary = json.loads(result.stdout)
     assert summary["component"] == "task:mood"
@@ -30,10 +31,14 @@ def test_training_writes_a_component_with_manifest_card_log_and_scores(workspace
     assert manifest.training.steps == summary["steps"] == 60
     assert manifest.training.data[0].rows == 160
     assert manifest.head.labels == ("bad", "good")
+    stored = (folder / "component.toml").read_text(encoding="utf-8")
+    assert str(workspace.folder) not in stored
+    # The recipe is there as a person would read it.
+    assert '\n[objective]\nname = "supervised"\n' in stored
     # The head goes with the component, so that there is no score without it.
     assert {entry.metric: entry.without for entry in manifest.results}["macro_f1"] is None
     assert "full.copies.embeddings/word_embeddings.weight" in load_file(folder / "weights.safetensors")
-    log = [json.loads(line) for line in (workspace.folder / "runs/task-mood/metrics.jsonl").read_text().splitlines()]
+    log = [json.loads(line) for line in (private / "metrics.jsonl").read_text().splitlines()]
     assert sum("validation" in record for record in log) == 6
     assert log[0]["loss"] > log[-2]["loss"]
 

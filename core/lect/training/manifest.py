@@ -22,6 +22,7 @@ from lect.components.manifest import (
 )
 from lect.components.store import write_component
 from lect.recipes.load import recipe_text
+from lect.recipes.schema import OutputTable
 
 if TYPE_CHECKING:
     from lect.training.loop import Result
@@ -66,7 +67,8 @@ def write_trained(run: Run, result: Result, precision: str) -> Path:
             seconds=round(result.seconds, 1),
             hardware=f"{_hardware()}, {precision}",
             examples=sum(len(data.examples) for data in run.train),
-            recipe=recipe_text(recipe),
+            # Where this machine kept its runs is nobody else's business.
+            recipe=recipe_text(recipe.model_copy(update={"output": OutputTable()})),
         ),
         results=_results(run, result),
     )
