@@ -82,8 +82,9 @@ def _tell(name: str, language: str, folder: Path, result: DemoResult) -> None:
         console=out,
     )
     components = folder / "components"
-    out.print(f"The parts lie in {components}/lang/{tag} and {components}/task/kind,", soft_wrap=True)
-    out.print(f"all figures in {folder / REPORT}. Try next:", soft_wrap=True)
+    out.print(f"Parts: {components}/lang/{tag} and {components}/task/kind", soft_wrap=True)
+    out.print(f"Figures: {folder / REPORT}", soft_wrap=True)
+    out.print("Try next:")
     term = result.example
     commands = (
         f'lect predict --components {components} -s "lang:{tag} + task:kind" "{term}"',
