@@ -66,6 +66,7 @@ def _tell(name: str, language: str, folder: Path, result: DemoResult) -> None:
         f"Task part, from English terms only: {result.task_training.parameters:,} parameters, "
         f"{result.task_training.result.seconds:.0f} s."
     )
+    out.print()
     rows = []
     for what, report in (
         (f"find a {name} term's English term among {result.candidates:,}: recall@1", result.retrieval),
@@ -82,7 +83,7 @@ def _tell(name: str, language: str, folder: Path, result: DemoResult) -> None:
         console=out,
     )
     components = folder / "components"
-    out.print(f"Parts: {components}/lang/{tag} and {components}/task/kind", soft_wrap=True)
+    out.print(f"\nParts: {components}/lang/{tag} and {components}/task/kind", soft_wrap=True)
     out.print(f"Figures: {folder / REPORT}", soft_wrap=True)
     out.print("Try next:")
     term = result.example
