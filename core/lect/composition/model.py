@@ -126,6 +126,9 @@ class RoutedModel(nn.Module):
         named: dict[str, Any] = {"attention_mask": attention_mask}
         if token_type_ids is not None:
             named["token_type_ids"] = token_type_ids
+        if self.backbone.kind == "decoder":
+            # Counted from each row's own first piece, on whichever side its padding is.
+            named["position_ids"] = (attention_mask.long().cumsum(1) - 1).clamp_min(0)
         if not self._splits_groups or len(routes.groups) == 1:
             try:
                 return self._run(input_ids, routes, named)
@@ -191,7 +194,11 @@ class RoutedModel(nn.Module):
         return steps
 
     def _parts_at(self, path: str, stack: tuple[str, ...]) -> tuple[Part, ...]:
-        return tuple(part for key in stack for part, sites in self._acting[key] if path in sites)
+        parts = tuple(part for key in stack for part, sites in self._acting[key] if path in sites)
+        if path == self.backbone.anatomy.word_embedding:
+            # Where it is also the last module before the layers: vectors are looked up before they are changed.
+            return tuple(sorted(parts, key=lambda part: not part.reads_input(path)))
+        return parts
 
     def _residual_at(self, path: str) -> Tensor | None:
         sublayer = self._sublayers.get(path)
@@ -213,7 +220,8 @@ class RoutedModel(nn.Module):
             module = self.backbone.module(path)
             sublayer = self._sublayers.get(path)
             norm = self.backbone.module(sublayer.norm) if sublayer and sublayer.norm else None
-            site = RoutedSite(path, module, self._steps_at, self._residual_at, norm)
+            by_rows = path not in self.backbone.anatomy.shared
+            site = RoutedSite(path, module, self._steps_at, self._residual_at, norm, by_rows)
             module.__dict__["forward"] = site
             self._sites[path] = site
         taps = {self._sublayers[path].residual for path in wanted & self._sublayers.keys()}
