@@ -129,12 +129,13 @@ class RoutedModel(nn.Module):
         if self.backbone.kind == "decoder":
             # Counted from each row's own first piece, on whichever side its padding is.
             named["position_ids"] = (attention_mask.long().cumsum(1) - 1).clamp_min(0)
-        if not self._splits_groups or len(routes.groups) == 1:
+        if len(routes.groups) == 1 or not (self._splits_groups or self._differ_at_shared(routes)):
             try:
                 return self._run(input_ids, routes, named)
             except RowsMismatchError:
                 self._splits_groups = True
-        # Some module of this backbone mixes the rows' dimension with another: each group goes through on its own.
+        # Some module of this backbone is called for all rows at once, or mixes their dimension with another: each group
+        # goes through on its own.
         output: Tensor | None = None
         for group in routes.groups:
             chosen = {name: value[group.rows] for name, value in named.items()}
@@ -199,6 +200,11 @@ class RoutedModel(nn.Module):
             # Where it is also the last module before the layers: vectors are looked up before they are changed.
             return tuple(sorted(parts, key=lambda part: not part.reads_input(path)))
         return parts
+
+    def _differ_at_shared(self, routes: Routes) -> bool:
+        """Whether a module that is called once for all rows would have to give rows of two groups different things."""
+        shared = self.backbone.anatomy.shared & self._sites.keys()
+        return any(len({self._parts_at(path, group.components) for group in routes.groups}) > 1 for path in shared)
 
     def _residual_at(self, path: str) -> Tensor | None:
         sublayer = self._sublayers.get(path)

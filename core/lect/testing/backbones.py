@@ -232,7 +232,7 @@ _ENCODER_DECODERS: Mapping[str, tuple[str, Callable[[int, int], dict[str, Any]]]
 }
 
 _LLAMA = {"kind": "byte-level", "ends": None, "pads": False}
-_QWEN = {"kind": "byte-level", "begins": None, "ends": None}
+_QWEN = {"kind": "qwen", "begins": None, "ends": None}
 _GEMMA = {"kind": "sentencepiece", "ends": None}
 _T5 = {"begins": None}
 _TOKENIZERS: Mapping[str, dict[str, Any]] = {

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-Kind = Literal["unigram", "byte-level", "sentencepiece"]
-"""SentencePiece's unigrams (XLM-R, mT5), byte-level BPE (Llama, Qwen), SentencePiece's BPE (Gemma, NLLB)."""
+Kind = Literal["unigram", "byte-level", "qwen", "sentencepiece"]
+"""SentencePiece's unigrams (XLM-R), byte-level BPE (Llama), Qwen's kind of it, SentencePiece's BPE (Gemma, NLLB)."""
 
 MAX_LENGTH = 128
 _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
@@ -21,6 +21,10 @@ _WORDS = (
     "way find use may water long little very after words called just where most know good bad day year house city "
     "yang dan di itu dengan untuk tidak ini dari dalam akan pada juga saya ke karena bisa ada mereka lebih kata sangat "
     "query :"
+)
+_QWEN_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _ENDINGS = "s ed ing er est ly tion ment ness able an kan nya ku mu"
 
@@ -38,7 +42,7 @@ def tiny_tokenizer(
     from tokenizers import AddedToken, processors
     from transformers import PreTrainedTokenizerFast
 
-    build = {"unigram": _unigram, "byte-level": _byte_level, "sentencepiece": _sentencepiece}[kind]
+    build = {"unigram": _unigram, "byte-level": _byte_level, "qwen": _qwen, "sentencepiece": _sentencepiece}[kind]
     special = [piece for piece in _SPECIAL if pads or piece != "<pad>"] + [_MASK] * (kind == "unigram")
     for piece in (begins, ends):
         if piece is not None and piece not in special:
@@ -87,6 +91,17 @@ def _byte_level(special: Sequence[str]) -> Any:
     backend = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     backend.decoder = decoders.ByteLevel()
+    return backend
+
+
+def _qwen(special: Sequence[str]) -> Any:
+    from tokenizers import Regex, normalizers, pre_tokenizers
+
+    backend = _byte_level(special)
+    backend.normalizer = normalizers.NFC()
+    words = pre_tokenizers.Split(Regex(_QWEN_WORDS), behavior="isolated", invert=False)
+    in_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.pre_tokenizer = pre_tokenizers.Sequence([words, in_bytes])
     return backend
 
 
