@@ -118,7 +118,10 @@ class Backbone:
 
 
 def max_length_of(model: Any, tokenizer: Any) -> int:
-    """The most pieces an input may have: the positions the model holds, bounded by what its tokenizer says."""
+    """The most pieces an input may have: the positions the model holds, bounded by what its tokenizer says.
+
+    512 where the configuration names no bound, as T5's does not: so long were the texts it was trained on.
+    """
     positions = int(getattr(model.config, "max_position_embeddings", 512))
     # RoBERTa and its kin count positions from the padding id on, so that many rows of the table are never used.
     if model.config.model_type in {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"}:
