@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lect.training.objective import Objective, ObjectiveContext
 
 Role = Literal["lang", "task"]
+Pooling = Literal["mean", "first", "last"]
+"""How a sentence vector is made of a text's hidden states."""
 Progress = Callable[[str, float], None]
 """Told what is being done and the share of it that is done, 0 to 1."""
 
@@ -37,7 +39,7 @@ class BackboneSpec:
 
     Args:
         prepare: makes the folder that `transformers` loads, in the cache, and returns it; quick where it is there.
-        pooling: how a sentence vector is made of the hidden states: their mean, or the first one.
+        pooling: how a sentence vector is made of the hidden states: their mean, the first one or the last one.
         prefix: a text put before every input.
         identity: the hub id or package and its version, for manifests.
     """
@@ -46,7 +48,7 @@ class BackboneSpec:
     summary: str
     prepare: Callable[[Progress], Path]
     identity: str
-    pooling: Literal["mean", "first"] = "mean"
+    pooling: Pooling = "mean"
     prefix: str = ""
     licence: str = ""
 

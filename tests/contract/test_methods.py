@@ -45,6 +45,24 @@ test_vocabulary = method_contract(
 # DeBERTa reads this table's weight without calling the module, so that no part can act there.
 test_full = method_contract("full", families=FEW, without_gradient=("*rel_embeddings.weight",))
 
+# Decoders, and the encoders of encoder-decoders: one of each shape. The rest is in tests/core/test_routing_families.py.
+WIDER = ("gemma2", "llama", "mbart", "mt5", "qwen3")
+
+test_bottleneck_wider = pytest.mark.adapters(
+    method_contract("bottleneck", {"reduction_factor": 4}, families=WIDER, identity_at_start=False)
+)
+test_bottleneck_invertible_wider = pytest.mark.adapters(
+    method_contract(
+        "bottleneck",
+        {"preset": "double_seq_bn_inv", "reduction_factor": 4},
+        families=("gemma3_text", "gpt2", "m2m_100"),
+        identity_at_start=False,
+    )
+)
+test_lora_wider = method_contract("lora", {"r": 4}, families=WIDER)
+test_ia3_wider = method_contract("ia3", families=("gemma3_text", "m2m_100", "qwen2"))
+test_full_wider = method_contract("full", families=("gpt2", "llama", "m2m_100", "t5"))
+
 COVERED = {"bottleneck", "lora", "dora", "pissa", "vera", "adalora", "ia3", "peft", "vocabulary", "full"}
 
 

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from lect.backbones.anatomy import FAMILIES, read_anatomy
+from lect.backbones.anatomy import FAMILIES, check_family, read_anatomy
+from lect.composition.encode import RowEncoder
+from lect.composition.model import RoutedModel
 from lect.errors import BackboneError
 from lect.testing.backbones import TINY_FAMILIES, tiny_backbone
 
@@ -20,9 +22,9 @@ class Recorder:
             module = backbone.module(path)
             self._hooks.append(module.register_forward_pre_hook(self._keep_input(path), with_kwargs=True))
             self._hooks.append(module.register_forward_hook(self._keep_output(path)))
-        batch = backbone.tokenizer(TEXTS, padding=True, return_tensors="pt")
+        rows = RowEncoder(RoutedModel(backbone)).encode(TEXTS, [()] * len(TEXTS))
         with torch.no_grad():
-            self.last = backbone.model(**batch)[0]
+            self.last = backbone.model(input_ids=rows.input_ids, attention_mask=rows.attention_mask)[0]
         for hook in self._hooks:
             hook.remove()
 
@@ -96,10 +98,18 @@ def test_the_projections_alone_carry_what_a_layer_adds(backbone, passed):
 def test_the_embeddings_enter_the_first_layer(backbone, passed):
     anatomy = backbone.anatomy
     first = anatomy.layers[0].attention.residual
-    torch.testing.assert_close(passed.outputs[anatomy.embeddings], passed.tapped(first))
-    assert passed.outputs[anatomy.embeddings].shape[-1] == anatomy.hidden_size
     assert isinstance(backbone.module(anatomy.word_embedding), nn.Embedding)
     assert passed.inputs[anatomy.word_embedding].dtype == torch.long
+    if anatomy.embeddings is None:
+        assert backbone.model.config.model_type in ("gemma", "gemma2")
+        return
+    if backbone.model.config.model_type == "m2m_100":
+        # The positions, which are added outside of any module, are the same in every row.
+        added = passed.tapped(first) - passed.outputs[anatomy.embeddings]
+        torch.testing.assert_close(added[0, :4], added[1, :4])
+    else:
+        torch.testing.assert_close(passed.outputs[anatomy.embeddings], passed.tapped(first))
+    assert passed.outputs[anatomy.embeddings].shape[-1] == anatomy.hidden_size
 
 
 def test_linears_are_all_projections_in_the_layers(backbone):
@@ -107,7 +117,9 @@ def test_linears_are_all_projections_in_the_layers(backbone):
     for path in anatomy.linears:
         assert isinstance(backbone.module(path), nn.Linear)
     for layer in anatomy.layers:
-        assert {layer.attention.output, layer.feed_forward.output} <= set(anatomy.linears)
+        ends = {layer.attention.projection, layer.feed_forward.projection}
+        # GPT-2 has a kind of projection of its own.
+        assert not anatomy.linears if backbone.name == "tiny-gpt2" else ends <= set(anatomy.linears)
     every = [path for path, module in backbone.model.named_modules() if isinstance(module, nn.Linear)]
     outside = set(every) - set(anatomy.linears)
     assert not [path for path in outside if any(part.isdigit() for part in path.split("."))]
@@ -115,8 +127,36 @@ def test_linears_are_all_projections_in_the_layers(backbone):
 
 
 def test_another_kind_of_model_is_refused_by_name():
-    from transformers import GPT2Config, GPT2Model
+    from transformers import GPTNeoConfig, GPTNeoModel
 
-    model = GPT2Model(GPT2Config(vocab_size=10, n_embd=8, n_layer=1, n_head=1, n_positions=8))
-    with pytest.raises(BackboneError, match=r'type "gpt2" cannot carry components yet; use an encoder .*xlm-roberta'):
+    model = GPTNeoModel(
+        GPTNeoConfig(vocab_size=10, hidden_size=8, num_layers=1, num_heads=1, attention_types=[[["global"], 1]])
+    )
+    with pytest.raises(BackboneError, match=r'type "gpt_neo" cannot carry components yet; use one .*xlm-roberta'):
         read_anatomy(model)
+
+
+def test_a_family_that_is_often_meant_is_answered_with_what_to_use():
+    with pytest.raises(BackboneError, match=r'type "gemma3" .*; name one that reads text alone, of type gemma3_text'):
+        check_family("gemma3")
+
+
+def test_a_whole_encoder_decoder_is_refused():
+    from transformers import T5Config, T5Model
+
+    model = T5Model(T5Config(vocab_size=10, d_model=8, d_kv=4, num_heads=2, d_ff=8, num_layers=1))
+    with pytest.raises(BackboneError, match="of an encoder-decoder the encoder"):
+        read_anatomy(model)
+
+
+def test_the_word_embedding_gives_its_rows_times_the_scale(backbone, passed):
+    anatomy = backbone.anatomy
+    table = backbone.module(anatomy.word_embedding)
+    expected = nn.functional.embedding(passed.inputs[anatomy.word_embedding], table.weight) * anatomy.scale
+    torch.testing.assert_close(passed.outputs[anatomy.word_embedding], expected)
+
+
+def test_shared_modules_are_those_that_get_no_rows(backbone, passed):
+    rows = len(TEXTS)
+    for path in backbone.anatomy.shared:
+        assert passed.inputs[path].shape == passed.inputs[path].shape[:1] * 2 != (rows, rows)

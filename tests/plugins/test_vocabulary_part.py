@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
+from lect.composition.routes import Routes
 from lect.data.examples import Example
 from lect.errors import BackboneError, ComponentError, DataError
 from lect.specs import BuildContext, Corpus
@@ -144,3 +145,24 @@ def test_learning_is_reproducible(backbone):
     base = backbone.tokenizer.backend_tokenizer.to_str()
     texts = [text for text, _ in PAIRS]
     assert learn_pieces(base, texts, 20, 8) == learn_pieces(base, texts, 20, 8)
+
+
+def test_new_rows_are_scaled_as_the_backbone_scales_its_own():
+    """mBART gives each row of its table times the square root of its width."""
+    backbone = tiny_backbone("mbart")
+    assert backbone.anatomy.scale > 5
+    part = build_vocabulary(CONFIG, BuildContext(backbone, Corpus(EXAMPLES)))
+    model = RoutedModel(backbone).eval()
+    model.attach(Component("lang:nqo", "lang", {"vocabulary": part}))
+    with torch.no_grad():
+        part.embeddings.weight.copy_(backbone.module("embed_tokens").weight[7].expand_as(part.embeddings.weight))
+    new, old = torch.full((1, 4), part._first), torch.full((1, 4), 7)
+    mask, routes = torch.ones_like(new), Routes.uniform(("lang:nqo",), 1)
+    with torch.no_grad():
+        torch.testing.assert_close(model(new, mask, routes), model(old, mask, routes))
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2", "m2m_100"])
+def test_byte_pair_tokenizers_are_refused(family):
+    with pytest.raises(BackboneError, match="new pieces need a unigram tokenizer, and this backbone's is BPE"):
+        build_vocabulary(CONFIG, BuildContext(tiny_backbone(family), Corpus(EXAMPLES)))

@@ -1,13 +1,16 @@
-"""Where the parts of a transformer lie in each family's modules: a table, and lookups in it."""
+"""Where the parts of a transformer lie in one model: looked up in the table of families, checked against the model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
+from lect.backbones.families import FAMILIES, INSTEAD, Family, Kind
 from lect.errors import BackboneError
+
+__all__ = ["FAMILIES", "Anatomy", "Layer", "Sublayer", "Tap", "check_family", "kind_of", "read_anatomy"]
 
 
 @dataclass(frozen=True)
@@ -20,17 +23,20 @@ class Tap:
 
 @dataclass(frozen=True)
 class Sublayer:
-    """An attention or feed-forward block: the projection that ends it, and what is added to that projection.
+    """An attention or feed-forward block: the module that ends it, and what is added to what that gives.
 
     Args:
-        output: path of the projection whose output is added to the residual.
+        output: path of the module whose output is added to the residual: the block's last projection, or, in
+            Gemma 2 and 3, the norm behind it.
         residual: where that residual can be tapped.
         norm: path of the layer norm over the sum, in a post-norm model; None in a pre-norm model.
+        projection: path of the block's last projection.
     """
 
     output: str
     residual: Tap
     norm: str | None
+    projection: str
 
 
 @dataclass(frozen=True)
@@ -47,51 +53,20 @@ class Anatomy:
 
     Args:
         word_embedding: path of the table that is indexed with piece ids.
-        embeddings: path of the module whose output enters the first layer.
+        embeddings: path of the last module before the first layer; None where the model changes what it gives in
+            ways that depend on the version of transformers.
         linears: paths of every linear projection inside the layers, in order of use.
+        scale: what the table multiplies its rows with before it gives them.
+        shared: paths of the modules that are called once for a whole batch, and not with its rows.
     """
 
     word_embedding: str
-    embeddings: str
+    embeddings: str | None
     layers: tuple[Layer, ...]
     linears: tuple[str, ...]
     hidden_size: int
-
-
-@dataclass(frozen=True)
-class _Family:
-    layers: str
-    attention_output: str
-    attention_norm: str | None
-    feed_forward_output: str
-    feed_forward_norm: str | None
-    feed_forward_input_norm: str | None = None
-    embeddings: str = "embeddings"
-    projection: str | None = None  # in some models, from the embeddings' width to that of the layers
-
-
-_BERT = _Family(
-    "encoder.layer", "attention.output.dense", "attention.output.LayerNorm", "output.dense", "output.LayerNorm"
-)
-_DISTILBERT = _Family("transformer.layer", "attention.out_lin", "sa_layer_norm", "ffn.lin2", "output_layer_norm")
-_MODERNBERT = _Family("layers", "attn.Wo", None, "mlp.Wo", None, feed_forward_input_norm="mlp_norm")
-
-FAMILIES: dict[str, _Family] = {
-    "bert": _BERT,
-    "camembert": _BERT,
-    "deberta": _BERT,
-    "deberta-v2": _BERT,
-    "distilbert": _DISTILBERT,
-    "electra": replace(_BERT, projection="embeddings_project"),
-    "ernie": _BERT,
-    "modernbert": _MODERNBERT,
-    "roberta": _BERT,
-    "xlm-roberta": _BERT,
-    "xlm-roberta-xl": _Family(
-        "encoder.layer", "attention.output.dense", None, "output.dense", None, feed_forward_input_norm="LayerNorm"
-    ),
-}
-"""`model_type` of a transformers configuration → where its parts lie, relative to a layer but for `layers`."""
+    scale: float = 1.0
+    shared: frozenset[str] = frozenset()
 
 
 def check_family(kind: str) -> None:
@@ -103,12 +78,18 @@ def check_family(kind: str) -> None:
     if kind not in FAMILIES:
         raise BackboneError(
             f'models of type "{kind}" cannot carry components yet',
-            fix=f"use an encoder of one of these families: {', '.join(sorted(FAMILIES))}",
+            fix=INSTEAD.get(kind, f"use one of these families: {', '.join(sorted(FAMILIES))}"),
         )
 
 
+def kind_of(model: Any) -> Kind:
+    """How the models of its family read. Raises `BackboneError` for a family that is not in the table."""
+    check_family(model.config.model_type)
+    return FAMILIES[model.config.model_type].kind
+
+
 def read_anatomy(model: Any) -> Anatomy:
-    """The places of this model.
+    """The places of this model; of an encoder-decoder the encoder is given.
 
     Raises:
         BackboneError: for a family that is not in the table.
@@ -119,13 +100,14 @@ def read_anatomy(model: Any) -> Anatomy:
     modules = dict(model.named_modules())
     if family.layers not in modules:
         raise BackboneError(
-            f'this model of type "{kind}" has no layers at "{family.layers}"', fix="load it as a plain encoder"
+            f'this model of type "{kind}" has no layers at "{family.layers}"',
+            fix="load it as a plain model without a head, of an encoder-decoder the encoder",
         )
     count = len(modules[family.layers])
-    table = model.get_input_embeddings()
+    table = model.get_submodule(family.word_embedding) if family.word_embedding else model.get_input_embeddings()
     return Anatomy(
         word_embedding=next(path for path, module in modules.items() if module is table),
-        embeddings=family.projection if family.projection and family.projection in modules else family.embeddings,
+        embeddings=_embeddings(family, modules, table),
         layers=tuple(_layer(family, f"{family.layers}.{index}") for index in range(count)),
         linears=tuple(
             path
@@ -133,12 +115,28 @@ def read_anatomy(model: Any) -> Anatomy:
             if path.startswith(f"{family.layers}.") and isinstance(module, nn.Linear)
         ),
         hidden_size=model.config.hidden_size,
+        scale=_scale(table),
+        shared=frozenset(path for path in modules if path.rsplit(".", 1)[-1] in family.shared),
     )
 
 
-def _layer(family: _Family, prefix: str) -> Layer:
-    attention_norm = f"{prefix}.{family.attention_norm}" if family.attention_norm else None
-    feed_forward_norm = f"{prefix}.{family.feed_forward_norm}" if family.feed_forward_norm else None
+def _embeddings(family: Family, modules: dict[str, nn.Module], table: nn.Module) -> str | None:
+    if family.projection and family.projection in modules:
+        return family.projection
+    if family.scaled and not hasattr(table, "embed_scale"):
+        return None
+    return family.embeddings
+
+
+def _scale(table: nn.Module) -> float:
+    scale = getattr(table, "embed_scale", 1.0)
+    return float(scale)
+
+
+def _layer(family: Family, prefix: str) -> Layer:
+    def path(name: str | None) -> str | None:
+        return f"{prefix}.{name}" if name else None
+
     # A post-norm layer feeds its feed-forward block, and adds to it, what the attention's norm gives; a pre-norm
     # layer adds what goes into the feed-forward block's own norm.
     if family.feed_forward_input_norm:
@@ -146,6 +144,16 @@ def _layer(family: _Family, prefix: str) -> Layer:
     else:
         feed_forward_residual = Tap(f"{prefix}.{family.attention_norm}", "output")
     return Layer(
-        attention=Sublayer(f"{prefix}.{family.attention_output}", Tap(prefix, "input"), attention_norm),
-        feed_forward=Sublayer(f"{prefix}.{family.feed_forward_output}", feed_forward_residual, feed_forward_norm),
+        attention=Sublayer(
+            output=f"{prefix}.{family.attention_output}",
+            residual=Tap(prefix, "input"),
+            norm=path(family.attention_norm),
+            projection=f"{prefix}.{family.attention_projection or family.attention_output}",
+        ),
+        feed_forward=Sublayer(
+            output=f"{prefix}.{family.feed_forward_output}",
+            residual=feed_forward_residual,
+            norm=path(family.feed_forward_norm),
+            projection=f"{prefix}.{family.feed_forward_projection or family.feed_forward_output}",
+        ),
     )

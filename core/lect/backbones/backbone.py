@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from lect.backbones.anatomy import Anatomy, read_anatomy
+from lect.backbones.anatomy import Anatomy, kind_of, read_anatomy
+from lect.backbones.families import Kind
 from lect.backbones.fingerprint import fingerprint_of
+from lect.errors import BackboneError
+from lect.specs import Pooling
 
 
 @dataclass(frozen=True)
@@ -20,20 +24,38 @@ class Backbone:
         name: what the user calls it.
         identity: hub id, folder or package it came from.
         revision: the hub's commit, where there is one.
-        model: a `transformers` encoder, every parameter frozen, in evaluation mode.
+        model: a `transformers` encoder, or decoder without its language model head, every parameter frozen, in
+            evaluation mode. Of an encoder-decoder it is the encoder alone: sentence vectors and classification need no
+            more, and what is trained on it fits the same encoder inside the whole model.
         tokenizer: its fast tokenizer.
-        pooling: how a sentence vector is made of the hidden states.
+        pooling: how a sentence vector is made of the hidden states: their mean, the first one (of an encoder), or the
+            last one.
         prefix: a text put before every input.
+
+    Raises:
+        BackboneError: a decoder's first hidden state is asked for, which has seen one piece only.
     """
 
     name: str
     identity: str
     model: Any
     tokenizer: Any
-    pooling: Literal["mean", "first"] = "mean"
+    pooling: Pooling = "mean"
     prefix: str = ""
     revision: str | None = None
     licence: str = ""
+
+    def __post_init__(self) -> None:
+        if self.pooling == "first" and self.kind == "decoder":
+            raise BackboneError(
+                f'"{self.name}" reads from left to right: its first hidden state has seen the first piece only',
+                fix='use pooling = "mean" or "last"',
+            )
+
+    @property
+    def kind(self) -> Kind:
+        """How the model's family reads: as an encoder, a decoder or an encoder-decoder."""
+        return kind_of(self.model)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -55,6 +77,20 @@ class Backbone:
         """The most pieces an input may have, special ones included."""
         return max_length_of(self.model, self.tokenizer)
 
+    @property
+    def padding_id(self) -> int:
+        """The piece that rows are filled up with: the tokenizer's own, else its end of a text; it is masked."""
+        tokenizer = self.tokenizer
+        found = (tokenizer.pad_token_id, tokenizer.eos_token_id)
+        return int(next((index for index in found if index is not None), 0))
+
+    @property
+    def blank_id(self) -> int:
+        """The piece that stands for a text without any, so that its row has a hidden state."""
+        tokenizer = self.tokenizer
+        found = (tokenizer.bos_token_id, tokenizer.eos_token_id)
+        return int(next((index for index in found if index is not None), 0))
+
     def module(self, path: str) -> nn.Module:
         """The model's module at a path such as ``encoder.layer.0.output.dense``."""
         found: nn.Module = self.model.get_submodule(path)
@@ -72,12 +108,20 @@ class Backbone:
         """
         if self.pooling == "first":
             return hidden_states[:, 0]
+        if self.pooling == "last":
+            # The place of the last piece, on whichever side the padding is.
+            places = torch.arange(1, attention_mask.shape[1] + 1, device=attention_mask.device)
+            last = (attention_mask.long() * places).argmax(1)
+            return hidden_states[torch.arange(len(last), device=last.device), last]
         mask = attention_mask.unsqueeze(-1).to(hidden_states.dtype)
         return (hidden_states * mask).sum(1) / mask.sum(1).clamp_min(1)
 
 
 def max_length_of(model: Any, tokenizer: Any) -> int:
-    """The most pieces an input may have: the positions the model holds, bounded by what its tokenizer says."""
+    """The most pieces an input may have: the positions the model holds, bounded by what its tokenizer says.
+
+    512 where the configuration names no bound, as T5's does not: so long were the texts it was trained on.
+    """
     positions = int(getattr(model.config, "max_position_embeddings", 512))
     # RoBERTa and its kin count positions from the padding id on, so that many rows of the table are never used.
     if model.config.model_type in {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"}:

@@ -7,19 +7,18 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lect.backbones.anatomy import check_family
 from lect.backbones.backbone import Backbone
+from lect.backbones.families import FAMILIES
 from lect.backbones.hub import fetch_from_hub, is_hub_id
 from lect.backbones.quiet import quiet_transformers
 from lect.errors import BackboneError, nearest
 
 if TYPE_CHECKING:
     from lect.host import Host
-    from lect.specs import BackboneSpec, Progress
-
-Pooling = Literal["mean", "first"]
+    from lect.specs import BackboneSpec, Pooling, Progress
 
 
 def load_backbone(
@@ -76,6 +75,41 @@ def load_backbone(
         revision=commit,
         licence=spec.licence if spec else "",
     )
+
+
+# ---------------------------------------------------------------------------------------------------- the model alone
+
+
+def model_class(config: Any) -> Any:
+    """The class of `transformers` that holds what `lect` runs of a model, and as little else as there is."""
+    from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING
+
+    if FAMILIES[config.model_type].kind == "encoder-decoder" and config.model_type in _ENCODERS_OF_THEIR_OWN:
+        return MODEL_FOR_TEXT_ENCODING_MAPPING[type(config)]
+    return MODEL_MAPPING[type(config)]
+
+
+def model_options(kind: Any, config: Any) -> dict[str, Any]:
+    """Arguments for a model of this class, so that it has no pooler and computes each row by itself."""
+    options: dict[str, Any] = {}
+    if "add_pooling_layer" in inspect.signature(kind.__init__).parameters:
+        options["add_pooling_layer"] = False
+    if attention := FAMILIES[config.model_type].attention:
+        options["attn_implementation"] = attention
+    return options
+
+
+def reading_half(model: Any) -> Any:
+    """The model itself, or an encoder-decoder's encoder: frozen, in evaluation mode, keeping no past keys."""
+    if FAMILIES[model.config.model_type].kind == "encoder-decoder":
+        model = model.get_encoder()
+    if hasattr(model.config, "use_cache"):
+        model.config.use_cache = False
+    model.requires_grad_(False)
+    return model.eval()
+
+
+_ENCODERS_OF_THEIR_OWN = {"t5", "mt5", "umt5"}
 
 
 # ------------------------------------------------------------------------------------------------- registered names
@@ -140,23 +174,16 @@ def _read_config(folder: Path) -> Any:
 
 def _read_model(folder: Path, config: Any) -> Any:
     import torch
-    from transformers import MODEL_MAPPING, AutoModel
 
     _check_weights(folder)
-    options: dict[str, Any] = {}
-    kind = MODEL_MAPPING[type(config)]
-    if "add_pooling_layer" in inspect.signature(kind.__init__).parameters:
-        options["add_pooling_layer"] = False
-    if config.model_type == "modernbert":
-        # Its own choice, flash attention, joins the rows of a batch into one.
-        options["attn_implementation"] = "sdpa"
+    kind = model_class(config)
+    options = model_options(kind, config)
     try:
-        model, report = AutoModel.from_pretrained(
+        model, report = kind.from_pretrained(
             folder,
             config=config,
             dtype=torch.float32,
             use_safetensors=True,
-            trust_remote_code=False,
             output_loading_info=True,
             **options,
         )
@@ -165,8 +192,7 @@ def _read_model(folder: Path, config: Any) -> Any:
             f"its weights cannot be read ({_first_line(error)})", where=str(folder), fix="fetch or save the model again"
         ) from error
     _check_complete(folder, report)
-    model.requires_grad_(False)
-    return model.eval()
+    return reading_half(model)
 
 
 def _check_weights(folder: Path) -> None:

@@ -52,5 +52,12 @@ def _own_copy(module: nn.Module) -> nn.Module:
         name: None if value is None else nn.Parameter(value.detach().clone())
         for name, value in module._parameters.items()
     }
-    own._buffers = {name: None if value is None else value.clone() for name, value in module._buffers.items()}
+    own._buffers = {}
+    for name, value in module._buffers.items():
+        copied = None if value is None else value.clone()
+        if name in module._non_persistent_buffers_set:
+            # A constant, which some versions of transformers keep and others do not: it is not saved.
+            own.__dict__[name] = copied
+        else:
+            own._buffers[name] = copied
     return own

@@ -41,7 +41,8 @@ def list_backbones(ctx: typer.Context, as_json: JsonOption = False) -> None:
         [[spec.name, spec.summary, spec.licence, plugin.name] for spec, plugin in found],
         narrow=["name", "licence", "plugin"],
     )
-    typer.echo("Any encoder of the Hugging Face hub works too, by its id, and so does a folder that holds one.")
+    typer.echo("Models of the Hugging Face hub work too, by their ids: encoders, decoders and the encoders of")
+    typer.echo("encoder-decoders. So does a folder that holds one.")
 
 
 @app.command("show")
@@ -63,10 +64,11 @@ def show(
             "licence": backbone.licence,
             "fingerprint": backbone.fingerprint,
             "family": backbone.model.config.model_type,
+            "kind": backbone.kind,
             "layers": len(backbone.anatomy.layers),
             "hidden_size": backbone.hidden_size,
             "parameters": sum(parameter.numel() for parameter in backbone.model.parameters()),
-            "embedding_parameters": backbone.model.get_input_embeddings().weight.numel(),
+            "embedding_parameters": backbone.module(backbone.anatomy.word_embedding).weight.numel(),
             "pieces": len(backbone.tokenizer),
             "max_length": backbone.max_length,
             "pooling": backbone.pooling,

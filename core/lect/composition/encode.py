@@ -86,16 +86,17 @@ class RowEncoder:
 
     def assemble(self, encodings: Sequence[Any], routes: Routes) -> EncodedRows:
         """A padded batch from what `pieces` gave."""
-        length = max(len(encoding.ids) for encoding in encodings)
-        padding = self._backbone.tokenizer.pad_token_id or 0
-        ids = torch.full((len(encodings), length), padding, dtype=torch.long)
+        # Decoders' tokenizers may add no special pieces: an empty text has none at all.
+        length = max(1, *(len(encoding.ids) for encoding in encodings))
+        ids = torch.full((len(encodings), length), self._backbone.padding_id, dtype=torch.long)
         mask = torch.zeros((len(encodings), length), dtype=torch.long)
         kinds = torch.zeros((len(encodings), length), dtype=torch.long) if self._tells_texts_apart() else None
         for row, encoding in enumerate(encodings):
-            count = len(encoding.ids)
-            ids[row, :count] = torch.tensor(encoding.ids)
+            own = encoding.ids or [self._backbone.blank_id]
+            count = len(own)
+            ids[row, :count] = torch.tensor(own)
             mask[row, :count] = 1
-            if kinds is not None:
+            if kinds is not None and encoding.ids:
                 kinds[row, :count] = torch.tensor(encoding.type_ids)
         truncated = tuple(row for row, encoding in enumerate(encodings) if encoding.overflowing)
         return EncodedRows(ids, mask, kinds, routes, truncated)

@@ -126,12 +126,16 @@ class RoutedModel(nn.Module):
         named: dict[str, Any] = {"attention_mask": attention_mask}
         if token_type_ids is not None:
             named["token_type_ids"] = token_type_ids
-        if not self._splits_groups or len(routes.groups) == 1:
+        if self.backbone.kind == "decoder":
+            # Counted from each row's own first piece, on whichever side its padding is.
+            named["position_ids"] = (attention_mask.long().cumsum(1) - 1).clamp_min(0)
+        if len(routes.groups) == 1 or not (self._splits_groups or self._differ_at_shared(routes)):
             try:
                 return self._run(input_ids, routes, named)
             except RowsMismatchError:
                 self._splits_groups = True
-        # Some module of this backbone mixes the rows' dimension with another: each group goes through on its own.
+        # Some module of this backbone is called for all rows at once, or mixes their dimension with another: each group
+        # goes through on its own.
         output: Tensor | None = None
         for group in routes.groups:
             chosen = {name: value[group.rows] for name, value in named.items()}
@@ -191,7 +195,16 @@ class RoutedModel(nn.Module):
         return steps
 
     def _parts_at(self, path: str, stack: tuple[str, ...]) -> tuple[Part, ...]:
-        return tuple(part for key in stack for part, sites in self._acting[key] if path in sites)
+        parts = tuple(part for key in stack for part, sites in self._acting[key] if path in sites)
+        if path == self.backbone.anatomy.word_embedding:
+            # Where it is also the last module before the layers: vectors are looked up before they are changed.
+            return tuple(sorted(parts, key=lambda part: not part.reads_input(path)))
+        return parts
+
+    def _differ_at_shared(self, routes: Routes) -> bool:
+        """Whether a module that is called once for all rows would have to give rows of two groups different things."""
+        shared = self.backbone.anatomy.shared & self._sites.keys()
+        return any(len({self._parts_at(path, group.components) for group in routes.groups}) > 1 for path in shared)
 
     def _residual_at(self, path: str) -> Tensor | None:
         sublayer = self._sublayers.get(path)
@@ -213,7 +226,8 @@ class RoutedModel(nn.Module):
             module = self.backbone.module(path)
             sublayer = self._sublayers.get(path)
             norm = self.backbone.module(sublayer.norm) if sublayer and sublayer.norm else None
-            site = RoutedSite(path, module, self._steps_at, self._residual_at, norm)
+            by_rows = path not in self.backbone.anatomy.shared
+            site = RoutedSite(path, module, self._steps_at, self._residual_at, norm, by_rows)
             module.__dict__["forward"] = site
             self._sites[path] = site
         taps = {self._sublayers[path].residual for path in wanted & self._sublayers.keys()}

@@ -15,7 +15,8 @@ from lect.composition.part import Part, SiteContext
 class RowsMismatchError(RuntimeError):
     """A site was given a tensor whose first dimension is not the batch's rows, while the rows differ in their stacks.
 
-    DeBERTa's shared projections do this: they also project the relative positions, once for the whole batch.
+    DeBERTa's shared projections do this: they also project the relative positions, once for the whole batch; so does
+    T5's table of relative positions.
     """
 
 
@@ -113,6 +114,7 @@ class RoutedSite:
     Args:
         steps: gives the current batch's steps here.
         residual: gives the current batch's residual, where the module ends a sublayer.
+        by_rows: whether what the module is given has the batch's rows as its first dimension.
     """
 
     def __init__(
@@ -122,8 +124,10 @@ class RoutedSite:
         steps: Callable[[str], tuple[Step, ...]],
         residual: Callable[[str], Tensor | None],
         norm: nn.Module | None,
+        by_rows: bool = True,
     ) -> None:
         self.path, self._steps, self._residual, self._norm = path, steps, residual, norm
+        self._by_rows = by_rows
         self._original = module.forward
 
     def __call__(self, *positional: Any, **named: Any) -> Tensor:
@@ -134,7 +138,7 @@ class RoutedSite:
             return output
         call = Call.of(positional, named)
         residual = self._residual(self.path)
-        if call.inputs.shape[0] != steps[0].assignment.shape[0]:
+        if not self._by_rows or call.inputs.shape[0] != steps[0].assignment.shape[0]:
             if not all(step.everywhere for step in steps):
                 raise RowsMismatchError(self.path)
             residual = None

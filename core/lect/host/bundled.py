@@ -11,6 +11,7 @@ _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "lect-heads": {"head": ("classification",)},
     "lect-language": {"method": ("bottleneck",)},
     "lect-lora": {"method": ("adalora", "dora", "ia3", "lora", "peft", "pissa", "vera")},
+    "lect-smollm": {"backbone": ("smollm2-135m",)},
     "lect-vocabulary": {"method": ("vocabulary",)},
 }
 

@@ -20,7 +20,7 @@ from pydantic import (
 
 from lect.components.fields import Languages, Licence, Line, Name, StackText, VersionText, check_distinct, tuple_of
 from lect.errors import nearest
-from lect.specs import Role
+from lect.specs import Pooling, Role
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -74,7 +74,7 @@ class BackboneTable(Table):
     """The frozen model, and what is said otherwise of it than it says itself."""
 
     name: str = Field(default="e5-small", min_length=1)
-    pooling: Literal["mean", "first"] | None = None
+    pooling: Pooling | None = None
     prefix: str | None = None
     revision: str | None = None
 

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lect.backbones.backbone import Backbone
+from lect.backbones.load import model_class, model_options, reading_half
 from lect.backbones.quiet import quiet_transformers
 from lect.errors import nearest
 from lect.files import folder_aside
-
-MAX_LENGTH = 128
-_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
-_BOS, _PAD, _EOS, _UNK = range(4)
-_MASK = "<mask>"
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:;!?'\"()/&%+=#@-_éèüöäßñçàêîôûåø"
-_OTHER_LETTERS = "абвгдежзийклмнопрстуфхцчшщъыьэюяابتثجحخدذرزسشصضطظعغفقكلمنهوي"
-_WORDS = (
-    "the of and to in a is that it for was on are with as be this have from or by not but what all were we when there "
-    "can an your which their said if do will each about how up out them then she many some so these would other into "
-    "has more her two like him see time could no make than first been its who now people my made over did down only "
-    "way find use may water long little very after words called just where most know good bad day year house city "
-    "yang dan di itu dengan untuk tidak ini dari dalam akan pada juga saya ke karena bisa ada mereka lebih kata sangat "
-    "query :"
-)
-_ENDINGS = "s ed ing er est ly tion ment ness able an kan nya ku mu"
+from lect.testing.tokenizers import MAX_LENGTH, tiny_tokenizer
 
 
 def tiny_backbone(family: str = "xlm-roberta", seed: int = 0, hidden: int = 32, layers: int = 2) -> Backbone:
     """A backbone of random weights, large enough that any change to its input shows in its output.
 
-    The weights depend on nothing but the arguments. The tokenizer is a small unigram one like XLM-R's.
+    The weights depend on nothing but the arguments. The tokenizer is a small one of the family's kind.
 
     Args:
         family: a `model_type`: one of `TINY_FAMILIES`.
@@ -42,45 +26,63 @@ def tiny_backbone(family: str = "xlm-roberta", seed: int = 0, hidden: int = 32, 
     Raises:
         ValueError: there is no tiny backbone of this family.
     """
-    import torch
-    from transformers import MODEL_MAPPING
-
-    if family not in TINY_FAMILIES:
-        raise ValueError(f'there is no tiny backbone of family "{family}"; {nearest(family, TINY_FAMILIES)}')
-    tokenizer = _tokenizer()
-    config = _config(family, len(tokenizer), hidden, layers)
-    kind = MODEL_MAPPING[type(config)]
-    with torch.random.fork_rng(devices=[]):
-        model = _without_pooler(kind, config)
-    _fill(model, seed)
-    model.requires_grad_(False)
+    _, model, tokenizer = _build(family, seed, hidden, layers)
     name = f"tiny-{family}"
-    return Backbone(name, f"{name} (seed {seed}, {layers} layers of {hidden})", model.eval(), tokenizer, licence="MIT")
+    return Backbone(name, f"{name} (seed {seed}, {layers} layers of {hidden})", model, tokenizer, licence="MIT")
 
 
 def save_tiny_backbone(
     folder: Path | str, family: str = "xlm-roberta", seed: int = 0, hidden: int = 32, layers: int = 2
 ) -> Path:
     """A tiny backbone as a folder that `transformers` loads; returns the folder. Arguments as in `tiny_backbone`."""
-    backbone = tiny_backbone(family, seed, hidden, layers)
+    whole, _, tokenizer = _build(family, seed, hidden, layers)
     with quiet_transformers(), folder_aside(folder) as aside:
-        backbone.model.save_pretrained(aside)
-        backbone.tokenizer.save_pretrained(aside)
+        whole.save_pretrained(aside)
+        tokenizer.save_pretrained(aside)
     return Path(folder)
 
 
 # ---------------------------------------------------------------------------------------------------------- the model
 
 
-def _config(family: str, vocabulary: int, hidden: int, layers: int) -> Any:
+def _build(family: str, seed: int, hidden: int, layers: int) -> tuple[Any, Any, Any]:
+    """The model as it is saved, what `lect` runs of it, and the tokenizer."""
+    import torch
+
+    if family not in TINY_FAMILIES:
+        raise ValueError(f'there is no tiny backbone of family "{family}"; {nearest(family, TINY_FAMILIES)}')
+    tokenizer = tiny_tokenizer(**_TOKENIZERS.get(family, {}))
+    config = _config(family, tokenizer, hidden, layers)
+    kind = model_class(config)
+    options = model_options(kind, config)
+    if attention := options.pop("attn_implementation", None):
+        config._attn_implementation = attention
+    with torch.random.fork_rng(devices=[]):
+        whole = kind(config, **options)
+    _fill(whole, seed, family)
+    model = reading_half(whole)
+    if model is not whole:
+        # The same under every version, whatever names the rest of the model has.
+        _fill(model, seed, family)
+    return whole, model, tokenizer
+
+
+def _config(family: str, tokenizer: Any, hidden: int, layers: int) -> Any:
     import transformers
 
     common: dict[str, Any] = {
-        "vocab_size": vocabulary,
-        "pad_token_id": _PAD,
-        "bos_token_id": _BOS,
-        "eos_token_id": _EOS,
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
     }
+    if family in _DECODERS:
+        name, own = _DECODERS[family]
+        settings = {**common, **_decoder(hidden, layers), **own(hidden)}
+        return getattr(transformers, name)(**settings)
+    if family in _ENCODER_DECODERS:
+        name, own = _ENCODER_DECODERS[family]
+        return getattr(transformers, name)(**common, **own(hidden, layers))
     if family == "distilbert":
         return transformers.DistilBertConfig(
             **common,
@@ -106,14 +108,13 @@ def _config(family: str, vocabulary: int, hidden: int, layers: int) -> Any:
             del common[dropout]
         config = transformers.ModernBertConfig(
             **common,
-            cls_token_id=_BOS,
-            sep_token_id=_EOS,
+            cls_token_id=tokenizer.bos_token_id,
+            sep_token_id=tokenizer.eos_token_id,
             global_attn_every_n_layers=2,
             local_attention=16,
         )
         if hasattr(config, "reference_compile"):
             config.reference_compile = False
-        config._attn_implementation = "sdpa"
         return config
     kind, own = _BERT_LIKE[family]
     return getattr(transformers, kind)(**{**common, **own(hidden)})
@@ -121,7 +122,7 @@ def _config(family: str, vocabulary: int, hidden: int, layers: int) -> Any:
 
 def _from_padding_on(_hidden: int) -> dict[str, Any]:
     # Positions are counted from the padding id on.
-    return {"max_position_embeddings": MAX_LENGTH + _PAD + 1, "type_vocab_size": 1}
+    return {"max_position_embeddings": MAX_LENGTH + 2, "type_vocab_size": 1}
 
 
 def _relative(hidden: int) -> dict[str, Any]:
@@ -151,17 +152,113 @@ _BERT_LIKE: Mapping[str, tuple[str, Callable[[int], dict[str, Any]]]] = {
     "xlm-roberta-xl": ("XLMRobertaXLConfig", _from_padding_on),
 }
 
-TINY_FAMILIES: tuple[str, ...] = tuple(sorted([*_BERT_LIKE, "distilbert", "modernbert"]))
+
+def _decoder(hidden: int, layers: int) -> dict[str, Any]:
+    return {
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": hidden // 4,
+        "intermediate_size": 2 * hidden,
+        "max_position_embeddings": MAX_LENGTH,
+        "attention_dropout": 0.0,
+    }
+
+
+def _windowed(_hidden: int) -> dict[str, Any]:
+    return {"sliding_window": 16}
+
+
+def _gpt2(_hidden: int) -> dict[str, Any]:
+    return {"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "n_inner": None}
+
+
+_DECODERS: Mapping[str, tuple[str, Callable[[int], dict[str, Any]]]] = {
+    "gemma": ("GemmaConfig", lambda _: {}),
+    "gemma2": ("Gemma2Config", lambda hidden: {"sliding_window": 16, "query_pre_attn_scalar": hidden // 4}),
+    "gemma3_text": ("Gemma3TextConfig", lambda hidden: {"sliding_window": 16, "query_pre_attn_scalar": hidden // 4}),
+    "gpt2": ("GPT2Config", _gpt2),
+    "llama": ("LlamaConfig", lambda _: {}),
+    "mistral": ("MistralConfig", _windowed),
+    "qwen2": ("Qwen2Config", lambda _: {}),
+    "qwen3": ("Qwen3Config", lambda _: {}),
+    "smollm3": ("SmolLM3Config", lambda _: {"no_rope_layer_interval": 2}),
+}
+
+
+def _t5(hidden: int, layers: int) -> dict[str, Any]:
+    return {
+        "d_model": hidden,
+        "d_kv": hidden // 4,
+        "d_ff": 2 * hidden,
+        "num_layers": layers,
+        "num_heads": 4,
+        "relative_attention_num_buckets": 8,
+        "relative_attention_max_distance": 16,
+        "dropout_rate": 0.0,
+        "decoder_start_token_id": 1,
+    }
+
+
+def _gated(hidden: int, layers: int) -> dict[str, Any]:
+    return {**_t5(hidden, layers), "feed_forward_proj": "gated-gelu"}
+
+
+def _mbart(hidden: int, layers: int) -> dict[str, Any]:
+    return {
+        "d_model": hidden,
+        "encoder_layers": layers,
+        "decoder_layers": 1,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 2 * hidden,
+        "decoder_ffn_dim": 2 * hidden,
+        "max_position_embeddings": MAX_LENGTH,
+        "scale_embedding": True,
+        "dropout": 0.0,
+        "attention_dropout": 0.0,
+        "encoder_layerdrop": 0.0,
+        "decoder_layerdrop": 0.0,
+    }
+
+
+_ENCODER_DECODERS: Mapping[str, tuple[str, Callable[[int, int], dict[str, Any]]]] = {
+    "m2m_100": ("M2M100Config", _mbart),
+    "mbart": ("MBartConfig", _mbart),
+    "mt5": ("MT5Config", _gated),
+    "t5": ("T5Config", _t5),
+    "umt5": ("UMT5Config", _gated),
+}
+
+_LLAMA = {"kind": "byte-level", "ends": None, "pads": False}
+_QWEN = {"kind": "qwen", "begins": None, "ends": None}
+_GEMMA = {"kind": "sentencepiece", "ends": None}
+_T5 = {"begins": None}
+_TOKENIZERS: Mapping[str, dict[str, Any]] = {
+    "gemma": _GEMMA,
+    "gemma2": _GEMMA,
+    "gemma3_text": _GEMMA,
+    "gpt2": {**_LLAMA, "begins": None},
+    "llama": _LLAMA,
+    "m2m_100": {"kind": "sentencepiece", "begins": "__en__"},
+    "mbart": _T5,
+    "mistral": {**_GEMMA, "pads": False},
+    "mt5": _T5,
+    "qwen2": _QWEN,
+    "qwen3": _QWEN,
+    "smollm3": _LLAMA,
+    "t5": _T5,
+    "umt5": _T5,
+}
+
+TINY_FAMILIES: tuple[str, ...] = tuple(
+    sorted([*_BERT_LIKE, "distilbert", "modernbert", *_DECODERS, *_ENCODER_DECODERS])
+)
 """The families that `tiny_backbone` can build."""
 
 
-def _without_pooler(kind: Any, config: Any) -> Any:
-    if "add_pooling_layer" in inspect.signature(kind.__init__).parameters:
-        return kind(config, add_pooling_layer=False)
-    return kind(config)
-
-
-def _fill(model: Any, seed: int) -> None:
+def _fill(model: Any, seed: int, family: str) -> None:
     """Give every parameter values that depend on its name's rank, its shape and the seed alone."""
     import numpy as np
     import torch
@@ -173,54 +270,9 @@ def _fill(model: Any, seed: int) -> None:
             if name.endswith("bias"):
                 parameter.copy_(0.2 * values)
             elif parameter.dim() == 1:
-                # Scales of norms lie around one.
-                parameter.copy_(1 + 0.2 * values)
+                # Scales of norms lie around one; Gemma adds the one itself.
+                parameter.copy_(0.2 * values + (0 if family.startswith("gemma") else 1))
             elif "embedding" in name:
                 parameter.copy_(values)
             else:
                 parameter.copy_(values * (3.0 / parameter.shape[-1]) ** 0.5)
-
-
-# ------------------------------------------------------------------------------------------------------ the tokenizer
-
-
-def _tokenizer() -> Any:
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    pieces = [(text, 0.0) for text in _SPECIAL] + _pieces() + [(_MASK, 0.0)]
-    backend = Tokenizer(models.Unigram(pieces, _UNK, False))
-    backend.normalizer = normalizers.NFKC()
-    backend.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
-    backend.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always", split=True)
-    backend.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>",
-        pair="<s> $A </s> </s> $B:0 </s>:0",
-        special_tokens=[("<s>", _BOS), ("</s>", _EOS)],
-    )
-    backend.add_special_tokens([AddedToken(text, normalized=False, special=True) for text in (*_SPECIAL, _MASK)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        bos_token="<s>",
-        cls_token="<s>",
-        eos_token="</s>",
-        sep_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        mask_token=_MASK,
-        model_max_length=MAX_LENGTH,
-        model_input_names=["input_ids", "attention_mask"],
-        clean_up_tokenization_spaces=False,
-    )
-
-
-def _pieces() -> list[tuple[str, float]]:
-    ranked = [
-        "▁",
-        *(f"▁{word}" for word in _WORDS.split() if len(word) > 1),
-        *_ENDINGS.split(),
-        *_LETTERS,
-        *_OTHER_LETTERS,
-    ]
-    # Zipf's law: what comes first is the most frequent.
-    return [(piece, -2.0 - math.log(rank)) for rank, piece in enumerate(dict.fromkeys(ranked), start=2)]

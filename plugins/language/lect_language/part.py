@@ -48,7 +48,10 @@ class BottleneckPart(Part):
 
     def sites(self) -> Iterable[str]:
         """The projections that end the blocks, and the embeddings."""
-        return (*self._places, *((self._embeddings,) if self.invertible is not None else ()))
+        if self.invertible is None:
+            return tuple(self._places)
+        assert self._embeddings is not None
+        return (*self._places, self._embeddings)
 
     def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
         """What the module gives, taken through the bottleneck."""

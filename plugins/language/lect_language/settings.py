@@ -83,6 +83,13 @@ def check_fits(config: BnConfig, backbone: Backbone) -> None:
             where=f"{_WHERE}, residual_before_ln",
             fix="use true or false",
         )
+    if config.inv_adapter is not None and backbone.anatomy.embeddings is None:
+        raise RecipeError(
+            f'"{backbone.name}" has no place for an invertible part: before version 5, transformers scales its '
+            "embeddings outside of any module",
+            where=f"{_WHERE}, inv_adapter",
+            fix='install transformers 5 or newer, or set inv_adapter = "none"',
+        )
     if config.phm_layer:
         _check_divides(config, acting, backbone.hidden_size)
 

@@ -68,6 +68,13 @@ def find_targets(targets: str | Sequence[str], backbone: Backbone, where: str) -
         RecipeError: one of them names none.
     """
     paths = backbone.anatomy.linears
+    if not paths:
+        raise RecipeError(
+            f'the projections of "{backbone.name}" are of a kind of its own, transposed, and layers of peft stand on '
+            "torch's own kind here",
+            where=where,
+            fix='use the method "bottleneck" or "full", or another backbone',
+        )
     if targets == "all-linear":
         return list(paths)
     where = f"{where}, target_modules"
@@ -99,7 +106,7 @@ def _defaults(config: PeftConfig, targets: Sequence[str], backbone: Backbone) ->
     # The paper scales what goes into the projection that ends a feed-forward block, and what others give.
     named = config.settings.get("feedforward_modules")
     if named is None:
-        ends = [layer.feed_forward.output for layer in backbone.anatomy.layers]
+        ends = [layer.feed_forward.projection for layer in backbone.anatomy.layers]
     elif named:
         ends = find_targets(named, backbone, 'method "ia3", feedforward_modules')
     else:

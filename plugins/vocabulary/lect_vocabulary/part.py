@@ -30,6 +30,7 @@ class VocabularyPart(Part):
         self.tokenizer_json = tokenizer_json
         self._site = backbone.anatomy.word_embedding
         self._first, self._unknown = first, backbone.tokenizer.unk_token_id
+        self._scale = backbone.anatomy.scale
         self.embeddings = nn.Embedding(size_of(tokenizer_json) - first, backbone.module(self._site).weight.shape[1])
 
     def sites(self) -> Iterable[str]:
@@ -44,7 +45,7 @@ class VocabularyPart(Part):
         """The rows' embeddings, each id from the table that knows it."""
         new = inputs >= self._first
         old = inner(inputs.masked_fill(new, self._unknown))
-        added = self.embeddings((inputs - self._first).clamp_min(0)).to(old.dtype)
+        added = self.embeddings((inputs - self._first).clamp_min(0)).to(old.dtype) * self._scale
         return torch.where(new.unsqueeze(-1), added, old)
 
 

@@ -1,0 +1,1 @@
+"""The decoder SmolLM2-135M as a backbone for `lect`."""
