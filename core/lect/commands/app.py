@@ -49,6 +49,8 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "train": Entry("lect.commands.train", "app", "Train a component as a recipe says"),
         "eval": Entry("lect.commands.eval", "app", "Score a stack, with and without each of its components"),
         "predict": Entry("lect.commands.predict", "app", "Answer for texts with a stack"),
+        "import": Entry("lect.commands.exchange", "import_app", "Make a component of an AdapterHub or PEFT folder"),
+        "export": Entry("lect.commands.exchange", "export_app", "Write a component for another library"),
         "plugins": Entry("lect.commands.plugins", "app", "List plugins and what they provide"),
         "components": Entry("lect.commands.components", "app", "List and inspect trained components"),
         "backbones": Entry("lect.commands.backbones", "app", "List and prepare backbones"),
