@@ -10,7 +10,7 @@ _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "lect-e5": {"backbone": ("e5-small",)},
     "lect-heads": {"head": ("classification",)},
     "lect-language": {"method": ("bottleneck",), "format": ("adapters",)},
-    "lect-lora": {"method": ("adalora", "dora", "ia3", "lora", "peft", "pissa", "vera")},
+    "lect-lora": {"method": ("adalora", "dora", "ia3", "lora", "peft", "pissa", "vera"), "format": ("peft",)},
     "lect-vocabulary": {"method": ("vocabulary",)},
 }
 
