@@ -51,6 +51,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "predict": Entry("lect.commands.predict", "app", "Answer for texts with a stack"),
         "import": Entry("lect.commands.exchange", "import_app", "Make a component of an AdapterHub or PEFT folder"),
         "export": Entry("lect.commands.exchange", "export_app", "Write a component for another library"),
+        "merge": Entry("lect.commands.merge", "app", "Fold a stack into a copy of its backbone"),
         "plugins": Entry("lect.commands.plugins", "app", "List plugins and what they provide"),
         "components": Entry("lect.commands.components", "app", "List and inspect trained components"),
         "backbones": Entry("lect.commands.backbones", "app", "List and prepare backbones"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from lect.components.store import StoredComponent, check_backbone, read_componen
 from lect.composition.component import Component
 from lect.composition.stack import NAME_PATTERN, parse_stack
 from lect.errors import BackboneError, ComponentError, PluginError, StackError, UserError
-from lect.files import folder_aside
+from lect.files import check_target, folder_aside
 from lect.host.bundled import BUNDLED
 from lect.specs import BuildContext, FormatSpec, Progress, Role
 
@@ -127,7 +127,7 @@ def export_component(
             f"this names {len(parts)} components, not one", where=f'"{reference}"', fix="name one, such as lang:jav"
         )
     stored = read_component(library.find(parts[0]))
-    _check_target(folder, overwrite, lambda there: provided.spec.detect(there) is not None)
+    check_target(folder, overwrite, lambda there: provided.spec.detect(there) is not None)
     entry = stored.manifest.backbone
     loaded = load_backbone(
         backbone or entry.name, host=host, progress=progress, revision=None if backbone else entry.revision
@@ -331,21 +331,6 @@ def _as_path(folder: Path) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------ exporting
-
-
-def _check_target(folder: Path, overwrite: bool, is_ours: Callable[[Path], bool]) -> None:
-    if folder.is_file():
-        raise UserError("a file is in the way of a folder", where=str(folder), fix="name another place")
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return
-    if not overwrite:
-        raise UserError("the folder holds something already", where=str(folder), fix="add --overwrite, or name another")
-    if not is_ours(folder):
-        raise UserError(
-            "the folder holds something else, which --overwrite does not replace",
-            where=str(folder),
-            fix="name another, or empty it",
-        )
 
 
 def _check_same(contents: Contents, again: Contents, notices: Sequence[str], spec: FormatSpec) -> None:
