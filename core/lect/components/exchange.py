@@ -164,7 +164,7 @@ def detect_format(folder: Path, host: Host) -> tuple[Provided[FormatSpec], Forei
                 return provided, found
     known = ", ".join(formats) or "none"
     missing = sorted({f"{name} (pip install {BUNDLED['format', name]})" for name in _missing_formats(formats)})
-    fix = f"install the plugin for {' or '.join(missing)}" if missing else "name the folder with adapter_config.json"
+    fix = f"install the plugin for {' or '.join(missing)}" if missing else "name a folder as the other library saved it"
     raise ComponentError(f"is in no format that is known here ({known})", where=str(folder), fix=fix)
 
 

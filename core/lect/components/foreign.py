@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lect.components.weights import check_weights
@@ -145,15 +147,18 @@ def _unpickled(file: Path) -> Any:
     import torch
 
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as problem:  # the reader of a broken pickle raises whatever its bytes lead it to
-        found = re.search(r"Unsupported (?:global|class|operand)\S*:?\s*(?:GLOBAL )?([\w.]+)", str(problem))
-        if found:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except UnpicklingError as problem:
+        if found := re.search(r"(?:GLOBAL|class) ([A-Za-z_][\w.]*)", str(problem)):
             _refuse(
                 file,
                 f"is a pickle with code in it ({found[1]}), which lect never runs",
                 "get the weights as safetensors",
             )
+        _refuse(file, "cannot be read as tensors, and lect reads no other pickle", "get the weights as safetensors")
+    except Exception as problem:  # the reader of a broken file raises whatever its bytes lead it to
         reason = " ".join(str(problem).split("\n")[0].split()) or type(problem).__name__
         _refuse(file, f"cannot be read as tensors ({reason[:120].rstrip('.')})")
 
