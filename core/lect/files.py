@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -79,6 +79,26 @@ def folder_aside(path: Path | str) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def check_target(folder: Path, overwrite: bool, is_ours: Callable[[Path], bool]) -> None:
+    """Refuse a folder that holds something, unless it may be replaced and is of the kind that would replace it.
+
+    Raises:
+        UserError: what lies there.
+    """
+    if folder.is_file():
+        raise UserError("a file is in the way of a folder", where=str(folder), fix="name another place")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not overwrite:
+        raise UserError("the folder holds something already", where=str(folder), fix="add --overwrite, or name another")
+    if not is_ours(folder):
+        raise UserError(
+            "the folder holds something else, which --overwrite does not replace",
+            where=str(folder),
+            fix="name another, or empty it",
+        )
 
 
 def _take_place(aside: Path, target: Path) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lect.specs import (
         BackboneSpec,
         CommandSpec,
+        FormatSpec,
         HeadSpec,
         MethodSpec,
         MetricSpec,
@@ -69,6 +70,12 @@ def lect_register_readers() -> Iterable[ReaderSpec]:
 @hookspec
 def lect_register_metrics() -> Iterable[MetricSpec]:
     """Scores, such as ``classification``."""
+    return ()
+
+
+@hookspec
+def lect_register_formats() -> Iterable[FormatSpec]:
+    """Formats of other libraries, such as ``adapters`` or ``peft``, for ``lect import`` and ``lect export``."""
     return ()
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
+    from lect.components.foreign import Contents, ForeignFolder
     from lect.composition.part import Part
     from lect.data.examples import Example
     from lect.heads import Head
@@ -178,6 +179,25 @@ class RouteSpec:
     name: str
     summary: str
     load: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class FormatSpec:
+    """A way in which another library lays trained parts into a folder.
+
+    Args:
+        detect: what a folder of this format says of itself, None for any other folder; quick, and without torch.
+        read: the contents of such a folder, for the backbone it belongs to. Raises `lect.errors.ComponentError`.
+        write: lays contents into an empty folder so that the other library loads them on that backbone and gives the
+            same outputs; returns a line for each thing that it leaves out. Raises `lect.errors.ComponentError` where
+            nothing of use would be left.
+    """
+
+    name: str
+    summary: str
+    detect: Callable[[Path], ForeignFolder | None]
+    read: Callable[[Path, Backbone], Contents]
+    write: Callable[[Contents, Backbone, Path], Sequence[str]]
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,19 @@ def test_hook_register_metrics(site):
     assert host.spec("metric", "x").compute([1], [1]) == {"m": 1.0}
 
 
+def test_hook_register_formats(site, tmp_path):
+    host = register(
+        site,
+        "format",
+        "FormatSpec('x', 's', lambda folder: folder.name, lambda folder, backbone: (folder, backbone), "
+        "lambda contents, backbone, folder: [contents])",
+    )
+    spec = host.spec("format", "x")
+    assert spec.detect(Path("here")) == "here"
+    assert spec.read(Path("here"), "backbone") == (Path("here"), "backbone")
+    assert spec.write("contents", "backbone", Path("here")) == ["contents"]
+
+
 def test_hook_register_commands(site):
     host = register(site, "command", "CommandSpec('x', 's', lambda: 'an application')")
     assert host.spec("command", "x").load() == "an application"
@@ -187,7 +200,7 @@ def test_an_event_that_does_not_exist_is_a_mistake_of_the_caller(site):
 def test_the_list_of_hooks_is_that_of_the_specifications():
     defined = re.findall(r"^def (lect_\w+)", inspect.getsource(hookspecs), re.MULTILINE)
     assert list(HOOKS) == defined
-    assert len(HOOKS) == 14
+    assert len(HOOKS) == 15
 
 
 @pytest.mark.parametrize("hook", HOOKS)

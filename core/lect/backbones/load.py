@@ -14,6 +14,7 @@ from lect.backbones.backbone import Backbone
 from lect.backbones.families import FAMILIES
 from lect.backbones.hub import fetch_from_hub, is_hub_id
 from lect.backbones.quiet import quiet_transformers
+from lect.backbones.settings import FolderSettings, read_folder_settings
 from lect.errors import BackboneError, nearest
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def load_backbone(
         name: a name that a plugin registers (those come first), an existing folder, or a hub id.
         host: knows the registered names.
         progress: told of what takes long: a first conversion, a download.
-        pooling: instead of what the plugin registers, or of ``mean``.
-        prefix: instead of what the plugin registers, or of none.
+        pooling: instead of what the plugin registers, the folder's ``lect.toml`` says, or of ``mean``.
+        prefix: instead of what the plugin registers, the folder's ``lect.toml`` says, or of none.
         revision: a commit, tag or branch; for hub ids only.
 
     Raises:
@@ -47,12 +48,14 @@ def load_backbone(
     spec = _registered(name, host)
     folder = Path(name).expanduser()
     is_folder = name != "" and folder.is_dir()
+    own: BackboneSpec | FolderSettings = spec or FolderSettings()
     if revision is not None and (spec or is_folder):
         raise BackboneError(f'"{name}" has no revisions', fix="leave revision out; it is for models of the hub")
     if spec is not None:
         folder, identity, commit = _prepared(name, host, progress), spec.identity, None
     elif is_folder:
         identity, commit = name, None
+        own = read_folder_settings(folder)
     elif is_hub_id(name):
         folder, commit = fetch_from_hub(name, revision, _known(host), progress)
         identity = name
@@ -70,10 +73,10 @@ def load_backbone(
         identity=identity,
         model=model,
         tokenizer=tokenizer,
-        pooling=pooling or (spec.pooling if spec else "mean"),
-        prefix=prefix if prefix is not None else (spec.prefix if spec else ""),
+        pooling=pooling or own.pooling,
+        prefix=prefix if prefix is not None else own.prefix,
         revision=commit,
-        licence=spec.licence if spec else "",
+        licence=own.licence,
     )
 
 

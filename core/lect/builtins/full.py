@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
 
@@ -41,6 +41,10 @@ class FullPart(Part):
         """The output of the own copy."""
         output: Tensor = self.copies[site.replace(".", "/")](inputs)
         return output
+
+    def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The copy's own, whatever stands below."""
+        return dict(self.copies[site.replace(".", "/")].named_parameters(recurse=False))
 
 
 def _own_copy(module: nn.Module) -> nn.Module:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,6 +63,17 @@ class Part(nn.Module):
             *Shape:* as the module's own output.
         """
         raise NotImplementedError
+
+    def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:
+        """The parameters with which the module alone would give what it gives with this part, or None.
+
+        Args:
+            parameters: the module's own (``weight``, ``bias``), with the parts below already folded in.
+
+        Returns:
+            Parameters of the same names; None where no parameters do, so that the part cannot be merged.
+        """
+        return None
 
     def after_step(self, step: int, total_steps: int) -> None:
         """Observe that the optimiser has taken `step` of `total_steps` (rank budgets, say)."""

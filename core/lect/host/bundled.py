@@ -9,8 +9,8 @@ _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "lect-cldr": {"reader": ("cldr",)},
     "lect-e5": {"backbone": ("e5-small",)},
     "lect-heads": {"head": ("classification",)},
-    "lect-language": {"method": ("bottleneck",)},
-    "lect-lora": {"method": ("adalora", "dora", "ia3", "lora", "peft", "pissa", "vera")},
+    "lect-language": {"method": ("bottleneck",), "format": ("adapters",)},
+    "lect-lora": {"method": ("adalora", "dora", "ia3", "lora", "peft", "pissa", "vera"), "format": ("peft",)},
     "lect-smollm": {"backbone": ("smollm2-135m",)},
     "lect-vocabulary": {"method": ("vocabulary",)},
 }
@@ -25,5 +25,7 @@ BUNDLED: Mapping[tuple[str, str], str] = MappingProxyType(
 )
 """Kind and name of a spec → the distribution to install for it."""
 
-COMMANDS: frozenset[str] = frozenset({"backbones", "components", "demo", "eval", "plugins", "predict", "train"})
+COMMANDS: frozenset[str] = frozenset(
+    {"backbones", "components", "demo", "eval", "export", "import", "merge", "plugins", "predict", "train"}
+)
 """The subcommands that come with `lect` and that no plugin's may replace."""

@@ -16,7 +16,7 @@ ESSENTIAL = "builtin"
 """The name of the plugin that comes with `lect` itself and cannot be blocked."""
 
 Status = Literal["ok", "broken", "blocked", "incompatible", "clash"]
-Kind = Literal["backbone", "method", "head", "objective", "reader", "metric", "command", "route"]
+Kind = Literal["backbone", "method", "head", "objective", "reader", "metric", "format", "command", "route"]
 Spec_co = TypeVar("Spec_co", covariant=True)
 
 
@@ -71,6 +71,7 @@ REGISTRATION: Mapping[Kind, tuple[str, type[Any]]] = MappingProxyType(
         "objective": ("lect_register_objectives", specs.ObjectiveSpec),
         "reader": ("lect_register_readers", specs.ReaderSpec),
         "metric": ("lect_register_metrics", specs.MetricSpec),
+        "format": ("lect_register_formats", specs.FormatSpec),
         "command": ("lect_register_commands", specs.CommandSpec),
         "route": ("lect_register_routes", specs.RouteSpec),
     }

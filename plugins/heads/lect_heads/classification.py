@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from transformers.activations import ACT2FN
 
 from lect.errors import DataError, nearest
 from lect.heads import Head, Prediction
@@ -17,22 +19,26 @@ if TYPE_CHECKING:
 
 
 class ClassificationHead(Head):
-    """Dropout, a hidden layer, GELU, dropout, and one logit a label."""
+    """Dropout, a hidden layer with its activation and dropout where there is one, and one logit a label."""
 
     def __init__(self, config: ClassificationConfig, backbone: Backbone, labels: Sequence[str]) -> None:
         super().__init__()
         self.labels = tuple(labels)
-        self._pool = backbone.pool
+        own = replace(backbone, pooling=config.pooling) if config.pooling else backbone
+        self._pool = own.pool
         self._indices = {label: index for index, label in enumerate(self.labels)}
         width = config.hidden or backbone.hidden_size
-        self.hidden = nn.Linear(backbone.hidden_size, width)
-        self.output = nn.Linear(width, len(self.labels))
+        self.hidden = nn.Linear(backbone.hidden_size, width) if config.layers == 2 else None
+        self._activation = ACT2FN[config.activation]
+        self.output = nn.Linear(width if config.layers == 2 else backbone.hidden_size, len(self.labels))
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits, *Shape:* ``(rows, labels)``."""
-        vectors = self._pool(hidden_states, attention_mask)
-        return self.output(self.dropout(nn.functional.gelu(self.hidden(self.dropout(vectors)))))
+        vectors = self.dropout(self._pool(hidden_states, attention_mask))
+        if self.hidden is not None:
+            vectors = self.dropout(self._activation(self.hidden(vectors)))
+        return self.output(vectors)
 
     def targets(self, examples: Sequence[Example]) -> Tensor:
         """Each row's label as an index, *Shape:* ``(rows,)``."""

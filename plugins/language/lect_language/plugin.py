@@ -1,21 +1,36 @@
-"""Registers the method `bottleneck`."""
+"""Registers the method `bottleneck`, and the format of AdapterHub folders."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lect import BuildContext, MethodSpec, hookimpl
+from lect import BuildContext, FormatSpec, MethodSpec, hookimpl
 from lect_language.config import BottleneckConfig
+from lect_language.detect import detect_folder
 
 if TYPE_CHECKING:
-    from lect import Part
+    from lect import Backbone, Part
+    from lect.components.foreign import Contents
 
 
 def _bottleneck(config: BottleneckConfig, context: BuildContext) -> Part:
     from lect_language.part import build_bottleneck
 
     return build_bottleneck(config, context.backbone)
+
+
+def _read(folder: Path, backbone: Backbone) -> Contents:
+    from lect_language.folder import read_folder
+
+    return read_folder(folder, backbone)
+
+
+def _write(contents: Contents, backbone: Backbone, folder: Path) -> Sequence[str]:
+    from lect_language.folder import write_folder
+
+    return write_folder(contents, backbone, folder)
 
 
 @hookimpl
@@ -27,5 +42,19 @@ def lect_register_methods() -> Iterable[MethodSpec]:
             summary="bottleneck adapters, sequential, parallel or double, with or without an invertible part",
             config=BottleneckConfig,
             build=_bottleneck,
+        ),
+    )
+
+
+@hookimpl
+def lect_register_formats() -> Iterable[FormatSpec]:
+    """AdapterHub folders."""
+    return (
+        FormatSpec(
+            name="adapters",
+            summary="AdapterHub folders: bottlenecks of adapters and adapter-transformers, with heads and embeddings",
+            detect=detect_folder,
+            read=_read,
+            write=_write,
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,12 +26,33 @@ if TYPE_CHECKING:
     from lect_lora.config import PeftConfig
 
 
-def build_part(config: PeftConfig, backbone: Backbone, *, fresh: bool) -> PeftPart:
+Visit = Callable[["Wrapped", LibraryConfig], None]
+
+
+class Wrapped(nn.Module):
+    """What `peft` made of the copies, in the place where it looks for it when it saves and loads.
+
+    Its tensors have the names that they have in a model of `peft`: ``base_model.model.<path>.…``.
+    """
+
+    def __init__(self, tuner: nn.Module) -> None:
+        super().__init__()
+        self.base_model = tuner
+        self.peft_config = tuner.peft_config
+
+    def at(self, path: str) -> nn.Module:
+        """What stands at a projection's path."""
+        found: nn.Module = self.base_model.model.get_submodule(path)
+        return found
+
+
+def build_part(config: PeftConfig, backbone: Backbone, *, fresh: bool, visit: Visit | None = None) -> PeftPart:
     """A part with layers of `peft`.
 
     Args:
         fresh: whether the values matter; for a part whose values will be read, initialisations that take long are
             left out.
+        visit: called with what `peft` made before it becomes a part; may read and write its values.
 
     Raises:
         RecipeError: no projection fits the targets, or `peft` refuses the configuration for this backbone.
@@ -44,11 +65,15 @@ def build_part(config: PeftConfig, backbone: Backbone, *, fresh: bool) -> PeftPa
         changes["init_lora_weights"] = True
     settings = library_config(config, targets, **changes)
     copies = {path: _copy(backbone.module(path)) for path in targets}
-    layers = _inject(settings, copies, where)
+    wrapped = _inject(settings, copies, where)
+    layers = {path: layer for path in copies if isinstance(layer := wrapped.at(path), BaseTunerLayer)}
     for path, layer in layers.items():
         linear = backbone.module(path)
         assert isinstance(linear, nn.Linear)
         _stand_on_backbone(layer, linear, copies[path], moved_rank, fresh, where)
+    if visit is not None:
+        visit(wrapped, settings)
+    for layer in layers.values():
         _keep_hidden_tensors(layer)
     tree = _tree(layers)
     habits = {path: habits_of(layer) for path, layer in layers.items()}
@@ -130,14 +155,14 @@ def _copy(module: nn.Module) -> nn.Linear:
     return copied
 
 
-def _inject(settings: LibraryConfig, copies: dict[str, nn.Linear], where: str) -> dict[str, nn.Module]:
-    """The layers `peft` makes of these copies, by path."""
+def _inject(settings: LibraryConfig, copies: dict[str, nn.Linear], where: str) -> Wrapped:
+    """What `peft` makes of these copies."""
     skeleton = _tree(copies)
     tuner = PEFT_TYPE_TO_TUNER_MAPPING[PeftType(settings.peft_type)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            tuner(skeleton, settings, ADAPTER)
+            made = tuner(skeleton, settings, ADAPTER)
         except (ValueError, TypeError, RuntimeError, AssertionError, AttributeError, ImportError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise RecipeError(f"peft refuses it for this backbone: {reason}", where=where) from error
@@ -149,8 +174,7 @@ def _inject(settings: LibraryConfig, copies: dict[str, nn.Linear], where: str) -
         # BOFT looks for a compiler for GPUs on every machine.
         if "CUDA" not in message:
             warnings.warn(f"{where}: {message}", stacklevel=2)
-    found = {path: skeleton.get_submodule(path) for path in copies}
-    return {path: module for path, module in found.items() if isinstance(module, BaseTunerLayer)}
+    return Wrapped(made)
 
 
 def _stand_on_backbone(

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lect.composition.part import Inner, Part, SiteContext
 from lect_lora.base import Base
 
+_ROUNDING = 1e-5
 ADAPTER = "default"
 """The name under which layers of `peft` file their matrices."""
 
@@ -61,6 +63,34 @@ class PeftPart(Part):
         if self._habits[site].ignores_below:
             return output + (inner(inputs) - base.plain(inputs))
         return output
+
+    @torch.no_grad()
+    def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:
+        """What the layer makes of the unit vectors, if it is linear; None otherwise.
+
+        Not by `peft`'s own merging, which starts from the frozen weight and would drop the parts below.
+        """
+        weight, bias = parameters["weight"], parameters.get("bias")
+
+        def below(inputs: Tensor) -> Tensor:
+            return functional.linear(inputs, weight, bias)
+
+        def whole(inputs: Tensor) -> Tensor:
+            return self.at(site, below, inputs, SiteContext())
+
+        units = torch.eye(weight.shape[1], dtype=weight.dtype, device=weight.device).unsqueeze(0)
+        offset = whole(torch.zeros_like(units[:, :1]))
+        # The change alone, so that the rounding of what stays the same is not taken in.
+        change = (whole(units) - below(units)) - (offset - below(torch.zeros_like(units[:, :1])))
+        folded = weight + change[0].T
+        own_bias = None if bias is None else offset[0, 0]
+        generator = torch.Generator().manual_seed(0)
+        probes = torch.randn(1, 8, weight.shape[1], generator=generator).to(weight) * 3
+        expected = whole(probes)
+        given = functional.linear(probes, folded, own_bias)
+        if not torch.allclose(given, expected, rtol=_ROUNDING, atol=_ROUNDING * float(expected.abs().max())):
+            return None
+        return {"weight": folded} if own_bias is None else {"weight": folded, "bias": own_bias}
 
 
 def base_of(layer: nn.Module) -> Base:

@@ -1,11 +1,12 @@
-"""Registers LoRA, its relatives, and whatever else `peft` has for linear projections."""
+"""Registers LoRA, its relatives, whatever else `peft` has for linear projections, and the format of PEFT folders."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lect import BuildContext, MethodSpec, hookimpl
+from lect import BuildContext, FormatSpec, MethodSpec, hookimpl
 from lect_lora.config import (
     AdaloraConfig,
     AnyPeftConfig,
@@ -16,15 +17,29 @@ from lect_lora.config import (
     PissaConfig,
     VeraConfig,
 )
+from lect_lora.detect import detect_folder
 
 if TYPE_CHECKING:
-    from lect import Part
+    from lect import Backbone, Part
+    from lect.components.foreign import Contents
 
 
 def _build(config: PeftConfig, context: BuildContext) -> Part:
     from lect_lora.build import build_part
 
     return build_part(config, context.backbone, fresh=context.corpus is not None)
+
+
+def _read(folder: Path, backbone: Backbone) -> Contents:
+    from lect_lora.folder import read_folder
+
+    return read_folder(folder, backbone)
+
+
+def _write(contents: Contents, backbone: Backbone, folder: Path) -> Sequence[str]:
+    from lect_lora.folder import write_folder
+
+    return write_folder(contents, backbone, folder)
 
 
 @hookimpl
@@ -38,4 +53,18 @@ def lect_register_methods() -> Iterable[MethodSpec]:
         MethodSpec("adalora", "LoRA whose ranks shrink where they matter least", AdaloraConfig, _build),
         MethodSpec("ia3", "trained factors for what projections give or take", Ia3Config, _build),
         MethodSpec("peft", "any other method of peft for linear projections, by its name", AnyPeftConfig, _build),
+    )
+
+
+@hookimpl
+def lect_register_formats() -> Iterable[FormatSpec]:
+    """PEFT folders."""
+    return (
+        FormatSpec(
+            name="peft",
+            summary="PEFT folders: LoRA and its relatives, with a classifier where lect has one like it",
+            detect=detect_folder,
+            read=_read,
+            write=_write,
+        ),
     )

@@ -98,7 +98,9 @@ def check_settings(config: PeftConfig) -> None:
         raise ValueError(
             f'init_lora_weights = "{initialisation}" is not possible: {_UNSUPPORTED_INITS[initialisation]}'
         )
-    library_config(config, ["query"])
+    # Places are only known with a backbone; `peft` would hold these against the one given here.
+    places = {"feedforward_modules": []} if config.method == "IA3" else {}
+    library_config(config, ["query"], **places)
 
 
 def library_class_of(method: str) -> type[LibraryConfig]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -47,6 +47,11 @@ class VocabularyPart(Part):
         old = inner(inputs.masked_fill(new, self._unknown))
         added = self.embeddings((inputs - self._first).clamp_min(0)).to(old.dtype) * self._scale
         return torch.where(new.unsqueeze(-1), added, old)
+
+    def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The new rows behind those that the backbone's tokenizer uses."""
+        weight = parameters["weight"]
+        return {"weight": torch.cat([weight[: self._first], self.embeddings.weight.to(weight.dtype)])}
 
 
 def build_vocabulary(config: VocabularyConfig, context: BuildContext) -> VocabularyPart:

@@ -1,0 +1,110 @@
+"""`lect import` and `lect export`: components from and for other libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lect.commands.app import load_host
+from lect.commands.console import print_json, stderr_console, warn
+from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, library_of
+from lect.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from lect.components.exchange import Exchanged
+
+import_app = typer.Typer(add_completion=False)
+export_app = typer.Typer(add_completion=False)
+
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what lies there.")]
+
+
+@import_app.command("import")
+def import_(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="A folder of AdapterHub or PEFT, with adapter_config.json.")],
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", help="A backbone's name, hub id or folder; the folder's own by default.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The component's name; the folder's own by default.")
+    ] = None,
+    role: Annotated[str | None, typer.Option("--role", help="lang or task, where the folder does not tell.")] = None,
+    language: Annotated[list[str] | None, typer.Option("--language", help="A language's tag. Repeatable.")] = None,
+    licence: Annotated[str, typer.Option("--licence", help="Its licence, an SPDX expression.")] = "",
+    components: ComponentsOption = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a component of a folder of AdapterHub or PEFT. What cannot be represented is said, by name."""
+    from lect.composition.stack import ROLES
+
+    if role is not None and role not in ROLES:
+        raise UserError(f'there is no role "{role}"', where="--role", fix=nearest(role, ROLES))
+    host = load_host(ctx)
+    with stderr_console().status("Loading") as status:
+        from lect.components.exchange import Wishes, import_folder
+
+        wishes = Wishes(backbone, name, role, tuple(language or ()), licence, overwrite)  # type: ignore[arg-type]
+        done = import_folder(
+            folder, host, library_of(components), wishes, lambda what, share: status.update(f"{what} {share:.0%}")
+        )
+    _report(done, as_json)
+
+
+@export_app.command("export")
+def export(
+    ctx: typer.Context,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="A component: lang:jav, lang:jav@1.0.0 or ./folder.")],
+    folder: Annotated[Path, typer.Argument(help="The folder to write.")],
+    to: Annotated[str, typer.Option("--to", help="The other library's format: adapters or peft.")],
+    backbone: BackboneOption = None,
+    components: ComponentsOption = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a component so that `adapters` or `peft` loads it and gives the same outputs."""
+    host = load_host(ctx)
+    with stderr_console().status("Loading") as status:
+        from lect.components.exchange import export_component
+
+        done = export_component(
+            reference,
+            to,
+            folder,
+            host,
+            library_of(components),
+            backbone=backbone,
+            overwrite=overwrite,
+            progress=lambda what, share: status.update(f"{what} {share:.0%}"),
+        )
+    _report(done, as_json)
+
+
+def _report(done: Exchanged, as_json: bool) -> None:
+    if as_json:
+        print_json(_record(done))
+        return
+    for notice in done.notices:
+        warn(notice)
+    manifest = done.manifest
+    head = (f"head {manifest.head.kind}",) if manifest.head else ()
+    typer.echo(f"{manifest.key}  {done.folder}")
+    typer.echo(f"{done.format}: {', '.join((*manifest.methods, *head))}, for {manifest.backbone.name}")
+
+
+def _record(done: Exchanged) -> dict[str, Any]:
+    manifest = done.manifest
+    return {
+        "component": manifest.key,
+        "folder": str(done.folder),
+        "format": done.format,
+        "backbone": manifest.backbone.name,
+        "languages": list(manifest.languages),
+        "parts": list(manifest.methods),
+        "head": manifest.head.kind if manifest.head else None,
+        "labels": list(manifest.head.labels) if manifest.head else [],
+        "notices": list(done.notices),
+    }

@@ -1,0 +1,351 @@
+"""Components from folders of other libraries, and back: formats that plugins register, checked by the host."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from lect.backbones import load_backbone
+from lect.components.assemble import build_head, build_part
+from lect.components.card import render_card
+from lect.components.foreign import Contents, ForeignFolder, HeadContents, PartContents
+from lect.components.manifest import (
+    FILE,
+    BackboneEntry,
+    HeadEntry,
+    Manifest,
+    PartEntry,
+    RequirementEntry,
+    manifest_of,
+)
+from lect.components.store import StoredComponent, check_backbone, read_component, write_component
+from lect.composition.component import Component
+from lect.composition.stack import NAME_PATTERN, parse_stack
+from lect.errors import BackboneError, ComponentError, PluginError, StackError, UserError
+from lect.files import check_target, folder_aside
+from lect.host.bundled import BUNDLED
+from lect.specs import BuildContext, FormatSpec, Progress, Role
+
+if TYPE_CHECKING:
+    from lect.backbones import Backbone
+    from lect.components.library import Library
+    from lect.host import Host, Provided
+
+_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says of a component that is imported; what is None is taken from the folder."""
+
+    backbone: str | None = None
+    name: str | None = None
+    role: Role | None = None
+    languages: tuple[str, ...] = ()
+    licence: str = ""
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """What was imported or exported.
+
+    Args:
+        format: the name of the other library's format.
+        notices: a line for each thing that was left out.
+    """
+
+    manifest: Manifest
+    folder: Path
+    format: str
+    notices: tuple[str, ...]
+
+
+def import_folder(
+    folder: Path, host: Host, library: Library, wishes: Wishes, progress: Progress | None = None
+) -> Exchanged:
+    """Make a component of another library's folder, and write it into the library.
+
+    Raises:
+        UserError: the folder is of no known format, broken, or does not fit the backbone; or the component is there.
+    """
+    provided, found = detect_format(folder, host)
+    name = wishes.name or _name_of(found.name or folder.resolve().name)
+    wanted = wishes.backbone or found.backbone
+    if not wanted:
+        raise ComponentError("does not say what model it is for", where=str(folder), fix="name it with --backbone")
+    if wishes.role is not None:
+        _check_free(library, wishes.role, name, wishes.overwrite)
+    try:
+        backbone = load_backbone(wanted, host=host, progress=progress)
+    except BackboneError as error:
+        if wishes.backbone:
+            raise
+        raise BackboneError(
+            f'the model it was trained on, "{wanted}", cannot be loaded: {error.what}',
+            where=str(folder),
+            fix="name that model's folder or hub id with --backbone",
+        ) from error
+    _check_fits(found, backbone, folder)
+    with torch.random.fork_rng(devices=[]), host.attributed(provided) as spec:
+        contents = spec.read(folder, backbone)
+    contents = _with_role(contents, wishes.role, folder)
+    assert contents.role is not None
+    _check_free(library, contents.role, name, wishes.overwrite)
+    manifest = _manifest(contents, name, wishes, backbone, host, f"{provided.spec.name} folder {folder.name}")
+    component = build_contents(contents, manifest.key, backbone, host, folder)
+    target = library.save_folder(manifest.role, manifest.name)
+    write_component(target, manifest, component.tensors(), component.tokenizer_json, render_card(manifest))
+    return Exchanged(manifest, target, provided.spec.name, contents.notices)
+
+
+def export_component(
+    reference: str,
+    format_name: str,
+    folder: Path,
+    host: Host,
+    library: Library,
+    *,
+    backbone: str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Exchanged:
+    """Write a component as another library's folder, and read that back to see that nothing else was lost.
+
+    Raises:
+        UserError: the component cannot be written in this format, or the folder holds something already.
+    """
+    provided = host.provided("format", format_name)
+    parts = parse_stack(reference).parts
+    if len(parts) != 1:
+        raise StackError(
+            f"this names {len(parts)} components, not one", where=f'"{reference}"', fix="name one, such as lang:jav"
+        )
+    stored = read_component(library.find(parts[0]))
+    check_target(folder, overwrite, lambda there: provided.spec.detect(there) is not None)
+    entry = stored.manifest.backbone
+    loaded = load_backbone(
+        backbone or entry.name, host=host, progress=progress, revision=None if backbone else entry.revision
+    )
+    check_backbone(stored.manifest, loaded.fingerprint, name=loaded.name, where=str(stored.folder))
+    contents = contents_of(stored)
+    with (
+        folder_aside(folder) as aside,
+        torch.random.fork_rng(devices=[]),
+        host.attributed(provided) as spec,
+    ):
+        notices = tuple(spec.write(contents, loaded, aside))
+        _check_same(contents, spec.read(aside, loaded), notices, spec)
+    return Exchanged(stored.manifest, folder, format_name, notices)
+
+
+def detect_format(folder: Path, host: Host) -> tuple[Provided[FormatSpec], ForeignFolder]:
+    """The format a folder is in, and what the folder says of itself.
+
+    Raises:
+        ComponentError: there is no such folder, it is a component of `lect`, or no format knows it.
+    """
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "there is no such folder"
+        raise ComponentError(what, where=str(folder), fix="name the folder that holds adapter_config.json")
+    if (folder / FILE).exists():
+        raise ComponentError(
+            "is a component of lect already", where=str(folder), fix=f'write it in a stack as "{_as_path(folder)}"'
+        )
+    formats = host.specs("format")
+    for provided in formats.values():
+        with host.attributed(provided) as spec:
+            if (found := spec.detect(folder)) is not None:
+                return provided, found
+    known = ", ".join(formats) or "none"
+    missing = sorted({f"{name} (pip install {BUNDLED['format', name]})" for name in _missing_formats(formats)})
+    fix = f"install the plugin for {' or '.join(missing)}" if missing else "name a folder as the other library saved it"
+    raise ComponentError(f"is in no format that is known here ({known})", where=str(folder), fix=fix)
+
+
+def contents_of(stored: StoredComponent) -> Contents:
+    """A stored component as formats take it."""
+    manifest = stored.manifest
+    head = None
+    if manifest.head is not None:
+        entry = manifest.head
+        head = HeadContents(entry.kind, entry.config, entry.labels, _under("head", stored.tensors))
+    return Contents(
+        manifest.name,
+        manifest.role,
+        tuple(PartContents(part.method, part.config, _under(part.method, stored.tensors)) for part in manifest.parts),
+        head,
+        stored.tokenizer_json,
+    )
+
+
+def build_contents(contents: Contents, key: str, backbone: Backbone, host: Host, folder: Path) -> Component:
+    """Contents as modules with their tensors.
+
+    Raises:
+        ComponentError: the tensors are not those of what the contents say.
+    """
+    assert contents.role is not None
+    context = BuildContext(backbone, tokenizer_json=contents.tokenizer_json)
+    with torch.random.fork_rng(devices=[]):
+        parts = {
+            part.method: build_part(host, part.method, part.config, context, str(folder)) for part in contents.parts
+        }
+        head = None
+        if contents.head is not None:
+            its = contents.head
+            head = build_head(host, its.kind, its.config, backbone, its.labels, str(folder))
+    component = Component(key, contents.role, parts, head)
+    try:
+        component.load_tensors(_tensors_of(contents))
+    except (KeyError, ValueError) as error:
+        raise ComponentError(
+            f'its tensors do not fit backbone "{backbone.name}": {error.args[0]}',
+            where=str(folder),
+            fix="name the model it was trained on with --backbone",
+        ) from error
+    return component
+
+
+def _tensors_of(contents: Contents) -> dict[str, torch.Tensor]:
+    tensors = {f"{part.method}.{name}": value for part in contents.parts for name, value in part.tensors.items()}
+    if contents.head is not None:
+        tensors |= {f"head.{name}": value for name, value in contents.head.tensors.items()}
+    return tensors
+
+
+def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name[len(prefix) + 1 :]: value for name, value in tensors.items() if name.startswith(f"{prefix}.")}
+
+
+# ------------------------------------------------------------------------------------------------------------ importing
+
+
+def _check_fits(found: ForeignFolder, backbone: Backbone, folder: Path) -> None:
+    """Refuse a folder for a model of another family or width."""
+    family = backbone.model.config.model_type
+    for what, theirs, ours in (
+        ("family", found.model_type, family),
+        ("hidden size", found.hidden_size, backbone.hidden_size),
+    ):
+        if theirs is not None and theirs != ours:
+            trained = f' ("{found.backbone}")' if found.backbone else ""
+            raise ComponentError(
+                f'was trained on a model of {what} {theirs}{trained}, and "{backbone.name}" is of {what} {ours}',
+                where=str(folder),
+                fix="name the model it was trained on with --backbone",
+            )
+
+
+def _with_role(contents: Contents, role: Role | None, folder: Path) -> Contents:
+    role = role or contents.role
+    if role is None:
+        raise ComponentError(
+            "does not say whether it is for a language or a task",
+            where=str(folder),
+            fix="add --role lang or --role task",
+        )
+    if role == "lang" and contents.head is not None:
+        notice = f'left out the head "{contents.head.kind}": a component of role "lang" has none'
+        contents = replace(contents, head=None, notices=(*contents.notices, notice))
+    if not contents.parts and contents.head is None:
+        raise ComponentError("nothing in it can be a component", where=str(folder), fix="; ".join(contents.notices))
+    return replace(contents, role=role)
+
+
+def _manifest(contents: Contents, name: str, wishes: Wishes, backbone: Backbone, host: Host, source: str) -> Manifest:
+    languages = wishes.languages
+    if not languages and contents.role == "lang" and _is_language(contents.name):
+        languages = (contents.name,)
+    entry = BackboneEntry(
+        name=backbone.name,
+        identity=backbone.identity,
+        revision=backbone.revision,
+        fingerprint=backbone.fingerprint,
+        hidden_size=backbone.hidden_size,
+    )
+    values: dict[str, Any] = {
+        "schema": 1,
+        "name": name,
+        "role": contents.role,
+        "languages": languages,
+        "licence": wishes.licence,
+        "summary": " ".join(f"Imported from the {source}".split()),
+        "backbone": entry,
+        "parts": tuple(PartEntry(method=part.method, config=dict(part.config)) for part in contents.parts),
+        "requires": _requirements(contents, host),
+    }
+    if contents.head is not None:
+        its = contents.head
+        values["head"] = HeadEntry(kind=its.kind, config=dict(its.config), labels=its.labels)
+    return manifest_of(values, where="the new component")
+
+
+def _requirements(contents: Contents, host: Host) -> tuple[RequirementEntry, ...]:
+    providers = [host.provided("method", part.method).plugin for part in contents.parts]
+    if contents.head is not None:
+        providers.append(host.provided("head", contents.head.kind).plugin)
+    distinct = {plugin.distribution: plugin.version for plugin in providers}
+    return tuple(RequirementEntry(distribution=name, version=version) for name, version in sorted(distinct.items()))
+
+
+def _is_language(name: str) -> bool:
+    from lect.languages import normalise
+
+    try:
+        normalise(name)
+    except UserError:
+        return False
+    return True
+
+
+def _name_of(text: str) -> str:
+    """The text as a component may be called."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:100].rstrip("-")
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ComponentError(f'cannot be called "{text}"', where="the new component", fix="name it with --name")
+    return name
+
+
+def _check_free(library: Library, role: str, name: str, overwrite: bool) -> None:
+    target = library.save_folder(role, name)
+    if not overwrite and target.is_dir() and any(target.iterdir()):
+        raise ComponentError(
+            f'there is a component "{role}:{name}" already',
+            where=str(target),
+            fix="add --overwrite, or name the new one with --name",
+        )
+
+
+def _missing_formats(formats: Mapping[str, Any]) -> list[str]:
+    return [name for kind, name in BUNDLED if kind == "format" and name not in formats]
+
+
+def _as_path(folder: Path) -> str:
+    return str(folder) if str(folder).startswith(("/", ".", "~")) else f"./{folder}"
+
+
+# ------------------------------------------------------------------------------------------------------------ exporting
+
+
+def _check_same(contents: Contents, again: Contents, notices: Sequence[str], spec: FormatSpec) -> None:
+    """Refuse what comes back from the other format changed, unless a notice said so."""
+    before, after = _tensors_of(contents), _tensors_of(again)
+    for name, tensor in before.items():
+        other = after.get(name)
+        if other is None:
+            if name.split(".", 1)[0] in {value.split(".", 1)[0] for value in after} or not notices:
+                _refuse_lossy(spec, f'it does not keep "{name}"')
+        elif other.shape != tensor.shape or not torch.allclose(
+            other.double(), tensor.double(), rtol=_TOLERANCE, atol=_TOLERANCE
+        ):
+            _refuse_lossy(spec, f'"{name}" comes back changed')
+
+
+def _refuse_lossy(spec: FormatSpec, what: str) -> None:
+    raise PluginError(f'the format "{spec.name}" cannot hold this component: {what}', fix="keep it as it is")

@@ -1,0 +1,167 @@
+"""What a folder of another library holds, in the words of `lect`; and how its files are read without running them.
+
+Importing this module imports no torch, so that plugins can look at folders quickly.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from lect.components.weights import check_weights
+from lect.errors import ComponentError
+from lect.specs import Role
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MAX_JSON_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class ForeignFolder:
+    """What a folder of another library says of itself, before its weights are read.
+
+    Args:
+        name: what the other library calls the part; "" where it gives no name.
+        backbone: the hub id or folder of the model it was trained on.
+        model_type: that model's family, as `transformers` calls it.
+        hidden_size: that model's width.
+    """
+
+    name: str = ""
+    backbone: str | None = None
+    model_type: str | None = None
+    hidden_size: int | None = None
+
+
+@dataclass(frozen=True)
+class PartContents:
+    """One part of a component.
+
+    Args:
+        config: of the registered method of this name, as a recipe would give it.
+        tensors: every parameter and buffer of the part that the method builds, by its name there.
+    """
+
+    method: str
+    config: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class HeadContents:
+    """A component's head.
+
+    Args:
+        config: of the registered head of this kind, as a recipe would give it.
+        labels: in the order of its outputs.
+        tensors: every parameter and buffer of the head, by its name there.
+    """
+
+    kind: str
+    config: Mapping[str, Any]
+    labels: tuple[str, ...]
+    tensors: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A component between two libraries.
+
+    Args:
+        role: None where the other library's folder does not tell.
+        tokenizer_json: in the format of the `tokenizers` library, where there are pieces of its own.
+        notices: a line for each thing that the other library's folder holds and that is not in here.
+    """
+
+    name: str
+    role: Role | None = None
+    parts: tuple[PartContents, ...] = ()
+    head: HeadContents | None = None
+    tokenizer_json: str | None = None
+    notices: tuple[str, ...] = field(default=())
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The table in a JSON file. Raises `ComponentError` where it holds none."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_JSON_BYTES + 1)
+    except OSError as problem:
+        _refuse(file, f"cannot be read ({problem.strerror or problem})")
+    if len(content) > MAX_JSON_BYTES:
+        _refuse(file, f"is larger than {MAX_JSON_BYTES:,} bytes")
+    try:
+        values = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        _refuse(file, "is not valid JSON")
+    if not isinstance(values, dict):
+        _refuse(file, "is not a table of settings")
+    return values
+
+
+def write_json(file: Path, values: Mapping[str, Any]) -> None:
+    """Write settings as these libraries do: indented, in alphabetical order."""
+    file.write_text(json.dumps(values, indent=2, sort_keys=True), encoding="utf-8")
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or of a pickle that holds nothing but tensors, by name and on the CPU.
+
+    Raises:
+        ComponentError: it is cut short or otherwise broken, or a pickle with anything else in it, which is not run.
+    """
+    from torch import Tensor
+
+    if file.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        check_weights(file)
+        return dict(load_file(file))
+    values = _unpickled(file)
+    if not isinstance(values, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in values.items()
+    ):
+        _refuse(file, "holds something else than tensors by name")
+    return {name: value.detach() for name, value in values.items()}
+
+
+def read_tensor(file: Path) -> Tensor:
+    """The one tensor that a pickle holds. Raises as `read_tensors`."""
+    from torch import Tensor
+
+    value = _unpickled(file)
+    if not isinstance(value, Tensor):
+        _refuse(file, "holds something else than one tensor")
+    return value.detach()
+
+
+def _unpickled(file: Path) -> Any:
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except UnpicklingError as problem:
+        if found := re.search(r"(?:GLOBAL|class) ([A-Za-z_][\w.]*)", str(problem)):
+            _refuse(
+                file,
+                f"is a pickle with code in it ({found[1]}), which lect never runs",
+                "get the weights as safetensors",
+            )
+        _refuse(file, "cannot be read as tensors, and lect reads no other pickle", "get the weights as safetensors")
+    except Exception as problem:  # the reader of a broken file raises whatever its bytes lead it to
+        reason = " ".join(str(problem).split("\n")[0].split()) or type(problem).__name__
+        _refuse(file, f"cannot be read as tensors ({reason[:120].rstrip('.')})")
+
+
+def _refuse(file: Path, what: str, fix: str = "fetch the folder again") -> NoReturn:
+    raise ComponentError(what, where=str(file), fix=fix)

@@ -1,0 +1,187 @@
+"""AdapterHub folders: what `adapters` and `adapter-transformers` save, read and written name by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import adapters
+import torch
+from adapters.utils import (
+    HEAD_CONFIG_NAME,
+    HEAD_WEIGHTS_NAME,
+    SAFE_HEAD_WEIGHTS_NAME,
+    SAFE_WEIGHTS_NAME,
+    WEIGHTS_NAME,
+)
+
+from lect.components.foreign import Contents, PartContents, read_json, read_tensors, write_json
+from lect.errors import ComponentError, RecipeError
+from lect.host import validate_model
+from lect_language.config import BottleneckConfig
+from lect_language.detect import CONFIG
+from lect_language.foreign_config import read_config, written_config
+from lect_language.foreign_embeddings import read_embeddings, write_embeddings
+from lect_language.foreign_head import read_head, write_head
+from lect_language.naming import library_names, prefix_of, todays_name
+from lect_language.part import build_bottleneck
+from lect_language.settings import library_config
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lect import Backbone
+
+#: What `adapters` writes; some folders on the Hub have the weights under the second name.
+_WEIGHTS = (SAFE_WEIGHTS_NAME, "pytorch_adapter.safetensors", WEIGHTS_NAME)
+_HEAD_WEIGHTS = (SAFE_HEAD_WEIGHTS_NAME, HEAD_WEIGHTS_NAME)
+
+
+def read_folder(folder: Path, backbone: Backbone) -> Contents:
+    """The bottleneck in an AdapterHub folder, its head and its embeddings where they can be ours.
+
+    Raises:
+        ComponentError: it is of another method, broken, or does not fit the backbone.
+    """
+    stated = read_json(folder / CONFIG)
+    name = str(stated.get("name") or "adapter")
+    weights = _first(folder, _WEIGHTS)
+    if weights is None:
+        raise ComponentError(
+            f"there are no weights in it ({' or '.join(_WEIGHTS)})", where=str(folder), fix="fetch the folder again"
+        )
+    saved = {todays_name(key, prefix_of(backbone)): tensor for key, tensor in read_tensors(weights).items()}
+    invertible = any(key.startswith(f"invertible_adapters.{name}.") for key in saved)
+    config = read_config(stated, folder / CONFIG, has_invertible=invertible)
+    _check_norms(config.config, backbone, folder)
+    try:
+        part = build_bottleneck(config.config, backbone)
+    except RecipeError as error:
+        raise ComponentError(error.what, where=str(folder / CONFIG), fix=error.fix) from None
+    names = library_names(part, library_config(config.config), backbone, name)
+    tensors = _named(saved, names, weights, backbone)
+    parts = (PartContents("bottleneck", dict(config.changes), tensors),)
+    embeddings = read_embeddings(folder, backbone)
+    if embeddings is not None:
+        parts = (embeddings.part, *parts)
+    head = read_head(folder / HEAD_CONFIG_NAME, _first(folder, _HEAD_WEIGHTS), name, backbone)
+    return Contents(
+        name,
+        _role(stated, invertible or embeddings is not None, has_head=head.contents is not None),
+        parts,
+        head.contents,
+        embeddings.tokenizer_json if embeddings is not None else None,
+        (*config.notices, *head.notices),
+    )
+
+
+def write_folder(contents: Contents, backbone: Backbone, folder: Path) -> Sequence[str]:
+    """Write a component with a bottleneck as an AdapterHub folder, for any class of model of `adapters`.
+
+    Returns:
+        A line for each thing that is left out.
+
+    Raises:
+        ComponentError: it has no bottleneck, or parts that `adapters` does not have.
+    """
+    parts = {part.method: part for part in contents.parts}
+    if foreign := sorted(parts.keys() - {"bottleneck", "vocabulary"}):
+        raise ComponentError(
+            f'its part "{foreign[0]}" cannot be an AdapterHub adapter',
+            fix="export LoRA and its relatives with --to peft" if foreign[0] != "full" else "use lect merge",
+        )
+    if "bottleneck" not in parts:
+        raise ComponentError(
+            "it has no bottleneck, and an AdapterHub folder holds one", fix="export a component with a bottleneck"
+        )
+    config = validate_model(BottleneckConfig, parts["bottleneck"].config, 'method "bottleneck"')
+    _check_norms(config, backbone, None)
+    part = build_bottleneck(config, backbone)
+    name = contents.name.replace(".", "_")
+    names = library_names(part, library_config(config), backbone, name)
+    tensors = parts["bottleneck"].tensors
+    prefix = prefix_of(backbone)
+    state = {f"{prefix}.{key}": tensors[own].detach().clone().contiguous() for key, own in names.items()}
+    torch.save(state, folder / WEIGHTS_NAME)
+    stated = {**describe(backbone, name), "config": written_config(config)}
+    write_json(folder / CONFIG, stated)
+    if "vocabulary" in parts:
+        assert contents.tokenizer_json is not None
+        write_embeddings(folder, parts["vocabulary"], contents.tokenizer_json, backbone)
+    if contents.head is None:
+        return ()
+    return write_head(contents.head, backbone, folder, describe(backbone, name))
+
+
+def describe(backbone: Backbone, name: str) -> dict[str, Any]:
+    """What `adapters` writes of a model into every configuration."""
+    return {
+        "model_type": backbone.model.config.model_type,
+        "hidden_size": backbone.hidden_size,
+        "model_name": backbone.identity,
+        "model_class": _adapter_model_class(backbone),
+        "name": name,
+        "version": f"adapters.{adapters.__version__}",
+    }
+
+
+def _adapter_model_class(backbone: Backbone) -> str:
+    from adapters import ADAPTER_MODEL_MAPPING
+
+    kind = type(backbone.model.config)
+    # Some families have no class with heads of the library's own.
+    return str((ADAPTER_MODEL_MAPPING[kind] if kind in ADAPTER_MODEL_MAPPING else type(backbone.model)).__name__)
+
+
+def _named(saved: Mapping[str, Tensor], names: Mapping[str, str], file: Path, backbone: Backbone) -> dict[str, Tensor]:
+    """The saved tensors under the names of our part, each of them used."""
+    missing, strange = sorted(names.keys() - saved.keys()), sorted(saved.keys() - names.keys())
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        shared = missing[0].startswith("shared_parameters.")
+        raise ComponentError(
+            f'lacks "{missing[0]}"{more}',
+            where=str(file),
+            fix="save it from an AutoAdapterModel: adapters 1.3.0 leaves this out of other models"
+            if shared
+            else f'fetch the folder again, or name the model it was trained on ("{backbone.name}" may be another)',
+        )
+    if strange:
+        more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
+        raise ComponentError(
+            f'"{strange[0]}"{more} belongs to no place that {CONFIG} names in backbone "{backbone.name}"',
+            where=str(file),
+            fix="name the model it was trained on with --backbone",
+        )
+    tensors: dict[str, Tensor] = {}
+    for theirs, ours in names.items():
+        if ours in tensors and not torch.equal(tensors[ours], saved[theirs]):
+            raise ComponentError(f'holds "{theirs}" twice with different values', where=str(file))
+        tensors[ours] = saved[theirs]
+    return tensors
+
+
+def _role(stated: Mapping[str, Any], for_language: bool, *, has_head: bool) -> Any:
+    told = {"text_lang": "lang", "text_task": "task"}.get(str(stated.get("type")))
+    if told is not None:
+        return told
+    if has_head:
+        return "task"
+    return "lang" if for_language else None
+
+
+def _check_norms(config: BottleneckConfig, backbone: Backbone, folder: Path | None) -> None:
+    settings = library_config(config)
+    reads_residual = settings.original_ln_before or settings.is_parallel
+    if reads_residual and backbone.anatomy.layers[0].feed_forward.norm is None:
+        raise ComponentError(
+            f'in models with their norms before each block, such as "{backbone.name}", adapters 1.3.0 takes what comes '
+            "out of the norm for the residual, and lect takes the residual itself",
+            where=str(folder) if folder else None,
+            fix="use a bottleneck with original_ln_before = false, such as double_seq_bn",
+        )
+
+
+def _first(folder: Path, names: Sequence[str]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_file()), None)

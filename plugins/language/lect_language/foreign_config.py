@@ -1,0 +1,180 @@
+"""From the configuration in an AdapterHub folder to ours, and back; configurations of every age."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+from adapters import BnConfig
+from adapters.configuration import ADAPTER_CONFIG_MAP
+from adapters.utils import ACTIVATION_RENAME
+
+from lect.errors import ComponentError, RecipeError
+from lect.host import validate_model
+from lect_language.config import BottleneckConfig
+from lect_language.settings import library_config
+
+#: Names of fields before `adapter-transformers` 1.0.
+_RENAMED = {
+    "LN_after": "ln_after",
+    "LN_before": "ln_before",
+    "MH_Adapter": "mh_adapter",
+    "Output_Adapter": "output_adapter",
+}
+#: Fields that change nothing in a trained bottleneck of an encoder, with the values for which that holds.
+_WITHOUT_EFFECT: Mapping[str, tuple[Any, ...]] = {
+    "architecture": (None, "bottleneck"),
+    "attention_type": ("sent-lvl-dynamic", "tok-lvl", "sent-lvl", None),
+    "cross_adapter": (True, False, None),
+    "init_weights_seed": (),
+    "new_attention_norm": (False, None),
+}
+_OTHER_METHODS = {
+    "lora": 'LoRA, DoRA, VeRA and (IA)³ of adapters; train them with peft, whose folders the format "peft" reads',
+    "mtl_lora": "LoRA for several tasks at once",
+    "prefix_tuning": "prefix tuning, which changes no place that a row's stack can hold",
+    "prompt_tuning": "prompt tuning, which puts trained vectors before the text",
+    "reft": "ReFT, which changes chosen positions of a text only",
+    "union": "a union of several methods; save each as an adapter of its own",
+}
+
+
+@dataclass(frozen=True)
+class ReadConfig:
+    """The configuration of an AdapterHub folder.
+
+    Args:
+        config: ours.
+        changes: ours as a manifest holds it: the nearest preset, and what differs from it.
+        notices: what was left out.
+    """
+
+    config: BottleneckConfig
+    changes: Mapping[str, Any]
+    notices: tuple[str, ...]
+
+
+def read_config(stated: Mapping[str, Any], file: Path, *, has_invertible: bool) -> ReadConfig:
+    """Our configuration for what ``adapter_config.json`` says.
+
+    Args:
+        has_invertible: whether the weights hold an invertible part: old task adapters name one and have none.
+
+    Raises:
+        ComponentError: it is of no bottleneck, or of one that cannot be composed row by row; says which field.
+    """
+    fields, notices = _fields(stated, file)
+    architecture = fields.get("architecture")
+    if architecture in _OTHER_METHODS:
+        _refuse(
+            file,
+            f'it is of architecture "{architecture}" ({_OTHER_METHODS[architecture]}), and no bottleneck',
+            "train such a part with lect, or import a bottleneck",
+        )
+    if architecture not in _WITHOUT_EFFECT["architecture"]:
+        _refuse(file, f'adapters knows no architecture "{architecture}"', "import a bottleneck")
+    if fields.get("inv_adapter") and not has_invertible:
+        if stated.get("type") != "text_task":
+            _refuse(file, "names an invertible part, and the weights hold none", "fetch the folder again")
+        fields["inv_adapter"] = fields["inv_adapter_reduction_factor"] = None
+    changes: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name == "stochastic_depth":
+            if value:
+                notices.append(f"left out stochastic_depth = {value}: it acts in training only")
+        elif name in _WITHOUT_EFFECT:
+            allowed = _WITHOUT_EFFECT[name]
+            if allowed and value not in allowed:
+                _refuse(file, f"{name} = {value!r} changes layers in a way that adapters 1.3.0 does not have")
+        elif name in BottleneckConfig.model_fields and name != "preset":
+            changes[name] = value
+        else:
+            notices.append(
+                f'left out the field "{name}" = {value!r} of {file.name}, which adapters 1.3.0 does not know'
+            )
+    return _nearest_preset(changes, file, notices)
+
+
+def written_config(config: BottleneckConfig) -> dict[str, Any]:
+    """Our configuration as `adapters` writes it."""
+    written: dict[str, Any] = library_config(config).to_dict()
+    return written
+
+
+def _fields(stated: Mapping[str, Any], file: Path) -> tuple[dict[str, Any], list[str]]:
+    """The bottleneck's fields under today's names, and what of them cannot be kept."""
+    given = stated.get("config")
+    if isinstance(given, str):
+        if given not in ADAPTER_CONFIG_MAP:
+            _refuse(file, f'adapters knows no configuration "{given}"')
+        given = ADAPTER_CONFIG_MAP[given].to_dict()
+    if given is None and "mh_adapter" in stated:
+        given = {name: value for name, value in stated.items() if name in BnConfig.__dataclass_fields__}
+    if not isinstance(given, Mapping):
+        _refuse(file, 'has no table "config"')
+    fields = {_RENAMED.get(name, name): value for name, value in given.items()}
+    # Before version 2 "gelu" meant its approximation by tanh.
+    activation = fields.get("non_linearity")
+    if "version" not in stated and activation in ACTIVATION_RENAME:
+        fields["non_linearity"] = ACTIVATION_RENAME[activation]
+    notices = []
+    if block := fields.pop("invertible_adapter", None):
+        if not isinstance(block, Mapping) or "block_type" not in block:
+            _refuse(file, 'its "invertible_adapter" has no block_type')
+        fields.setdefault("inv_adapter", block["block_type"])
+        fields.setdefault("inv_adapter_reduction_factor", block.get("reduction_factor"))
+        own = block.get("non_linearity", activation)
+        if own != activation:
+            notices.append(
+                f'the invertible part was trained with "{own}", and runs with "{fields["non_linearity"]}" here as in '
+                "adapters 1.3.0"
+            )
+    if "architecture" not in fields:
+        for name in ("mh_adapter", "output_adapter", "reduction_factor", "non_linearity"):
+            if name not in fields:
+                _refuse(file, f'its "config" lacks {name}')
+    return fields, notices
+
+
+def _nearest_preset(wanted: Mapping[str, Any], file: Path, notices: list[str]) -> ReadConfig:
+    """Ours with the fewest changes to a preset."""
+    defaults = {name: field.default for name, field in BnConfig.__dataclass_fields__.items()}
+    defaults |= {"leave_out": [], "reduction_factor": None, "non_linearity": None}
+    full = {**defaults, **wanted}
+    candidates = []
+    for preset in get_args(BottleneckConfig.model_fields["preset"].annotation):
+        base = library_config(BottleneckConfig(preset=preset)).to_dict()
+        changes = {
+            name: _ours(name, value)
+            for name, value in full.items()
+            if name in BottleneckConfig.model_fields and not _same(value, base[name])
+        }
+        candidates.append((len(changes), preset, changes))
+    _, preset, changes = min(candidates, key=lambda candidate: candidate[0])
+    values = {"preset": preset, **changes}
+    try:
+        config = validate_model(BottleneckConfig, values, f"{file}, config")
+        library_config(config)
+    except RecipeError as error:
+        raise ComponentError(error.what, where=error.where, fix=error.fix) from None
+    return ReadConfig(config, values, tuple(notices))
+
+
+def _ours(name: str, value: Any) -> Any:
+    if name == "inv_adapter" and value is None:
+        return "none"
+    if isinstance(value, Mapping):
+        return {str(key): entry for key, entry in value.items()}
+    return value
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    return bool(one == other)
+
+
+def _refuse(file: Path, what: str, fix: str | None = None) -> NoReturn:
+    raise ComponentError(what, where=str(file), fix=fix)
