@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -157,15 +158,17 @@ class RoutedModel(nn.Module):
             hidden_states: *Shape:* ``(rows, length, hidden)``.
             attention_mask: *Shape:* ``(rows, length)``.
         """
-        outputs = []
+        rows_of: dict[Head, list[Tensor]] = {}
         for group in routes.groups:
             head = next((self._components[key].head for key in group.components if self._components[key].head), None)
-            if head is None:
-                continue
-            if len(routes.groups) == 1:
-                outputs.append(HeadOutput(head, group.rows, head(hidden_states, attention_mask)))
+            if head is not None:
+                rows_of.setdefault(head, []).append(group.rows)
+        outputs = []
+        for head, groups in rows_of.items():
+            rows = groups[0] if len(groups) == 1 else torch.cat(groups).sort().values
+            if len(rows) == routes.size:
+                outputs.append(HeadOutput(head, rows, head(hidden_states, attention_mask)))
             else:
-                rows = group.rows
                 outputs.append(HeadOutput(head, rows, head(hidden_states[rows], attention_mask[rows])))
         return outputs
 

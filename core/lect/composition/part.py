@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,6 +72,23 @@ class Part(nn.Module):
 
         Returns:
             Parameters of the same names; None where no parameters do, so that the part cannot be merged.
+        """
+        return None
+
+    def at_rows(
+        self, parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext, assignment: Tensor
+    ) -> Tensor | None:
+        """The module's new output where every row goes through one of several parts of this class, at once.
+
+        A batch of many languages has few rows for each; what a part can do for all of them together, with one
+        product over batches of matrices, need not be done part by part.
+
+        Args:
+            parts: this one first; all of its class.
+            assignment: *Shape:* ``(rows,)``; each row's index into `parts`, -1 where the row has none of them.
+
+        Returns:
+            *Shape:* as the module's own output; None where the parts cannot act together, before anything is computed.
         """
         return None
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lect.composition.part import Part, SiteContext
+from lect.composition.part import Inner, Part, SiteContext
 
 
 class RowsMismatchError(RuntimeError):
@@ -153,6 +153,9 @@ class RoutedSite:
         step, below = steps[-1], steps[:-1]
         if step.everywhere:
             return self._apply(call, step.parts[0], below, inputs, rows, residual, None)
+        together = self._apply_together(call, step, below, inputs, rows, residual)
+        if together is not None:
+            return together
         if rows is None:
             members: Sequence[Tensor] = step.members
         else:
@@ -194,6 +197,38 @@ class RoutedSite:
         residual: Tensor | None,
         computed: Tensor | None,
     ) -> Tensor:
+        inner = self._inner(call, below, own, rows, residual, computed)
+        return part.at(self.path, inner, own, SiteContext(residual, self._norm))
+
+    def _apply_together(
+        self,
+        call: Call,
+        step: Step,
+        below: tuple[Step, ...],
+        inputs: Tensor,
+        rows: Tensor | None,
+        residual: Tensor | None,
+    ) -> Tensor | None:
+        """The output where the step's parts are of one class and can act on all rows at once, else None."""
+        first = step.parts[0]
+        if len(step.parts) == 1 or any(type(part) is not type(first) for part in step.parts):
+            return None
+        assignment = step.assignment if rows is None else step.assignment[rows]
+        inner = self._inner(call, below, inputs, rows, residual, None)
+        context = SiteContext(residual, self._norm)
+        return first.at_rows(step.parts, self.path, inner, inputs, context, assignment)
+
+    def _inner(
+        self,
+        call: Call,
+        below: tuple[Step, ...],
+        own: Tensor,
+        rows: Tensor | None,
+        residual: Tensor | None,
+        computed: Tensor | None,
+    ) -> Inner:
+        """What stands below, computed once for the part's own input."""
+
         def inner(inputs: Tensor) -> Tensor:
             nonlocal computed
             if inputs is not own:
@@ -202,7 +237,7 @@ class RoutedSite:
                 computed = self._evaluate(call, below, own, rows, residual)
             return computed
 
-        return part.at(self.path, inner, own, SiteContext(residual, self._norm))
+        return inner
 
 
 def _take(values: Tensor | None, rows: Tensor) -> Tensor | None:

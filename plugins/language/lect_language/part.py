@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import torch
 from adapters import BnConfig
 from adapters.methods.modeling import Adapter, NICECouplingBlock, ParallelAdapter
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from lect.composition.part import Inner, Part, SiteContext
 from lect_language.settings import check_fits, library_config, reduction_at
 from lect_language.shared import share_projections
+from lect_language.together import can_act_together, changes
 
 if TYPE_CHECKING:
     from lect import Backbone
@@ -67,6 +69,24 @@ class BottleneckPart(Part):
         prepared, _, residual = adapter.pre_forward(hidden, context.residual, context.norm)
         changed: Tensor = adapter(prepared, residual_input=residual)[0]
         return changed
+
+    def at_rows(
+        self, parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext, assignment: Tensor
+    ) -> Tensor | None:
+        """What the module gives, each row taken through its own bottleneck, where these are plain and alike."""
+        if not all(isinstance(part, BottleneckPart) and site in part._places for part in parts):
+            return None
+        adapters = [part._adapter_at(site) for part in parts if isinstance(part, BottleneckPart)]
+        if not can_act_together(adapters):
+            return None
+        first, hidden, chosen = adapters[0], inner(inputs), assignment.clamp_min(0)
+        if isinstance(first, ParallelAdapter):
+            assert context.residual is not None
+            changed = hidden + changes(adapters, context.residual, chosen)
+        else:
+            prepared, _, residual = first.pre_forward(hidden, context.residual, context.norm)
+            changed = changes(adapters, prepared, chosen) + residual
+        return torch.where((assignment >= 0)[:, None, None], changed, hidden)
 
     def _adapter_at(self, site: str) -> Adapter:
         number, block = self._places[site]

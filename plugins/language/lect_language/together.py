@@ -1,0 +1,63 @@
+"""Many bottlenecks of one shape in one batch: two products over batches of matrices instead of two a bottleneck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from adapters.methods.modeling import Adapter
+from torch import Tensor, nn
+
+
+def can_act_together(adapters: Sequence[Adapter]) -> bool:
+    """Whether these bottlenecks are plain (two linear layers and an activation) and of one shape and configuration."""
+    return all(_is_plain(adapter) for adapter in adapters) and len({_kind(adapter) for adapter in adapters}) == 1
+
+
+def changes(adapters: Sequence[Adapter], hidden: Tensor, chosen: Tensor) -> Tensor:
+    """What each row's own bottleneck gives, before residuals.
+
+    Args:
+        hidden: *Shape:* ``(rows, length, hidden)``.
+        chosen: *Shape:* ``(rows,)``; each row's index into `adapters`.
+
+    Returns:
+        *Shape:* ``(rows, length, hidden)``.
+    """
+    down, up = [adapter.adapter_down[0] for adapter in adapters], [adapter.adapter_up for adapter in adapters]
+    activation = adapters[0].adapter_down[1]
+    first = adapters[0]
+    changed: Tensor = first.dropout(_linear(activation(_linear(hidden, down, chosen)), up, chosen) * first.scaling)
+    return changed
+
+
+def _linear(inputs: Tensor, layers: Sequence[nn.Linear], chosen: Tensor) -> Tensor:
+    weight = torch.stack([layer.weight for layer in layers])[chosen]
+    bias = torch.stack([layer.bias for layer in layers])[chosen]
+    return torch.baddbmm(bias.unsqueeze(1), inputs, weight.transpose(1, 2))
+
+
+def _is_plain(adapter: Adapter) -> bool:
+    layers = list(adapter.adapter_down)
+    return (
+        len(layers) == 2
+        and type(layers[0]) is nn.Linear
+        and type(adapter.adapter_up) is nn.Linear
+        and isinstance(adapter.scaling, float)
+        and not (adapter.use_gating or adapter.add_layer_norm_after or hasattr(adapter, "DropPath"))
+    )
+
+
+def _kind(adapter: Adapter) -> tuple[object, ...]:
+    activation = adapter.adapter_down[1].f
+    return (
+        type(adapter),
+        adapter.adapter_down[0].weight.shape,
+        # Activations are functions, or modules without parameters.
+        activation if callable(activation) and not isinstance(activation, nn.Module) else repr(activation),
+        adapter.scaling,
+        adapter.dropout.p,
+        adapter.residual_before_ln,
+        adapter.original_ln_before,
+        adapter.adapter_residual_before_ln,
+    )

@@ -1,0 +1,98 @@
+"""Many bottlenecks in one batch act at once, and every row gives what it gives alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lect.composition.component import Component
+from lect.composition.encode import RowEncoder
+from lect.composition.model import RoutedModel
+from lect.testing.backbones import tiny_backbone
+
+pytestmark = pytest.mark.adapters
+
+TEXTS = [
+    "the old house on the way home",
+    "two",
+    "one more bright day with words that go on",
+    "good",
+    "a dark one",
+    "that is",
+]
+PLAIN = ({}, {"preset": "double_seq_bn"}, {"preset": "par_bn"}, {"preset": "seq_bn_inv"}, {"residual_before_ln": False})
+NOT_PLAIN = ({"ln_after": True}, {"preset": "compacter++"}, {"scaling": "channel"})
+
+
+def attach(model, configs):
+    from lect_language.config import BottleneckConfig
+    from lect_language.part import build_bottleneck
+
+    for index, config in enumerate(configs):
+        torch.manual_seed(index)
+        part = build_bottleneck(BottleneckConfig(**{"reduction_factor": 4, **config}), model.backbone)
+        with torch.no_grad():
+            for parameter in part.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+        model.attach(Component(f"lang:{index}", "lang", {"bottleneck": part}, None))
+
+
+def run(model, texts, stacks):
+    rows = RowEncoder(model).encode(texts, stacks)
+    hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    return [states[mask.bool()] for states, mask in zip(hidden, rows.attention_mask, strict=True)]
+
+
+def counted(monkeypatch):
+    from lect_language import part
+
+    calls = []
+    changes = part.changes
+    monkeypatch.setattr(part, "changes", lambda *given: calls.append(len(given[0])) or changes(*given))
+    return calls
+
+
+def check(model, stacks):
+    parameters = [
+        parameter for key in model.components for parameter in model.components[key].parts["bottleneck"].parameters()
+    ]
+    mixed = run(model, TEXTS, stacks)
+    alone = [run(model, [text], [stack])[0] for text, stack in zip(TEXTS, stacks, strict=True)]
+    for one, other in zip(mixed, alone, strict=True):
+        assert (one - other).abs().max() < 1e-5
+
+    def gradients(outputs):
+        total = sum((states * torch.linspace(-1, 1, states.shape[-1])).sum() for states in outputs)
+        return torch.autograd.grad(total, parameters, allow_unused=True)
+
+    for one, other in zip(gradients(mixed), gradients(alone), strict=True):
+        one, other = (torch.zeros(()) if gradient is None else gradient for gradient in (one, other))
+        assert (one - other).abs().max() <= 1e-4 * max(1.0, float(other.abs().max()))
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert", "modernbert"])
+@pytest.mark.parametrize("config", PLAIN, ids=str)
+def test_alike_ones_act_at_once(family, config, monkeypatch):
+    model = RoutedModel(tiny_backbone(family)).eval()
+    attach(model, [config] * 4)
+    calls = counted(monkeypatch)
+    check(model, [("lang:0",), ("lang:1",), (), ("lang:2", "lang:3"), ("lang:0", "lang:3"), ("lang:3",)])
+    # At the first depth three languages, at the second two ("lang:3" twice) are one.
+    assert calls and set(calls) == {4}
+
+
+@pytest.mark.parametrize("config", NOT_PLAIN, ids=str)
+def test_others_go_one_by_one(config, monkeypatch):
+    model = RoutedModel(tiny_backbone("bert")).eval()
+    attach(model, [config] * 3)
+    calls = counted(monkeypatch)
+    check(model, [("lang:0",), ("lang:1",), (), ("lang:2",), ("lang:0",), ("lang:1",)])
+    assert calls == []
+
+
+def test_unlike_ones_go_one_by_one(monkeypatch):
+    model = RoutedModel(tiny_backbone("bert")).eval()
+    attach(model, [{}, {"reduction_factor": 2}, {"non_linearity": "gelu"}, {"leave_out": [0]}])
+    calls = counted(monkeypatch)
+    check(model, [("lang:0",), ("lang:1",), ("lang:2",), ("lang:3",), (), ("lang:0", "lang:1")])
+    assert calls == []
