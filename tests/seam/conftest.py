@@ -13,8 +13,8 @@ import pytest
 from lect.host import Host
 
 IMPORTS = (
-    "from lect import BackboneSpec, CommandSpec, Config, Example, HeadSpec, MethodSpec, MetricSpec, ObjectiveSpec, "
-    "Problem, ReaderSpec, RouteSpec, UserError, hookimpl"
+    "from lect import BackboneSpec, CommandSpec, Config, Example, HeadSpec, MergeSpec, MethodSpec, MetricSpec, "
+    "ObjectiveSpec, Problem, ReaderSpec, RouteSpec, UserError, hookimpl"
 )
 
 

@@ -41,6 +41,11 @@ def test_hook_register_methods(site):
     assert host.spec("method", "x").build(config, 7) == (config, 7)
 
 
+def test_hook_register_merges(site):
+    host = register(site, "merge", "MergeSpec('x', 's', Empty, lambda config, name, tensors, weights: tensors[0])")
+    assert host.spec("merge", "x").merge(None, "a", [3], [1.0]) == 3
+
+
 def test_hook_register_heads(site):
     host = register(site, "head", "HeadSpec('x', 's', Empty, lambda config, backbone, labels: labels)")
     assert host.spec("head", "x").build(None, None, ["a"]) == ["a"]
@@ -187,7 +192,7 @@ def test_an_event_that_does_not_exist_is_a_mistake_of_the_caller(site):
 def test_the_list_of_hooks_is_that_of_the_specifications():
     defined = re.findall(r"^def (lect_\w+)", inspect.getsource(hookspecs), re.MULTILINE)
     assert list(HOOKS) == defined
-    assert len(HOOKS) == 14
+    assert len(HOOKS) == 15
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
 
@@ -21,6 +21,8 @@ class FullPart(Part):
 
     def __init__(self, context: BuildContext) -> None:
         super().__init__()
+        # In a tuple, so that it does not become a submodule.
+        self._backbone = (context.backbone.model,)
         self.copies = nn.ModuleDict(
             {
                 path.replace(".", "/"): _own_copy(module)
@@ -41,6 +43,15 @@ class FullPart(Part):
         """The output of the own copy."""
         output: Tensor = self.copies[site.replace(".", "/")](inputs)
         return output
+
+    def origin(self) -> Mapping[str, Tensor]:
+        """The backbone's own values: arithmetic is on what was learned, a task vector (Ilharco et al. 2023)."""
+        own = dict(self._backbone[0].named_parameters())
+        return {
+            f"copies.{path}.{name}": own[f"{path.replace('/', '.')}.{name}"].detach()
+            for path, module in self.copies.items()
+            for name, _ in module.named_parameters()
+        }
 
 
 def _own_copy(module: nn.Module) -> nn.Module:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,6 +63,13 @@ class Part(nn.Module):
             *Shape:* as the module's own output.
         """
         raise NotImplementedError
+
+    def origin(self) -> Mapping[str, Tensor]:
+        """The values of parameters at which the part changes nothing, by name; zero for those not named.
+
+        Arithmetic on parameters is on the differences from them.
+        """
+        return {}
 
     def after_step(self, step: int, total_steps: int) -> None:
         """Observe that the optimiser has taken `step` of `total_steps` (rank budgets, say)."""

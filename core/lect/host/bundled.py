@@ -10,7 +10,10 @@ _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "lect-e5": {"backbone": ("e5-small",)},
     "lect-heads": {"head": ("classification",)},
     "lect-language": {"method": ("bottleneck",)},
-    "lect-lora": {"method": ("adalora", "dora", "ia3", "lora", "peft", "pissa", "vera")},
+    "lect-lora": {
+        "method": ("adalora", "dora", "ia3", "lora", "peft", "pissa", "vera"),
+        "merge": ("dare", "dare_linear", "dare_ties", "magnitude_prune", "ties"),
+    },
     "lect-vocabulary": {"method": ("vocabulary",)},
 }
 

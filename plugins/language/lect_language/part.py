@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import torch
 from adapters import BnConfig
 from adapters.methods.modeling import Adapter, NICECouplingBlock, ParallelAdapter
 from torch import Tensor, nn
@@ -64,6 +65,14 @@ class BottleneckPart(Part):
         prepared, _, residual = adapter.pre_forward(hidden, context.residual, context.norm)
         changed: Tensor = adapter(prepared, residual_input=residual)[0]
         return changed
+
+    def origin(self) -> Mapping[str, Tensor]:
+        """Norms of the bottleneck's own scale by one where they change nothing; all else is zero there."""
+        return {
+            f"{path}.weight": torch.ones_like(module.weight)
+            for path, module in self.named_modules()
+            if isinstance(module, nn.LayerNorm)
+        }
 
     def _adapter_at(self, site: str) -> Adapter:
         number, block = self._places[site]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from lect import BuildContext, MethodSpec, hookimpl
+from lect import BuildContext, MergedPart, MergeSpec, Merging, MethodSpec, hookimpl
 from lect_lora.config import (
     AdaloraConfig,
     AnyPeftConfig,
@@ -27,15 +27,29 @@ def _build(config: PeftConfig, context: BuildContext) -> Part:
     return build_part(config, context.backbone, fresh=context.corpus is not None)
 
 
+def _merge(members: Sequence[tuple[PeftConfig, Part]], merging: Merging, context: BuildContext) -> MergedPart:
+    from lect_lora.merging import merge_parts
+
+    return merge_parts(members, merging, context)
+
+
 @hookimpl
 def lect_register_methods() -> Iterable[MethodSpec]:
     """One method for each well-known name, and `peft` for all others."""
     return (
-        MethodSpec("lora", "low-rank matrices beside each projection", LoraConfig, _build),
-        MethodSpec("dora", "LoRA with a trained magnitude for each weight", DoraConfig, _build),
-        MethodSpec("pissa", "LoRA that starts from each weight's principal part", PissaConfig, _build),
-        MethodSpec("vera", "trained vectors between shared random matrices", VeraConfig, _build),
-        MethodSpec("adalora", "LoRA whose ranks shrink where they matter least", AdaloraConfig, _build),
-        MethodSpec("ia3", "trained factors for what projections give or take", Ia3Config, _build),
-        MethodSpec("peft", "any other method of peft for linear projections, by its name", AnyPeftConfig, _build),
+        MethodSpec("lora", "low-rank matrices beside each projection", LoraConfig, _build, merge=_merge),
+        MethodSpec("dora", "LoRA with a trained magnitude for each weight", DoraConfig, _build, merge=_merge),
+        MethodSpec("pissa", "LoRA that starts from each weight's principal part", PissaConfig, _build, merge=_merge),
+        MethodSpec("vera", "trained vectors between shared random matrices", VeraConfig, _build, merge=_merge),
+        MethodSpec("adalora", "LoRA whose ranks shrink where they matter least", AdaloraConfig, _build, merge=_merge),
+        MethodSpec("ia3", "trained factors for what projections give or take", Ia3Config, _build, merge=_merge),
+        MethodSpec("peft", "any other method of peft for linear projections, by its name", AnyPeftConfig, _build, merge=_merge),
     )
+
+
+@hookimpl
+def lect_register_merges() -> Iterable[MergeSpec]:
+    """The merges of `peft`."""
+    from lect_lora.merges import MERGES
+
+    return MERGES
