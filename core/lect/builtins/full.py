@@ -46,7 +46,7 @@ class FullPart(Part):
 
     def origin(self) -> Mapping[str, Tensor]:
         """The backbone's own values: arithmetic is on what was learned, a task vector (Ilharco et al. 2023)."""
-        own = dict(self._backbone[0].named_parameters())
+        own = dict(self._backbone[0].named_parameters(remove_duplicate=False))
         return {
             f"copies.{path}.{name}": own[f"{path.replace('/', '.')}.{name}"].detach()
             for path, module in self.copies.items()

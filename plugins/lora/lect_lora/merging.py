@@ -9,7 +9,7 @@ largest singular values, as by `peft`'s ``ties_svd`` and the like.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import torch
 from peft.tuners.adalora.layer import AdaLoraLayer
@@ -115,7 +115,7 @@ def _merge_scales(
     return MergedPart("ia3", values[0], part)
 
 
-def _refuse(config: PeftConfig, reason: str) -> None:
+def _refuse(config: PeftConfig, reason: str) -> NoReturn:
     name = "dora" if config.settings.get("use_dora") else config.method.lower()
     raise StackError(
         f'parts of the method "{name}" cannot be merged: {reason}',
