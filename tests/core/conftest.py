@@ -84,7 +84,6 @@ class Bench:
         return self.run([words], [text])[0]
 
 
-
 @pytest.fixture
 def new_bench(tmp_path):
     """Makes a `Bench` in the test's folder, of a family."""

@@ -50,7 +50,11 @@ def refusal(bench, text):
         ("0.5*task:topic", '"task:topic" has a head, and a weight has no meaning for answers', "leave it out"),
         ("avg(task:topic, task:adapt)", '"task:topic" has a head, and a mixture has no', "stand in the stack on its"),
         ("(task:topic + task:mood)", "has a head, and arithmetic on parameters has no meaning", "leave it out"),
-        ("avg(lang:a, lang:b) + task:topic + task:mood", "it has two heads", 'write "avg(lang:a, lang:b) + task:topic"'),
+        (
+            "avg(lang:a, lang:b) + task:topic + task:mood",
+            "it has two heads",
+            'write "avg(lang:a, lang:b) + task:topic"',
+        ),
         # vocabularies
         ("0.5*lang:nqo", '"lang:nqo" has a vocabulary, and a weight has no meaning for pieces', "on its own"),
         ("mix(lang:a, lang:nqo)", "a row is cut by one tokenizer", 'let "lang:nqo" stand in the stack on its own'),
@@ -64,7 +68,11 @@ def refusal(bench, text):
             'the language part "avg(lang:a, lang:b)" stands after the task part "task:topic"',
             'write "avg(lang:a, lang:b) + task:topic"',
         ),
-        ("avg(lang:a, lang:misplaced)", '"lang:misplaced" is a component of role "task"', 'where "task:misplaced" lies'),
+        (
+            "avg(lang:a, lang:misplaced)",
+            '"lang:misplaced" is a component of role "task"',
+            'where "task:misplaced" lies',
+        ),
         ("0.5*lang:misplaced", '"lang:misplaced" is a component of role "task"', "move its folder"),
         # fingerprints
         ("avg(lang:a, lang:foreign)", "b" * 64, "name components of one backbone"),
@@ -96,7 +104,9 @@ def test_refusals(bench, text, reason, right):
 
 
 def test_a_fusion_of_unlike_methods_is_refused(bench):
-    with pytest.raises(LectError, match=r'here: "lang:a" is made by "affine" and "lang:wide" by "lora"; name components'):
+    with pytest.raises(
+        LectError, match=r'here: "lang:a" is made by "affine" and "lang:wide" by "lora"; name components'
+    ):
         bench.fuse("lang:new", "lang:a", "lang:wide")
 
 
@@ -170,7 +180,7 @@ def test_a_member_that_is_missing(bench):
 def test_a_member_that_was_trained_again(bench):
     bench.write("lang:b", "affine", seed=9)
     message = refusal(bench, "lang:fused")
-    assert 'and what is there has' in message
+    assert "and what is there has" in message
     assert message.endswith('put the former one there, or train "lang:fused" again')
     bench.write("lang:b", "affine", manifest={"version": "2.0"})
     message = refusal(bench, "lang:fused")

@@ -134,7 +134,7 @@ def _training(manifest: Manifest) -> Iterable[str]:
         yield "It attends over these components, which it needs in these very versions:"
         yield _member_table(manifest.members)
     if manifest.origin is not None:
-        yield f"Not trained, but made of others, by arithmetic on their parameters: {_code(manifest.origin.formula)}, of"
+        yield f"Not trained but made, by arithmetic on parameters, as {_code(manifest.origin.formula)}, of:"
         yield _member_table(manifest.origin.members)
         return
     if training is None:

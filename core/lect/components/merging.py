@@ -38,9 +38,7 @@ def merge_components(
     """
     where = f'"{merge}"'
     merging = _merging(merge, host)
-    components = [
-        restore(str(atom), member, backbone, host) for atom, member in zip(merge.atoms, members, strict=True)
-    ]
+    components = [restore(str(atom), member, backbone, host) for atom, member in zip(merge.atoms, members, strict=True)]
     merged: list[MergedPart] = []
     for index, entry in enumerate(members[0].manifest.parts):
         configured = [

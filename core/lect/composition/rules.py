@@ -101,7 +101,9 @@ def _check_term(stack: Stack, part: StackPart, members: Sequence[Member]) -> Non
         if isinstance(atom, Reference) and not isinstance(part, Reference) and atom.role != member.manifest.role:
             role = member.manifest.role
             _refuse(
-                f'"{atom}" is a component of role "{role}"', where, f'move its folder to where "{role}:{atom.name}" lies'
+                f'"{atom}" is a component of role "{role}"',
+                where,
+                f'move its folder to where "{role}:{atom.name}" lies',
             )
     if isinstance(part, Weighted):
         check_alike(members, "a weight", where, one_method=False)

@@ -72,7 +72,5 @@ MERGES = (
     MergeSpec("ties", "the largest values, where they agree in sign (Yadav et al. 2023)", TiesConfig, _merge("ties")),
     MergeSpec("dare", "random values, rescaled (Yu et al. 2024)", DareConfig, _merge("dare_linear")),
     MergeSpec("dare_linear", "peft's name for dare", DareConfig, _merge("dare_linear")),
-    MergeSpec(
-        "dare_ties", "random values, rescaled, where they agree in sign", DareTiesConfig, _merge("dare_ties")
-    ),
+    MergeSpec("dare_ties", "random values, rescaled, where they agree in sign", DareTiesConfig, _merge("dare_ties")),
 )

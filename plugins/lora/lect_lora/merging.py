@@ -1,9 +1,9 @@
 """Merges of parts that `peft` made: of LoRA by the changes of weights, never by the factors.
 
-A LoRA changes a weight by ``D = s B A``. The sum ``Σ w_i D_i`` is no ``(Σ w_i B_i) (Σ w_i A_i)``. Its exact form puts the
-factors beside each other, as `peft`'s ``cat`` does: ``[w_1 s_1 B_1 | w_2 s_2 B_2 | ...] [A_1; A_2; ...]``, of the ranks'
-sum. Other merges (TIES, DARE, pruning) work on the ``D_i`` themselves, and what they give is brought to that rank by its
-largest singular values, as by `peft`'s ``ties_svd`` and the like.
+A LoRA changes a weight by ``D = s B A``. The sum ``Σ w_i D_i`` is no ``(Σ w_i B_i) (Σ w_i A_i)``. Its exact form puts
+the factors beside each other, as `peft`'s ``cat`` does: ``[w_1 s_1 B_1 | w_2 s_2 B_2 | ...] [A_1; A_2; ...]``, of the
+ranks' sum. Other merges (TIES, DARE, pruning) work on the ``D_i`` themselves, and what they give is brought to that
+rank by its largest singular values, as by `peft`'s ``ties_svd`` and the like.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def merge_parts(members: Sequence[tuple[PeftConfig, Part]], merging: Merging, co
     config = members[0][0]
     parts = [part for _, part in members if isinstance(part, PeftPart)]
     if isinstance(config, Ia3Config):
-        return _merge_scales([config for config, _ in members if isinstance(config, Ia3Config)], parts, merging, context)
+        return _merge_scales(
+            [config for config, _ in members if isinstance(config, Ia3Config)], parts, merging, context
+        )
     factors = [_factors_of(member, part) for (member, _), part in zip(members, parts, strict=True)]
     sites = list(dict.fromkeys(site for table in factors for site in table))
     if merging.is_linear:
@@ -68,7 +70,10 @@ def _factors_of(config: PeftConfig, part: PeftPart) -> dict[str, Factors]:
         layer = part.linears.get_submodule(site)
         if isinstance(layer, AdaLoraLayer):
             scaling = layer.scaling[ADAPTER] / (layer.ranknum[ADAPTER] + 1e-5)
-            found[site] = (layer.lora_B[ADAPTER].detach() * scaling, (layer.lora_A[ADAPTER] * layer.lora_E[ADAPTER]).detach())
+            found[site] = (
+                layer.lora_B[ADAPTER].detach() * scaling,
+                (layer.lora_A[ADAPTER] * layer.lora_E[ADAPTER]).detach(),
+            )
             continue
         if not isinstance(layer, LoraLayer) or not layer.lora_A or layer.use_dora.get(ADAPTER):
             _refuse(config, "its changes of weights are no sums of products")
@@ -101,7 +106,7 @@ def _combined(site: str, factors: Sequence[Mapping[str, Factors]], merging: Merg
 def _merge_scales(
     configs: Sequence[Ia3Config], parts: Sequence[PeftPart], merging: Merging, context: BuildContext
 ) -> MergedPart:
-    """IA3 scales what goes through a weight by ``l``; the arithmetic is on ``l - 1``, which is no change where it is 0."""
+    """Of IA3, which scales by ``l``: the arithmetic is on ``l - 1``, which is 0 where nothing changes."""
     values = [config.model_dump(mode="json", exclude_none=True) for config in configs]
     if any(value != values[0] for value in values):
         raise StackError(

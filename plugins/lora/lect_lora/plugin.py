@@ -43,7 +43,9 @@ def lect_register_methods() -> Iterable[MethodSpec]:
         MethodSpec("vera", "trained vectors between shared random matrices", VeraConfig, _build, merge=_merge),
         MethodSpec("adalora", "LoRA whose ranks shrink where they matter least", AdaloraConfig, _build, merge=_merge),
         MethodSpec("ia3", "trained factors for what projections give or take", Ia3Config, _build, merge=_merge),
-        MethodSpec("peft", "any other method of peft for linear projections, by its name", AnyPeftConfig, _build, merge=_merge),
+        MethodSpec(
+            "peft", "any other method of peft for linear projections, by its name", AnyPeftConfig, _build, merge=_merge
+        ),
     )
 
 
