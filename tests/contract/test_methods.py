@@ -32,7 +32,8 @@ test_peft = method_contract("peft", {"type": "hra", "r": 4}, families=FEW)
 # DeBERTa reads this table's weight without calling the module, so that no part can act there.
 test_full = method_contract("full", families=FEW, without_gradient=("*rel_embeddings.weight",))
 
-COVERED = {"bottleneck", "lora", "dora", "pissa", "vera", "adalora", "ia3", "peft", "vocabulary", "full"}
+# A fusion stands on other components, which tests/core/test_mixing.py gives it.
+COVERED = {"fusion", "bottleneck", "lora", "dora", "pissa", "vera", "adalora", "ia3", "peft", "vocabulary", "full"}
 
 
 @pytest.mark.parametrize("name", sorted(set(Host.load(report=lambda line: None).specs("method")) - COVERED))

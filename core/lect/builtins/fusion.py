@@ -106,7 +106,7 @@ class SiteAttention(nn.Module):
 def _width(backbone: Backbone, site: str) -> int:
     """The features of what a module gives."""
     module = backbone.module(site)
-    for name in ("out_features", "embedding_dim"):
+    for name in ("out_features", "embedding_dim", "nf"):
         if isinstance(width := getattr(module, name, None), int):
             return width
     return backbone.hidden_size

@@ -57,9 +57,7 @@ def attach_stack(model: RoutedModel, host: Host, stack: Stack, stored: Sequence[
 
 
 def attach_component(model: RoutedModel, host: Host, key: str, stored: StoredComponent) -> Component:
-    """Attach a stored component, and before it what it stands on, where they are not attached yet. Raises as
-    `restore`.
-    """
+    """Attach a stored component, and what it stands on, where they are not attached yet. Raises as `restore`."""
     if key in model.components:
         return model.components[key]
     # Attached as well, members move to a device and change their mode with the model.

@@ -27,8 +27,9 @@ def read_with_members(atom: Atom, find: Find, path: tuple[tuple[str, Path], ...]
         ComponentError: one is missing, broken, or no longer what it was.
         StackError: one stands on itself.
     """
-    folder = find(atom).resolve()
-    if any(folder == other for _, other in path):
+    folder = find(atom)
+    beneath = (*path, (str(atom), folder.resolve()))
+    if any(folder.resolve() == other for _, other in path):
         refuse_cycle([*(name for name, _ in path), str(atom)])
     stored = read_component(folder)
     members = {}
@@ -36,7 +37,7 @@ def read_with_members(atom: Atom, find: Find, path: tuple[tuple[str, Path], ...]
         member = parse_stack(entry.component).parts[0]
         members[entry.component] = _checked(
             entry,
-            lambda member=member: read_with_members(member, find, (*path, (str(atom), folder))),  # type: ignore[misc,arg-type]
+            lambda member=member: read_with_members(member, find, beneath),  # type: ignore[misc,arg-type]
             str(atom),
         )
     return replace(stored, members=members)

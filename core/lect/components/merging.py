@@ -49,6 +49,13 @@ def merge_components(
             merged.append(_merge_part(host, entry.method, configured, merge, merging, BuildContext(backbone)))
         except StackError as error:
             raise error if error.where else StackError(error.what, where=where, fix=error.fix) from None
+    methods = [part.method for part in merged]
+    if len(set(methods)) < len(methods):
+        raise StackError(
+            f"the merge would make two parts of the method {max(methods, key=methods.count)} of their parts",
+            where=where,
+            fix=f"mix outputs instead: mix({', '.join(map(str, merge.atoms))})",
+        )
     first = members[0].manifest
     manifest = Manifest(
         name="merged",
