@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         CommandSpec,
         FormatSpec,
         HeadSpec,
+        MergeSpec,
         MethodSpec,
         MetricSpec,
         ObjectiveSpec,
@@ -46,6 +47,12 @@ def lect_register_backbones() -> Iterable[BackboneSpec]:
 @hookspec
 def lect_register_methods() -> Iterable[MethodSpec]:
     """Ways to change the backbone, such as ``bottleneck``, ``lora`` or ``vocabulary``."""
+    return ()
+
+
+@hookspec
+def lect_register_merges() -> Iterable[MergeSpec]:
+    """Arithmetic on the parameters of several components, such as ``ties``."""
     return ()
 
 

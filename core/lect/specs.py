@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from lect.backbones import Backbone
     from lect.components.foreign import Contents, ForeignFolder
+    from lect.composition.component import Component
     from lect.composition.part import Part
     from lect.data.examples import Example
     from lect.heads import Head
@@ -69,11 +72,37 @@ class BuildContext:
         backbone: the frozen backbone the part will change.
         corpus: the training examples when a new part is made, None when a saved one is read.
         tokenizer_json: the saved component's own tokenizer when one is read, else None.
+        members: the frozen components that the part stands on, by the names its configuration has for them.
     """
 
     backbone: Backbone
     corpus: Corpus | None = None
     tokenizer_json: str | None = None
+    members: Mapping[str, Component] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Merging:
+    """One merge of several components, as a method sees it.
+
+    Args:
+        weights: one a component.
+        is_linear: whether it is the weighted sum, which a method may be able to make without making the tensors.
+        combine: one tensor of several of the same shape, one a component; the name tells places apart.
+    """
+
+    weights: tuple[float, ...]
+    is_linear: bool
+    combine: Callable[[str, Sequence[Tensor]], Tensor]
+
+
+@dataclass(frozen=True)
+class MergedPart:
+    """What a method makes of several of its parts: a part, of this method or another one, and its configuration."""
+
+    method: str
+    config: Mapping[str, Any]
+    part: Part
 
 
 @dataclass(frozen=True)
@@ -84,6 +113,9 @@ class MethodSpec:
         build: makes the part. With a corpus: freshly initialised (from torch's current random state). Without: the
             same shapes, ready for `load_state_dict`.
         roles: the roles a component of this method may have.
+        merge: makes one part of several, each with its configuration; raises `lect.errors.StackError` where that has
+            no meaning. Where absent, every parameter is merged on its own, and the configurations must be the same.
+        members: the components that a part of this configuration stands on, such as ``("lang:jav", "lang:sun")``.
     """
 
     name: str
@@ -91,6 +123,25 @@ class MethodSpec:
     config: type[BaseModel]
     build: Callable[[Any, BuildContext], Part]
     roles: tuple[Role, ...] = ("lang", "task")
+    merge: Callable[[Sequence[tuple[Any, Part]], Merging, BuildContext], MergedPart] | None = None
+    members: Callable[[Any], tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True)
+class MergeSpec:
+    """A way to make one tensor of the tensors of several components, such as TIES.
+
+    Args:
+        merge: from the configuration, the tensor's name (so that random draws differ from place to place), the tensors
+            of one shape and their weights. Each is a difference from where its part changes nothing (`Part.origin`).
+        is_linear: whether it is the weighted sum.
+    """
+
+    name: str
+    summary: str
+    config: type[BaseModel]
+    merge: Callable[[Any, str, Sequence[Tensor], Sequence[float]], Tensor]
+    is_linear: bool = False
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,8 @@ def main() -> None:
         print(f"| {name} | {cells[0]} | {cells[1]} | {error} |")
     seconds = ", ".join(f"{values['bare backbone'] * 1000:.0f} ms" for values in columns.values())
     print(
-        f"\nThe bare backbone takes {seconds}; {platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}."
+        f"\nThe bare backbone takes {seconds}; {platform.machine()}, {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}."
     )
 
 

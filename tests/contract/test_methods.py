@@ -63,7 +63,8 @@ test_lora_wider = method_contract("lora", {"r": 4}, families=WIDER)
 test_ia3_wider = method_contract("ia3", families=("gemma3_text", "m2m_100", "qwen2"))
 test_full_wider = method_contract("full", families=("gpt2", "llama", "m2m_100", "t5"))
 
-COVERED = {"bottleneck", "lora", "dora", "pissa", "vera", "adalora", "ia3", "peft", "vocabulary", "full"}
+# A fusion stands on other components, which tests/core/test_mixing.py gives it.
+COVERED = {"fusion", "bottleneck", "lora", "dora", "pissa", "vera", "adalora", "ia3", "peft", "vocabulary", "full"}
 
 
 @pytest.mark.parametrize("name", sorted(set(Host.load(report=lambda line: None).specs("method")) - COVERED))

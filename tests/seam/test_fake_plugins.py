@@ -227,7 +227,7 @@ def test_a_plugin_that_breaks_the_rules_of_the_seam_is_broken_with_the_reason(si
     assert found.error.startswith(error)
     assert len(site.warnings) == 1
     assert "\n" not in site.warnings[0]
-    assert list(host.specs("method")) == ["full", "shift"]
+    assert list(host.specs("method")) == ["full", "fusion", "shift"]
     result = lect("plugins", "--check")
     assert result.exit_code == 1
     assert f'error: plugin "bad" (lect-bad 1.0): broken: {error}' in result.stderr
@@ -396,11 +396,11 @@ def test_only_the_plugins_of_the_environment_variable_are_imported(site, method,
     monkeypatch.setenv("LECT_PLUGINS", "shifty")
     host = site.load()
     assert record(host, "other").error == "not in LECT_PLUGINS"
-    assert list(host.specs("method")) == ["full", "shift"]
+    assert list(host.specs("method")) == ["full", "fusion", "shift"]
     assert Path(wanted).exists()
     assert not Path(unwanted).exists()
     monkeypatch.setenv("LECT_PLUGINS", "")
-    assert list(site.load().specs("method")) == ["full"]
+    assert list(site.load().specs("method")) == ["full", "fusion"]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,11 @@ def test_hook_register_methods(site):
     assert host.spec("method", "x").build(config, 7) == (config, 7)
 
 
+def test_hook_register_merges(site):
+    host = register(site, "merge", "MergeSpec('x', 's', Empty, lambda config, name, tensors, weights: tensors[0])")
+    assert host.spec("merge", "x").merge(None, "a", [3], [1.0]) == 3
+
+
 def test_hook_register_heads(site):
     host = register(site, "head", "HeadSpec('x', 's', Empty, lambda config, backbone, labels: labels)")
     assert host.spec("head", "x").build(None, None, ["a"]) == ["a"]

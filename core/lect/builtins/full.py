@@ -21,6 +21,8 @@ class FullPart(Part):
 
     def __init__(self, context: BuildContext) -> None:
         super().__init__()
+        # In a tuple, so that it does not become a submodule.
+        self._backbone = (context.backbone.model,)
         self.copies = nn.ModuleDict(
             {
                 path.replace(".", "/"): _own_copy(module)
@@ -45,6 +47,15 @@ class FullPart(Part):
     def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The copy's own, whatever stands below."""
         return dict(self.copies[site.replace(".", "/")].named_parameters(recurse=False))
+
+    def origin(self) -> Mapping[str, Tensor]:
+        """The backbone's own values: arithmetic is on what was learned, a task vector (Ilharco et al. 2023)."""
+        own = dict(self._backbone[0].named_parameters(remove_duplicate=False))
+        return {
+            f"copies.{path}.{name}": own[f"{path.replace('/', '.')}.{name}"].detach()
+            for path, module in self.copies.items()
+            for name, _ in module.named_parameters()
+        }
 
 
 def _own_copy(module: nn.Module) -> nn.Module:

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lect.hookspecs import hookimpl
-from lect.specs import MethodSpec, MetricSpec, ObjectiveSpec, ReaderSpec
+from lect.specs import MergeSpec, MethodSpec, MetricSpec, ObjectiveSpec, ReaderSpec
 
 
 @hookimpl
 def lect_register_methods() -> Iterable[MethodSpec]:
-    """Full fine-tuning, the yardstick."""
+    """Full fine-tuning, the yardstick, and fusions."""
     from lect.builtins.specs import METHODS
 
     return METHODS
+
+
+@hookimpl
+def lect_register_merges() -> Iterable[MergeSpec]:
+    """Arithmetic in parentheses."""
+    from lect.builtins.specs import MERGES
+
+    return MERGES
 
 
 @hookimpl

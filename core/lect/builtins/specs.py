@@ -6,15 +6,33 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lect.specs import BuildContext, Config, MethodSpec, ObjectiveSpec
+from lect.builtins.over import Over
+from lect.specs import BuildContext, Config, MergeSpec, MethodSpec, ObjectiveSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
     from lect.composition.part import Part
     from lect.training.objective import Objective, ObjectiveContext
 
 
 class FullConfig(Config):
     """Full fine-tuning has nothing to configure."""
+
+
+class FusionConfig(Config):
+    """Learned attention over several language components (AdapterFusion, Pfeiffer et al. 2021)."""
+
+    over: Over = Field(description='the components, all of one method, such as ["lang:jav", "lang:sun"]')
+    regularisation: float = Field(
+        0.01, ge=0, allow_inf_nan=False, description="weight of the distance of the value matrices from the identity"
+    )
+
+
+class LinearConfig(Config):
+    """A weighted sum has nothing to configure."""
 
 
 class SupervisedConfig(Config):
@@ -38,6 +56,19 @@ def _full(config: FullConfig, context: BuildContext) -> Part:
     return FullPart(context)
 
 
+def _fusion(config: FusionConfig, context: BuildContext) -> Part:
+    from lect.builtins.fusion import FusionPart
+
+    return FusionPart(config, context)
+
+
+def _linear(config: LinearConfig, name: str, tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    total = tensors[0] * weights[0]
+    for tensor, weight in zip(tensors[1:], weights[1:], strict=True):
+        total = total + tensor * weight
+    return total
+
+
 def _supervised(config: SupervisedConfig, context: ObjectiveContext) -> Objective:
     from lect.builtins.supervised import SupervisedObjective
 
@@ -50,7 +81,18 @@ def _alignment(config: AlignmentConfig, context: ObjectiveContext) -> Objective:
     return AlignmentObjective(config, context)
 
 
-METHODS = (MethodSpec("full", "full fine-tuning: an own copy of every weight", FullConfig, _full),)
+METHODS = (
+    MethodSpec("full", "full fine-tuning: an own copy of every weight", FullConfig, _full),
+    MethodSpec(
+        "fusion",
+        "learned attention over the outputs of several components",
+        FusionConfig,
+        _fusion,
+        members=lambda config: config.over,
+    ),
+)
+
+MERGES = (MergeSpec("linear", "the weighted sum", LinearConfig, _linear, is_linear=True),)
 
 OBJECTIVES = (
     ObjectiveSpec("supervised", "the head's loss on labelled rows", SupervisedConfig, _supervised, needs=("label",)),

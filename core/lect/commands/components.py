@@ -12,7 +12,7 @@ from lect.errors import StackError, UserError, nearest
 
 if TYPE_CHECKING:
     from lect.components.library import Library, Listing
-    from lect.components.manifest import Manifest
+    from lect.components.manifest import Manifest, MemberEntry
 
 app = typer.Typer(add_completion=False, invoke_without_command=True)
 
@@ -61,7 +61,7 @@ def show(
     """Show what one component says of itself, and check that its files are whole."""
     from lect.components.store import WEIGHTS, read_folder_manifest, size_of
     from lect.components.weights import check_weights
-    from lect.composition.stack import parse_stack
+    from lect.composition.stack import Merge, Mixture, Weighted, parse_stack
 
     earlier_folder, earlier_json = ctx.obj if isinstance(ctx.obj, tuple) else (None, False)
     parts = parse_stack(reference).parts
@@ -69,6 +69,8 @@ def show(
         raise StackError(
             f"this names {len(parts)} components, not one", where=f'"{reference}"', fix="name one, such as lang:jav"
         )
+    if isinstance(parts[0], Weighted | Merge | Mixture):
+        raise StackError("this is made of components", where=f'"{reference}"', fix="name one, such as lang:jav")
     found = _library(folder or earlier_folder).find(parts[0])
     manifest = read_folder_manifest(found)
     tensors = check_weights(found / WEIGHTS)
@@ -78,6 +80,55 @@ def show(
         print_json({**values, "folder": str(found), "size": size, "tensors": len(tensors)})
     else:
         _print_manifest(manifest, found, size)
+
+
+@app.command()
+def combine(
+    ctx: typer.Context,
+    combination: Annotated[
+        str, typer.Argument(metavar="NAME = FORMULA", help='Such as "lang:ban = lang:jav + lang:mad - lang:ind".')
+    ],
+    language: Annotated[
+        list[str] | None, typer.Option("--language", help="A language of the result. Repeatable.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", help="The result's licence; needed where the members' differ.")
+    ] = None,
+    summary: Annotated[str, typer.Option("--summary", help="What the result is, in one line.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace a component of this name.")] = False,
+    folder: FolderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a component of others, by arithmetic on their parameters.
+
+    The formula is a sum with weights, or a merge by its name: "lang:ban = ties(lang:jav, lang:mad, density=0.5)".
+    """
+    from lect.commands.app import load_host
+    from lect.commands.console import stderr_console
+    from lect.composition.stack import parse_combination
+
+    earlier_folder, earlier_json = ctx.obj if isinstance(ctx.obj, tuple) else (None, False)
+    parsed = parse_combination(combination)
+    # What stands before `components`, such as --no-plugin, is kept at the root.
+    host = load_host(ctx.find_root())
+    library = _library(folder or earlier_folder)
+    with stderr_console().status("Loading") as status:
+        from lect.components.combine import combine as combined
+
+        written = combined(
+            parsed,
+            host,
+            library,
+            languages=language,
+            licence=licence,
+            summary=summary,
+            progress=lambda what, share: status.update(f"{what} {share:.0%}"),
+            overwrite=force,
+        )
+    if as_json or earlier_json:
+        print_json({"component": parsed.target.key, "formula": parsed.merge.formula, "folder": str(written)})
+    else:
+        typer.echo(f"{parsed}\n{written}")
 
 
 def _library(folder: Path | None) -> Library:
@@ -148,7 +199,10 @@ def _print_manifest(manifest: Manifest, folder: Path, size: int) -> None:
         ("own tokenizer", "yes" if manifest.own_tokenizer else "no"),
         ("trained over", manifest.stack or "the bare backbone"),
         ("needs", ", ".join(f"{entry.distribution} {entry.version}" for entry in manifest.requires)),
+        ("stands on", _members(manifest.members)),
     ]
+    if manifest.origin is not None:
+        rows += [("made as", manifest.origin.formula), ("made of", _members(manifest.origin.members))]
     if training is not None:
         rows += [
             ("objective", training.objective),
@@ -172,6 +226,10 @@ def _print_manifest(manifest: Manifest, folder: Path, size: int) -> None:
             right=("with", "without"),
             narrow=("with", "without"),
         )
+
+
+def _members(members: tuple[MemberEntry, ...]) -> str:
+    return "\n".join(f"{each.component} {each.version}, {each.licence or 'no licence stated'}" for each in members)
 
 
 def _parts(manifest: Manifest) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lect.components.store import StoredComponent, check_backbone, read_component
+from lect.components.members import read_with_members
+from lect.components.store import StoredComponent, check_backbone
 from lect.composition.component import Component
+from lect.composition.mixed import MixedPart
 from lect.composition.model import RoutedModel
 from lect.composition.part import Part
-from lect.composition.roles import check_roles
-from lect.composition.stack import Stack, StackPart
+from lect.composition.rules import check_stack_terms
+from lect.composition.stack import Atom, Merge, Mixture, Stack, StackPart, Weighted
 from lect.errors import ComponentError, StackError
 from lect.specs import BuildContext
 
@@ -27,12 +29,14 @@ if TYPE_CHECKING:
 def read_stack(stack: Stack, library: Library, host: Host) -> list[StoredComponent]:
     """The components a stack names, read from disk, in its order: from the library, else where a plugin finds them.
 
+    A term of several components gives several; what a component stands on is read with it.
+
     Raises:
         ComponentError: one is not there or broken.
         StackError: they cannot stand in this order or together.
     """
-    stored = [read_component(_find(part, library, host)) for part in stack.parts]
-    check_roles([(str(part), component.manifest) for part, component in zip(stack.parts, stored, strict=True)])
+    stored = [read_with_members(atom, finder(library, host)) for atom in stack.atoms]
+    check_stack_terms(stack, [component.manifest for component in stored])
     return stored
 
 
@@ -48,24 +52,39 @@ def attach_stack(model: RoutedModel, host: Host, stack: Stack, stored: Sequence[
     if problems:
         problem, plugin = problems[0]
         raise StackError(f'{problem.what} (says plugin "{plugin.name}")', where=f'stack "{stack}"', fix=problem.fix)
-    keys = []
-    for part, component in zip(stack.parts, stored, strict=True):
-        key = str(part)
-        if key not in model.components:
-            model.attach(restore(key, component, model.backbone, host))
-        keys.append(key)
-    return tuple(keys)
+    available = {str(atom): component for atom, component in zip(stack.atoms, stored, strict=True)}
+    return tuple(_attach(model, host, part, available).key for part in stack.parts)
 
 
-def restore(key: str, stored: StoredComponent, backbone: Backbone, host: Host) -> Component:
+def attach_component(model: RoutedModel, host: Host, key: str, stored: StoredComponent) -> Component:
+    """Attach a stored component, and what it stands on, where they are not attached yet. Raises as `restore`."""
+    if key in model.components:
+        return model.components[key]
+    # Attached as well, members move to a device and change their mode with the model.
+    members = {name: attach_component(model, host, name, member) for name, member in stored.members.items()}
+    component = restore(key, stored, model.backbone, host, members)
+    model.attach(component)
+    return component
+
+
+def restore(
+    key: str,
+    stored: StoredComponent,
+    backbone: Backbone,
+    host: Host,
+    members: Mapping[str, Component] | None = None,
+) -> Component:
     """A stored component as modules with its saved weights.
+
+    Args:
+        members: what it stands on, where it stands on others.
 
     Raises:
         ComponentError: it belongs to another backbone, or its weights do not fit its manifest.
     """
     manifest = stored.manifest
     check_backbone(manifest, backbone.fingerprint, where=str(stored.folder))
-    context = BuildContext(backbone, tokenizer_json=stored.tokenizer_json)
+    context = BuildContext(backbone, tokenizer_json=stored.tokenizer_json, members=members or {})
     # Building draws random numbers that the saved weights then replace: a run's own sequence must not notice.
     with torch.random.fork_rng(devices=[]):
         where = str(stored.folder / "component.toml")
@@ -90,14 +109,40 @@ def restore(key: str, stored: StoredComponent, backbone: Backbone, host: Host) -
     return component
 
 
-def _find(part: StackPart, library: Library, host: Host) -> Path:
-    try:
-        return library.find(part)
-    except ComponentError:
-        resolved = host.resolve_component(str(part))
-        if resolved is None:
-            raise
-        return resolved
+def finder(library: Library, host: Host) -> Callable[[Atom], Path]:
+    """What gives a component's folder: the library's, else the one that a plugin finds. It raises `ComponentError`."""
+
+    def find(atom: Atom) -> Path:
+        try:
+            return library.find(atom)
+        except ComponentError:
+            resolved = host.resolve_component(str(atom))
+            if resolved is None:
+                raise
+            return resolved
+
+    return find
+
+
+def _attach(model: RoutedModel, host: Host, part: StackPart, available: Mapping[str, StoredComponent]) -> Component:
+    """The component that a term means, attached where it is not yet, as are all that it is made of."""
+    key = str(part)
+    if key in model.components:
+        return model.components[key]
+    if isinstance(part, Weighted | Mixture):
+        parts = (part.part,) if isinstance(part, Weighted) else part.parts
+        coefficients = (part.weight,) if isinstance(part, Weighted) else part.coefficients
+        members = [_attach(model, host, member, available) for member in parts]
+        component = Component(key, members[0].role, {"mixed": MixedPart(members, coefficients)})
+    elif isinstance(part, Merge):
+        from lect.components.merging import merge_components
+
+        merged = merge_components(part, [available[str(atom)] for atom in part.atoms], model.backbone, host)
+        component = restore(key, merged, model.backbone, host)
+    else:
+        return attach_component(model, host, key, available[key])
+    model.attach(component)
+    return component
 
 
 def build_part(host: Host, method: str, config: Mapping[str, Any], context: BuildContext, where: str) -> Part:

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lect.components.manifest import Manifest, ResultEntry
+from lect.components.manifest import Manifest, MemberEntry, ResultEntry
 
 
 def render_card(manifest: Manifest) -> str:
@@ -131,6 +131,13 @@ def _use(manifest: Manifest) -> Iterable[str]:
 
 def _training(manifest: Manifest) -> Iterable[str]:
     training = manifest.training
+    if manifest.members:
+        yield "It attends over these components, which it needs in these very versions:"
+        yield _member_table(manifest.members)
+    if manifest.origin is not None:
+        yield f"Not trained but made, by arithmetic on parameters, as {_code(manifest.origin.formula)}, of:"
+        yield _member_table(manifest.origin.members)
+        return
     if training is None:
         yield "Not recorded."
         return
@@ -162,6 +169,16 @@ def _training(manifest: Manifest) -> Iterable[str]:
     if training.recipe:
         yield "The recipe:"
         yield _block("toml", training.recipe)
+
+
+def _member_table(members: Sequence[MemberEntry]) -> str:
+    return _table(
+        ("component", "version", "licence", "SHA-256 of its weights"),
+        [
+            (_code(each.component), _text(each.version), _text(each.licence) or "not stated", _code(each.weights))
+            for each in members
+        ],
+    )
 
 
 def _results(manifest: Manifest) -> Iterable[str]:

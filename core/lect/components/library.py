@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lect.components.manifest import Manifest
 from lect.components.store import read_folder_manifest, size_of
-from lect.composition.stack import ROLES, PathReference, StackPart
+from lect.composition.stack import ROLES, Atom, PathReference
 from lect.errors import ComponentError, nearest
 
 
@@ -49,7 +49,7 @@ class Library:
 
         return cls((Path("components"), data_folder() / "components"))
 
-    def find(self, reference: StackPart) -> Path:
+    def find(self, reference: Atom) -> Path:
         """The folder of the component that is meant.
 
         Raises:

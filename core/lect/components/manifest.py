@@ -138,11 +138,34 @@ class ResultEntry(Entry):
     dataset: str
 
 
+class MemberEntry(Entry):
+    """Another component, in the very state that this one was made with.
+
+    Args:
+        component: as a stack names it, such as ``lang:jav``.
+        weights: SHA-256 of its ``weights.safetensors``.
+    """
+
+    component: StackText
+    version: VersionText
+    licence: Licence = ""
+    weights: Sha256
+
+
+class OriginEntry(Entry):
+    """What a component was made of by arithmetic, such as ``lang:jav + lang:mad - lang:ind``."""
+
+    formula: Line
+    members: Annotated[tuple[MemberEntry, ...], BeforeValidator(tuple_of)]
+
+
 class Manifest(Entry):
     """Everything of a component but its weights and its tokenizer.
 
     Args:
         stack: the frozen stack it was trained over; "" for the bare backbone.
+        members: the components that it stands on and needs, as a fusion does.
+        origin: the components that it was made of and no longer needs.
         requires: what provides its methods and its head.
         own_tokenizer: whether it brings a tokenizer; `write_component` sets it.
     """
@@ -161,6 +184,8 @@ class Manifest(Entry):
     backbone: BackboneEntry
     parts: Annotated[tuple[PartEntry, ...], BeforeValidator(tuple_of)] = ()
     head: HeadEntry | None = None
+    members: Annotated[tuple[MemberEntry, ...], BeforeValidator(tuple_of)] = ()
+    origin: OriginEntry | None = None
     requires: Annotated[tuple[RequirementEntry, ...], BeforeValidator(tuple_of)] = ()
     training: TrainingEntry | None = None
     results: Annotated[tuple[ResultEntry, ...], BeforeValidator(tuple_of)] = ()

@@ -6,11 +6,12 @@ against the file.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -34,12 +35,14 @@ class StoredComponent:
     Args:
         tensors: on the CPU, as ``<method>.<name>`` or ``head.<name>``.
         tokenizer_json: in the format of the `tokenizers` library, where the component brings pieces of its own.
+        members: the components that it stands on, by the names its manifest has for them, where they were read, too.
     """
 
     manifest: Manifest
     tensors: Mapping[str, Tensor]
     tokenizer_json: str | None
     folder: Path
+    members: Mapping[str, StoredComponent] = field(default_factory=dict)
 
 
 def write_component(
@@ -112,6 +115,15 @@ def read_folder_manifest(folder: Path) -> Manifest:
             f"there is no {FILE} in it{remark}", where=str(folder), fix="name the folder of a component of lect"
         )
     return read_manifest(folder / FILE)
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 of a component's weights, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with (folder / WEIGHTS).open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def check_backbone(

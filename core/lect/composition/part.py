@@ -92,6 +92,13 @@ class Part(nn.Module):
         """
         return None
 
+    def origin(self) -> Mapping[str, Tensor]:
+        """The values of parameters at which the part changes nothing, by name; zero for those not named.
+
+        Arithmetic on parameters is on the differences from them.
+        """
+        return {}
+
     def after_step(self, step: int, total_steps: int) -> None:
         """Observe that the optimiser has taken `step` of `total_steps` (rank budgets, say)."""
 

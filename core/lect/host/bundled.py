@@ -10,7 +10,11 @@ _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "lect-e5": {"backbone": ("e5-small",)},
     "lect-heads": {"head": ("classification",)},
     "lect-language": {"method": ("bottleneck",), "format": ("adapters",)},
-    "lect-lora": {"method": ("adalora", "dora", "ia3", "lora", "peft", "pissa", "vera"), "format": ("peft",)},
+    "lect-lora": {
+        "method": ("adalora", "dora", "ia3", "lora", "peft", "pissa", "vera"),
+        "format": ("peft",),
+        "merge": ("dare", "dare_linear", "dare_ties", "magnitude_prune", "ties"),
+    },
     "lect-smollm": {"backbone": ("smollm2-135m",)},
     "lect-vocabulary": {"method": ("vocabulary",)},
 }

@@ -20,6 +20,7 @@ from lect.components.manifest import (
     ResultEntry,
     TrainingEntry,
 )
+from lect.components.members import member_entries
 from lect.components.store import write_component
 from lect.recipes.load import recipe_text
 from lect.recipes.schema import OutputTable
@@ -52,6 +53,7 @@ def write_trained(run: Run, result: Result, precision: str) -> Path:
         head=None
         if recipe.head is None or run.component.head is None
         else HeadEntry(kind=recipe.head.kind, config=dict(recipe.head.config), labels=run.component.head.labels),
+        members=member_entries(run.members),
         requires=_requirements(run),
         training=TrainingEntry(
             objective=recipe.objective.name,

@@ -7,8 +7,8 @@ import hashlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,10 @@ import torch
 from rich.console import Console
 
 from lect.backbones import Backbone, load_backbone
-from lect.components.assemble import attach_stack, build_head, build_part, read_stack
+from lect.components.assemble import attach_component, attach_stack, build_head, build_part, finder, read_stack
 from lect.components.library import Library
+from lect.components.members import member_entries, read_members
+from lect.components.store import StoredComponent
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -46,6 +48,7 @@ class Run:
     Args:
         stack: keys of what the rows go through, the component that learns last.
         truncated: training texts longer than the backbone reads, by where they stand.
+        members: what the new component stands on, where it stands on others.
         folder: checkpoints, `metrics.jsonl` and the recipe lie here.
     """
 
@@ -62,6 +65,7 @@ class Run:
     truncated: tuple[str, ...]
     folder: Path
     library: Library
+    members: Mapping[str, StoredComponent] = field(default_factory=dict)
 
     @property
     def info(self) -> RunInfo:
@@ -80,6 +84,7 @@ class Run:
         """Hash of all that decides the result: recipe, data, backbone."""
         parts = [recipe_text(self.recipe), self.backbone.fingerprint]
         parts += [data.sha256 for data in (*self.train, *self.validation)]
+        parts += [entry.weights for entry in member_entries(self.members)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -124,6 +129,7 @@ def prepare_run(
     frozen = parse_stack(recipe.stack)
     target = parse_stack(recipe.objective.target or "")
     stored, stored_target = read_stack(frozen, library, host), read_stack(target, library, host)
+    members = _read_members(recipe, host, library)
     if backbone is None:
         table = recipe.backbone
         backbone = load_backbone(
@@ -137,8 +143,9 @@ def prepare_run(
     model = RoutedModel(backbone)
     beneath = attach_stack(model, host, frozen, stored)
     target_keys = attach_stack(model, host, target, stored_target)
+    attached = {name: attach_component(model, host, name, member) for name, member in members.items()}
     torch.manual_seed(recipe.training.seed)
-    component = _new_component(recipe, host, backbone, examples, train)
+    component = _new_component(recipe, host, BuildContext(backbone, Corpus(examples), members=attached))
     _check_place(recipe, frozen, model, component)
     model.attach(component)
     model.to(default_device())
@@ -165,7 +172,7 @@ def prepare_run(
     folder = recipe.output.folder or runs / f"{recipe.component.role}-{recipe.component.name}"
     return Run(
         recipe, host, backbone, model, component, stack, encoder, objective, train, validation, truncated,
-        Path(folder), library,
+        Path(folder), library, members,
     )  # fmt: skip
 
 
@@ -264,11 +271,25 @@ def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[D
     return tuple(parts[False]), tuple(parts[True])
 
 
-def _new_component(
-    recipe: Recipe, host: Host, backbone: Backbone, examples: tuple[object, ...], train: tuple[Dataset, ...]
-) -> Component:
-    corpus = Corpus(tuple(example for data in train for example in data.examples))
-    context = BuildContext(backbone, corpus)
+def _read_members(recipe: Recipe, host: Host, library: Library) -> dict[str, StoredComponent]:
+    """What the new component's parts stand on."""
+    found: dict[str, StoredComponent] = {}
+    own = f"{recipe.component.role}:{recipe.component.name}"
+    for index, part in enumerate(recipe.parts):
+        provided = host.provided("method", part.method)
+        if provided.spec.members is None:
+            continue
+        where = f"{recipe.name}, parts[{index}]"
+        config = host.validate_config("method", part.method, part.config, where)
+        with host.attributed(provided) as spec:
+            assert spec.members is not None
+            names = spec.members(config)
+        found |= read_members(names, finder(library, host), own, where)
+    return found
+
+
+def _new_component(recipe: Recipe, host: Host, context: BuildContext) -> Component:
+    backbone = context.backbone
     for index, part in enumerate(recipe.parts):
         roles = host.spec("method", part.method).roles
         if recipe.component.role not in roles:
@@ -283,7 +304,8 @@ def _new_component(
     }
     head = None
     if recipe.head is not None:
-        labels = recipe.head.labels or sorted({e.label for e in corpus.examples if e.label is not None})
+        examples = context.corpus.examples if context.corpus else ()
+        labels = recipe.head.labels or sorted({e.label for e in examples if e.label is not None})
         if len(labels) < 2:
             raise DataError(
                 f"the training rows have {len(labels)} label{'s' if len(labels) != 1 else ''}, and a task needs two",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,3 +34,7 @@ class AffinePart(Part):
         """What the block gives, scaled and shifted."""
         layer = self._places[site]
         return inner(inputs) * self.scale[layer] + self.shift[layer]
+
+    def origin(self) -> Mapping[str, Tensor]:
+        """Arithmetic on several of these starts from a scale of one."""
+        return {"scale": torch.ones_like(self.scale)}

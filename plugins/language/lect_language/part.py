@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -87,6 +87,14 @@ class BottleneckPart(Part):
             prepared, _, residual = first.pre_forward(hidden, context.residual, context.norm)
             changed = changes(adapters, prepared, chosen) + residual
         return torch.where((assignment >= 0)[:, None, None], changed, hidden)
+
+    def origin(self) -> Mapping[str, Tensor]:
+        """Norms of the bottleneck's own scale by one where they change nothing; all else is zero there."""
+        return {
+            f"{path}.weight": torch.ones_like(module.weight)
+            for path, module in self.named_modules()
+            if isinstance(module, nn.LayerNorm)
+        }
 
     def _adapter_at(self, site: str) -> Adapter:
         number, block = self._places[site]

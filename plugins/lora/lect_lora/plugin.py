@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lect import BuildContext, FormatSpec, MethodSpec, hookimpl
+from lect import BuildContext, FormatSpec, MergedPart, MergeSpec, Merging, MethodSpec, hookimpl
 from lect_lora.config import (
     AdaloraConfig,
     AnyPeftConfig,
@@ -42,17 +42,25 @@ def _write(contents: Contents, backbone: Backbone, folder: Path) -> Sequence[str
     return write_folder(contents, backbone, folder)
 
 
+def _merge(members: Sequence[tuple[PeftConfig, Part]], merging: Merging, context: BuildContext) -> MergedPart:
+    from lect_lora.merging import merge_parts
+
+    return merge_parts(members, merging, context)
+
+
 @hookimpl
 def lect_register_methods() -> Iterable[MethodSpec]:
     """One method for each well-known name, and `peft` for all others."""
     return (
-        MethodSpec("lora", "low-rank matrices beside each projection", LoraConfig, _build),
-        MethodSpec("dora", "LoRA with a trained magnitude for each weight", DoraConfig, _build),
-        MethodSpec("pissa", "LoRA that starts from each weight's principal part", PissaConfig, _build),
-        MethodSpec("vera", "trained vectors between shared random matrices", VeraConfig, _build),
-        MethodSpec("adalora", "LoRA whose ranks shrink where they matter least", AdaloraConfig, _build),
-        MethodSpec("ia3", "trained factors for what projections give or take", Ia3Config, _build),
-        MethodSpec("peft", "any other method of peft for linear projections, by its name", AnyPeftConfig, _build),
+        MethodSpec("lora", "low-rank matrices beside each projection", LoraConfig, _build, merge=_merge),
+        MethodSpec("dora", "LoRA with a trained magnitude for each weight", DoraConfig, _build, merge=_merge),
+        MethodSpec("pissa", "LoRA that starts from each weight's principal part", PissaConfig, _build, merge=_merge),
+        MethodSpec("vera", "trained vectors between shared random matrices", VeraConfig, _build, merge=_merge),
+        MethodSpec("adalora", "LoRA whose ranks shrink where they matter least", AdaloraConfig, _build, merge=_merge),
+        MethodSpec("ia3", "trained factors for what projections give or take", Ia3Config, _build, merge=_merge),
+        MethodSpec(
+            "peft", "any other method of peft for linear projections, by its name", AnyPeftConfig, _build, merge=_merge
+        ),
     )
 
 
@@ -68,3 +76,10 @@ def lect_register_formats() -> Iterable[FormatSpec]:
             write=_write,
         ),
     )
+
+
+def lect_register_merges() -> Iterable[MergeSpec]:
+    """The merges of `peft`."""
+    from lect_lora.merges import MERGES
+
+    return MERGES

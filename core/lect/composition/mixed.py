@@ -1,0 +1,74 @@
+"""The outputs of several components side by side, as one part: what ``avg``, ``mix`` and weights in a stack mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor, nn
+
+from lect.composition.component import Component
+from lect.composition.part import Inner, Part, SiteContext
+
+
+class MixedPart(Part):
+    """Several components, each scaled, from the same output below.
+
+    At a site, with ``h`` the output below and ``c_i(h)`` what component i makes of it (``h`` where it does not act
+    there): ``h + Σ w_i (c_i(h) - h)``. The components' modules are shared with wherever else they are attached.
+
+    Args:
+        coefficients: the ``w_i``, one a component.
+    """
+
+    def __init__(self, components: Sequence[Component], coefficients: Sequence[float]) -> None:
+        super().__init__()
+        self._chains = [tuple(component.parts.values()) for component in components]
+        self._coefficients = tuple(coefficients)
+        self._acting = acting_at(self._chains)
+        self.members = nn.ModuleList([part for chain in self._chains for part in chain])
+
+    def sites(self) -> Iterable[str]:
+        """Where any of the components acts."""
+        return tuple(self._acting)
+
+    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+        """The output below, and the weighted sum of the components' changes to it."""
+        below = inner(inputs)
+        output = below
+        for index, parts in self._acting[site]:
+            changed = through(parts, site, inner, inputs, context)
+            output = output + self._coefficients[index] * (changed - below)
+        return output
+
+
+def acting_at(chains: Sequence[Sequence[Part]]) -> dict[str, list[tuple[int, tuple[Part, ...]]]]:
+    """Of each site, the chains of parts that act there, by their index, and their parts that do."""
+    found: dict[str, list[tuple[int, tuple[Part, ...]]]] = {}
+    for index, chain in enumerate(chains):
+        sites = [frozenset(part.sites()) for part in chain]
+        for site in dict.fromkeys(site for part in chain for site in part.sites()):
+            parts = tuple(part for part, own in zip(chain, sites, strict=True) if site in own)
+            found.setdefault(site, []).append((index, parts))
+    return found
+
+
+def through(parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+    """What parts, each standing on the one before, make of the output below.
+
+    Args:
+        inputs: *Shape:* ``(rows, length, features)``, or ``(rows, length)`` of piece ids at the word embedding.
+    """
+    *before, last = parts
+    if not before:
+        return last.at(site, inner, inputs, context)
+    computed: Tensor | None = None
+
+    def beneath(given: Tensor) -> Tensor:
+        nonlocal computed
+        if given is not inputs:
+            return through(before, site, inner, given, context)
+        if computed is None:
+            computed = through(before, site, inner, inputs, context)
+        return computed
+
+    return last.at(site, beneath, inputs, context)

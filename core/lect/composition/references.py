@@ -1,0 +1,99 @@
+"""Names of components: by role and name, or by folder."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, get_args
+
+from lect.errors import StackError
+from lect.specs import Role
+
+ROLES: tuple[str, ...] = get_args(Role)
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+NAME_RULE = 'a letter or digit, then letters, digits, ".", "_" or "-"'
+VERSION_PATTERN = r"[0-9][A-Za-z0-9._-]*"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A component by role and name, such as ``lang:jav``, in any version or in one."""
+
+    role: Role
+    name: str
+    version: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise StackError(f'no role "{self.role}"', fix=f"roles are: {', '.join(ROLES)}")
+        if not re.fullmatch(NAME_PATTERN, self.name):
+            raise StackError(f'"{self.name}" cannot be a component\'s name', fix=NAME_RULE)
+        if self.version is not None and not is_version(self.version):
+            raise StackError(f'"{self.version}" is no version', fix="write one such as 1.0.0")
+
+    @property
+    def key(self) -> str:
+        """Role and name, without the version."""
+        return f"{self.role}:{self.name}"
+
+    def __str__(self) -> str:
+        return self.key if self.version is None else f"{self.key}@{self.version}"
+
+
+@dataclass(frozen=True)
+class PathReference:
+    """A component by its folder.
+
+    Args:
+        path: as the user wrote it: ``./…``, ``../…``, ``/…`` or ``~…``.
+    """
+
+    path: str
+
+    def __post_init__(self) -> None:
+        if not self.path.startswith(PATH_STARTS):
+            raise StackError(f'"{self.path}" is no path', fix=f'write "./{self.path}"')
+        if not is_one_line(self.path):
+            raise StackError(f"{self.path!a} has control characters", fix="rename the folder")
+
+    @property
+    def folder(self) -> Path:
+        """The path with ``~`` replaced by the home folder. Raises `StackError` for an unknown user's."""
+        try:
+            return Path(self.path).expanduser()
+        except RuntimeError:
+            raise StackError(f'"{self.path}": there is no such home folder') from None
+
+    def __str__(self) -> str:
+        if BARE_PATH.fullmatch(self.path):
+            return self.path
+        escaped = self.path.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+
+
+Atom: TypeAlias = Reference | PathReference
+"""One component, as a stack names it."""
+
+
+def is_version(text: str) -> bool:
+    """Whether a stack can name this version: PEP 440 without epoch and local part."""
+    from packaging.version import InvalidVersion, Version
+
+    if not re.fullmatch(VERSION_PATTERN, text):
+        return False
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+PATH_STARTS = ("./", "../", "/", "~")
+BARE_PATH = re.compile(r'(?:\.{0,2}/|~)[^\s+*(),="]*')
+
+
+def is_one_line(text: str) -> bool:
+    """Whether there is no control character, line break or half of a surrogate pair in it."""
+    return all(unicodedata.category(character) not in {"Cc", "Cs", "Zl", "Zp"} for character in text)
