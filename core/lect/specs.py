@@ -240,8 +240,8 @@ class FormatSpec:
         detect: what a folder of this format says of itself, None for any other folder; quick, and without torch.
         read: the contents of such a folder, for the backbone it belongs to. Raises `lect.errors.ComponentError`.
         write: lays contents into an empty folder so that the other library loads them on that backbone and gives the
-            same outputs; returns a line for each thing that it leaves out. Raises `lect.errors.ComponentError` where
-            nothing of use would be left.
+            same outputs; returns a line for each thing that it leaves out ("left out the head …: …") or that its user
+            must know. Raises `lect.errors.ComponentError` where nothing of use would be left.
     """
 
     name: str

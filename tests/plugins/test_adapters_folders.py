@@ -229,6 +229,48 @@ def test_published_language_adapters_of_mad_x(place, host, family, age):
         assert distance(theirs(model, backbone, "jav"), states) <= 1e-6
 
 
+def test_the_first_language_adapters_have_an_activation_of_their_own_in_the_invertible_part(place, host):
+    # Their configuration is that of AdapterHub's "2544b31b29c6067d": gelu, and relu in the invertible part.
+    from adapters.methods.modeling import Activation_Function_Class
+    from adapters.utils import get_adapter_config_hash
+
+    backbone = place("bert")
+    model = library_model("bert", backbone)
+    model.add_adapter("jav", config="pfeiffer+inv[reduction_factor=2,non_linearity='gelu_new']")
+    fill(model, "jav")
+    model.save_adapter("hub", "jav")
+    forgetful = theirs(model, backbone, "jav")
+    block = model.base_model.invertible_adapters["jav"]
+    block.F[1] = block.G[1] = Activation_Function_Class("relu")
+    expected = theirs(model, backbone, "jav")
+    assert distance(forgetful, expected) > 1e-4
+    config = madx(Path("hub"), "1.0", "bert")
+    stated = json.loads(Path("hub/adapter_config.json").read_text())
+    stated["config"]["non_linearity"] = config["non_linearity"] = "gelu"
+    Path("hub/adapter_config.json").write_text(json.dumps(stated))
+    hashed = {name: value for name, value in config.items() if name != "attention_type"}
+    assert get_adapter_config_hash(hashed) == "2544b31b29c6067d"
+    library = Library((Path("components"),))
+    done = import_folder(Path("hub"), host, library, Wishes())
+    assert ['"relu", as it was trained' in notice for notice in done.notices] == [True]
+    assert distance(ours(backbone, done.folder, host)[0], expected) <= 1e-6
+    with pytest.raises(ComponentError, match=r'runs with "relu", which adapters 1\.3\.0 cannot say'):
+        export_component("lang:jav", "adapters", Path("back"), host, library)
+
+
+def test_an_invertible_part_that_the_configuration_does_not_name(place, host):
+    backbone = place("bert")
+    saved_by_library("bert", backbone, "seq_bn_inv", Path("hub"))
+    stated = json.loads(Path("hub/adapter_config.json").read_text())
+    stated["config"]["inv_adapter"] = None
+    Path("hub/adapter_config.json").write_text(json.dumps(stated))
+    model = library_model("bert", backbone)
+    model.load_adapter("hub")
+    done = import_folder(Path("hub"), host, Library((Path("components"),)), Wishes(role="lang"))
+    assert ["left out the invertible part" in notice for notice in done.notices] == [True]
+    assert distance(ours(backbone, done.folder, host)[0], theirs(model, backbone, "jav")) <= 1e-6
+
+
 def test_an_old_task_adapter_names_an_invertible_part_that_it_does_not_have(place, host):
     backbone = place("xlm-roberta")
     expected = saved_by_library("xlm-roberta", backbone, "pfeiffer", Path("hub"))
@@ -377,7 +419,8 @@ def test_embeddings_with_new_pieces_both_ways(place, host):
         states = routed(rows.input_ids, rows.attention_mask, rows.routes)
     assert distance(states, expected) <= 1e-6
     routed.detach_all()
-    export_component("lang:jav", "adapters", Path("back"), host, library)
+    exported = export_component("lang:jav", "adapters", Path("back"), host, library)
+    assert ["model.load_embeddings" in notice for notice in exported.notices] == [True]
     again = library_model("xlm-roberta", backbone)
     again.load_adapter("back", set_active=True)
     read = again.load_embeddings("back", "new")

@@ -16,7 +16,7 @@ from lect.components.merge import merge_stack
 from lect.components.open import open_stack
 from lect.components.store import read_component, write_component
 from lect.composition.component import Component
-from lect.errors import StackError, UserError
+from lect.errors import BackboneError, StackError, UserError
 from lect.host import Host
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
@@ -171,6 +171,13 @@ def test_pooling_and_prefix_go_with_the_folder(make, host, monkeypatch):
     merge_stack("task:one", Path("merged"), host, LIBRARY)
     merged = load_backbone("merged", host=host)
     assert (merged.pooling, merged.prefix) == ("first", "query: ")
+
+
+def test_wrong_settings_of_a_folder_are_named(make, host):
+    make("task:one", [("lora", {"r": 4})])
+    Path("tiny/lect.toml").write_text('poling = "first"')
+    with pytest.raises(BackboneError, match=r'lect\.toml, poling: unknown field "poling"; did you mean "pooling"'):
+        load_backbone("tiny", host=host)
 
 
 @pytest.mark.adapters

@@ -58,6 +58,11 @@ class BottleneckConfig(Config):
     adapter_residual_before_ln: bool | None = Field(None, description="whether that residual goes through ln_after")
     inv_adapter: Literal["nice", "glow", "none"] | None = Field(None, description="the invertible part's kind")
     inv_adapter_reduction_factor: Factor | None = None
+    inv_adapter_non_linearity: str | None = Field(
+        None,
+        description="the invertible part's activation where it is another one: so in the first language adapters of "
+        "AdapterHub; adapters 1.3.0 has none of its own for it",
+    )
     phm_layer: bool | None = Field(None, description="projections as sums of Kronecker products")
     phm_dim: int | None = Field(None, gt=0)
     phm_rank: int | None = Field(None, gt=0)

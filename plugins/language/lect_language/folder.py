@@ -60,6 +60,12 @@ def read_folder(folder: Path, backbone: Backbone) -> Contents:
     except RecipeError as error:
         raise ComponentError(error.what, where=str(folder / CONFIG), fix=error.fix) from None
     names = library_names(part, library_config(config.config), backbone, name)
+    notices = list(config.notices)
+    if invertible and part.invertible is None:
+        saved = {key: tensor for key, tensor in saved.items() if not key.startswith("invertible_adapters.")}
+        notices.append(
+            f"left out the invertible part of {weights.name}: {CONFIG} names none, so that adapters has none"
+        )
     tensors = _named(saved, names, weights, backbone)
     parts = (PartContents("bottleneck", dict(config.changes), tensors),)
     embeddings = read_embeddings(folder, backbone)
@@ -68,11 +74,11 @@ def read_folder(folder: Path, backbone: Backbone) -> Contents:
     head = read_head(folder / HEAD_CONFIG_NAME, _first(folder, _HEAD_WEIGHTS), name, backbone)
     return Contents(
         name,
-        _role(stated, invertible or embeddings is not None, has_head=head.contents is not None),
+        _role(stated, part.invertible is not None or embeddings is not None, has_head=head.contents is not None),
         parts,
         head.contents,
         embeddings.tokenizer_json if embeddings is not None else None,
-        (*config.notices, *head.notices),
+        (*notices, *head.notices),
     )
 
 
@@ -96,6 +102,11 @@ def write_folder(contents: Contents, backbone: Backbone, folder: Path) -> Sequen
             "it has no bottleneck, and an AdapterHub folder holds one", fix="export a component with a bottleneck"
         )
     config = validate_model(BottleneckConfig, parts["bottleneck"].config, 'method "bottleneck"')
+    if config.inv_adapter_non_linearity not in (None, library_config(config).non_linearity):
+        raise ComponentError(
+            f'its invertible part runs with "{config.inv_adapter_non_linearity}", which adapters 1.3.0 cannot say',
+            fix=f"train it with {library_config(config).non_linearity} in both",
+        )
     _check_norms(config, backbone, None)
     part = build_bottleneck(config, backbone)
     name = contents.name.replace(".", "_")
@@ -104,14 +115,16 @@ def write_folder(contents: Contents, backbone: Backbone, folder: Path) -> Sequen
     prefix = prefix_of(backbone)
     state = {f"{prefix}.{key}": tensors[own].detach().clone().contiguous() for key, own in names.items()}
     torch.save(state, folder / WEIGHTS_NAME)
+    notices: list[str] = []
     stated = {**describe(backbone, name), "config": written_config(config)}
     write_json(folder / CONFIG, stated)
     if "vocabulary" in parts:
         assert contents.tokenizer_json is not None
         write_embeddings(folder, parts["vocabulary"], contents.tokenizer_json, backbone)
-    if contents.head is None:
-        return ()
-    return write_head(contents.head, backbone, folder, describe(backbone, name))
+        notices.append("load its pieces too, with model.load_embeddings(FOLDER, NAME): load_adapter leaves them out")
+    if contents.head is not None:
+        notices += write_head(contents.head, backbone, folder, describe(backbone, name))
+    return notices
 
 
 def describe(backbone: Backbone, name: str) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def read_config(stated: Mapping[str, Any], file: Path, *, has_invertible: bool) 
     if fields.get("inv_adapter") and not has_invertible:
         if stated.get("type") != "text_task":
             _refuse(file, "names an invertible part, and the weights hold none", "fetch the folder again")
-        fields["inv_adapter"] = fields["inv_adapter_reduction_factor"] = None
+        fields["inv_adapter"] = fields["inv_adapter_reduction_factor"] = fields["inv_adapter_non_linearity"] = None
     changes: dict[str, Any] = {}
     for name, value in fields.items():
         if name == "stochastic_depth":
@@ -125,11 +125,14 @@ def _fields(stated: Mapping[str, Any], file: Path) -> tuple[dict[str, Any], list
             _refuse(file, 'its "invertible_adapter" has no block_type')
         fields.setdefault("inv_adapter", block["block_type"])
         fields.setdefault("inv_adapter_reduction_factor", block.get("reduction_factor"))
+        # It had an activation of its own then, which later versions read and forget.
         own = block.get("non_linearity", activation)
         if own != activation:
+            own = ACTIVATION_RENAME.get(own, own)
+            fields["inv_adapter_non_linearity"] = own
             notices.append(
-                f'the invertible part was trained with "{own}", and runs with "{fields["non_linearity"]}" here as in '
-                "adapters 1.3.0"
+                f'the invertible part runs with "{own}", as it was trained; adapters 1.3.0 runs it with '
+                f'"{fields["non_linearity"]}", and so gives something else'
             )
     if "architecture" not in fields:
         for name in ("mh_adapter", "output_adapter", "reduction_factor", "non_linearity"):
@@ -149,7 +152,7 @@ def _nearest_preset(wanted: Mapping[str, Any], file: Path, notices: list[str]) -
         changes = {
             name: _ours(name, value)
             for name, value in full.items()
-            if name in BottleneckConfig.model_fields and not _same(value, base[name])
+            if name in BottleneckConfig.model_fields and not _same(value, base.get(name))
         }
         candidates.append((len(changes), preset, changes))
     _, preset, changes = min(candidates, key=lambda candidate: candidate[0])

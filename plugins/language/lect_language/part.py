@@ -26,9 +26,12 @@ class BottleneckPart(Part):
     The places follow Houlsby et al. (2019), Pfeiffer et al. (2020, MAD-X for the invertible block) and He et al.
     (2021); layers, defaults and initialisation are those of `adapters`. The frozen model adds its residual, and its
     norm where it has one there, after each place: what `adapters` calls ``original_ln_after``.
+
+    Args:
+        invertible_non_linearity: the invertible block's activation; that of the bottlenecks where None.
     """
 
-    def __init__(self, config: BnConfig, backbone: Backbone) -> None:
+    def __init__(self, config: BnConfig, backbone: Backbone, invertible_non_linearity: str | None = None) -> None:
         super().__init__()
         self._places: dict[str, tuple[str, str]] = {}
         self._embeddings = backbone.anatomy.embeddings
@@ -46,7 +49,7 @@ class BottleneckPart(Part):
             if len(blocks):
                 self.layers[str(number)] = blocks
         share_projections(config, self.layers, backbone.hidden_size)
-        self.invertible = _invertible(config, backbone.hidden_size)
+        self.invertible = _invertible(config, backbone.hidden_size, invertible_non_linearity or config.non_linearity)
 
     def sites(self) -> Iterable[str]:
         """The projections that end the blocks, and the embeddings."""
@@ -113,7 +116,7 @@ def build_bottleneck(config: BottleneckConfig, backbone: Backbone) -> Bottleneck
     """
     settings = library_config(config)
     check_fits(settings, backbone)
-    return BottleneckPart(settings, backbone)
+    return BottleneckPart(settings, backbone, config.inv_adapter_non_linearity)
 
 
 def _adapter(config: BnConfig, layer: int, hidden_size: int) -> Adapter:
@@ -121,11 +124,11 @@ def _adapter(config: BnConfig, layer: int, hidden_size: int) -> Adapter:
     return kind("part", hidden_size, int(hidden_size // reduction_at(config, layer)), config)
 
 
-def _invertible(config: BnConfig, hidden_size: int) -> NICECouplingBlock | None:
+def _invertible(config: BnConfig, hidden_size: int, non_linearity: str) -> NICECouplingBlock | None:
     if config.inv_adapter is None:
         return None
     block = NICECouplingBlock(
-        [[hidden_size]], non_linearity=config.non_linearity, reduction_factor=config.inv_adapter_reduction_factor
+        [[hidden_size]], non_linearity=non_linearity, reduction_factor=config.inv_adapter_reduction_factor
     )
     block.apply(Adapter.init_bert_weights)
     return block

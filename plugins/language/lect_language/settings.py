@@ -25,7 +25,7 @@ def library_config(config: BottleneckConfig) -> BnConfig:
         RecipeError: `adapters` knows no such activation, or cannot build this combination.
     """
     preset = config.preset
-    changes = config.model_dump(exclude={"preset"}, exclude_none=True)
+    changes = config.model_dump(exclude={"preset", "inv_adapter_non_linearity"}, exclude_none=True)
     base: BnConfig = ADAPTER_CONFIG_MAP[preset.removesuffix("_inv")]
     settings = base.to_dict()
     settings.pop("architecture", None)
@@ -43,6 +43,8 @@ def library_config(config: BottleneckConfig) -> BnConfig:
         settings["reduction_factor"] = int(factor)
     settings["leave_out"] = list(settings["leave_out"])
     _check(settings)
+    if config.inv_adapter_non_linearity is not None:
+        _check_activation(config.inv_adapter_non_linearity, "inv_adapter_non_linearity")
     return BnConfig(**settings)
 
 
@@ -99,13 +101,7 @@ def _check(settings: Mapping[str, object]) -> None:
         raise RecipeError(
             "mh_adapter, output_adapter and inv_adapter are all off", where=_WHERE, fix="switch one of them on"
         )
-    activation = str(settings["non_linearity"]).lower()
-    if activation not in ACT2FN and activation != "leakyrelu":
-        raise RecipeError(
-            f'there is no activation "{activation}"',
-            where=f"{_WHERE}, non_linearity",
-            fix=nearest(activation, [*ACT2FN, "leakyrelu"]),
-        )
+    _check_activation(str(settings["non_linearity"]), "non_linearity")
     if settings["residual_before_ln"] == "post_add" and not settings["original_ln_before"]:
         raise RecipeError(
             '"post_add" means the sum that original_ln_before makes',
@@ -126,6 +122,15 @@ def _check(settings: Mapping[str, object]) -> None:
             "weights that all layers share must be factorised (adapters 1.3.0 cannot make others)",
             where=f"{_WHERE}, shared_W_phm",
             fix="set factorized_phm_W = true",
+        )
+
+
+def _check_activation(name: str, field: str) -> None:
+    if name.lower() not in ACT2FN and name.lower() != "leakyrelu":
+        raise RecipeError(
+            f'there is no activation "{name.lower()}"',
+            where=f"{_WHERE}, {field}",
+            fix=nearest(name.lower(), [*ACT2FN, "leakyrelu"]),
         )
 
 

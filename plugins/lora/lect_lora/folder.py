@@ -229,7 +229,7 @@ def _refuse_strange(names: Sequence[str], file: Path, backbone: Backbone) -> Non
 
 
 def _left_out_pooler(others: Mapping[str, Tensor]) -> Sequence[str]:
-    if any(name.startswith("pooler.") and ".dense.weight" not in f".{name}" for name in others):
+    if any(name.startswith("pooler.") for name in others):
         return ("left out what it adds to the model's pooler, which lect's backbones do not have",)
     return ()
 
