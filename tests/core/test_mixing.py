@@ -14,6 +14,7 @@ KINDS = {
     "affine": ("affine", {}),
     "lora": ("lora", {"r": 4}),
     "ia3": ("ia3", {}),
+    "adalora": ("adalora", {"init_r": 4, "target_r": 2}),
     "bottleneck": ("bottleneck", {"reduction_factor": 4}),
     "invertible": ("bottleneck", {"preset": "seq_bn_inv", "reduction_factor": 4}),
     "parallel": ("bottleneck", {"preset": "par_bn", "reduction_factor": 4}),
@@ -75,7 +76,7 @@ def rows_stand_alone(bench):
 
 
 @pytest.mark.parametrize("family", ["deberta-v2", "modernbert"])
-@pytest.mark.parametrize("kind", [HERE[0], HERE[2], HERE[5]])
+@pytest.mark.parametrize("kind", [HERE[0], HERE[2], HERE[6]])
 @torch.no_grad()
 def test_rows_stand_alone_on_other_backbones(kind, family, new_bench):
     rows_stand_alone(filled(new_bench(family), kind))

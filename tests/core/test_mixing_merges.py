@@ -98,7 +98,7 @@ def test_a_merge_of_loras_gives_what_peft_gives(formula, kind, settings, new_ben
     rows = RowEncoder(bench.model).encode(["a text of some words"], [()])
     with torch.no_grad():
         theirs = model(input_ids=rows.input_ids, attention_mask=rows.attention_mask)[0][0]
-    torch.testing.assert_close(bench.output(formula, "a text of some words"), theirs, rtol=0, atol=1e-5)
+    torch.testing.assert_close(bench.output(formula, "a text of some words"), theirs, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["dare", "dare_linear", "dare_ties", "magnitude_prune", "ties"])

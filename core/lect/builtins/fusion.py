@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from lect.composition.mixed import acting_at, through
+from lect.composition.mixed import acting_at, copied, through
 from lect.composition.part import Inner, Part, SiteContext
 from lect.errors import StackError
 from lect.specs import BuildContext
@@ -62,7 +62,8 @@ class FusionPart(Part):
     def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
         """The output below, and the attended sum of the members' changes to it."""
         below = inner(inputs)
-        changed = [through(parts, site, inner, inputs, context) for _, parts in self._acting[site]]
+        own = copied(below, inner, inputs)
+        changed = [through(parts, site, own, inputs, context) for _, parts in self._acting[site]]
         output: Tensor = self.attention[_name(site)](below, torch.stack(changed, -2) - below.unsqueeze(-2))
         return output
 

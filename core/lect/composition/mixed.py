@@ -34,9 +34,10 @@ class MixedPart(Part):
     def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
         """The output below, and the weighted sum of the components' changes to it."""
         below = inner(inputs)
+        own = copied(below, inner, inputs)
         output = below
         for index, parts in self._acting[site]:
-            changed = through(parts, site, inner, inputs, context)
+            changed = through(parts, site, own, inputs, context)
             output = output + self._coefficients[index] * (changed - below)
         return output
 
@@ -50,6 +51,14 @@ def acting_at(chains: Sequence[Sequence[Part]]) -> dict[str, list[tuple[int, tup
             parts = tuple(part for part, own in zip(chain, sites, strict=True) if site in own)
             found.setdefault(site, []).append((index, parts))
     return found
+
+
+def copied(below: Tensor, inner: Inner, inputs: Tensor) -> Inner:
+    """An `Inner` that gives each caller a copy of what is computed already.
+
+    Several parts stand on it side by side, and some change it in place (AdaLoRA of `peft` adds to it so).
+    """
+    return lambda given: below.clone() if given is inputs else inner(given)
 
 
 def through(parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
