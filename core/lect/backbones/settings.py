@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from lect.errors import BackboneError, RecipeError
-from lect.specs import Config
+from lect.specs import Config, Pooling
 
 FILE = "lect.toml"
 
@@ -14,7 +13,7 @@ FILE = "lect.toml"
 class FolderSettings(Config):
     """How sentence vectors are made, and what is put before every input."""
 
-    pooling: Literal["mean", "first"] = "mean"
+    pooling: Pooling = "mean"
     prefix: str = ""
     licence: str = ""
 

@@ -25,7 +25,7 @@ from lect.components.manifest import (
 )
 from lect.components.store import StoredComponent, check_backbone, read_component, write_component
 from lect.composition.component import Component
-from lect.composition.stack import NAME_PATTERN, parse_stack
+from lect.composition.stack import NAME_PATTERN, PathReference, Reference, parse_stack
 from lect.errors import BackboneError, ComponentError, PluginError, StackError, UserError
 from lect.files import check_target, folder_aside
 from lect.host.bundled import BUNDLED
@@ -125,6 +125,12 @@ def export_component(
     if len(parts) != 1:
         raise StackError(
             f"this names {len(parts)} components, not one", where=f'"{reference}"', fix="name one, such as lang:jav"
+        )
+    if not isinstance(parts[0], (Reference, PathReference)):
+        raise StackError(
+            "this is made of components, and is not one",
+            where=f'"{reference}"',
+            fix="write it as one first: lect components combine",
         )
     stored = read_component(library.find(parts[0]))
     check_target(folder, overwrite, lambda there: provided.spec.detect(there) is not None)

@@ -58,7 +58,12 @@ def copied(below: Tensor, inner: Inner, inputs: Tensor) -> Inner:
 
     Several parts stand on it side by side, and some change it in place (AdaLoRA of `peft` adds to it so).
     """
-    return lambda given: below.clone() if given is inputs else inner(given)
+    own = inputs
+
+    def beneath(inputs: Tensor) -> Tensor:
+        return below.clone() if inputs is own else inner(inputs)
+
+    return beneath
 
 
 def through(parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
@@ -70,14 +75,15 @@ def through(parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, cont
     *before, last = parts
     if not before:
         return last.at(site, inner, inputs, context)
+    own = inputs
     computed: Tensor | None = None
 
-    def beneath(given: Tensor) -> Tensor:
+    def beneath(inputs: Tensor) -> Tensor:
         nonlocal computed
-        if given is not inputs:
-            return through(before, site, inner, given, context)
+        if inputs is not own:
+            return through(before, site, inner, inputs, context)
         if computed is None:
-            computed = through(before, site, inner, inputs, context)
+            computed = through(before, site, inner, own, context)
         return computed
 
     return last.at(site, beneath, inputs, context)
