@@ -78,6 +78,7 @@ def lect_register_formats() -> Iterable[FormatSpec]:
     )
 
 
+@hookimpl
 def lect_register_merges() -> Iterable[MergeSpec]:
     """The merges of `peft`."""
     from lect_lora.merges import MERGES
