@@ -41,6 +41,7 @@ class _Pass:
 
     routes: Routes
     steps: dict[str, tuple[Step, ...]] = field(default_factory=dict)
+    plans: dict[tuple[tuple[int, ...], ...], tuple[Step, ...]] = field(default_factory=dict)
     residuals: dict[Tap, Tensor] = field(default_factory=dict)
 
 
@@ -193,8 +194,12 @@ class RoutedModel(nn.Module):
         if steps is None:
             groups = self._pass.routes.groups
             stacks = [self._parts_at(path, group.components) for group in groups]
-            steps = plan_steps(stacks, [group.rows for group in groups], self._pass.routes.size)
-            self._pass.steps[path] = steps
+            # In most batches the same parts act, in the same order, in every layer.
+            plan = tuple(tuple(id(part) for part in stack) for stack in stacks)
+            if plan not in self._pass.plans:
+                rows = [group.rows for group in groups]
+                self._pass.plans[plan] = plan_steps(stacks, rows, self._pass.routes.size)
+            steps = self._pass.steps[path] = self._pass.plans[plan]
         return steps
 
     def _parts_at(self, path: str, stack: tuple[str, ...]) -> tuple[Part, ...]:

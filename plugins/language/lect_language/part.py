@@ -82,14 +82,13 @@ class BottleneckPart(Part):
         adapters = [part._adapter_at(site) for part in parts if isinstance(part, BottleneckPart)]
         if not can_act_together(adapters):
             return None
-        first, hidden, chosen = adapters[0], inner(inputs), assignment.clamp_min(0)
+        first, hidden = adapters[0], inner(inputs)
         if isinstance(first, ParallelAdapter):
             assert context.residual is not None
-            changed = hidden + changes(adapters, context.residual, chosen)
-        else:
-            prepared, _, residual = first.pre_forward(hidden, context.residual, context.norm)
-            changed = changes(adapters, prepared, chosen) + residual
-        return torch.where((assignment >= 0)[:, None, None], changed, hidden)
+            return hidden + changes(adapters, context.residual, assignment)
+        prepared, _, residual = first.pre_forward(hidden, context.residual, context.norm)
+        changed = changes(adapters, prepared, assignment) + residual
+        return changed if residual is hidden else torch.where((assignment >= 0)[:, None, None], changed, hidden)
 
     def origin(self) -> Mapping[str, Tensor]:
         """Norms of the bottleneck's own scale by one where they change nothing; all else is zero there."""

@@ -8,33 +8,37 @@ import torch
 from adapters.methods.modeling import Adapter
 from torch import Tensor, nn
 
+from lect.composition.together import of_rows, scales_of_rows
+
 
 def can_act_together(adapters: Sequence[Adapter]) -> bool:
     """Whether these bottlenecks are plain (two linear layers and an activation) and of one shape and configuration."""
     return all(_is_plain(adapter) for adapter in adapters) and len({_kind(adapter) for adapter in adapters}) == 1
 
 
-def changes(adapters: Sequence[Adapter], hidden: Tensor, chosen: Tensor) -> Tensor:
-    """What each row's own bottleneck gives, before residuals.
+def changes(adapters: Sequence[Adapter], hidden: Tensor, assignment: Tensor) -> Tensor:
+    """What each row's own bottleneck gives, before residuals; zero for rows that have none.
 
     Args:
         hidden: *Shape:* ``(rows, length, hidden)``.
-        chosen: *Shape:* ``(rows,)``; each row's index into `adapters`.
+        assignment: *Shape:* ``(rows,)``; each row's index into `adapters`, or -1.
 
     Returns:
         *Shape:* ``(rows, length, hidden)``.
     """
     down, up = [adapter.adapter_down[0] for adapter in adapters], [adapter.adapter_up for adapter in adapters]
-    activation = adapters[0].adapter_down[1]
     first = adapters[0]
-    changed: Tensor = first.dropout(_linear(activation(_linear(hidden, down, chosen)), up, chosen) * first.scaling)
+    narrow = first.adapter_down[1](_linear(hidden, down, assignment))
+    # The factor is taken where the features are few.
+    scales = scales_of_rows([adapter.scaling for adapter in adapters], assignment, narrow)
+    changed: Tensor = first.dropout(_linear(narrow * scales, up, assignment, scales))
     return changed
 
 
-def _linear(inputs: Tensor, layers: Sequence[nn.Linear], chosen: Tensor) -> Tensor:
-    weight = torch.stack([layer.weight for layer in layers])[chosen]
-    bias = torch.stack([layer.bias for layer in layers])[chosen]
-    return torch.baddbmm(bias.unsqueeze(1), inputs, weight.transpose(1, 2))
+def _linear(inputs: Tensor, layers: Sequence[nn.Linear], assignment: Tensor, scales: Tensor | None = None) -> Tensor:
+    weight = of_rows([layer.weight for layer in layers], assignment)
+    bias = of_rows([layer.bias for layer in layers], assignment).unsqueeze(1)
+    return torch.baddbmm(bias if scales is None else bias * scales, inputs, weight.transpose(1, 2))
 
 
 def _is_plain(adapter: Adapter) -> bool:
@@ -54,8 +58,7 @@ def _kind(adapter: Adapter) -> tuple[object, ...]:
         type(adapter),
         adapter.adapter_down[0].weight.shape,
         # Activations are functions, or modules without parameters.
-        activation if callable(activation) and not isinstance(activation, nn.Module) else repr(activation),
-        adapter.scaling,
+        repr(activation) if isinstance(activation, nn.Module) else activation,
         adapter.dropout.p,
         adapter.residual_before_ln,
         adapter.original_ln_before,

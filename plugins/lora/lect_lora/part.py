@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from lect.composition.part import Inner, Part, SiteContext
 from lect_lora.base import Base
+from lect_lora.together import can_act_together, changes
 
 _ROUNDING = 1e-5
 ADAPTER = "default"
@@ -63,6 +64,17 @@ class PeftPart(Part):
         if self._habits[site].ignores_below:
             return output + (inner(inputs) - base.plain(inputs))
         return output
+
+    def at_rows(
+        self, parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext, assignment: Tensor
+    ) -> Tensor | None:
+        """What the layers give, each row with its own, where these are plain LoRA of one rank."""
+        if not all(isinstance(part, PeftPart) and site in part._habits for part in parts):
+            return None
+        layers = [part.linears.get_submodule(site) for part in parts if isinstance(part, PeftPart)]
+        if inputs.ndim != 3 or not can_act_together(layers):
+            return None
+        return inner(inputs) + changes(layers, inputs, assignment)
 
     @torch.no_grad()
     def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:
