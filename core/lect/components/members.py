@@ -37,7 +37,7 @@ def read_with_members(atom: Atom, find: Find, path: tuple[tuple[str, Path], ...]
         member = parse_stack(entry.component).parts[0]
         members[entry.component] = _checked(
             entry,
-            lambda member=member: read_with_members(member, find, beneath),  # type: ignore[misc,arg-type]
+            lambda member=member: read_with_members(member, find, beneath),  # type: ignore[misc]
             str(atom),
         )
     return replace(stored, members=members)

@@ -70,14 +70,13 @@ def through(parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, cont
     *before, last = parts
     if not before:
         return last.at(site, inner, inputs, context)
-    computed: Tensor | None = None
+    own, computed = inputs, list[Tensor]()
 
-    def beneath(given: Tensor) -> Tensor:
-        nonlocal computed
-        if given is not inputs:
-            return through(before, site, inner, given, context)
-        if computed is None:
-            computed = through(before, site, inner, inputs, context)
-        return computed
+    def beneath(inputs: Tensor) -> Tensor:
+        if inputs is not own:
+            return through(before, site, inner, inputs, context)
+        if not computed:
+            computed.append(through(before, site, inner, own, context))
+        return computed[0]
 
     return last.at(site, beneath, inputs, context)
