@@ -52,7 +52,7 @@ def stacks_of(bench):
         "avg(lang:jav, lang:sun)",
         "mix(0.7*lang:jav, -0.3*lang:sun) + task:adapt",
         "(lang:jav + lang:sun - lang:ind) + task:adapt",
-        "0.5*(lang:jav + lang:sun)",
+        "0.6*(lang:jav + lang:sun)",
         "ties(lang:jav, lang:sun, density=0.5) + 2*task:adapt",
         "avg(lang:ind, dare(lang:jav, lang:sun, density=0.5))",
     ]

@@ -112,10 +112,10 @@ def _merge_part(
                 "parameters of other places or sizes cannot be added",
                 fix=f"train one of them again, or mix outputs instead: mix({', '.join(names)})",
             )
-    config = dict(configured[0][0])
-    part = build_part(host, method, config, context, where)
+    shared = configured[0][0]
+    part = build_part(host, method, shared, context, where)
     _merge_parameters(part, [part for _, part in configured], partial(_combined, method, merging), names)
-    return MergedPart(method, config, part)
+    return MergedPart(method, shared, part)
 
 
 def _combined(method: str, merging: Merging, name: str, origin: Tensor | None, tensors: Sequence[Tensor]) -> Tensor:

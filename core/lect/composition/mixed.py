@@ -58,12 +58,7 @@ def copied(below: Tensor, inner: Inner, inputs: Tensor) -> Inner:
 
     Several parts stand on it side by side, and some change it in place (AdaLoRA of `peft` adds to it so).
     """
-    own = inputs
-
-    def beneath(inputs: Tensor) -> Tensor:
-        return below.clone() if inputs is own else inner(inputs)
-
-    return beneath
+    return lambda given: below.clone() if given is inputs else inner(given)
 
 
 def through(parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
@@ -75,15 +70,13 @@ def through(parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, cont
     *before, last = parts
     if not before:
         return last.at(site, inner, inputs, context)
-    own = inputs
-    computed: Tensor | None = None
+    own, computed = inputs, list[Tensor]()
 
     def beneath(inputs: Tensor) -> Tensor:
-        nonlocal computed
         if inputs is not own:
             return through(before, site, inner, inputs, context)
-        if computed is None:
-            computed = through(before, site, inner, own, context)
-        return computed
+        if not computed:
+            computed.append(through(before, site, inner, own, context))
+        return computed[0]
 
     return last.at(site, beneath, inputs, context)
