@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,7 @@ def mixed_recipe_of(values: Mapping[str, Any], *, name: str = "recipe", folder: 
             raise RecipeError(error.what, where=f"{where}: {error.where}", fix=error.fix) from None
         recipes.append(recipe.placed(recipe.folder, f"{where}: {recipe.name}"))
     _check_distinct_components(recipes, name)
+    _check_independent(recipes)
     _check_one_backbone(mixed.backbone, recipes, name)
     if mixed.training.patience is not None and not any(recipe.data.validates for recipe in recipes):
         raise RecipeError(
@@ -147,7 +148,7 @@ def _is_mixed(values: Mapping[str, Any]) -> bool:
     return "train" in values and "component" not in values
 
 
-def _check_distinct_components(recipes: Iterable[Recipe], name: str) -> None:
+def _check_distinct_components(recipes: Sequence[Recipe], name: str) -> None:
     seen: dict[str, int] = {}
     for index, recipe in enumerate(recipes):
         if recipe.key in seen:
@@ -159,7 +160,23 @@ def _check_distinct_components(recipes: Iterable[Recipe], name: str) -> None:
         seen[recipe.key] = index
 
 
-def _check_one_backbone(backbone: BackboneTable | None, recipes: Iterable[Recipe], name: str) -> None:
+def _check_independent(recipes: Sequence[Recipe]) -> None:
+    """Refuse that a component stands frozen beneath one and learns in the same run."""
+    from lect.composition.stack import parse_stack
+
+    learning = {recipe.key for recipe in recipes}
+    for recipe in recipes:
+        for field, text in (("stack", recipe.stack), ("objective.target", recipe.objective.target or "")):
+            for part in map(str, parse_stack(text).parts):
+                if part in learning - {recipe.key}:
+                    raise RecipeError(
+                        f'"{part}" is frozen there, and learns in the same run',
+                        where=f"{recipe.name}, {field}",
+                        fix=f'train "{part}" in a run before this one',
+                    )
+
+
+def _check_one_backbone(backbone: BackboneTable | None, recipes: Sequence[Recipe], name: str) -> None:
     its = "backbone" if backbone else "train.mix[0]"
     for index, recipe in enumerate(recipes):
         backbone = backbone or recipe.backbone

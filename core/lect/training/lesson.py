@@ -130,7 +130,6 @@ def prepare_lessons(
     for material in materials:
         beneath.append(attach_stack(model, host, material.frozen, material.stored))
         targets.append(attach_stack(model, host, material.target, material.stored_target))
-    _check_frozen(materials, [{*own, *target} for own, target in zip(beneath, targets, strict=True)])
     components = []
     for material in materials:
         torch.manual_seed(seed)
@@ -214,19 +213,6 @@ def _new_component(material: Material, host: Host, backbone: Backbone) -> Compon
             )
         head = build_head(host, recipe.head.kind, recipe.head.config, backbone, labels, f"{recipe.name}, head")
     return Component(recipe.key, recipe.component.role, parts, head)
-
-
-def _check_frozen(materials: Sequence[Material], frozen: Sequence[set[str]]) -> None:
-    """Refuse a run in which one component learns on top of another one that learns in it, too."""
-    learning = [material.recipe.key for material in materials]
-    for material, keys in zip(materials, frozen, strict=True):
-        for key in learning:
-            if key in keys and key != material.recipe.key:
-                raise RecipeError(
-                    f'"{material.recipe.key}" stands on "{key}", which learns in the same run',
-                    where=f"{material.recipe.name}, stack",
-                    fix=f'train "{key}" first, or leave it out here',
-                )
 
 
 def _check_place(material: Material, model: RoutedModel, component: Component) -> None:
