@@ -184,7 +184,7 @@ def _check_one_backbone(backbone: BackboneTable | None, recipes: Sequence[Recipe
             raise RecipeError(
                 f"is for the backbone {_told(recipe.backbone)}, and {its} says {_told(backbone)}",
                 where=f"{name}, train.mix[{index}]",
-                fix='train on one backbone; set = ["backbone.name=…"] changes a recipe\'s',
+                fix='say the same everywhere; a recipe\'s is changed by set = ["backbone.name=…"]',
             )
 
 
