@@ -93,6 +93,18 @@ def test_two_languages_and_a_task_learn_in_one_run(mixed):
     assert predicted.exit_code == 0, predicted.stderr
 
 
+def test_a_mix_of_one_is_its_run_alone(mixed):
+    assert mixed.lect("train", "task.toml").exit_code == 0
+    alone = (folder_of(mixed, "task:mood") / "weights.safetensors").read_bytes()
+    shutil.rmtree(mixed.folder / "components")
+    settings = "[training]\nepochs = 6\nbatch_size = 16\nprecision = 'float32'\n"
+    mixed.write("one.toml", f"[[train.mix]]\nrecipe = 'task.toml'\n{settings}")
+    result = mixed.lect("train", "one.toml", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert [summary["component"] for summary in json.loads(result.stdout)] == ["task:mood"]
+    assert (folder_of(mixed, "task:mood") / "weights.safetensors").read_bytes() == alone
+
+
 def test_what_is_printed_fits_a_terminal(mixed):
     result = mixed.lect("train", "mix.toml", "--set", "training.steps=2", "--set", "training.epochs=")
     assert result.exit_code == 0, result.stderr
