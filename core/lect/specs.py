@@ -273,10 +273,14 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training run ended: finished, interrupted or failed, and with what."""
+    """How a training run ended: finished, interrupted or failed, and with what.
+
+    Args:
+        components: the folders of what was trained, one but for mixed recipes.
+    """
 
     status: Literal["finished", "interrupted", "failed"]
     steps: int
     seconds: float
     error: BaseException | None = None
-    component: Path | None = None
+    components: tuple[Path, ...] = ()

@@ -16,6 +16,7 @@ from lect.components.manifest import (
     DataEntry,
     HeadEntry,
     Manifest,
+    MixedEntry,
     PartEntry,
     RequirementEntry,
     ResultEntry,
@@ -150,6 +151,7 @@ def test_no_text_becomes_markup(text: str) -> None:
             hardware=text,
             examples=1,
             recipe=f"# {text}\n```\n<b>\n",
+            mixed=MixedEntry(beside=(text, "lang:x"), rows=2, recipe=f"# {text}\n```\n<b>\n"),
         ),
         backbone=BackboneEntry(name=name, identity=text, fingerprint="a" * 64, hidden_size=8),
     )

@@ -14,6 +14,7 @@ from lect.components.manifest import (
     DataEntry,
     HeadEntry,
     Manifest,
+    MixedEntry,
     PartEntry,
     RequirementEntry,
     ResultEntry,
@@ -98,6 +99,7 @@ MANIFESTS = st.builds(
         hardware=ANY,
         examples=COUNT,
         recipe=ANY | st.just('[a]\nb = """\nc\\"""\n'),
+        mixed=st.none() | st.builds(MixedEntry, beside=st.lists(ANY, max_size=2).map(tuple), rows=COUNT, recipe=ANY),
     ),
     results=st.lists(
         st.builds(

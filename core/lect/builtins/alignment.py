@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss, normalize
 
 from lect.builtins.specs import AlignmentConfig
-from lect.composition.encode import EncodedRows
 from lect.composition.model import RoutedModel
 from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
@@ -23,9 +22,8 @@ from lect.training.objective import Batch, Loss, ObjectiveContext
 
 
 @dataclass(frozen=True)
-class _Aligned:
-    rows: EncodedRows
-    targets: Tensor
+class _Translations:
+    vectors: Tensor
     answers: Tensor
     candidates: Tensor
 
@@ -58,18 +56,16 @@ class AlignmentObjective:
             # Rows with the same translation are not told apart: both point at the first of them.
             distinct, answers = torch.unique(indices, return_inverse=True)
             candidates = self._directions[distinct]
-        aligned = _Aligned(rows, self._targets[indices].to(device), answers.to(device), candidates.to(device))
-        return Batch(aligned, len(examples), rows.pieces)
+        vectors = self._targets[indices].to(device)
+        return Batch(rows, _Translations(vectors, answers.to(device), candidates.to(device)))
 
-    def loss(self, model: RoutedModel, batch: Batch) -> Loss:
+    def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The weighted sum of both terms."""
-        aligned: _Aligned = batch.inputs
-        rows = aligned.rows
-        hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
-        vectors = model.pool(hidden, rows.attention_mask).float()
-        distance = mse_loss(vectors, aligned.targets)
-        cosines = normalize(vectors, dim=-1) @ aligned.candidates.T
-        contrast = cross_entropy(cosines / self._config.temperature, aligned.answers)
+        translations: _Translations = batch.targets
+        vectors = model.pool(hidden_states, batch.rows.attention_mask).float()
+        distance = mse_loss(vectors, translations.vectors)
+        cosines = normalize(vectors, dim=-1) @ translations.candidates.T
+        contrast = cross_entropy(cosines / self._config.temperature, translations.answers)
         total = self._config.distance * distance + self._config.contrast * contrast
         return Loss(total, {"distance": float(distance.detach()), "contrast": float(contrast.detach())})
 

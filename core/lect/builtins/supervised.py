@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lect.composition.encode import EncodedRows
 from lect.composition.model import RoutedModel
 from lect.composition.vectors import encoded_batches
 from lect.data.examples import Example
 from lect.errors import RecipeError
 from lect.heads import Head, Prediction
 from lect.training.objective import Batch, Loss, ObjectiveContext
-
-
-@dataclass(frozen=True)
-class _Labelled:
-    rows: EncodedRows
-    targets: Tensor
 
 
 class SupervisedObjective:
@@ -48,15 +40,12 @@ class SupervisedObjective:
         """The rows, encoded, with the head's targets."""
         texts, stack, pairs = _texts(examples, self._context.stack)
         rows = self._context.encoder.encode(texts, [stack] * len(examples), pairs).to(device)
-        return Batch(_Labelled(rows, self._head.targets(examples).to(device)), len(examples), rows.pieces)
+        return Batch(rows, self._head.targets(examples).to(device))
 
-    def loss(self, model: RoutedModel, batch: Batch) -> Loss:
+    def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The head's loss."""
-        labelled: _Labelled = batch.inputs
-        rows = labelled.rows
-        hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
-        (output,) = model.logits(hidden, rows.attention_mask, rows.routes)
-        return Loss(self._head.loss(output.logits.float(), labelled.targets))
+        (output,) = model.logits(hidden_states, batch.rows.attention_mask, batch.rows.routes)
+        return Loss(self._head.loss(output.logits.float(), batch.targets))
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
         """The head's metrics."""

@@ -1,15 +1,19 @@
-"""`lect train`: a component as a recipe says."""
+"""`lect train`: components as a recipe says."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lect.commands.app import INTERRUPTED, load_host
-from lect.commands.console import print_json, stderr_console, stdout_console, warn
+from lect.commands.console import print_json, print_table, stderr_console, stdout_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
+
+if TYPE_CHECKING:
+    from lect.training.run import Trained
 
 app = typer.Typer(add_completion=False)
 
@@ -26,21 +30,20 @@ def train(
     components: ComponentsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a component as a recipe says, and write it where stacks find it."""
-    from lect.recipes.load import load_recipe
+    """Train a component, or several in one run, as a recipe says, and write them where stacks find them."""
+    from lect.recipes.load import load_any_recipe
 
-    loaded = load_recipe(recipe, overrides=tuple(changes or ()))
+    loaded = load_any_recipe(recipe, overrides=tuple(changes or ()))
     host = load_host(ctx)
     console = stderr_console()
     with console.status("Loading") as status:
-        from lect.training.loop import Interrupted
         from lect.training.run import describe_truncated, execute_run, prepare_run
+        from lect.training.task import Interrupted
 
         run = prepare_run(
             loaded, host, library_of(components), progress=lambda what, share: status.update(f"{what} {share:.0%}")
         )
-    rows = sum(len(data.examples) for data in run.train)
-    if cut := describe_truncated(run.truncated, rows, run.encoder.max_length):
+    if cut := describe_truncated(run.truncated, run.rows, run.encoder.max_length):
         warn(cut)
     try:
         trained = execute_run(run, console=console, resume=resume)
@@ -48,25 +51,43 @@ def train(
         again = f"lect train {recipe} " + "".join(f"--set {change} " for change in changes or ())
         console.print(f"Stopped at step {interruption.step} of {interruption.total}. Go on with: {again}--resume")
         raise typer.Exit(INTERRUPTED) from None
-    result = trained.result
+    is_mixed = run.role == "mix"
     if as_json:
-        print_json(_summary(run.component.key, trained))
+        summaries = [_summary(one) for one in trained]
+        print_json(summaries if is_mixed else summaries[0])
         return
     out = stdout_console()
-    out.print(f"[bold]{run.component.key}[/bold]  {trained.folder}", soft_wrap=True)
-    out.print(f"{rows} rows, {result.steps} steps, {result.seconds:.0f} s, {trained.parameters:,} parameters")
-    out.print(f"{trained.precision}")
+    for one in trained:
+        out.print(f"[bold]{one.key}[/bold]  {one.folder}", soft_wrap=True)
+    result = trained[0].result
+    count = sum(one.parameters for one in trained)
+    out.print(f"{run.rows} rows, {result.steps} steps, {result.seconds:.0f} s, {count:,} parameters")
+    out.print(trained[0].precision)
+    if is_mixed:
+        _print_table(trained)
+        return
     for name, value in result.scores.items():
         if "[" not in name:
             out.print(f"validation {name} {value:.4f}")
 
 
-def _summary(key: str, trained: Any) -> dict[str, Any]:
+def _print_table(trained: Sequence[Trained]) -> None:
+    """A line for each component of a mixed run, with the first of its scores."""
+    rows = []
+    for one in trained:
+        name, score = next(iter(one.result.scores.items()), ("", None))
+        said = "" if score is None else f"{name} {score:.4f}"
+        rows.append([one.key, f"{one.result.rows:,}", f"{one.parameters:,}", said])
+    print_table(["component", "rows seen", "parameters", "validation"], rows, right=["rows seen", "parameters"])
+
+
+def _summary(trained: Trained) -> dict[str, Any]:
     result = trained.result
     return {
-        "component": key,
+        "component": trained.key,
         "folder": str(trained.folder),
         "steps": result.steps,
+        "rows": result.rows,
         "seconds": result.seconds,
         "parameters": trained.parameters,
         "precision": trained.precision,

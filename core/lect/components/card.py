@@ -142,11 +142,14 @@ def _training(manifest: Manifest) -> Iterable[str]:
         yield "Not recorded."
         return
     length = f"{training.steps:,} steps" + (f" ({training.epochs} epochs)" if training.epochs else "")
+    mixed = training.mixed
+    together = ", ".join(_code(key) for key in mixed.beside) if mixed else ""
     yield _table(
         ("", ""),
         [
             ("objective", _code(training.objective)),
-            ("examples", f"{training.examples:,}"),
+            ("examples", f"{training.examples:,}" + (f", {mixed.rows:,} times one of them seen" if mixed else "")),
+            *([("in one run with", together)] if together else []),
             ("length", length),
             ("seed", str(training.seed)),
             ("time", f"{training.seconds:,.0f} s"),
@@ -169,6 +172,9 @@ def _training(manifest: Manifest) -> Iterable[str]:
     if training.recipe:
         yield "The recipe:"
         yield _block("toml", training.recipe)
+    if mixed and mixed.recipe:
+        yield "The mixed recipe of the run, which takes the place of most of the table `training` above:"
+        yield _block("toml", mixed.recipe)
 
 
 def _member_table(members: Sequence[MemberEntry]) -> str:

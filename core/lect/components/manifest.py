@@ -103,12 +103,27 @@ class DataEntry(Entry):
     licence: Line = ""
 
 
+class MixedEntry(Entry):
+    """The run in which a component was trained together with others.
+
+    Args:
+        beside: the others, by role and name.
+        rows: how many of the component's own rows were seen, again whenever they came again.
+        recipe: the mixed recipe, as TOML; of the component's own recipe hold the rest and the learning rates.
+    """
+
+    beside: Annotated[tuple[str, ...], BeforeValidator(tuple_of)] = ()
+    rows: NonNegativeInt
+    recipe: str = ""
+
+
 class TrainingEntry(Entry):
     """How a component was trained.
 
     Args:
-        epochs: None where the run's length was given in steps.
+        epochs: None where the run's length was given in steps, or other components' rows counted, too.
         recipe: the whole recipe, as TOML.
+        mixed: the run, where other components were trained in it, too.
     """
 
     objective: str
@@ -120,6 +135,7 @@ class TrainingEntry(Entry):
     hardware: str = ""
     examples: NonNegativeInt
     recipe: str = ""
+    mixed: MixedEntry | None = None
 
 
 class ResultEntry(Entry):

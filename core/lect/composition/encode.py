@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
@@ -30,6 +32,16 @@ class EncodedRows:
     token_type_ids: Tensor | None
     routes: Routes
     truncated: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The number of rows."""
+        return int(self.input_ids.shape[0])
+
+    @property
+    def length(self) -> int:
+        """The number of pieces of a row, padding included."""
+        return int(self.input_ids.shape[1])
 
     @property
     def pieces(self) -> int:
@@ -101,6 +113,21 @@ class RowEncoder:
         truncated = tuple(row for row, encoding in enumerate(encodings) if encoding.overflowing)
         return EncodedRows(ids, mask, kinds, routes, truncated)
 
+    def join(self, batches: Sequence[EncodedRows]) -> EncodedRows:
+        """Several batches as one, one below the other, padded to the length of the longest."""
+        if len(batches) == 1:
+            return batches[0]
+        length = max(batch.length for batch in batches)
+        padding = self._backbone.padding_id
+        offsets = accumulate((batch.size for batch in batches), initial=0)
+        return EncodedRows(
+            torch.cat([_widened(batch.input_ids, length, padding) for batch in batches]),
+            torch.cat([_widened(batch.attention_mask, length, 0) for batch in batches]),
+            torch.cat([_widened(_kinds(batch), length, 0) for batch in batches]) if self._tells_texts_apart() else None,
+            Routes.joined([batch.routes for batch in batches]),
+            tuple(offset + row for offset, batch in zip(offsets, batches, strict=False) for row in batch.truncated),
+        )
+
     def _tells_texts_apart(self) -> bool:
         return int(getattr(self._backbone.model.config, "type_vocab_size", 0) or 0) > 1
 
@@ -116,3 +143,11 @@ class RowEncoder:
             tokenizer.enable_truncation(self.max_length)
             self._tokenizers[owner] = tokenizer
         return self._tokenizers[owner]
+
+
+def _kinds(batch: EncodedRows) -> Tensor:
+    return torch.zeros_like(batch.input_ids) if batch.token_type_ids is None else batch.token_type_ids
+
+
+def _widened(values: Tensor, length: int, filling: int) -> Tensor:
+    return pad(values, (0, length - values.shape[1]), value=filling)

@@ -42,6 +42,17 @@ class Routes:
         """Routes that send every row through one stack."""
         return cls((Group(stack, torch.arange(size)),), size)
 
+    @classmethod
+    def joined(cls, several: Sequence[Routes]) -> Routes:
+        """The routes of several batches' rows, one batch below the other; rows of one stack are one group."""
+        members: dict[tuple[str, ...], list[Tensor]] = {}
+        size = 0
+        for routes in several:
+            for group in routes.groups:
+                members.setdefault(group.components, []).append(group.rows + size)
+            size += routes.size
+        return cls(tuple(Group(stack, torch.cat(rows)) for stack, rows in members.items()), size)
+
     def to(self, device: torch.device | str) -> Routes:
         """The same routes with their indices on a device."""
         return Routes(tuple(Group(group.components, group.rows.to(device)) for group in self.groups), self.size)

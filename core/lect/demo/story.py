@@ -93,7 +93,8 @@ def unknown_share(backbone: Backbone, texts: list[str]) -> float:
 
 def _train(recipe: Recipe, host: Host, library: Library, backbone: Backbone, folder: Path, console: Console) -> Trained:
     run = prepare_run(recipe, host, library, backbone=backbone, runs=folder / "runs")
-    return execute_run(run, console=console)
+    (trained,) = execute_run(run, console=console)
+    return trained
 
 
 def _language_recipe(name: str, locale: str, seed: int, *, with_pieces: bool) -> Recipe:

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lect.errors import RecipeError, StackError, nearest
-from lect.recipes.schema import Recipe
+from lect.recipes.mix import MixedRecipe
+from lect.recipes.schema import BackboneTable, Recipe
+
+
+def load_any_recipe(path: Path | str, overrides: Iterable[str] = ()) -> Recipe | MixedRecipe:
+    """The recipe in a file: a mixed one where it has a table ``[train]`` and no ``[component]``.
+
+    Args:
+        overrides: as `load_recipe` takes them; of a mixed recipe ``train.mix.0.weight=2``, say.
+
+    Raises:
+        RecipeError: as `load_recipe`; of a recipe that is mixed in, says which.
+    """
+    path, values = _read(path, overrides)
+    if _is_mixed(values):
+        return mixed_recipe_of(values, name=str(path), folder=path.parent)
+    return recipe_of(values, name=str(path), folder=path.parent)
 
 
 def load_recipe(path: Path | str, overrides: Iterable[str] = ()) -> Recipe:
@@ -21,14 +37,9 @@ def load_recipe(path: Path | str, overrides: Iterable[str] = ()) -> Recipe:
     Raises:
         RecipeError: there is no such file, it is not TOML, or a field is wrong; says where, and the nearest valid name.
     """
-    from lect.toml import read_toml
-
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise _no_such_file(path)
-    values = read_toml(path, RecipeError)
-    for override in overrides:
-        _override(values, override)
+    path, values = _read(path, overrides)
+    if _is_mixed(values):
+        raise RecipeError("mixes several recipes", where=str(path), fix="name one with a [component] of its own")
     return recipe_of(values, name=str(path), folder=path.parent)
 
 
@@ -54,6 +65,55 @@ def recipe_of(values: Mapping[str, Any], *, name: str = "recipe", folder: Path =
     return recipe.placed(folder, name)
 
 
+def mixed_recipe_of(values: Mapping[str, Any], *, name: str = "recipe", folder: Path = Path()) -> MixedRecipe:
+    """The mixed recipe with these values, and the recipes it names.
+
+    Args:
+        name: what messages call it.
+        folder: the recipes' paths are relative to it.
+
+    Raises:
+        RecipeError: a field is wrong, here or in one of the recipes; two train the same component, or they are for
+            different backbones.
+    """
+    from lect.host.config import validate_model
+
+    mixed = validate_model(MixedRecipe, values, name)
+    recipes: list[Recipe] = []
+    for index, entry in enumerate(mixed.train.mix):
+        where = f"{name}, train.mix[{index}]"
+        try:
+            path, own = _read(folder / Path(entry.recipe).expanduser(), entry.set, lambda change: f'set "{change}"')
+            if _is_mixed(own):
+                raise RecipeError("mixes several recipes itself", where=str(path), fix="name those here")
+            recipe = recipe_of(own, name=str(path), folder=path.parent)
+        except RecipeError as error:
+            raise RecipeError(error.what, where=f"{where}: {error.where}", fix=error.fix) from None
+        recipes.append(recipe.placed(recipe.folder, f"{where}: {recipe.name}"))
+    _check_distinct_components(recipes, name)
+    _check_independent(recipes)
+    _check_one_backbone(mixed.backbone, recipes, name)
+    if mixed.training.patience is not None and not any(recipe.data.validates for recipe in recipes):
+        raise RecipeError(
+            "patience needs validation",
+            where=f"{name}, training.patience",
+            fix="add data.validation or data.validation_share to a recipe",
+        )
+    return mixed.placed(name, tuple(recipes))
+
+
+def mixed_recipe_text(mixed: MixedRecipe) -> str:
+    """The mixed recipe as TOML, every default written out; the recipes it names are not in it."""
+    from lect.toml import toml_text
+
+    values = mixed.model_dump(exclude_none=True)
+    for table in (values, *values["train"]["mix"]):
+        for name in ("output", "set"):
+            if not table.get(name, True):
+                del table[name]
+    return toml_text(values)
+
+
 def recipe_text(recipe: Recipe) -> str:
     """The recipe as TOML that loads to an equal one, every default written out."""
     from lect.toml import toml_text
@@ -63,6 +123,74 @@ def recipe_text(recipe: Recipe) -> str:
         if not table[name]:
             del table[name]
     return toml_text(values)
+
+
+def _read(
+    path: Path | str, overrides: Iterable[str], said: Callable[[str], str] = "--set {}".format
+) -> tuple[Path, dict[str, Any]]:
+    """A recipe's values, changed.
+
+    Args:
+        said: how messages quote a change.
+    """
+    from lect.toml import read_toml
+
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise _no_such_file(path)
+    values = read_toml(path, RecipeError)
+    for override in overrides:
+        _override(values, override, said(override))
+    return path, values
+
+
+def _is_mixed(values: Mapping[str, Any]) -> bool:
+    return "train" in values and "component" not in values
+
+
+def _check_distinct_components(recipes: Sequence[Recipe], name: str) -> None:
+    seen: dict[str, int] = {}
+    for index, recipe in enumerate(recipes):
+        if recipe.key in seen:
+            raise RecipeError(
+                f'trains "{recipe.key}", and so does train.mix[{seen[recipe.key]}]',
+                where=f"{name}, train.mix[{index}]",
+                fix='name it otherwise, with set = ["component.name=…"]',
+            )
+        seen[recipe.key] = index
+
+
+def _check_independent(recipes: Sequence[Recipe]) -> None:
+    """Refuse that a component stands frozen beneath one and learns in the same run."""
+    from lect.composition.stack import parse_stack
+
+    learning = {recipe.key for recipe in recipes}
+    for recipe in recipes:
+        for field, text in (("stack", recipe.stack), ("objective.target", recipe.objective.target or "")):
+            for part in map(str, parse_stack(text).parts):
+                if part in learning - {recipe.key}:
+                    raise RecipeError(
+                        f'"{part}" is frozen there, and learns in the same run',
+                        where=f"{recipe.name}, {field}",
+                        fix=f'train "{part}" in a run before this one',
+                    )
+
+
+def _check_one_backbone(backbone: BackboneTable | None, recipes: Sequence[Recipe], name: str) -> None:
+    its = "backbone" if backbone else "train.mix[0]"
+    for index, recipe in enumerate(recipes):
+        backbone = backbone or recipe.backbone
+        if recipe.backbone != backbone:
+            raise RecipeError(
+                f"is for the backbone {_told(recipe.backbone)}, and {its} says {_told(backbone)}",
+                where=f"{name}, train.mix[{index}]",
+                fix='say the same everywhere; a recipe\'s is changed by set = ["backbone.name=…"]',
+            )
+
+
+def _told(backbone: BackboneTable) -> str:
+    name, *more = backbone.model_dump(exclude_none=True).items()
+    return " ".join([f'"{name[1]}"', *(f"with {field} {value!r}" for field, value in more)])
 
 
 def _no_such_file(path: Path) -> RecipeError:
@@ -98,11 +226,10 @@ def _as_written(where: str | None, values: Mapping[str, Any]) -> str | None:
     return where
 
 
-def _override(values: dict[str, Any], override: str) -> None:
+def _override(values: dict[str, Any], override: str, where: str) -> None:
     """Change one value in place."""
     key, equals, text = override.partition("=")
     key, text = key.strip(), text.strip()
-    where = f"--set {override}"
     steps = key.split(".")
     if not equals or not all(re.fullmatch(r"[A-Za-z0-9_-]+", step) for step in steps):
         raise RecipeError("is not KEY=VALUE", where=where, fix="write it as training.seed=1, say")

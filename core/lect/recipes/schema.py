@@ -159,21 +159,19 @@ class DataSection(Table):
         return bool(self.validation) or self.validation_share is not None
 
 
-class TrainingTable(Table):
-    """How long, how fast, how exactly.
+class RunTable(Table):
+    """How long and how exactly a run trains, whatever learns in it.
 
     Args:
         epochs, steps: the run's length, in one of both; 10 epochs where neither is given.
         batch_size: rows a forward pass.
         accumulation: forward passes an optimiser step.
-        learning_rates: for single methods, and for ``head``.
         warmup: the share of the run in which the learning rate rises.
         clip: the largest norm of the gradient; 0 for no limit.
         precision: ``auto`` takes bfloat16 where the hardware has it.
         max_length: longer texts are cut to so many pieces; None for as many as the backbone takes.
         patience: evaluations without gain after which the run ends; None to go on to the end.
         evaluate_every: ``epoch``, or a number of steps.
-        metric: the validation score that patience looks at; None for the main one.
         checkpoint_every: steps; None for a checkpoint only on Ctrl-C.
     """
 
@@ -182,9 +180,6 @@ class TrainingTable(Table):
     steps: PositiveInt | None = None
     batch_size: PositiveInt = 16
     accumulation: PositiveInt = 1
-    learning_rate: Rate = 5e-4
-    learning_rates: dict[str, Rate] = Field(default_factory=dict)
-    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     schedule: Literal["linear", "cosine", "constant", "one-cycle"] = "linear"
     warmup: Share = 0.1
     clip: float = Field(default=1.0, ge=0, allow_inf_nan=False)
@@ -192,7 +187,6 @@ class TrainingTable(Table):
     max_length: int | None = Field(default=None, ge=3)
     patience: PositiveInt | None = None
     evaluate_every: Literal["epoch"] | int = "epoch"
-    metric: str | None = None
     checkpoint_every: PositiveInt | None = None
     keep_checkpoints: PositiveInt = 2
     log_every: PositiveInt = 10
@@ -219,8 +213,26 @@ class TrainingTable(Table):
         return value
 
 
+class LearningTable(Table):
+    """How fast a component learns, and what it is judged by.
+
+    Args:
+        learning_rates: for single methods, and for ``head``.
+        metric: the validation score that patience looks at; None for the main one.
+    """
+
+    learning_rate: Rate = 5e-4
+    learning_rates: dict[str, Rate] = Field(default_factory=dict)
+    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    metric: str | None = None
+
+
+class TrainingTable(LearningTable, RunTable):
+    """How long, how fast, how exactly: a run in which one component learns."""
+
+
 class OutputTable(Table):
-    """Where the run's checkpoints and log go; None for ``runs/<role>-<name>``."""
+    """Where the run's checkpoints and log go; None for ``runs/<role>-<name>``, or ``runs/mix-<file>``."""
 
     folder: str | None = Field(default=None, min_length=1)
 
@@ -245,6 +257,11 @@ class Recipe(Table):
     output: OutputTable = OutputTable()
     _folder: Path = PrivateAttr(default=Path())
     _name: str = PrivateAttr(default="recipe")
+
+    @property
+    def key(self) -> str:
+        """How stacks name the component: ``lang:jav``."""
+        return f"{self.component.role}:{self.component.name}"
 
     @property
     def folder(self) -> Path:

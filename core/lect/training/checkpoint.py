@@ -25,33 +25,39 @@ class State:
     Args:
         step: optimiser steps taken.
         recipe: hash of the recipe and the data, which must be the same when the run goes on.
-        best: the best validation score so far.
-        waited: validations since then.
         seconds: time spent in training.
+        rows: by component, the rows seen.
+        best: by component, the best validation score so far.
+        waited: by component, the validations since then.
+        scores: by component, all of the best validation's scores.
     """
 
     step: int
     recipe: str
-    best: float | None = None
-    waited: int = 0
     seconds: float = 0.0
-    scores: dict[str, float] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    best: dict[str, float] = field(default_factory=dict)
+    waited: dict[str, int] = field(default_factory=dict)
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+Tensors = Mapping[str, Mapping[str, Tensor]]
+"""By component, its tensors by name."""
 
 
 def save_checkpoint(
     folder: Path,
     state: State,
-    tensors: Mapping[str, Tensor],
-    best: Mapping[str, Tensor] | None,
+    tensors: Tensors,
+    best: Tensors,
     optimiser: Mapping[str, Any],
     keep: int,
 ) -> Path:
     """Write ``step-NNNNNNNN`` beside the earlier ones, whole or not at all, and drop all but the last `keep`."""
     path = folder / f"step-{state.step:08d}"
     with folder_aside(path) as aside:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside / "weights.safetensors")
-        if best is not None:
-            save_file({name: tensor.contiguous() for name, tensor in best.items()}, aside / "best.safetensors")
+        save_file(_flat(tensors), aside / "weights.safetensors")
+        save_file(_flat(best), aside / "best.safetensors")
         torch.save({"optimiser": optimiser, "random": torch.get_rng_state()}, aside / "optimiser.pt")
         (aside / "state.json").write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
     for old in checkpoints(folder)[:-keep]:
@@ -69,8 +75,8 @@ class Checkpoint:
     """A checkpoint as it was read."""
 
     state: State
-    tensors: Mapping[str, Tensor]
-    best: Mapping[str, Tensor] | None
+    tensors: Tensors
+    best: Tensors
     optimiser: Mapping[str, Any]
     random: Tensor
 
@@ -86,12 +92,11 @@ def load_checkpoint(folder: Path, recipe: str) -> Checkpoint | None:
     for path in reversed(checkpoints(folder)):
         try:
             state = State(**json.loads((path / "state.json").read_text(encoding="utf-8")))
-            best = path / "best.safetensors"
             saved = torch.load(path / "optimiser.pt", weights_only=True)
             found = Checkpoint(
                 state,
-                load_file(path / "weights.safetensors"),
-                load_file(best) if best.is_file() else None,
+                _nested(load_file(path / "weights.safetensors")),
+                _nested(load_file(path / "best.safetensors")),
                 saved["optimiser"],
                 saved["random"],
             )
@@ -108,3 +113,16 @@ def load_checkpoint(folder: Path, recipe: str) -> Checkpoint | None:
     if broken is not None:
         raise ComponentError(f"the checkpoint cannot be read ({broken[1]})", where=str(broken[0]), fix="start anew")
     return None
+
+
+def _flat(tensors: Tensors) -> dict[str, Tensor]:
+    # A component's key holds no space.
+    return {f"{key} {name}": tensor.contiguous() for key, own in tensors.items() for name, tensor in own.items()}
+
+
+def _nested(flat: Mapping[str, Tensor]) -> Tensors:
+    nested: dict[str, dict[str, Tensor]] = {}
+    for joined, tensor in flat.items():
+        key, _, name = joined.partition(" ")
+        nested.setdefault(key, {})[name] = tensor
+    return nested

@@ -15,6 +15,7 @@ from lect.components.manifest import (
     DataEntry,
     HeadEntry,
     Manifest,
+    MixedEntry,
     PartEntry,
     RequirementEntry,
     ResultEntry,
@@ -22,17 +23,20 @@ from lect.components.manifest import (
 )
 from lect.components.members import member_entries
 from lect.components.store import write_component
-from lect.recipes.load import recipe_text
-from lect.recipes.schema import OutputTable
+from lect.recipes.load import mixed_recipe_text, recipe_text
+from lect.recipes.mix import MixedRecipe
+from lect.recipes.schema import OutputTable, Recipe
 
 if TYPE_CHECKING:
-    from lect.training.loop import Result
+    from lect.host import Host
+    from lect.training.lesson import Lesson
     from lect.training.run import Run
+    from lect.training.task import Result
 
 
-def write_trained(run: Run, result: Result, precision: str) -> Path:
-    """Write the trained component into the library and return its folder."""
-    recipe = run.recipe
+def write_trained(run: Run, lesson: Lesson, result: Result, precision: str) -> Path:
+    """Write a trained component into the library and return its folder."""
+    recipe, component = lesson.recipe, lesson.component
     manifest = Manifest(
         name=recipe.component.name,
         version=recipe.component.version,
@@ -41,7 +45,7 @@ def write_trained(run: Run, result: Result, precision: str) -> Path:
         licence=recipe.component.licence,
         summary=recipe.component.summary,
         stack=recipe.stack,
-        own_tokenizer=run.component.tokenizer_json is not None,
+        own_tokenizer=component.tokenizer_json is not None,
         backbone=BackboneEntry(
             name=run.backbone.name,
             identity=run.backbone.identity,
@@ -51,46 +55,57 @@ def write_trained(run: Run, result: Result, precision: str) -> Path:
         ),
         parts=tuple(PartEntry(method=part.method, config=dict(part.config)) for part in recipe.parts),
         head=None
-        if recipe.head is None or run.component.head is None
-        else HeadEntry(kind=recipe.head.kind, config=dict(recipe.head.config), labels=run.component.head.labels),
-        members=member_entries(run.members),
-        requires=_requirements(run),
+        if recipe.head is None or component.head is None
+        else HeadEntry(kind=recipe.head.kind, config=dict(recipe.head.config), labels=component.head.labels),
+        members=member_entries(lesson.members),
+        requires=_requirements(run.host, recipe),
         training=TrainingEntry(
             objective=recipe.objective.name,
             data=tuple(
                 DataEntry(
                     source=str(data.source), sha256=data.sha256, rows=len(data.examples), licence=data.source.licence
                 )
-                for data in run.train
+                for data in lesson.train
             ),
             steps=result.steps,
-            epochs=recipe.training.epochs,
-            seed=recipe.training.seed,
+            epochs=run.recipe.training.epochs if len(run.lessons) == 1 else None,
+            seed=run.recipe.training.seed,
             seconds=round(result.seconds, 1),
             hardware=f"{_hardware()}, {precision}",
-            examples=sum(len(data.examples) for data in run.train),
+            examples=lesson.rows,
             # Where this machine kept its runs is nobody else's business.
             recipe=recipe_text(recipe.model_copy(update={"output": OutputTable()})),
+            mixed=_mixed(run, lesson, result),
         ),
-        results=_results(run, result),
+        results=_results(lesson, result),
     )
     folder = run.library.save_folder(recipe.component.role, recipe.component.name)
     card = render_card(manifest)
-    return write_component(folder, manifest, run.component.tensors(), run.component.tokenizer_json, card)
+    return write_component(folder, manifest, component.tensors(), component.tokenizer_json, card)
 
 
-def _requirements(run: Run) -> tuple[RequirementEntry, ...]:
-    providers = [run.host.provided("method", part.method).plugin for part in run.recipe.parts]
-    if run.recipe.head is not None:
-        providers.append(run.host.provided("head", run.recipe.head.kind).plugin)
+def _mixed(run: Run, lesson: Lesson, result: Result) -> MixedEntry | None:
+    if not isinstance(run.recipe, MixedRecipe):
+        return None
+    return MixedEntry(
+        beside=tuple(other.component.key for other in run.lessons if other is not lesson),
+        rows=result.rows,
+        recipe=mixed_recipe_text(run.recipe.model_copy(update={"output": OutputTable()})),
+    )
+
+
+def _requirements(host: Host, recipe: Recipe) -> tuple[RequirementEntry, ...]:
+    providers = [host.provided("method", part.method).plugin for part in recipe.parts]
+    if recipe.head is not None:
+        providers.append(host.provided("head", recipe.head.kind).plugin)
     distinct = {plugin.distribution: plugin.version for plugin in providers}
     return tuple(RequirementEntry(distribution=name, version=version) for name, version in sorted(distinct.items()))
 
 
-def _results(run: Run, result: Result) -> tuple[ResultEntry, ...]:
-    if not run.validation:
+def _results(lesson: Lesson, result: Result) -> tuple[ResultEntry, ...]:
+    if not lesson.validation:
         return ()
-    dataset = "validation: " + ", ".join(str(data.source) for data in run.validation)
+    dataset = "validation: " + ", ".join(str(data.source) for data in lesson.validation)
     return tuple(
         ResultEntry(metric=name, value=round(value, 6), without=_rounded(result.without.get(name)), dataset=dataset)
         for name, value in result.scores.items()

@@ -11,7 +11,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     import torch
 
-    from lect.composition.encode import RowEncoder
+    from lect.composition.encode import EncodedRows, RowEncoder
     from lect.composition.model import RoutedModel
     from lect.data.examples import Example
     from lect.specs import MetricSpec
@@ -39,17 +39,15 @@ class ObjectiveContext:
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's rows, encoded.
+    """Rows of one objective, encoded.
 
     Args:
-        inputs: what the objective's `loss` takes; only the objective looks inside.
-        rows: the number of examples.
-        pieces: the number of pieces that are not padding, for the rate shown.
+        rows: what goes through the model, together with the rows of other objectives where several share a pass.
+        targets: what `loss` compares with; only the objective looks inside.
     """
 
-    inputs: Any
-    rows: int
-    pieces: int
+    rows: EncodedRows
+    targets: Any
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,13 @@ class Objective(Protocol):
         """These examples, encoded, on the device."""
         ...
 
-    def loss(self, model: RoutedModel, batch: Batch) -> Loss:
-        """The batch's loss, the mean over its rows."""
+    def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
+        """The batch's loss, the mean over its rows.
+
+        Args:
+            hidden_states: *Shape:* ``(rows, length, hidden)``; the model's, of the rows that `batch` gave, padded as
+                these were. Whoever needs another pass asks the model for it.
+        """
         ...
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:

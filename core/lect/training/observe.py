@@ -56,9 +56,10 @@ class ProgressLine:
         self._progress.update(self._task, completed=step, figures=f"loss {metrics['loss']:.3f}{self._score}{rate}")
 
     def evaluated(self, step: int, scores: Mapping[str, float]) -> None:
-        """Show the first score from now on."""
+        """Show the first score from now on, where one component learns."""
         name, value = next(iter(scores.items()), ("", 0.0))
-        self._score = f" {name} {value:.3f}" if name else ""
+        # Scores of several components would not fit the line.
+        self._score = f" {name} {value:.3f}" if name and "/" not in name else ""
 
 
 class MetricsFile:

@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
 
-_BATCHES_SORTED_TOGETHER = 32
+SORTED_TOGETHER = 32
+"""The forward passes over whose rows lengths are sorted: little padding, and hardly less random."""
+
+Indices = Sequence[int]
+
+
+@dataclass(frozen=True)
+class StepRows:
+    """The rows of one optimiser step.
+
+    Args:
+        passes: for each forward pass, for each learner, the indices of its rows.
+        ends_epoch: whether an epoch ends with this step.
+    """
+
+    passes: Sequence[Sequence[Indices]]
+    ends_epoch: bool
+
+
+def steps_an_epoch(rows: int, batch_size: int, accumulation: int) -> int:
+    """The optimiser steps in which so many rows are seen."""
+    return math.ceil(math.ceil(rows / batch_size) / accumulation)
+
+
+def single_steps(lengths: Sequence[int], batch_size: int, accumulation: int, seed: int) -> Iterator[StepRows]:
+    """The steps of a run with one learner, without end: epoch after epoch, every row once in each."""
+    for epoch in count():
+        batches = epoch_batches(lengths, batch_size, seed, epoch)
+        for first in range(0, len(batches), accumulation):
+            step = batches[first : first + accumulation]
+            yield StepRows([[batch] for batch in step], first + accumulation >= len(batches))
 
 
 def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
     """The batches of one epoch, as indices; every row exactly once.
 
-    Rows are shuffled, sorted by length within stretches of a few dozen batches, and the batches shuffled again: little
-    padding, and hardly less random. The result depends on nothing but the arguments.
+    Rows are shuffled, sorted by length within stretches of a few dozen batches, and the batches shuffled again. The
+    result depends on nothing but the arguments.
     """
     generator = random.Random(f"{seed}/{epoch}")
     order = list(range(len(lengths)))
     generator.shuffle(order)
-    stretch = batch_size * _BATCHES_SORTED_TOGETHER
+    stretch = batch_size * SORTED_TOGETHER
     batches: list[list[int]] = []
     for start in range(0, len(order), stretch):
         rows = sorted(order[start : start + stretch], key=lambda row: lengths[row])

@@ -1,14 +1,11 @@
-"""From a recipe to a component: everything a run needs is put together, trained, and written."""
+"""From a recipe to components: everything a run needs is put together, trained, and written."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,26 +13,25 @@ import torch
 from rich.console import Console
 
 from lect.backbones import Backbone, load_backbone
-from lect.components.assemble import attach_component, attach_stack, build_head, build_part, finder, read_stack
 from lect.components.library import Library
-from lect.components.members import member_entries, read_members
-from lect.components.store import StoredComponent
+from lect.components.members import member_entries
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
-from lect.composition.stack import Stack, parse_stack
-from lect.data.read import Dataset, Source, read_source
 from lect.device import default_device
-from lect.errors import DataError, RecipeError
+from lect.errors import RecipeError
 from lect.files import write_aside
-from lect.recipes.load import recipe_text
-from lect.recipes.schema import DataTable, Recipe
-from lect.specs import BuildContext, Corpus, Outcome, Progress, RunInfo
+from lect.recipes.load import mixed_recipe_text, recipe_text
+from lect.recipes.mix import MixedRecipe
+from lect.recipes.schema import Recipe
+from lect.specs import Outcome, Progress, RunInfo
 from lect.training.checkpoint import checkpoints, load_checkpoint
-from lect.training.loop import Interrupted, Result, Task, fit, total_steps
-from lect.training.objective import Objective, ObjectiveContext
+from lect.training.interrupt import stop_on_interrupt
+from lect.training.lesson import Lesson, prepare_lessons, read_material
+from lect.training.loop import fit
 from lect.training.observe import MetricsFile, Notifier, Observers, ProgressLine
 from lect.training.precision import choose_precision
+from lect.training.task import Interrupted, Result, Task, total_steps
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -46,52 +42,64 @@ class Run:
     """A recipe made concrete.
 
     Args:
-        stack: keys of what the rows go through, the component that learns last.
-        truncated: training texts longer than the backbone reads, by where they stand.
-        members: what the new component stands on, where it stands on others.
+        name, role: the component's; of a mixed recipe its file's name, and "mix".
+        text: the recipe as TOML.
+        lessons: what each of its components learns from; a single one, but for mixed recipes.
+        temperature: how evenly rows of several components are drawn.
         folder: checkpoints, `metrics.jsonl` and the recipe lie here.
     """
 
-    recipe: Recipe
+    name: str
+    role: str
+    recipe: Recipe | MixedRecipe
+    text: str
     host: Host
     backbone: Backbone
     model: RoutedModel
-    component: Component
-    stack: tuple[str, ...]
     encoder: RowEncoder
-    objective: Objective
-    train: tuple[Dataset, ...]
-    validation: tuple[Dataset, ...]
-    truncated: tuple[str, ...]
+    lessons: tuple[Lesson, ...]
+    temperature: float
     folder: Path
     library: Library
-    members: Mapping[str, StoredComponent] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """The number of training rows, of all components."""
+        return sum(lesson.rows for lesson in self.lessons)
+
+    @property
+    def truncated(self) -> tuple[str, ...]:
+        """Training texts longer than the backbone reads, by where they stand."""
+        return tuple(place for lesson in self.lessons for place in lesson.truncated)
 
     @property
     def info(self) -> RunInfo:
         """What lifecycle hooks are told."""
         return RunInfo(
-            name=self.recipe.component.name,
-            role=self.recipe.component.role,
+            name=self.name,
+            role=self.role,
             backbone=self.backbone.name,
             folder=self.folder,
-            total_steps=total_steps(sum(len(data.examples) for data in self.train), self.recipe.training),
+            total_steps=total_steps(self.rows, self.recipe.training),
             recipe=self.recipe.model_dump(mode="json"),
         )
 
     @property
     def identity(self) -> str:
-        """Hash of all that decides the result: recipe, data, backbone."""
-        parts = [recipe_text(self.recipe), self.backbone.fingerprint]
-        parts += [data.sha256 for data in (*self.train, *self.validation)]
-        parts += [entry.weights for entry in member_entries(self.members)]
+        """Hash of all that decides the result: recipes, data, backbone."""
+        parts = [self.text, self.backbone.fingerprint]
+        for lesson in self.lessons:
+            parts.append(recipe_text(lesson.recipe))
+            parts += [data.sha256 for data in (*lesson.train, *lesson.validation)]
+            parts += [entry.weights for entry in member_entries(lesson.members)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A run's fruit: the folder of the component, how training went, and what it took."""
+    """A run's fruit: a component, its folder, how its training went, and what it took."""
 
+    key: str
     folder: Path
     result: Result
     parameters: int
@@ -99,7 +107,7 @@ class Trained:
 
 
 def prepare_run(
-    recipe: Recipe,
+    recipe: Recipe | MixedRecipe,
     host: Host,
     library: Library,
     *,
@@ -107,7 +115,7 @@ def prepare_run(
     backbone: Backbone | None = None,
     runs: Path = Path("runs"),
 ) -> Run:
-    """Read the data, load the backbone and the frozen stack, and build what will be trained.
+    """Read the data, load the backbone and the frozen stacks, and build what will be trained.
 
     Args:
         backbone: one that is loaded already, so that several runs share it.
@@ -116,22 +124,18 @@ def prepare_run(
     Raises:
         UserError: whatever in recipe, data, stack or backbone is wrong; nothing is written.
     """
-    file = recipe.name
-    needs = host.spec("objective", recipe.objective.name).needs
-    train = tuple(_read(host, table, recipe, f"{file}, data.train", needs) for table in recipe.data.train)
-    validation = tuple(
-        _read(host, table, recipe, f"{file}, data.validation", needs) for table in recipe.data.validation
-    )
-    if recipe.data.validation_share and not validation:
-        train, validation = _split(train, recipe.data.validation_share, recipe.training.seed)
-    examples = tuple(example for data in train for example in data.examples)
-
-    frozen = parse_stack(recipe.stack)
-    target = parse_stack(recipe.objective.target or "")
-    stored, stored_target = read_stack(frozen, library, host), read_stack(target, library, host)
-    members = _read_members(recipe, host, library)
+    if isinstance(recipe, MixedRecipe):
+        recipes, weights = recipe.recipes, [entry.weight for entry in recipe.train.mix]
+        name, role, temperature = recipe.stem, "mix", recipe.train.temperature
+        text = mixed_recipe_text(recipe)
+    else:
+        recipes, weights = (recipe,), [1.0]
+        name, role, temperature = recipe.component.name, str(recipe.component.role), 1.0
+        text = recipe_text(recipe)
+    seed = recipe.training.seed
+    materials = [read_material(single, host, library, seed) for single in recipes]
     if backbone is None:
-        table = recipe.backbone
+        table = recipes[0].backbone
         backbone = load_backbone(
             table.name,
             host=host,
@@ -141,43 +145,16 @@ def prepare_run(
             revision=table.revision,
         )
     model = RoutedModel(backbone)
-    beneath = attach_stack(model, host, frozen, stored)
-    target_keys = attach_stack(model, host, target, stored_target)
-    attached = {name: attach_component(model, host, name, member) for name, member in members.items()}
-    torch.manual_seed(recipe.training.seed)
-    component = _new_component(recipe, host, BuildContext(backbone, Corpus(examples), members=attached))
-    _check_place(recipe, frozen, model, component)
-    model.attach(component)
-    model.to(default_device())
-
-    stack = (*beneath, component.key)
     encoder = RowEncoder(model, recipe.training.max_length)
-    truncated = tuple(
-        examples[index].origin
-        for index, encoding in enumerate(encoder.pieces([example.text for example in examples], stack))
-        if encoding.overflowing
-    )
-    head_spec = host.spec("head", recipe.head.kind) if recipe.head else None
-    context = ObjectiveContext(
-        model=model,
-        encoder=encoder,
-        stack=stack,
-        target=target_keys,
-        examples=examples,
-        metric={name: provided.spec for name, provided in host.specs("metric").items()},
-        head_metrics=head_spec.metrics if head_spec else (),
-        seed=recipe.training.seed,
-    )
-    objective = _objective(recipe, host, context)
-    folder = recipe.output.folder or runs / f"{recipe.component.role}-{recipe.component.name}"
-    return Run(
-        recipe, host, backbone, model, component, stack, encoder, objective, train, validation, truncated,
-        Path(folder), library, members,
-    )  # fmt: skip
+    lessons = prepare_lessons(materials, weights, model, encoder, host, default_device(), seed)
+    folder = Path(recipe.output.folder or runs / f"{role}-{name}")
+    return Run(name, role, recipe, text, host, backbone, model, encoder, lessons, temperature, folder, library)
 
 
-def execute_run(run: Run, *, console: Console, resume: bool = False, name: str | None = None) -> Trained:
-    """Train and write the component, or leave a checkpoint; a run is executed once.
+def execute_run(run: Run, *, console: Console, resume: bool = False, name: str | None = None) -> tuple[Trained, ...]:
+    """Train and write the components, or leave a checkpoint; a run is executed once.
+
+    Each component is written whole or not at all, whatever becomes of the others.
 
     Args:
         resume: go on from the newest checkpoint of the run's folder.
@@ -186,7 +163,7 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         Interrupted: stopped by Ctrl-C; a checkpoint is there to go on from.
         RecipeError: there is nothing to resume, or it belongs to another recipe.
     """
-    recipe, settings = run.recipe, run.recipe.training
+    settings = run.recipe.training
     precision = choose_precision(settings.precision, next(run.model.parameters()).device)
     kept = run.folder / "checkpoints"
     checkpoint = load_checkpoint(kept, run.identity) if resume else None
@@ -195,33 +172,33 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
     if not resume and checkpoints(kept):
         console.print(f"Starting anew; checkpoints of an earlier run lie in {kept} until this one writes its own.")
     run.folder.mkdir(parents=True, exist_ok=True)
-    write_aside(run.folder / "recipe.toml", recipe_text(recipe))
+    write_aside(run.folder / "recipe.toml", run.text)
     task = Task(
         model=run.model,
-        component=run.component,
-        objective=run.objective,
-        train=[example for data in run.train for example in data.examples],
-        validation=[example for data in run.validation for example in data.examples],
+        encoder=run.encoder,
+        learners=tuple(lesson.learner for lesson in run.lessons),
         settings=settings,
         precision=precision,
         checkpoints=kept,
         identity=run.identity,
+        temperature=run.temperature,
     )
     info = run.info
+    title = run.lessons[0].component.key if len(run.lessons) == 1 else f"{len(run.lessons)} components"
     started = time.perf_counter()
     done = checkpoint.state.step if checkpoint else 0
     outcome = Outcome("failed", done, 0.0)
     run.host.notify("lect_training_started", run=info)
     try:
         with (
-            ProgressLine(console, name or run.component.key, info.total_steps, done) as line,
+            ProgressLine(console, name or title, info.total_steps, done) as line,
             MetricsFile(run.folder / "metrics.jsonl", settings.log_every, done if checkpoint else None) as metrics,
-            _stop_on_interrupt(console) as stop,
+            stop_on_interrupt(console) as stop,
         ):
             observers = Observers([line, metrics, Notifier(run.host, info)])
-            result = fit(task, observers, checkpoint, stop)
-        folder = _write(run, result, precision.name)
-        outcome = Outcome("finished", result.steps, result.seconds, component=folder)
+            results = fit(task, observers, checkpoint, stop)
+        folders = _write(run, results, precision.name)
+        outcome = Outcome("finished", results[0].steps, results[0].seconds, components=folders)
     except Interrupted as interruption:
         outcome = Outcome("interrupted", interruption.step, time.perf_counter() - started, error=interruption)
         raise
@@ -232,133 +209,32 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         run.host.notify("lect_training_finished", run=info, outcome=outcome)
         # The backbone may be shared with the next run.
         run.model.detach_all()
-    parameters = sum(parameter.numel() for parameter in _parameters(run.component))
-    return Trained(folder, result, parameters, f"{precision.name}: {precision.reason}")
+    told = f"{precision.name}: {precision.reason}"
+    return tuple(
+        Trained(lesson.component.key, folder, result, _size(lesson.component), told)
+        for lesson, folder, result in zip(run.lessons, folders, results, strict=True)
+    )
 
 
-def _write(run: Run, result: Result, precision: str) -> Path:
+def _write(run: Run, results: Sequence[Result], precision: str) -> tuple[Path, ...]:
     from lect.training.manifest import write_trained
 
-    return write_trained(run, result, precision)
+    folders: list[Path] = []
+    problem: Exception | None = None
+    for lesson, result in zip(run.lessons, results, strict=True):
+        try:
+            folders.append(write_trained(run, lesson, result, precision))
+        except Exception as error:
+            # What the others have learned is not lost with it.
+            problem = problem or error
+    if problem is not None:
+        raise problem
+    return tuple(folders)
 
 
-def _parameters(component: Component) -> Iterator[torch.nn.Parameter]:
-    for tensor in component.tensor_references().values():
-        if isinstance(tensor, torch.nn.Parameter):
-            yield tensor
-
-
-def _read(host: Host, table: DataTable, recipe: Recipe, where: str, needs: tuple[str, ...]) -> Dataset:
-    return read_source(host, Source(table.reader, table.config, table.licence), recipe.folder, where, needs)
-
-
-def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[Dataset, ...], tuple[Dataset, ...]]:
-    """Every source in two, by a hash of each row's key (or text), so that equal rows stay together."""
-
-    def held_out(key: str) -> bool:
-        number = int.from_bytes(hashlib.sha256(f"{seed}/{key}".encode()).digest()[:8], "big")
-        return number < share * 2**64
-
-    parts: dict[bool, list[Dataset]] = {True: [], False: []}
-    for data in train:
-        for part in (True, False):
-            rows = tuple(row for row in data.examples if held_out(row.key or row.text) is part)
-            parts[part].append(Dataset(data.source, rows, hashlib.sha256(f"{data.sha256}/{part}".encode()).hexdigest()))
-    if not any(data.examples for data in parts[False]) or not any(data.examples for data in parts[True]):
-        raise DataError(
-            "too few rows to split", where="data.validation_share", fix="name a validation source, or leave it out"
-        )
-    return tuple(parts[False]), tuple(parts[True])
-
-
-def _read_members(recipe: Recipe, host: Host, library: Library) -> dict[str, StoredComponent]:
-    """What the new component's parts stand on."""
-    found: dict[str, StoredComponent] = {}
-    own = f"{recipe.component.role}:{recipe.component.name}"
-    for index, part in enumerate(recipe.parts):
-        provided = host.provided("method", part.method)
-        if provided.spec.members is None:
-            continue
-        where = f"{recipe.name}, parts[{index}]"
-        config = host.validate_config("method", part.method, part.config, where)
-        with host.attributed(provided) as spec:
-            assert spec.members is not None
-            names = spec.members(config)
-        found |= read_members(names, finder(library, host), own, where)
-    return found
-
-
-def _new_component(recipe: Recipe, host: Host, context: BuildContext) -> Component:
-    backbone = context.backbone
-    for index, part in enumerate(recipe.parts):
-        roles = host.spec("method", part.method).roles
-        if recipe.component.role not in roles:
-            raise RecipeError(
-                f'the method "{part.method}" makes no component of role "{recipe.component.role}"',
-                where=f"{recipe.name}, parts[{index}].method",
-                fix=f"it is for: {', '.join(roles)}",
-            )
-    parts = {
-        part.method: build_part(host, part.method, part.config, context, f"{recipe.name}, parts[{index}]")
-        for index, part in enumerate(recipe.parts)
-    }
-    head = None
-    if recipe.head is not None:
-        examples = context.corpus.examples if context.corpus else ()
-        labels = recipe.head.labels or sorted({e.label for e in examples if e.label is not None})
-        if len(labels) < 2:
-            raise DataError(
-                f"the training rows have {len(labels)} label{'s' if len(labels) != 1 else ''}, and a task needs two",
-                where=f"{recipe.name}, data.train",
-                fix='name the column with label = "…"',
-            )
-        head = build_head(host, recipe.head.kind, recipe.head.config, backbone, labels, f"{recipe.name}, head")
-    return Component(f"{recipe.component.role}:{recipe.component.name}", recipe.component.role, parts, head)
-
-
-def _check_place(recipe: Recipe, frozen: Stack, model: RoutedModel, component: Component) -> None:
-    beneath = model.components
-    where = f"{recipe.name}, stack"
-    if component.key in beneath:
-        raise RecipeError(f'"{component.key}" would be trained on top of itself', where=where, fix="leave it out")
-    for part in frozen.parts:
-        other = beneath[str(part)]
-        if other.role == "task" and component.role == "lang":
-            raise RecipeError(f'a language cannot lie over the task "{part}"', where=where, fix="leave the task out")
-        if other.head is not None and component.head is not None:
-            raise RecipeError(f'two heads: "{part}" has one already', where=where, fix="leave one out")
-        if other.tokenizer_json and component.tokenizer_json:
-            raise RecipeError(f'two vocabularies: "{part}" has one already', where=where, fix="leave one out")
-
-
-def _objective(recipe: Recipe, host: Host, context: ObjectiveContext) -> Objective:
-    name = recipe.objective.name
-    config = host.validate_config("objective", name, recipe.objective.config, f"{recipe.name}, objective")
-    with host.attributed(host.provided("objective", name)) as spec:
-        return spec.build(config, context)
-
-
-@contextlib.contextmanager
-def _stop_on_interrupt(console: Console) -> Iterator[Callable[[], bool]]:
-    """Ctrl-C asks the run to stop after its step; a second one stops it at once."""
-    asked = threading.Event()
-
-    def ask(_signal: int, _frame: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-        console.print(
-            "Stopping after this step; Ctrl-C again stops at once and loses what follows the last checkpoint."
-        )
-
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _size(component: Component) -> int:
+    tensors = component.tensor_references().values()
+    return sum(tensor.numel() for tensor in tensors if isinstance(tensor, torch.nn.Parameter))
 
 
 def describe_truncated(truncated: tuple[str, ...], total: int, limit: int) -> str | None:

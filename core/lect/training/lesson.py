@@ -1,0 +1,271 @@
+"""A recipe made concrete on a backbone: its data, what lies beneath, the component that will learn, its objective."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from lect.backbones import Backbone
+from lect.components.assemble import attach_component, attach_stack, build_head, build_part, finder, read_stack
+from lect.components.library import Library
+from lect.components.members import read_members
+from lect.components.store import StoredComponent
+from lect.composition.component import Component
+from lect.composition.encode import RowEncoder
+from lect.composition.model import RoutedModel
+from lect.composition.stack import Stack, parse_stack
+from lect.data.examples import Example
+from lect.data.read import Dataset, Source, read_source
+from lect.errors import DataError, RecipeError
+from lect.recipes.schema import DataTable, Recipe
+from lect.specs import BuildContext, Corpus
+from lect.training.objective import Objective, ObjectiveContext
+from lect.training.task import Learner
+
+if TYPE_CHECKING:
+    from lect.host import Host
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a recipe names, as it was read: its data, and the frozen components. No backbone is needed for it.
+
+    Args:
+        frozen: the stack beneath what will learn.
+        target: the stack whose vectors are aimed at.
+        members: what the new component stands on, where it stands on others.
+    """
+
+    recipe: Recipe
+    train: tuple[Dataset, ...]
+    validation: tuple[Dataset, ...]
+    frozen: Stack
+    target: Stack
+    stored: Sequence[StoredComponent]
+    stored_target: Sequence[StoredComponent]
+    members: Mapping[str, StoredComponent]
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """The training rows."""
+        return tuple(example for data in self.train for example in data.examples)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One component that will learn, and all that it learns from.
+
+    Args:
+        stack: keys of what the rows go through, the component that learns last.
+        truncated: training texts longer than the backbone reads, by where they stand.
+        weight: how much more often its rows are drawn than by their number, where several components learn.
+        members: what the component stands on, where it stands on others.
+    """
+
+    recipe: Recipe
+    component: Component
+    stack: tuple[str, ...]
+    objective: Objective
+    train: tuple[Dataset, ...]
+    validation: tuple[Dataset, ...]
+    truncated: tuple[str, ...]
+    weight: float = 1.0
+    members: Mapping[str, StoredComponent] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """The number of training rows."""
+        return sum(len(data.examples) for data in self.train)
+
+    @property
+    def learner(self) -> Learner:
+        """The same, as the training loop takes it."""
+        return Learner(
+            component=self.component,
+            objective=self.objective,
+            train=[example for data in self.train for example in data.examples],
+            validation=[example for data in self.validation for example in data.examples],
+            settings=self.recipe.training,
+            weight=self.weight,
+        )
+
+
+def read_material(recipe: Recipe, host: Host, library: Library, seed: int) -> Material:
+    """Read what a recipe names.
+
+    Args:
+        seed: of the run; it decides which rows are held out.
+
+    Raises:
+        UserError: the data or a stack is wrong.
+    """
+    file = recipe.name
+    needs = host.spec("objective", recipe.objective.name).needs
+    train = tuple(_read(host, table, recipe, f"{file}, data.train", needs) for table in recipe.data.train)
+    validation = tuple(
+        _read(host, table, recipe, f"{file}, data.validation", needs) for table in recipe.data.validation
+    )
+    if recipe.data.validation_share and not validation:
+        train, validation = _split(train, recipe.data.validation_share, seed)
+    frozen = parse_stack(recipe.stack)
+    target = parse_stack(recipe.objective.target or "")
+    stored, stored_target = read_stack(frozen, library, host), read_stack(target, library, host)
+    members = _read_members(recipe, host, library)
+    return Material(recipe, train, validation, frozen, target, stored, stored_target, members)
+
+
+def prepare_lessons(
+    materials: Sequence[Material],
+    weights: Sequence[float],
+    model: RoutedModel,
+    encoder: RowEncoder,
+    host: Host,
+    device: torch.device,
+    seed: int,
+) -> tuple[Lesson, ...]:
+    """Attach what is frozen, then what will learn, each as a run of its own with this seed would make it.
+
+    Raises:
+        UserError: whatever in a recipe or a stack does not fit the backbone or what stands beside it.
+    """
+    beneath, targets, attached = [], [], dict[str, Component]()
+    for material in materials:
+        for name, member in material.members.items():
+            attached[name] = attach_component(model, host, name, member)
+        beneath.append(attach_stack(model, host, material.frozen, material.stored))
+        targets.append(attach_stack(model, host, material.target, material.stored_target))
+    components = []
+    for material in materials:
+        torch.manual_seed(seed)
+        component = _new_component(material, host, model.backbone, attached)
+        _check_place(material, model, component)
+        model.attach(component)
+        components.append(component)
+    model.to(device)
+    lessons = []
+    for material, component, own, target, weight in zip(materials, components, beneath, targets, weights, strict=True):
+        recipe, examples, stack = material.recipe, material.examples, (*own, component.key)
+        truncated = tuple(
+            examples[index].origin
+            for index, encoding in enumerate(encoder.pieces([example.text for example in examples], stack))
+            if encoding.overflowing
+        )
+        head_spec = host.spec("head", recipe.head.kind) if recipe.head else None
+        context = ObjectiveContext(
+            model=model,
+            encoder=encoder,
+            stack=stack,
+            target=target,
+            examples=examples,
+            metric={name: provided.spec for name, provided in host.specs("metric").items()},
+            head_metrics=head_spec.metrics if head_spec else (),
+            seed=seed,
+        )
+        objective = _objective(recipe, host, context)
+        lessons.append(
+            Lesson(
+                recipe,
+                component,
+                stack,
+                objective,
+                material.train,
+                material.validation,
+                truncated,
+                weight,
+                material.members,
+            )
+        )
+    return tuple(lessons)
+
+
+def _read(host: Host, table: DataTable, recipe: Recipe, where: str, needs: tuple[str, ...]) -> Dataset:
+    return read_source(host, Source(table.reader, table.config, table.licence), recipe.folder, where, needs)
+
+
+def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[Dataset, ...], tuple[Dataset, ...]]:
+    """Every source in two, by a hash of each row's key (or text), so that equal rows stay together."""
+
+    def held_out(key: str) -> bool:
+        number = int.from_bytes(hashlib.sha256(f"{seed}/{key}".encode()).digest()[:8], "big")
+        return number < share * 2**64
+
+    parts: dict[bool, list[Dataset]] = {True: [], False: []}
+    for data in train:
+        for part in (True, False):
+            rows = tuple(row for row in data.examples if held_out(row.key or row.text) is part)
+            parts[part].append(Dataset(data.source, rows, hashlib.sha256(f"{data.sha256}/{part}".encode()).hexdigest()))
+    if not any(data.examples for data in parts[False]) or not any(data.examples for data in parts[True]):
+        raise DataError(
+            "too few rows to split", where="data.validation_share", fix="name a validation source, or leave it out"
+        )
+    return tuple(parts[False]), tuple(parts[True])
+
+
+def _read_members(recipe: Recipe, host: Host, library: Library) -> dict[str, StoredComponent]:
+    """What the new component's parts stand on."""
+    found: dict[str, StoredComponent] = {}
+    for index, part in enumerate(recipe.parts):
+        provided = host.provided("method", part.method)
+        if provided.spec.members is None:
+            continue
+        where = f"{recipe.name}, parts[{index}]"
+        config = host.validate_config("method", part.method, part.config, where)
+        with host.attributed(provided) as spec:
+            assert spec.members is not None
+            names = spec.members(config)
+        found |= read_members(names, finder(library, host), recipe.key, where)
+    return found
+
+
+def _new_component(material: Material, host: Host, backbone: Backbone, attached: Mapping[str, Component]) -> Component:
+    recipe, corpus = material.recipe, Corpus(material.examples)
+    context = BuildContext(backbone, corpus, members={name: attached[name] for name in material.members})
+    for index, part in enumerate(recipe.parts):
+        roles = host.spec("method", part.method).roles
+        if recipe.component.role not in roles:
+            raise RecipeError(
+                f'the method "{part.method}" makes no component of role "{recipe.component.role}"',
+                where=f"{recipe.name}, parts[{index}].method",
+                fix=f"it is for: {', '.join(roles)}",
+            )
+    parts = {
+        part.method: build_part(host, part.method, part.config, context, f"{recipe.name}, parts[{index}]")
+        for index, part in enumerate(recipe.parts)
+    }
+    head = None
+    if recipe.head is not None:
+        labels = recipe.head.labels or sorted({e.label for e in corpus.examples if e.label is not None})
+        if len(labels) < 2:
+            raise DataError(
+                f"the training rows have {len(labels)} label{'s' if len(labels) != 1 else ''}, and a task needs two",
+                where=f"{recipe.name}, data.train",
+                fix='name the column with label = "…"',
+            )
+        head = build_head(host, recipe.head.kind, recipe.head.config, backbone, labels, f"{recipe.name}, head")
+    return Component(recipe.key, recipe.component.role, parts, head)
+
+
+def _check_place(material: Material, model: RoutedModel, component: Component) -> None:
+    recipe, beneath = material.recipe, model.components
+    where = f"{recipe.name}, stack"
+    if component.key in beneath:
+        raise RecipeError(f'"{component.key}" would be trained on top of itself', where=where, fix="leave it out")
+    for part in material.frozen.parts:
+        other = beneath[str(part)]
+        if other.role == "task" and component.role == "lang":
+            raise RecipeError(f'a language cannot lie over the task "{part}"', where=where, fix="leave the task out")
+        if other.head is not None and component.head is not None:
+            raise RecipeError(f'two heads: "{part}" has one already', where=where, fix="leave one out")
+        if other.tokenizer_json and component.tokenizer_json:
+            raise RecipeError(f'two vocabularies: "{part}" has one already', where=where, fix="leave one out")
+
+
+def _objective(recipe: Recipe, host: Host, context: ObjectiveContext) -> Objective:
+    name = recipe.objective.name
+    config = host.validate_config("objective", name, recipe.objective.config, f"{recipe.name}, objective")
+    with host.attributed(host.provided("objective", name)) as spec:
+        return spec.build(config, context)

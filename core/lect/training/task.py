@@ -1,0 +1,109 @@
+"""What the training loop works on, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from lect.composition.component import Component
+from lect.composition.encode import RowEncoder
+from lect.composition.model import RoutedModel
+from lect.data.examples import Example
+from lect.errors import LectError
+from lect.training.objective import Objective
+from lect.training.order import steps_an_epoch
+from lect.training.precision import Precision
+
+if TYPE_CHECKING:
+    from lect.recipes.schema import LearningTable, RunTable
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One component that learns, and what it learns from.
+
+    Args:
+        weight: how much more often its rows are drawn than by their number, where several components learn.
+    """
+
+    component: Component
+    objective: Objective
+    train: Sequence[Example]
+    validation: Sequence[Example]
+    settings: LearningTable
+    weight: float = 1.0
+
+    @property
+    def key(self) -> str:
+        """How stacks name the component."""
+        return self.component.key
+
+    @cached_property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """What is optimised, by its name in the component."""
+        tensors = self.component.tensor_references()
+        return {name: tensor for name, tensor in tensors.items() if isinstance(tensor, nn.Parameter)}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the loop works on.
+
+    Args:
+        learners: nothing but their components learns; each has its own rows, loss and learning rates.
+        temperature: how evenly rows of several learners are drawn (`lect.training.mixing`).
+        checkpoints: the folder where checkpoints are kept.
+        identity: hash of recipe and data, so that only the same run goes on from a checkpoint.
+    """
+
+    model: RoutedModel
+    encoder: RowEncoder
+    learners: tuple[Learner, ...]
+    settings: RunTable
+    precision: Precision
+    checkpoints: Path
+    identity: str
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended for one learner.
+
+    Args:
+        seconds: spent in all, by all learners together, over every resumed stretch.
+        rows: the learner's rows that were seen, again whenever they came again.
+        scores: the best validation scores; empty without validation rows.
+        without: the same scores without the component, where there are any.
+    """
+
+    steps: int
+    seconds: float
+    rows: int
+    scores: Mapping[str, float] = field(default_factory=dict)
+    without: Mapping[str, float] = field(default_factory=dict)
+
+
+class Interrupted(LectError):  # noqa: N818 - a stop on request is not an error
+    """The run was stopped by the user, after a checkpoint was written.
+
+    Args:
+        step: steps taken.
+        total: steps planned.
+    """
+
+    def __init__(self, step: int, total: int) -> None:
+        self.step, self.total = step, total
+        super().__init__(f"stopped at step {step} of {total}")
+
+
+def total_steps(rows: int, settings: RunTable) -> int:
+    """The optimiser steps that a run takes, on so many rows of all its learners."""
+    if settings.steps is not None:
+        return settings.steps
+    return steps_an_epoch(rows, settings.batch_size, settings.accumulation) * (settings.epochs or 1)

@@ -1,0 +1,106 @@
+"""Which rows a run with several learners sees."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lect.training.mixing import draw_counts, mixed_steps, probabilities
+from lect.training.order import single_steps
+
+SIZES = st.lists(st.integers(1, 60), min_size=2, max_size=5)
+
+
+def lengths_of(sizes, seed=0):
+    generator = random.Random(seed)
+    return [[generator.randint(3, 80) for _ in range(size)] for size in sizes]
+
+
+def test_probabilities_follow_the_temperature():
+    sizes = [900, 90, 10]
+    assert probabilities(sizes, [1, 1, 1], 1.0) == pytest.approx([0.9, 0.09, 0.01])
+    # α = 1/T: the square roots 30, 9.487 and 3.162.
+    assert probabilities(sizes, [1, 1, 1], 2.0) == pytest.approx([0.70344, 0.22245, 0.07415], abs=1e-4)
+    assert probabilities(sizes, [1, 1, 1], 1e9) == pytest.approx([1 / 3] * 3)
+    assert probabilities(sizes, [1, 10, 90], 1.0) == pytest.approx([1 / 3] * 3)
+    assert probabilities([10**9, 1], [1, 1], 1e-3) == pytest.approx([1, 0])
+
+
+@given(
+    shares=st.lists(st.floats(0.01, 1), min_size=1, max_size=6), batch_size=st.integers(1, 64), seed=st.integers(0, 99)
+)
+def test_counts_fill_the_batch_and_keep_to_their_expectation(shares, batch_size, seed):
+    shares = [share / sum(shares) for share in shares]
+    counts = draw_counts(shares, batch_size, random.Random(seed))
+    assert sum(counts) == batch_size
+    for count, share in zip(counts, shares, strict=True):
+        assert abs(count - batch_size * share) < 1 + 1e-6
+
+
+def test_what_is_drawn_has_the_probabilities():
+    lengths = lengths_of([900, 90, 10])
+    shares = probabilities([900, 90, 10], [1, 1, 1], 2.0)
+    drawn, passes = Counter(), 3000
+    for step in itertools.islice(mixed_steps(lengths, shares, 3, 1, seed=0), passes):
+        for learner, rows in enumerate(step.passes[0]):
+            drawn[learner] += len(rows)
+    expected = [3 * passes * share for share in shares]
+    chi_square = sum((drawn[learner] - count) ** 2 / count for learner, count in enumerate(expected))
+    # Two degrees of freedom: 13.8 is exceeded once in a thousand times.
+    assert chi_square < 13.8
+    assert drawn[2] > 500  # and not the 90 of T = 1
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    sizes=SIZES,
+    batch_size=st.integers(1, 24),
+    accumulation=st.integers(1, 3),
+    temperature=st.floats(0.5, 10),
+    seed=st.integers(0, 9),
+)
+def test_no_row_comes_again_before_all_have_come(sizes, batch_size, accumulation, temperature, seed):
+    shares = probabilities(sizes, [1.0] * len(sizes), temperature)
+    arguments = (lengths_of(sizes), shares, batch_size, accumulation, seed)
+    steps = list(itertools.islice(mixed_steps(*arguments), 50))
+    assert all(len(step.passes) == accumulation for step in steps)
+    assert all(sum(map(len, rows)) == batch_size for step in steps for rows in step.passes)
+    for learner, size in enumerate(sizes):
+        seen = [row for step in steps for rows in step.passes for row in rows[learner]]
+        for first in range(0, len(seen), size):
+            epoch = seen[first : first + size]
+            assert len(set(epoch)) == len(epoch)
+            assert len(epoch) < size or sorted(epoch) == list(range(size))
+    # A run that goes on from step 20 sees what it would have seen.
+    assert list(itertools.islice(mixed_steps(*arguments), 20, 50)) == steps[20:]
+
+
+def test_an_epoch_is_as_many_rows_as_all_have():
+    steps = list(itertools.islice(mixed_steps(lengths_of([30, 20]), [0.6, 0.4], 8, 2, 0), 12))
+    assert [step.ends_epoch for step in steps] == [False, False, False, True] * 3
+    seeds = [list(itertools.islice(mixed_steps(lengths_of([30, 20]), [0.6, 0.4], 8, 2, seed), 4)) for seed in (0, 1)]
+    assert seeds[0] == steps[:4] != seeds[1]
+
+
+def test_rows_of_like_length_come_in_one_pass_whosever_they_are():
+    lengths = lengths_of([600, 600, 600, 600])
+    padded = pieces = 0
+    for step in itertools.islice(mixed_steps(lengths, [0.25] * 4, 32, 1, 0), 75):
+        for rows in step.passes:
+            own = [lengths[learner][index] for learner, indices in enumerate(rows) for index in indices]
+            padded += max(own) * len(own)
+            pieces += sum(own)
+    assert padded < 1.15 * pieces
+
+
+def test_a_single_learner_sees_every_row_once_an_epoch_and_short_passes_at_its_end():
+    steps = list(itertools.islice(single_steps(lengths_of([10])[0], 4, 2, 0), 4))
+    assert [step.ends_epoch for step in steps] == [False, True, False, True]
+    for first in (0, 2):
+        rows = [row for step in steps[first : first + 2] for passed in step.passes for row in passed[0]]
+        assert sorted(rows) == list(range(10))
