@@ -57,6 +57,7 @@ def show(
         from lect.backbones import load_backbone
 
         backbone = load_backbone(name, host=host, progress=lambda what, share: status.update(f"{what} {share:.0%}"))
+        table = backbone.module(backbone.anatomy.word_embedding)
         facts: dict[str, Any] = {
             "name": backbone.name,
             "identity": backbone.identity,
@@ -68,7 +69,7 @@ def show(
             "layers": len(backbone.anatomy.layers),
             "hidden_size": backbone.hidden_size,
             "parameters": sum(parameter.numel() for parameter in backbone.model.parameters()),
-            "embedding_parameters": backbone.module(backbone.anatomy.word_embedding).weight.numel(),
+            "embedding_parameters": sum(value.numel() for value in table.parameters()),
             "pieces": len(backbone.tokenizer),
             "max_length": backbone.max_length,
             "pooling": backbone.pooling,

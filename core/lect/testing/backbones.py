@@ -81,8 +81,8 @@ def _config(family: str, tokenizer: Any, hidden: int, layers: int) -> Any:
         settings = {**common, **_decoder(hidden, layers), **own(hidden)}
         return getattr(transformers, name)(**settings)
     if family in _ENCODER_DECODERS:
-        name, own = _ENCODER_DECODERS[family]
-        return getattr(transformers, name)(**common, **own(hidden, layers))
+        name, of_both = _ENCODER_DECODERS[family]
+        return getattr(transformers, name)(**common, **of_both(hidden, layers))
     if family == "distilbert":
         return transformers.DistilBertConfig(
             **common,
