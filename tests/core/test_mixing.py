@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
+from lect.composition.mixed import MixedPart
+from lect.composition.part import Part, SiteContext
 
 TEXTS = ["a short one", "another text that is longer than the first", "b", "c d e f g", "once more, with commas"]
 
@@ -126,7 +129,6 @@ def test_a_mixture_is_the_sum_of_the_changes_at_each_site(bench):
     features = getattr(module, "in_features", 32)
     inputs = torch.randn(2, 3, features, generator=torch.Generator().manual_seed(0))
     below = torch.randn(2, 3, getattr(module, "out_features", 32), generator=torch.Generator().manual_seed(1))
-    from lect.composition.part import SiteContext
 
     def inner(given):
         return below.clone() if given is inputs else below * 0.9
@@ -198,3 +200,36 @@ def test_encoding_a_mixture_needs_no_tokenizer_of_its_own(bench):
     keys = bench.open("avg(lang:jav, lang:sun)")
     rows = RowEncoder(bench.model).encode(["a"], [keys])
     assert rows.routes.groups[0].components == ("avg(lang:jav, lang:sun)",)
+
+
+class Doubled(Part):
+    """Twice what is below, and a bit of the input."""
+
+    def __init__(self, site, shift):
+        super().__init__()
+        self._site, self.shift = site, torch.nn.Parameter(torch.tensor(shift))
+
+    def sites(self):
+        return (self._site,)
+
+    def at(self, site, inner, inputs, context):
+        return 2 * inner(inputs) + self.shift * inner(inputs * 3) + self.shift
+
+
+def test_a_member_of_several_parts_is_those_parts_in_order():
+    chain = {name: Doubled("here", shift) for name, shift in (("a", 0.1), ("b", 0.2))}
+    single = {"c": Doubled("here", 0.3), "elsewhere": Doubled("there", 9.0)}
+    part = MixedPart([Component("lang:x", "lang", chain), Component("lang:y", "lang", single)], (0.7, -0.5))
+    inputs = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
+
+    def inner(given):
+        return given.sin()
+
+    def doubled(below, shift):
+        return lambda given: 2 * below(given) + shift * below(given * 3) + shift
+
+    below = inner(inputs)
+    first = doubled(doubled(inner, 0.1), 0.2)(inputs)
+    expected = below + 0.7 * (first - below) - 0.5 * (doubled(inner, 0.3)(inputs) - below)
+    torch.testing.assert_close(part.at("here", inner, inputs, SiteContext()), expected)
+    assert set(part.sites()) == {"here", "there"}
