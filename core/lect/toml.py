@@ -74,13 +74,12 @@ def toml_text(values: Mapping[str, Any]) -> str:
     """These values as a TOML document that reads back equal. Texts of several lines are written as such."""
     import tomlkit
 
+    plain = str(tomlkit.dumps(dict(values)))
     document = tomlkit.item(dict(values))
     _unfold(document)
     readable = str(document.as_string())
     # Rare texts (quotes or control characters in odd places) only survive on one line.
-    if tomllib.loads(readable) == values:
-        return readable
-    return str(tomlkit.dumps(dict(values)))
+    return readable if tomllib.loads(readable) == tomllib.loads(plain) else plain
 
 
 def _unfold(table: Any) -> None:

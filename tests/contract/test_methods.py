@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lect import Example
 from lect.host import Host
 from lect.testing.contract import PROPERTIES, MethodContract, method_contract
 
@@ -29,6 +30,18 @@ test_vera = method_contract("vera", {"r": 4}, families=FEW)
 test_adalora = method_contract("adalora", {"init_r": 4, "target_r": 2}, families=FEW)
 test_ia3 = method_contract("ia3")
 test_peft = method_contract("peft", {"type": "hra", "r": 4}, families=FEW)
+TRANSLATED = tuple(
+    Example(text=text, translation=translation)
+    for text, translation in (
+        ("ߒߞߏ ߞߊ߲", "the language"),
+        ("ߒ ߓߘߊ߫ ߞߏ", "one happy day"),
+        ("ߞߏ ߟߎ߬", "two things"),
+        ("ߞߊ߲", "kind"),
+    )
+)
+test_vocabulary = method_contract(
+    "vocabulary", {"pieces": 12}, families=("xlm-roberta",), identity_at_start=False, examples=TRANSLATED
+)
 # DeBERTa reads this table's weight without calling the module, so that no part can act there.
 test_full = method_contract("full", families=FEW, without_gradient=("*rel_embeddings.weight",))
 

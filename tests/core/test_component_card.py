@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from huggingface_hub import ModelCard
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +21,6 @@ from lect.components.manifest import (
     ResultEntry,
     TrainingEntry,
 )
-from lect.components.store import write_component
 
 
 def manifest(**changes: Any) -> Manifest:
@@ -119,20 +116,6 @@ def test_what_is_not_known_is_said_so() -> None:
     assert "| languages | not stated |" in card
     assert "language:" not in card
     assert "model-index" not in card
-
-
-def test_the_python_of_the_card_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    stated = manifest()
-    card = render_card(stated)
-    folder = tmp_path / "components" / "task" / "sentiment"
-    write_component(folder, stated, {"bottleneck.a": torch.ones(1)}, None, card)
-    monkeypatch.chdir(tmp_path)
-    program = re.search(r"```python\n(.*?)```", (folder / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert program
-    exec(program[1], {})
-    assert capsys.readouterr().out == "task:sentiment ['bottleneck.a']\n"
 
 
 HOSTILE = [

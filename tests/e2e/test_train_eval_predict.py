@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,8 @@ from lect.components.manifest import read_manifest
 
 
 def test_training_writes_a_component_with_manifest_card_log_and_scores(workspace):
-    result = workspace.lect("train", "task.toml", "--json")
+    private = workspace.folder / "private"
+    result = workspace.lect("train", "task.toml", "--json", "--set", f"output.folder={private}")
     assert result.exit_code == 0, result.stderr
     summary = json.loads(result.stdout)
     assert summary["component"] == "task:mood"
@@ -29,11 +31,25 @@ def test_training_writes_a_component_with_manifest_card_log_and_scores(workspace
     assert manifest.training.steps == summary["steps"] == 60
     assert manifest.training.data[0].rows == 160
     assert manifest.head.labels == ("bad", "good")
-    assert any(entry.metric == "macro_f1" for entry in manifest.results)
+    stored = (folder / "component.toml").read_text(encoding="utf-8")
+    assert str(workspace.folder) not in stored
+    # The recipe is there as a person would read it.
+    assert '\n[objective]\nname = "supervised"\n' in stored
+    # The head goes with the component, so that there is no score without it.
+    assert {entry.metric: entry.without for entry in manifest.results}["macro_f1"] is None
     assert "full.copies.embeddings/word_embeddings.weight" in load_file(folder / "weights.safetensors")
-    log = [json.loads(line) for line in (workspace.folder / "runs/task-mood/metrics.jsonl").read_text().splitlines()]
+    log = [json.loads(line) for line in (private / "metrics.jsonl").read_text().splitlines()]
     assert sum("validation" in record for record in log) == 6
     assert log[0]["loss"] > log[-2]["loss"]
+
+
+def test_a_language_part_records_what_the_backbone_does_without_it(workspace):
+    result = workspace.lect("train", "language.toml", "--json")
+    assert result.exit_code == 0, result.stderr
+    folder = workspace.folder / "components/lang/cipher"
+    results = {entry.metric: entry for entry in read_manifest(folder / "component.toml").results}
+    assert 0 <= results["recall@1"].without < results["recall@1"].value <= 1
+    assert f"| {results['recall@1'].without:.4g} |" in (folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(workspace):
@@ -86,12 +102,19 @@ def test_predictions_for_people_and_for_programs(workspace, trained):
     assert abs(sum(records[0]["scores"].values()) - 1) < 1e-4
 
 
+def test_the_python_of_a_card_runs(workspace, trained, capsys):
+    (workspace.folder / "components").symlink_to(trained)
+    program = re.search(r"```python\n(.*?)```", (trained / "lang/cipher/README.md").read_text(encoding="utf-8"), re.S)
+    exec(program[1], {})
+    assert capsys.readouterr().out == "torch.Size([1, 32])\n"
+
+
 def test_components_are_listed(workspace, trained):
     listed = json.loads(workspace.lect("components", "--folder", str(trained), "--json").stdout)
     assert {f"{entry['role']}:{entry['name']}" for entry in listed} == {"lang:cipher", "task:mood"}
 
 
-def test_a_component_is_found_where_a_plugin_says(workspace, trained):
+def test_a_stack_may_name_a_folder(workspace, trained):
     stack = f'"{trained}/task/mood"'
     result = workspace.lect("predict", "-s", stack, "a great day")
     assert result.exit_code == 0, result.stderr

@@ -17,7 +17,7 @@ CHARACTERS = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= c
 
 
 def plain(text, table):
-    return re.sub(" {2,}", " ", text.translate(str.maketrans(table)))
+    return re.sub(" {2,}", " ", "".join(table.get(character, character) for character in text))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def rich_characters():
     return st.sampled_from(with_marks + joining + hangul + emoji + presentation + "ab  ½①ﬁＡ\u00a0\u3000ｶﾞ")
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(data=st.data())
 def test_random_strings(data, table, normalizer):
     entries = st.sampled_from(sorted(table))

@@ -75,11 +75,20 @@ class AlignmentObjective:
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
         """Retrieval of each row's translation among all of the examples' translations."""
+        return self._retrieval(model, examples, self._context.stack)
+
+    def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
+        """The same retrieval by the stack beneath."""
+        return self._retrieval(model, examples, self._context.stack[:-1])
+
+    def _retrieval(
+        self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]
+    ) -> Mapping[str, float]:
         from lect.evaluation.retrieval import ranks
 
         translations = sorted({example.translation or "" for example in examples})
         indices = {text: index for index, text in enumerate(translations)}
-        queries = sentence_vectors(model, self._context.encoder, [e.text for e in examples], self._context.stack)
+        queries = sentence_vectors(model, self._context.encoder, [e.text for e in examples], stack)
         answers = [indices[example.translation or ""] for example in examples]
         found = ranks(queries.numpy(), self._vectors(model, translations).numpy(), answers)
         return dict(self._context.metric["retrieval"].compute(answers, list(found)))

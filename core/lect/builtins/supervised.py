@@ -60,7 +60,19 @@ class SupervisedObjective:
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
         """The head's metrics."""
-        predictions = predict_rows(model, self._context.encoder, self._context.stack, examples)
+        return self._metrics_of(model, examples, self._context.stack)
+
+    def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
+        """The metrics of a head beneath; a component that brings the head itself leaves none."""
+        *beneath, trained = self._context.stack
+        if model.components[trained].head is not None:
+            return {}
+        return self._metrics_of(model, examples, tuple(beneath))
+
+    def _metrics_of(
+        self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]
+    ) -> Mapping[str, float]:
+        predictions = predict_rows(model, self._context.encoder, stack, examples)
         truth = [example.label for example in examples]
         answers = [prediction.answer for prediction in predictions]
         return {name: score for metric in self._metrics for name, score in metric.compute(truth, answers).items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +11,15 @@ import typer
 from lect.commands.app import load_host
 from lect.commands.console import print_json, print_table, stderr_console, stdout_console
 from lect.commands.options import JsonOption
+from lect.files import write_aside
 
 if TYPE_CHECKING:
     from lect.demo import DemoResult
 
 app = typer.Typer(add_completion=False)
+
+REPORT = "report.json"
+"""Everything the demo found, in the demo's folder."""
 
 
 @app.command()
@@ -32,14 +37,21 @@ def demo(
     """Teach a frozen model a language from names in CLDR, a task in English, and compose the two. No network."""
     host = load_host(ctx)
     from lect.demo import run_demo
+    from lect.errors import UserError
     from lect.languages import display_name
 
-    name = display_name(language)
+    try:
+        name = display_name(language)
+    except UserError:
+        # What is no language tag may still be near a locale's name: the reader's error says which.
+        name = language
     console = stderr_console()
     console.print(f"[bold]lect demo[/bold]: teaching e5-small {name}\n")
     result = run_demo(language, folder, seed, host, console)
+    summary = _summary(language, result)
+    write_aside(folder / REPORT, json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
     if as_json:
-        print_json(_summary(language, result))
+        print_json(summary)
     else:
         _tell(name, language, folder, result)
 
@@ -54,10 +66,11 @@ def _tell(name: str, language: str, folder: Path, result: DemoResult) -> None:
         f"Task part, from English terms only: {result.task_training.parameters:,} parameters, "
         f"{result.task_training.result.seconds:.0f} s."
     )
+    out.print()
     rows = []
     for what, report in (
-        (f"find the English term for a {name} term, recall@1", result.retrieval),
-        (f"what kind of thing does the {name} term name? macro-F1", result.task),
+        (f"find a {name} term's English term among {result.candidates:,}: recall@1", result.retrieval),
+        (f"say what kind of thing a {name} term names: macro-F1", result.task),
     ):
         whole, without = (variant.score(report.main) for variant in report.variants[:2])
         assert whole is not None and without is not None
@@ -70,7 +83,9 @@ def _tell(name: str, language: str, folder: Path, result: DemoResult) -> None:
         console=out,
     )
     components = folder / "components"
-    out.print(f"The parts lie in {components}/lang/{tag} and {components}/task/kind. Try next:", soft_wrap=True)
+    out.print(f"\nParts: {components}/lang/{tag} and {components}/task/kind", soft_wrap=True)
+    out.print(f"Figures: {folder / REPORT}", soft_wrap=True)
+    out.print("Try next:")
     term = result.example
     commands = (
         f'lect predict --components {components} -s "lang:{tag} + task:kind" "{term}"',
@@ -82,8 +97,6 @@ def _tell(name: str, language: str, folder: Path, result: DemoResult) -> None:
 
 
 def _summary(language: str, result: DemoResult) -> dict[str, Any]:
-    import json
-
     return {
         "language": language,
         "unknown_share": result.unknown,

@@ -122,9 +122,10 @@ def _use(manifest: Manifest) -> Iterable[str]:
     yield "From Python:"
     yield _block(
         "python",
-        "from pathlib import Path\n\nfrom lect.components.store import read_component\n\n"
-        f'component = read_component(Path("{folder}"))\n'
-        "print(component.manifest.key, sorted(component.tensors))",
+        "from lect import Host\nfrom lect.components.library import Library\n"
+        "from lect.components.open import open_stack\nfrom lect.composition.vectors import sentence_vectors\n\n"
+        f'opened = open_stack("{manifest.key}", Host.load(), Library.default())\n'
+        'print(sentence_vectors(opened.model, opened.encoder, ["a text"], opened.keys).shape)',
     )
 
 

@@ -24,8 +24,9 @@ class Source:
     licence: str = ""
 
     def __str__(self) -> str:
-        path = self.config.get("path") or self.config.get("locale") or ""
-        return f"{self.reader}: {path}" if path else self.reader
+        what = self.config.get("path") or self.config.get("locale") or ""
+        paths = [str(path) for path in what] if isinstance(what, (list, tuple)) else [str(what)]
+        return f"{self.reader}: {', '.join(paths)}" if what else self.reader
 
 
 @dataclass(frozen=True)

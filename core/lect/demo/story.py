@@ -37,6 +37,7 @@ class DemoResult:
         unknown: the share of unknown pieces among those that the backbone's own tokenizer makes of the terms.
         retrieval: finding the English term for a held-out term of the language.
         task: naming the kind of a held-out term of the language, learned on English terms.
+        candidates: the English terms among which each is looked for.
         example: one of the held-out terms.
     """
 
@@ -45,6 +46,7 @@ class DemoResult:
     task_training: Trained
     retrieval: EvaluationReport
     task: EvaluationReport
+    candidates: int
     example: str
 
 
@@ -78,7 +80,8 @@ def run_demo(locale: str, folder: Path, seed: int, host: Host, console: Console)
         composed = open_stack(f"lang:{name} + task:{task.component.name}", host, library)
         kinds = _terms(host, locale, "test", "labelled")
         answers = evaluate_answers(composed, host, "classification", kinds, f"cldr: {locale}, held out")
-    return DemoResult(unknown, trained, trained_task, retrieval, answers, test[0].text)
+    candidates = len({*english, *(example.translation for example in test)})
+    return DemoResult(unknown, trained, trained_task, retrieval, answers, candidates, test[0].text)
 
 
 def unknown_share(backbone: Backbone, texts: list[str]) -> float:

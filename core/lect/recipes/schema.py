@@ -196,7 +196,6 @@ class TrainingTable(Table):
     checkpoint_every: PositiveInt | None = None
     keep_checkpoints: PositiveInt = 2
     log_every: PositiveInt = 10
-    trackers: Names = ()
 
     @model_validator(mode="before")
     @classmethod

@@ -59,11 +59,18 @@ class Task:
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended: steps taken, seconds spent in all, the last or best validation scores."""
+    """How a run ended.
+
+    Args:
+        seconds: spent in all, over every resumed stretch.
+        scores: the best validation scores; empty without validation rows.
+        without: the same scores without the component, where there are any.
+    """
 
     steps: int
     seconds: float
     scores: Mapping[str, float]
+    without: Mapping[str, float]
 
 
 class Interrupted(LectError):  # noqa: N818 - a stop on request is not an error
@@ -165,7 +172,12 @@ class _Fit:
         if self._best is not None:
             self._task.component.load_tensors(self._best)
         self._task.model.eval()
-        return Result(self._state.step, time.perf_counter() - started, self._state.scores)
+        seconds = time.perf_counter() - started
+        without: Mapping[str, float] = {}
+        if self._task.validation:
+            with self._accelerator.autocast():
+                without = dict(self._task.objective.scores_without(self._task.model, self._task.validation))
+        return Result(self._state.step, seconds, self._state.scores, without)
 
     def _remaining(self, taken: int) -> Iterator[tuple[list[list[int]], bool]]:
         """The micro-batches of each step still to take, and whether the step ends an epoch."""

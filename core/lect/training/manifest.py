@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import platform
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from lect.components.manifest import (
 )
 from lect.components.store import write_component
 from lect.recipes.load import recipe_text
+from lect.recipes.schema import OutputTable
 
 if TYPE_CHECKING:
     from lect.training.loop import Result
@@ -39,6 +40,7 @@ def write_trained(run: Run, result: Result, precision: str) -> Path:
         licence=recipe.component.licence,
         summary=recipe.component.summary,
         stack=recipe.stack,
+        own_tokenizer=run.component.tokenizer_json is not None,
         backbone=BackboneEntry(
             name=run.backbone.name,
             identity=run.backbone.identity,
@@ -65,9 +67,10 @@ def write_trained(run: Run, result: Result, precision: str) -> Path:
             seconds=round(result.seconds, 1),
             hardware=f"{_hardware()}, {precision}",
             examples=sum(len(data.examples) for data in run.train),
-            recipe=recipe_text(recipe),
+            # Where this machine kept its runs is nobody else's business.
+            recipe=recipe_text(recipe.model_copy(update={"output": OutputTable()})),
         ),
-        results=_results(run, result.scores),
+        results=_results(run, result),
     )
     folder = run.library.save_folder(recipe.component.role, recipe.component.name)
     card = render_card(manifest)
@@ -82,15 +85,19 @@ def _requirements(run: Run) -> tuple[RequirementEntry, ...]:
     return tuple(RequirementEntry(distribution=name, version=version) for name, version in sorted(distinct.items()))
 
 
-def _results(run: Run, scores: Mapping[str, float]) -> tuple[ResultEntry, ...]:
+def _results(run: Run, result: Result) -> tuple[ResultEntry, ...]:
     if not run.validation:
         return ()
     dataset = "validation: " + ", ".join(str(data.source) for data in run.validation)
     return tuple(
-        ResultEntry(metric=name, value=round(value, 6), dataset=dataset)
-        for name, value in scores.items()
-        if "[" not in name
+        ResultEntry(metric=name, value=round(value, 6), without=_rounded(result.without.get(name)), dataset=dataset)
+        for name, value in result.scores.items()
+        if "[" not in name and math.isfinite(value)
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, 6)
 
 
 def _hardware() -> str:

@@ -84,3 +84,7 @@ class Objective(Protocol):
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
         """Scores on held-out examples, 0 to 1."""
         ...
+
+    def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
+        """The same scores of the stack less what is trained; empty where nothing could be answered then."""
+        ...

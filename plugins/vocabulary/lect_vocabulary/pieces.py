@@ -11,6 +11,8 @@ from tokenizers.trainers import UnigramTrainer
 
 from lect.errors import BackboneError
 
+_STEP_OF_RARE_CHARACTERS = 1e-4
+
 
 def learn_pieces(tokenizer_json: str, texts: Sequence[str], count: int, longest: int) -> list[tuple[str, float]]:
     """New unigram pieces of these texts, with their log probabilities, most probable first.
@@ -43,7 +45,7 @@ def learn_pieces(tokenizer_json: str, texts: Sequence[str], count: int, longest:
     learner.train_from_iterator(texts, trainer)
     learned = json.loads(learner.to_str())["model"]["vocab"]
     new = [(piece, float(score)) for piece, score in learned if piece not in known and piece != "<unk>"]
-    return sorted(new, key=lambda entry: (-entry[1], entry[0]))[:count]
+    return sorted(_settled(new), key=lambda entry: (-entry[1], entry[0]))[:count]
 
 
 def splice(tokenizer_json: str, pieces: Sequence[tuple[str, float]]) -> str:
@@ -62,6 +64,24 @@ def size_of(tokenizer_json: str) -> int:
     tokenizer = json.loads(tokenizer_json)
     added = [entry["id"] + 1 for entry in tokenizer["added_tokens"]]
     return max([len(_unigram(tokenizer)["vocab"]), *added])
+
+
+def _settled(pieces: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """The pieces with scores that are the same in every run on the same texts.
+
+    The library sums in the order of its hash maps, which differs from run to run, so that scores differ in their last
+    digits; and to characters that must be there though they are too rare it gives the lowest score, less 0.0001 for
+    each in turn, in that order, too.
+    """
+    lowest = min((score for _, score in pieces), default=0.0)
+    rare = sorted((score, piece) for piece, score in pieces if len(piece) == 1)
+    floor = lowest
+    settled = dict(pieces)
+    for score, piece in rare:
+        if score - floor > _STEP_OF_RARE_CHARACTERS * 1.5:
+            break
+        settled[piece], floor = lowest, score
+    return [(piece, round(score, 2)) for piece, score in settled.items()]
 
 
 def _unigram(tokenizer: dict) -> dict:

@@ -1,0 +1,102 @@
+"""`lect demo`, as a user sees it; on e5-small with a fraction of the training."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from lect.components.manifest import read_manifest
+
+
+def demo(*arguments: str):
+    from lect.commands.app import app
+
+    return CliRunner().invoke(app, ["demo", *arguments])
+
+
+@pytest.fixture
+def short(tmp_path, monkeypatch):
+    """The demo in an empty folder, with the epochs given."""
+    from lect.demo import story
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    whole = story._values
+
+    def shorten(epochs: int) -> None:
+        def values(file):
+            recipe = whole(file)
+            recipe["training"]["epochs"] = epochs
+            return recipe
+
+        monkeypatch.setattr(story, "_values", values)
+
+    return shorten
+
+
+def figures(folder):
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return {
+        kind: {variant["label"]: variant["scores"][0]["value"] for variant in report[kind]["variants"]}
+        for kind in ("retrieval", "task")
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.adapters
+def test_a_language_in_an_unknown_script(short, tmp_path):
+    short(2)
+    result = demo()
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert max(map(len, (line for line in lines if not line.startswith("  lect")))) <= 80
+    assert "49% of the pieces that e5-small cuts N'Ko into are unknown to it." in result.stdout
+    scores = figures(tmp_path / "lect-demo")
+    # Some bits of the English names are there at once: new embeddings start from their translations'.
+    assert scores["retrieval"]["lang:nqo"] > 0.1 > 0.02 > scores["retrieval"]["bare backbone"]
+    assert set(scores["task"]) >= {"lang:nqo + task:kind", "without lang:nqo"}
+    components = tmp_path / "lect-demo/components"
+    language = read_manifest(components / "lang/nqo/component.toml")
+    assert language.methods == ("vocabulary", "bottleneck") and language.own_tokenizer
+    assert "| own tokenizer | yes |" in (components / "lang/nqo/README.md").read_text(encoding="utf-8")
+
+    again = demo("--folder", "again", "--json")
+    assert again.exit_code == 0, again.stderr
+    assert json.loads(again.stdout) == json.loads((tmp_path / "again/report.json").read_text(encoding="utf-8"))
+    assert figures(tmp_path / "again") == scores
+    for part in ("lang/nqo", "task/kind"):
+        weights = [tmp_path / f"{folder}/components/{part}/weights.safetensors" for folder in ("lect-demo", "again")]
+        assert weights[0].read_bytes() == weights[1].read_bytes()
+
+    # The commands that it names run as they stand.
+    for line in lines:
+        if line.startswith(("  lect predict", "  lect eval")):
+            import shlex
+
+            from lect.commands.app import app
+
+            tried = CliRunner().invoke(app, shlex.split(line)[1:])
+            assert tried.exit_code == 0, tried.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.adapters
+def test_a_language_whose_script_is_known_gets_no_pieces(short, tmp_path):
+    short(1)
+    result = demo("--language", "yo")
+    assert result.exit_code == 0, result.stderr
+    assert read_manifest(tmp_path / "lect-demo/components/lang/yo/component.toml").methods == ("bottleneck",)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("gsw-LI", "has only"), ("nqoo", 'did you mean "nqo"?'), ("zz", "no locale"), ("en-GB", "has only")],
+)
+def test_a_locale_that_will_not_do_is_refused_before_anything_is_done(tmp_path, monkeypatch, language, said):
+    monkeypatch.chdir(tmp_path)
+    result = demo("--language", language)
+    assert result.exit_code == 1
+    assert said in result.stderr and "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,68 @@
+"""Every command of the README runs as it stands; training is cut to two steps."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line
+    for block in re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("lect ")
+]
+TWO_STEPS = ["--set", "training.steps=2", "--set", "training.epochs="]
+
+
+def test_the_readme_has_commands_in_one_line_each():
+    assert len(COMMANDS) > 10
+    for marker in ("demo", "test"):
+        block = re.search(rf"<!-- {marker} command -->\n```bash\n(.*?)\n```", README, re.DOTALL)
+        assert block and "\n" not in block[1] and block[1].startswith("python3 -m venv")
+
+
+def test_what_the_readme_links_to_is_there():
+    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.slow
+@pytest.mark.adapters
+@pytest.mark.skipif(not DATA.exists(), reason=f"no data sets at {DATA}")
+def test_every_command_runs(tmp_path, monkeypatch):
+    folder = tmp_path / "lect"
+    folder.mkdir()
+    (tmp_path / "shared").symlink_to(DATA)
+    shutil.copytree(ROOT / "examples/nusax", folder / "examples/nusax")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("LECT_HOME", str(tmp_path / "home"))
+    from lect.commands.app import app
+
+    for command in COMMANDS:
+        words = shlex.split(command)[1:]
+        result = CliRunner().invoke(app, words + (TWO_STEPS if words[0] == "train" else []))
+        assert result.exit_code == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.adapters
+@pytest.mark.skipif(not DATA.exists(), reason=f"no data sets at {DATA}")
+@pytest.mark.parametrize(
+    "recipe", sorted(set((ROOT / "examples").rglob("*.toml")) - set((ROOT / "examples").rglob("pyproject.toml")))
+)
+def test_every_recipe_trains(recipe, tmp_path, monkeypatch):
+    if str(recipe.relative_to(ROOT)) in README:
+        pytest.skip("run with the README's commands")
+    monkeypatch.chdir(tmp_path)
+    from lect.commands.app import app
+
+    result = CliRunner().invoke(app, ["train", str(recipe), *TWO_STEPS])
+    assert result.exit_code == 0, result.stderr
