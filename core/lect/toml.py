@@ -71,15 +71,32 @@ def parse_toml(text: str, error: type[UserError], *, where: str) -> dict[str, An
 
 
 def toml_text(values: Mapping[str, Any]) -> str:
-    """These values as a TOML document that reads back equal. Texts of several lines are written as such."""
+    """These values as a TOML document that reads back equal. Texts of several lines are written as such.
+
+    Tables come after other values, as TOML has it, so that what was read is written the same again.
+    """
     import tomlkit
 
-    plain = str(tomlkit.dumps(dict(values)))
-    document = tomlkit.item(dict(values))
+    values = _tables_last(values)
+    plain = str(tomlkit.dumps(values))
+    document = tomlkit.item(values)
     _unfold(document)
     readable = str(document.as_string())
     # Rare texts (quotes or control characters in odd places) only survive on one line.
     return readable if tomllib.loads(readable) == tomllib.loads(plain) else plain
+
+
+def _tables_last(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_tables_last(inner) for inner in value]
+    if not isinstance(value, Mapping):
+        return value
+    tables = {key for key, inner in value.items() if _is_table(inner)}
+    return {key: _tables_last(value[key]) for key in sorted(value, key=tables.__contains__)}
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, list | tuple) and any(map(_is_table, value)))
 
 
 def _unfold(table: Any) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lect.errors import RecipeError
 from lect.recipes.load import load_recipe, recipe_of, recipe_text
 from lect.recipes.schema import Recipe
-from lect.toml import parse_toml
+from lect.toml import parse_toml, toml_text
 
 TEXT = """\
 stack = "lang:jav"
@@ -247,6 +247,12 @@ def test_what_is_written_loads_to_an_equal_recipe(values: dict[str, Any]) -> Non
     again = recipe_of(parse_toml(recipe_text(recipe), RecipeError, where="text"), name="other", folder=Path("/other"))
     assert again == recipe
     assert recipe_text(again) == recipe_text(recipe)
+
+
+@pytest.mark.parametrize("more", [{"tables": [{}], "text": ""}, {"table": {"in": {}, "text": ""}, "text": ""}])
+def test_the_order_of_what_is_written_is_that_of_what_is_read(more: dict[str, Any]) -> None:
+    text = toml_text({"data": ({"deep": more, "name": "a"},)})
+    assert toml_text(parse_toml(text, RecipeError, where="text")) == text
 
 
 def test_equality_is_of_fields_alone(write: Any) -> None:

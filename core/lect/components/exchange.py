@@ -76,7 +76,7 @@ def import_folder(
     """
     provided, found = detect_format(folder, host)
     name = wishes.name or _name_of(found.name or folder.resolve().name)
-    wanted = wishes.backbone or found.backbone
+    wanted = wishes.backbone or _registered_as(found.backbone, host)
     if not wanted:
         raise ComponentError("does not say what model it is for", where=str(folder), fix="name it with --backbone")
     if wishes.role is not None:
@@ -102,6 +102,12 @@ def import_folder(
     target = library.save_folder(manifest.role, manifest.name)
     write_component(target, manifest, component.tensors(), component.tokenizer_json, render_card(manifest))
     return Exchanged(manifest, target, provided.spec.name, contents.notices)
+
+
+def _registered_as(identity: str, host: Host) -> str:
+    """The name under which a plugin registers the model of this identity, which exports write; or the identity."""
+    names = [name for name, provided in host.specs("backbone").items() if provided.spec.identity == identity]
+    return names[0] if len(names) == 1 else identity
 
 
 def export_component(
