@@ -86,3 +86,10 @@ class Base(nn.Linear):
         if self.share_A is not None:
             own.take_out(self.share_A, self.share_B)
         return own.train(self.training)
+
+
+def base_of(layer: nn.Module) -> Base:
+    """What a layer stands on."""
+    base = layer.base_layer
+    assert isinstance(base, Base)
+    return base

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from lect.errors import StackError
 from lect.specs import MergedPart, Merging
+from lect_lora.base import base_of
 from lect_lora.build import build_part
 from lect_lora.config import Ia3Config, LoraConfig, PeftConfig
-from lect_lora.part import ADAPTER, PeftPart, base_of
+from lect_lora.part import ADAPTER, PeftPart
 
 if TYPE_CHECKING:
     from lect import Backbone, BuildContext, Part

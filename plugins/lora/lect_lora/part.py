@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lect.composition.part import Inner, Part, SiteContext
-from lect_lora.base import Base
+from lect_lora.base import base_of
 from lect_lora.together import can_act_together, changes
 
 _ROUNDING = 1e-5
@@ -103,13 +103,6 @@ class PeftPart(Part):
         if not torch.allclose(given, expected, rtol=_ROUNDING, atol=_ROUNDING * float(expected.abs().max())):
             return None
         return {"weight": folded} if own_bias is None else {"weight": folded, "bias": own_bias}
-
-
-def base_of(layer: nn.Module) -> Base:
-    """What a layer stands on."""
-    base = layer.base_layer
-    assert isinstance(base, Base)
-    return base
 
 
 @torch.no_grad()

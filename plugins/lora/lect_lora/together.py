@@ -9,12 +9,16 @@ from peft.tuners.lora.layer import Linear
 from torch import Tensor, nn
 
 from lect.composition.together import of_rows, scales_of_rows
+from lect_lora.base import base_of
 
 _ADAPTER = "default"
 
 
 def can_act_together(layers: Sequence[nn.Module]) -> bool:
-    """Whether these layers are plain LoRA (Hu et al. 2022, section 4.1) of one rank, and draw no dropout."""
+    """Whether these layers are plain LoRA (Hu et al. 2022, section 4.1) of one rank, and draw no dropout.
+
+    One that took a share out of the weight it stands on (PiSSA, OLoRA) is none: it adds less than its matrices give.
+    """
     return all(_is_plain(layer) for layer in layers) and len({_rank(layer) for layer in layers}) == 1
 
 
@@ -38,6 +42,7 @@ def changes(layers: Sequence[nn.Module], inputs: Tensor, assignment: Tensor) -> 
 def _is_plain(layer: nn.Module) -> bool:
     return (
         type(layer) is Linear
+        and base_of(layer).share_A is None
         and not layer.lora_variant
         and not layer.lora_bias[_ADAPTER]
         and not layer.fan_in_fan_out
