@@ -47,8 +47,8 @@ def counted(monkeypatch):
     from lect_language import part
 
     calls = []
-    changes = part.changes
-    monkeypatch.setattr(part, "changes", lambda *given: calls.append(len(given[0])) or changes(*given))
+    changed = part.changed
+    monkeypatch.setattr(part, "changed", lambda *given: calls.append(len(given[0])) or changed(*given))
     return calls
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lect.composition.part import Inner, Part, SiteContext
 from lect_language.settings import check_fits, library_config, reduction_at
 from lect_language.shared import share_projections
-from lect_language.together import can_act_together, changes
+from lect_language.together import can_act_together, changed
 
 if TYPE_CHECKING:
     from lect import Backbone
@@ -70,8 +70,8 @@ class BottleneckPart(Part):
             # `adapters` gives a parallel bottleneck the block's residual, and adds what the block gave afterwards.
             return hidden + adapter(context.residual, None)[0]
         prepared, _, residual = adapter.pre_forward(hidden, context.residual, context.norm)
-        changed: Tensor = adapter(prepared, residual_input=residual)[0]
-        return changed
+        output: Tensor = adapter(prepared, residual_input=residual)[0]
+        return output
 
     def at_rows(
         self, parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext, assignment: Tensor
@@ -85,10 +85,10 @@ class BottleneckPart(Part):
         first, hidden = adapters[0], inner(inputs)
         if isinstance(first, ParallelAdapter):
             assert context.residual is not None
-            return hidden + changes(adapters, context.residual, assignment)
+            return changed(adapters, context.residual, hidden, assignment)
         prepared, _, residual = first.pre_forward(hidden, context.residual, context.norm)
-        changed = changes(adapters, prepared, assignment) + residual
-        return changed if residual is hidden else torch.where((assignment >= 0)[:, None, None], changed, hidden)
+        output = changed(adapters, prepared, residual, assignment)
+        return output if residual is hidden else torch.where((assignment >= 0)[:, None, None], output, hidden)
 
     def origin(self) -> Mapping[str, Tensor]:
         """Norms of the bottleneck's own scale by one where they change nothing; all else is zero there."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from adapters.methods.modeling import Adapter
 from torch import Tensor, nn
 
-from lect.composition.together import of_rows, scales_of_rows
+from lect.composition.together import Projections, add_by_rows
 
 
 def can_act_together(adapters: Sequence[Adapter]) -> bool:
@@ -16,29 +15,33 @@ def can_act_together(adapters: Sequence[Adapter]) -> bool:
     return all(_is_plain(adapter) for adapter in adapters) and len({_kind(adapter) for adapter in adapters}) == 1
 
 
-def changes(adapters: Sequence[Adapter], hidden: Tensor, assignment: Tensor) -> Tensor:
-    """What each row's own bottleneck gives, before residuals; zero for rows that have none.
+def changed(adapters: Sequence[Adapter], hidden: Tensor, onto: Tensor, assignment: Tensor) -> Tensor:
+    """What each row's own bottleneck adds to `onto`; nothing for rows that have none.
 
     Args:
-        hidden: *Shape:* ``(rows, length, hidden)``.
+        hidden: what the bottlenecks read. *Shape:* ``(rows, length, hidden)``.
+        onto: *Shape:* ``(rows, length, hidden)``.
         assignment: *Shape:* ``(rows,)``; each row's index into `adapters`, or -1.
 
     Returns:
         *Shape:* ``(rows, length, hidden)``.
     """
-    down, up = [adapter.adapter_down[0] for adapter in adapters], [adapter.adapter_up for adapter in adapters]
     first = adapters[0]
-    narrow = first.adapter_down[1](_linear(hidden, down, assignment))
-    # The factor is taken where the features are few.
-    scales = scales_of_rows([adapter.scaling for adapter in adapters], assignment, narrow)
-    changed: Tensor = first.dropout(_linear(narrow * scales, up, assignment, scales))
-    return changed
+    draws = first.training and first.dropout.p > 0
+    change = add_by_rows(
+        None if draws else onto,
+        hidden,
+        _projections([adapter.adapter_down[0] for adapter in adapters]),
+        _projections([adapter.adapter_up for adapter in adapters]),
+        [adapter.scaling for adapter in adapters],
+        assignment,
+        activation=first.adapter_down[1],
+    )
+    return onto + first.dropout(change) if draws else change
 
 
-def _linear(inputs: Tensor, layers: Sequence[nn.Linear], assignment: Tensor, scales: Tensor | None = None) -> Tensor:
-    weight = of_rows([layer.weight for layer in layers], assignment)
-    bias = of_rows([layer.bias for layer in layers], assignment).unsqueeze(1)
-    return torch.baddbmm(bias if scales is None else bias * scales, inputs, weight.transpose(1, 2))
+def _projections(layers: Sequence[nn.Linear]) -> Projections:
+    return Projections([layer.weight for layer in layers], [layer.bias for layer in layers])
 
 
 def _is_plain(adapter: Adapter) -> bool:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from lect.composition.part import Inner, Part, SiteContext
 from lect_lora.base import base_of
-from lect_lora.together import can_act_together, changes
+from lect_lora.together import can_act_together, changed
 
 _ROUNDING = 1e-5
 ADAPTER = "default"
@@ -74,7 +74,7 @@ class PeftPart(Part):
         layers = [part.linears.get_submodule(site) for part in parts if isinstance(part, PeftPart)]
         if inputs.ndim != 3 or not can_act_together(layers):
             return None
-        return inner(inputs) + changes(layers, inputs, assignment)
+        return changed(layers, inputs, inner(inputs), assignment)
 
     @torch.no_grad()
     def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:

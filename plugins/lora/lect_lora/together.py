@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from peft.tuners.lora.layer import Linear
 from torch import Tensor, nn
 
-from lect.composition.together import of_rows, scales_of_rows
+from lect.composition.together import Projections, add_by_rows
 from lect_lora.base import base_of
 
 _ADAPTER = "default"
@@ -22,21 +21,25 @@ def can_act_together(layers: Sequence[nn.Module]) -> bool:
     return all(_is_plain(layer) for layer in layers) and len({_rank(layer) for layer in layers}) == 1
 
 
-def changes(layers: Sequence[nn.Module], inputs: Tensor, assignment: Tensor) -> Tensor:
-    """What each row's own LoRA adds; zero for rows that have none.
+def changed(layers: Sequence[nn.Module], inputs: Tensor, onto: Tensor, assignment: Tensor) -> Tensor:
+    """What each row's own LoRA adds to `onto`; nothing for rows that have none.
 
     Args:
         inputs: *Shape:* ``(rows, length, features)``.
+        onto: *Shape:* ``(rows, length, features of the output)``.
         assignment: *Shape:* ``(rows,)``; each row's index into `layers`, or -1.
 
     Returns:
         *Shape:* ``(rows, length, features of the output)``.
     """
-    first = of_rows([layer.lora_A[_ADAPTER].weight for layer in layers], assignment)
-    second = of_rows([layer.lora_B[_ADAPTER].weight for layer in layers], assignment)
-    narrow = torch.bmm(inputs, first.transpose(1, 2))
-    scales = scales_of_rows([layer.scaling[_ADAPTER] for layer in layers], assignment, narrow)
-    return torch.bmm(narrow * scales, second.transpose(1, 2))
+    return add_by_rows(
+        onto,
+        inputs,
+        Projections([layer.lora_A[_ADAPTER].weight for layer in layers]),
+        Projections([layer.lora_B[_ADAPTER].weight for layer in layers]),
+        [layer.scaling[_ADAPTER] for layer in layers],
+        assignment,
+    )
 
 
 def _is_plain(layer: nn.Module) -> bool:
