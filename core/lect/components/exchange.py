@@ -104,7 +104,7 @@ def import_folder(
     return Exchanged(manifest, target, provided.spec.name, contents.notices)
 
 
-def _registered_as(identity: str, host: Host) -> str:
+def _registered_as(identity: str | None, host: Host) -> str | None:
     """The name under which a plugin registers the model of this identity, which exports write; or the identity."""
     names = [name for name, provided in host.specs("backbone").items() if provided.spec.identity == identity]
     return names[0] if len(names) == 1 else identity
