@@ -131,6 +131,14 @@ def test_parts_that_stand_on_each_other(make, host):
     assert largest(of_stack(other, host), of_transformers("merged")) > 1e-4, "the order counts"
 
 
+def test_what_takes_the_modules_place_stands_below_the_others_wherever_it_is_written(make, host):
+    make("lang:lora", [("lora", {"r": 4})])
+    make("task:full", [("full", {})])
+    merge_stack("lang:lora + task:full", Path("merged"), host, LIBRARY)
+    assert largest(of_stack("lang:lora + task:full", host), of_transformers("merged")) <= 1e-5
+    assert largest(of_stack("task:full", host), of_transformers("merged")) > 1e-4, "the language is not lost"
+
+
 def test_new_pieces_become_rows_of_the_embedding(make, host):
     from lect import Example
 

@@ -19,6 +19,8 @@ from lect.specs import BuildContext
 class FullPart(Part):
     """A trainable copy of each module of the backbone that holds weights and no other modules."""
 
+    replaces_module = True
+
     def __init__(self, context: BuildContext) -> None:
         super().__init__()
         # In a tuple, so that it does not become a submodule.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lect.composition.model import RoutedModel
+from lect.composition.part import in_order
 from lect.errors import StackError
 
 
@@ -37,15 +38,15 @@ def fold_stack(model: RoutedModel, stack: tuple[str, ...]) -> Folded:
     """
     found: dict[str, Mapping[str, Tensor]] = {}
     refused: list[str] = []
-    for key in stack:
-        for method, part in model.components[key].parts.items():
-            for site in part.sites():
-                before = found.get(site) or dict(model.backbone.module(site).named_parameters(recurse=False))
-                after = part.fold(site, before)
-                if after is None or after.keys() != before.keys():
-                    refused.append(f'"{method}" of "{key}"')
-                    break
-                found[site] = {name: tensor.detach().clone() for name, tensor in after.items()}
+    names = {part: f'"{method}" of "{key}"' for key in stack for method, part in model.components[key].parts.items()}
+    for part in in_order(names):
+        for site in part.sites():
+            before = found.get(site) or dict(model.backbone.module(site).named_parameters(recurse=False))
+            after = part.fold(site, before)
+            if after is None or after.keys() != before.keys():
+                refused.append(names[part])
+                break
+            found[site] = {name: tensor.detach().clone() for name, tensor in after.items()}
     if refused:
         raise StackError(
             f"no weights of the backbone could do what {' and '.join(refused)} does",

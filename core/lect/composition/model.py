@@ -14,7 +14,7 @@ from lect.backbones.anatomy import Sublayer, Tap
 from lect.backbones.backbone import Backbone
 from lect.composition.attention import attention_precision
 from lect.composition.component import Component
-from lect.composition.part import Part
+from lect.composition.part import Part, in_order
 from lect.composition.routes import Routes
 from lect.composition.sites import RoutedSite, RowsMismatchError, Step, plan_steps
 from lect.errors import StackError
@@ -203,11 +203,11 @@ class RoutedModel(nn.Module):
         return steps
 
     def _parts_at(self, path: str, stack: tuple[str, ...]) -> tuple[Part, ...]:
-        parts = tuple(part for key in stack for part, sites in self._acting[key] if path in sites)
+        parts = [part for key in stack for part, sites in self._acting[key] if path in sites]
         if path == self.backbone.anatomy.word_embedding:
             # Where it is also the last module before the layers: vectors are looked up before they are changed.
-            return tuple(sorted(parts, key=lambda part: not part.reads_input(path)))
-        return parts
+            parts.sort(key=lambda part: not part.reads_input(path))
+        return tuple(in_order(parts))
 
     def _differ_at_shared(self, routes: Routes) -> bool:
         """Whether a module that is called once for all rows would have to give rows of two groups different things."""

@@ -45,6 +45,10 @@ class Part(nn.Module):
     #: The component's own tokenizer (the `tokenizers` library's JSON), where the part brings new pieces.
     tokenizer_json: str | None = None
 
+    #: Whether the part takes the module's place at its sites. It then stands below all others there, wherever its
+    #: component stands in a stack, so that none of them is lost.
+    replaces_module: bool = False
+
     def sites(self) -> Iterable[str]:
         """The paths of the backbone's modules that the part changes."""
         raise NotImplementedError
@@ -105,3 +109,8 @@ class Part(nn.Module):
     def penalty(self) -> Tensor | None:
         """A scalar to add to the loss (an orthogonality term, say), or None."""
         return None
+
+
+def in_order(parts: Iterable[Part]) -> list[Part]:
+    """Parts as they stand on one another at a site, the lowest first."""
+    return sorted(parts, key=lambda part: not part.replaces_module)
