@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -81,7 +82,7 @@ class Lesson:
         """The number of training rows."""
         return sum(len(data.examples) for data in self.train)
 
-    @property
+    @cached_property
     def learner(self) -> Learner:
         """The same, as the training loop takes it."""
         return Learner(
