@@ -70,10 +70,9 @@ def save_checkpoint(
         save_file(_flat(best), aside / "best.safetensors")
         torch.save(dict(running), aside / "running.pt")
         (aside / "state.json").write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
-    found = checkpoints(folder)
-    own = [other for other in found if other.name <= path.name]
-    unfinished = folder.glob(f".step-*{PARTIAL}")
-    for old in (*found[len(own) :], *own[:-keep], *unfinished):
+    kept = [other for other in checkpoints(folder) if other.name <= path.name][-keep:]
+    # Without `state.json` there are those in whose removal a run was killed.
+    for old in {*folder.glob("step-????????"), *folder.glob(f".step-*{PARTIAL}")}.difference(kept):
         shutil.rmtree(old, ignore_errors=True)
     return path
 

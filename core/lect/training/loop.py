@@ -16,7 +16,7 @@ from lect.data.examples import Example
 from lect.errors import RecipeError, UserError, nearest
 from lect.training.checkpoint import Checkpoint, State, save_checkpoint
 from lect.training.joint import JointLosses
-from lect.training.objective import Loss
+from lect.training.objective import Loss, share_of_batch
 from lect.training.optimise import clip_gradients, make_accelerator, make_optimiser
 from lect.training.order import Indices, StepRows, dealt
 from lect.training.randomness import random_state, seed_all, set_random_state
@@ -140,10 +140,11 @@ class _Fit:
         seen = [sum(len(indices) for indices in column) for column in zip(*rows.passes, strict=True)]
         figures: list[dict[str, float]] = [{} for _ in task.learners]
         processes = task.processes
+        shares = dealt(rows.passes, processes.index, processes.count)
         pieces = sum(
-            self._pass(indices, seen, figures)
-            for indices in dealt(rows.passes, processes.index, processes.count)
-            if any(indices)
+            self._pass(indices, own, seen, figures)
+            for indices, own in zip(rows.passes, shares, strict=True)
+            if any(own)
         )
         figures, pieces = self._agree(figures, pieces)
         for learner, own in zip(task.learners, figures, strict=True):
@@ -196,32 +197,39 @@ class _Fit:
 
         return self._task.processes.from_main(compute)
 
-    def _pass(self, rows: Sequence[Indices], seen: Sequence[int], figures: Sequence[dict[str, float]]) -> int:
+    def _pass(
+        self,
+        rows: Sequence[Indices],
+        own: Sequence[Indices],
+        seen: Sequence[int],
+        figures: Sequence[dict[str, float]],
+    ) -> int:
         """Add one pass's gradients and figures; returns its pieces.
 
         The total is the sum of the learners' losses, each the mean over its own rows in the step: as if it was alone.
 
         Args:
             rows: for each learner, its rows in the pass.
+            own: for each learner, which of these are this process's: places in `rows`.
             seen: for each learner, the number of its rows in the step.
         """
         learners, device = self._task.learners, self._accelerator.device
         batches = [
-            learner.objective.batch([learner.train[index] for index in indices], device) if indices else None
-            for learner, indices in zip(learners, rows, strict=True)
+            share_of_batch(learner.objective, [learner.train[index] for index in indices], places, device)
+            for learner, indices, places in zip(learners, rows, own, strict=True)
         ]
         losses: list[Loss | None] = self._losses(batches)
         total: Tensor | None = None
-        for learner, loss, indices, count, own in zip(learners, losses, rows, seen, figures, strict=True):
+        for learner, loss, places, count, figure in zip(learners, losses, own, seen, figures, strict=True):
             if loss is None:
                 continue
             value = loss.total
             for penalty in (part.penalty() for part in learner.component.parts.values()):
                 value = value if penalty is None else value + penalty
-            share = len(indices) / count
+            share = len(places) / count
             total = value * share if total is None else total + value * share
-            for name, figure in {"loss": float(value.detach()), **loss.terms}.items():
-                own[name] = own.get(name, 0.0) + figure * share
+            for name, term in {"loss": float(value.detach()), **loss.terms}.items():
+                figure[name] = figure.get(name, 0.0) + term * share
         self._accelerator.backward(total)
         return sum(batch.rows.pieces for batch in batches if batch is not None)
 

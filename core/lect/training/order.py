@@ -71,20 +71,18 @@ def cut_by_budget(order: Sequence[int], lengths: Sequence[int], tokens: int) -> 
 
 
 def dealt(passes: Sequence[Sequence[Indices]], process: int, processes: int) -> list[list[Indices]]:
-    """What one of several processes takes of a step's passes: every so manieth row, counted over all learners.
+    """What one of several processes takes of a step's passes, as places in each learner's indices.
 
-    Each row is dealt exactly once. Rows of a pass are in the order of their length, so that all get as much.
+    Every so manieth row, counted on from learner to learner, so that single rows of many learners do not all fall to
+    the first process; each row exactly once. Rows of a pass are of like length, so that all get as much to do.
     """
-    if processes == 1:
-        return [list(indices) for indices in passes]
     taken: list[list[Indices]] = []
     for learners in passes:
-        # Counted on from learner to learner, so that single rows of many do not all fall to the first process.
-        first, mine = 0, list[Indices]()
+        first, own = 0, list[Indices]()
         for indices in learners:
-            mine.append(indices[(process - first) % processes :: processes])
+            own.append(range((process - first) % processes, len(indices), processes))
             first += len(indices)
-        taken.append(mine)
+        taken.append(own)
     return taken
 
 
