@@ -113,7 +113,7 @@ class Curve:
         self.steps, self.scores = [], []
 
     def stepped(self, step, metrics):
-        self.steps.append({name: value for name, value in metrics.items() if name != "seconds"})
+        self.steps.append({name: value for name, value in metrics.items() if name not in {"seconds", "memory"}})
 
     def evaluated(self, step, scores):
         self.scores.append(dict(scores))

@@ -150,11 +150,9 @@ def prepare_lessons(
     lessons = []
     for material, component, own, target, weight in zip(materials, components, beneath, targets, weights, strict=True):
         recipe, examples, stack = material.recipe, material.examples, (*own, component.key)
-        truncated = tuple(
-            examples[index].origin
-            for index, encoding in enumerate(encoder.pieces([example.text for example in examples], stack))
-            if encoding.overflowing
-        )
+        pairs = [example.text_pair or "" for example in examples]
+        kept = encoder.keep([example.text for example in examples], stack, pairs if any(pairs) else None)
+        truncated = tuple(examples[index].origin for index in kept.truncated())
         head_spec = host.spec("head", recipe.head.kind) if recipe.head else None
         context = ObjectiveContext(
             model=model,

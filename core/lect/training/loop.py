@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
+from lect.device import memory_used
 from lect.errors import RecipeError, UserError, nearest
 from lect.training.checkpoint import Checkpoint, State, save_checkpoint
 from lect.training.joint import JointLosses
@@ -100,7 +101,7 @@ class _Fit:
             metrics = self._step(rows, started)
             step = self._state.step
             if processes.is_main:
-                self._observer.stepped(step, metrics)
+                self._observer.stepped(step, {**metrics, **memory_used()})
             if validates and self._is_evaluation(step, rows.ends_epoch):
                 ended = self._validate(step)
             self._state = replace(self._state, seconds=time.perf_counter() - started)
