@@ -63,13 +63,18 @@ def launch_training(launch: Launch, command: Sequence[str]) -> int:
     # One line of our own says what went wrong.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     logging.getLogger("torch.distributed.run").setLevel(logging.CRITICAL)
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+    # By itself it would kill them half a minute after Ctrl-C.
+    parsed.signals_to_handle = "SIGTERM,SIGHUP,SIGQUIT"
     try:
         with _passing_on_interrupts():
             launch_command(parsed)
     except ChildFailedError as error:
         return _code(error)
+    except SignalException as ended:
+        return 128 + int(ended.sigval)
     return 0
 
 
@@ -129,9 +134,6 @@ def _code(error: Any) -> int:
 def _passing_on_interrupts() -> Iterator[None]:
     """Ctrl-C goes to the processes, which stop after their step; the launcher ends when they have."""
     import psutil
-
-    # The launcher would kill them half a minute later.
-    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM,SIGHUP,SIGQUIT"
 
     def pass_on(number: int, _frame: object) -> None:
         for child in psutil.Process().children():

@@ -48,9 +48,12 @@ class Trackers:
 
         for name in self._names:
             kind = LOGGER_TYPE_TO_CLASS[name]
-            title = f"{self._run.role}-{self._run.name}"
-            # Some name a project, others a run, all in the first place.
-            tracker = kind(title, self._folder) if kind.requires_logging_directory else kind(title)
+            # Those without a folder group their runs by a project.
+            folder = self._folder.absolute()
+            if kind.requires_logging_directory:
+                tracker = kind(folder.name, folder.parent)
+            else:
+                tracker = kind(f"{self._run.role}-{self._run.name}")
             tracker.start()
             tracker.store_init_configuration(_flat(self._run.recipe))
             self._open.append(tracker)
