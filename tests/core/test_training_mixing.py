@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lect.training.mixing import draw_counts, mixed_steps, probabilities
+from lect.training.mixing import budget_steps, draw_counts, mixed_steps, probabilities
 from lect.training.order import single_steps
 
 SIZES = st.lists(st.integers(1, 60), min_size=2, max_size=5)
@@ -104,3 +104,52 @@ def test_a_single_learner_sees_every_row_once_an_epoch_and_short_passes_at_its_e
     for first in (0, 2):
         rows = [row for step in steps[first : first + 2] for passed in step.passes for row in passed[0]]
         assert sorted(rows) == list(range(10))
+
+
+@given(
+    lengths=st.lists(st.lists(st.integers(0, 60), min_size=1, max_size=40), min_size=1, max_size=4),
+    tokens=st.integers(1, 200),
+    accumulation=st.integers(1, 3),
+    seed=st.integers(0, 5),
+)
+def test_passes_keep_to_their_budget_and_an_epoch_has_as_many_rows_as_there_are(lengths, tokens, accumulation, seed):
+    shares = probabilities([len(own) for own in lengths], [1.0] * len(lengths), 2.0)
+    arguments = (lengths, shares, tokens, accumulation, seed)
+    epochs, steps, seen = 0, [], [[] for _ in lengths]
+    rows = 0
+    for step in budget_steps(*arguments):
+        steps.append(step)
+        assert 1 <= len(step.passes) <= accumulation
+        for columns in step.passes:
+            found = [lengths[learner][row] for learner, own in enumerate(columns) for row in own]
+            rows += len(found)
+            assert len(found) == 1 or max(found) * len(found) <= tokens
+            for learner, own in enumerate(columns):
+                seen[learner] += own
+        if step.ends_epoch:
+            assert rows == sum(map(len, lengths))
+            epochs, rows = epochs + 1, 0
+            if epochs == 2:
+                break
+    if len(lengths) == 1:
+        assert sorted(seen[0]) == sorted([*range(len(lengths[0]))] * 2)
+    # Every process derives the same order.
+    assert list(itertools.islice(budget_steps(*arguments), len(steps))) == steps
+
+
+def test_rows_of_like_length_share_a_budget_and_the_order_is_the_seeds():
+    lengths = [[1 + row % 100 for row in range(2000)]]
+    orders = []
+    for seed in (0, 0, 1):
+        steps, filled = [], []
+        for step in budget_steps(lengths, [1.0], 1000, 1, seed):
+            rows = [lengths[0][row] for row in step.passes[0][0]]
+            filled.append(sum(rows) / (max(rows) * len(rows)))
+            steps.append(step.passes)
+            if step.ends_epoch:
+                break
+        # Next to no padding, and hardly a pass that is not full.
+        assert sum(filled) / len(filled) > 0.95
+        assert len(steps) < 1.15 * sum(lengths[0]) / 1000
+        orders.append(steps)
+    assert orders[0] == orders[1] != orders[2]

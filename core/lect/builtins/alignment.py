@@ -47,7 +47,11 @@ class AlignmentObjective:
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
         """The rows, encoded, with the vectors of their translations."""
-        texts = [example.text for example in examples]
+        return self.batch_share(examples, range(len(examples)), device)
+
+    def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
+        """Some of the rows, told apart from the translations of all of them."""
+        texts = [examples[index].text for index in own]
         rows = self._context.encoder.encode(texts, [self._context.stack] * len(texts)).to(device)
         indices = torch.tensor([self._indices[example.translation or ""] for example in examples])
         if self._config.candidates == "all":
@@ -56,7 +60,8 @@ class AlignmentObjective:
             # Rows with the same translation are not told apart: both point at the first of them.
             distinct, answers = torch.unique(indices, return_inverse=True)
             candidates = self._directions[distinct]
-        vectors = self._targets[indices].to(device)
+        places = torch.tensor(list(own), dtype=torch.long)
+        vectors, answers = self._targets[indices[places]].to(device), answers[places]
         return Batch(rows, _Translations(vectors, answers.to(device), candidates.to(device)))
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:

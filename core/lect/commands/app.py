@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
         "demo": Entry("lect.commands.demo", "app", "Teach the backbone a language and see what it gains"),
         "train": Entry("lect.commands.train", "app", "Train a component as a recipe says"),
+        "launch": Entry("lect.commands.launch", "app", "Train in several processes, on one machine or more"),
         "eval": Entry("lect.commands.eval", "app", "Score a stack, with and without each of its components"),
         "predict": Entry("lect.commands.predict", "app", "Answer for texts with a stack"),
         "import": Entry("lect.commands.exchange", "import_app", "Make a component of an AdapterHub or PEFT folder"),
@@ -174,7 +175,7 @@ class LazyGroup(TyperGroup):
         try:
             code = run()
         except Exception as error:
-            code = _explain(error)
+            code = _explain(error) if _may_speak() else FAILURE
         sys.exit(code or 0)
 
 
@@ -239,6 +240,15 @@ def _plain(command: Any) -> None:
 
 
 _COMPLETION = frozenset({"install_completion", "show_completion"})
+
+
+def _may_speak() -> bool:
+    """Whether to tell an error: of processes that train together one speaks for all."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return True
+    from lect.training.processes import may_speak
+
+    return may_speak()
 
 
 def _explain(error: Exception) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -61,8 +62,9 @@ def print_json(value: Any) -> None:
 
 
 def warn(message: str) -> None:
-    """Print a warning, one line on standard error."""
-    _labelled("warning", "yellow", message)
+    """Print a warning, one line on standard error; of several processes that train together only the main one does."""
+    if os.environ.get("RANK", "0") == "0":
+        _labelled("warning", "yellow", message)
 
 
 def complain(message: str) -> None:

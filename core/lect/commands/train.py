@@ -37,6 +37,7 @@ def train(
     host = load_host(ctx)
     console = stderr_console()
     with console.status("Loading") as status:
+        from lect.training.processes import leave_processes
         from lect.training.run import describe_truncated, execute_run, prepare_run
         from lect.training.task import Interrupted
 
@@ -48,9 +49,14 @@ def train(
     try:
         trained = execute_run(run, console=console, resume=resume)
     except Interrupted as interruption:
+        if not run.processes.is_main:
+            raise typer.Exit(INTERRUPTED) from None
         again = f"lect train {recipe} " + "".join(f"--set {change} " for change in changes or ())
         console.print(f"Stopped at step {interruption.step} of {interruption.total}. Go on with: {again}--resume")
         raise typer.Exit(INTERRUPTED) from None
+    leave_processes()
+    if not run.processes.is_main:
+        return
     is_mixed = run.role == "mix"
     if as_json:
         summaries = [_summary(one) for one in trained]

@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from lect.composition.model import RoutedModel
+from lect.composition.pieces import ROWS_IN_MEMORY, StoredPieces, store_pieces
 from lect.composition.routes import Routes
+from lect.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,37 @@ class RowEncoder:
         self._backbone = model.backbone
         self.max_length = min(max_length or self._backbone.max_length, self._backbone.max_length)
         self._tokenizers: dict[str | None, Any] = {}
+        self._stored: dict[str | None, list[StoredPieces]] = {}
 
     def pieces(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> list[Any]:
-        """The `tokenizers.Encoding` of each text (or pair of texts), prefix and special pieces included."""
+        """The `tokenizers.Encoding` of each text (or pair of texts), prefix and special pieces included.
+
+        Of texts that were kept, as much of it as batches are made of (`StoredEncoding`).
+        """
+        for stored in self._stored.get(self._owner(stack), ()):
+            if (found := stored.find(texts, pairs)) is not None:
+                return list(found)
+        return self._cut(texts, stack, pairs)
+
+    def keep(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> StoredPieces:
+        """Cut texts into pieces once, so that `pieces` looks them up from then on.
+
+        Many are kept in the cache, for later runs too; where it cannot be written, in memory.
+        """
+        tokenizer = self._tokenizer(stack)
+        said = f"{tokenizer.to_str()}\n{self._backbone.prefix}"
+
+        def encode(texts: Sequence[str], pairs: Sequence[str] | None) -> list[Any]:
+            return self._cut(texts, stack, pairs)
+
+        try:
+            stored = store_pieces(texts, pairs, said, encode, ROWS_IN_MEMORY)
+        except UserError:
+            stored = store_pieces(texts, pairs, said, encode, len(texts) + 1)
+        self._stored.setdefault(self._owner(stack), []).append(stored)
+        return stored
+
+    def _cut(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None) -> list[Any]:
         tokenizer = self._tokenizer(stack)
         prefixed = [f"{self._backbone.prefix}{text}" for text in texts]
         inputs = prefixed if pairs is None else list(zip(prefixed, pairs, strict=True))
@@ -131,11 +161,15 @@ class RowEncoder:
     def _tells_texts_apart(self) -> bool:
         return int(getattr(self._backbone.model.config, "type_vocab_size", 0) or 0) > 1
 
+    def _owner(self, stack: tuple[str, ...]) -> str | None:
+        """Whose tokenizer cuts the stack's rows; None for the backbone's."""
+        components = self._model.components
+        return next((key for key in stack if components[key].tokenizer_json), None)
+
     def _tokenizer(self, stack: tuple[str, ...]) -> Any:
         from tokenizers import Tokenizer
 
-        components = self._model.components
-        owner = next((key for key in stack if components[key].tokenizer_json), None)
+        components, owner = self._model.components, self._owner(stack)
         if owner not in self._tokenizers:
             source = components[owner].tokenizer_json if owner else self._backbone.tokenizer.backend_tokenizer.to_str()
             tokenizer = Tokenizer.from_str(source)

@@ -24,6 +24,7 @@ from lect.specs import Pooling, Role
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Tracker = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 Names = Annotated[tuple[str, ...], BeforeValidator(tuple_of)]
 
 
@@ -164,7 +165,9 @@ class RunTable(Table):
 
     Args:
         epochs, steps: the run's length, in one of both; 10 epochs where neither is given.
-        batch_size: rows a forward pass.
+        batch_size: rows a forward pass, of all processes together; 16 where neither it nor `batch_tokens` is given.
+        batch_tokens: instead of `batch_size`: the most pieces a forward pass may have, padding counted, of all
+            processes together. Rows of like length come together, so that there are many short ones or few long ones.
         accumulation: forward passes an optimiser step.
         warmup: the share of the run in which the learning rate rises.
         clip: the largest norm of the gradient; 0 for no limit.
@@ -172,13 +175,19 @@ class RunTable(Table):
         max_length: longer texts are cut to so many pieces; None for as many as the backbone takes.
         patience: evaluations without gain after which the run ends; None to go on to the end.
         evaluate_every: ``epoch``, or a number of steps.
-        checkpoint_every: steps; None for a checkpoint only on Ctrl-C.
+        checkpoint_every: steps between two checkpoints; None for none by the number of steps.
+        checkpoint_minutes: minutes between two checkpoints; 0 for none by the clock. One is always written on Ctrl-C,
+            and where the system asks the run to end.
+        keep_checkpoints: how many of the newest checkpoints are kept.
+        log_every: steps between two lines of `metrics.jsonl`, and between two figures that trackers get.
+        trackers: where figures go as well, by Accelerate: ``tensorboard``, ``trackio``, ``wandb`` or ``mlflow``.
     """
 
     seed: int = Field(default=0, ge=0, lt=2**32)
     epochs: PositiveInt | None = None
     steps: PositiveInt | None = None
-    batch_size: PositiveInt = 16
+    batch_size: PositiveInt | None = None
+    batch_tokens: PositiveInt | None = None
     accumulation: PositiveInt = 1
     schedule: Literal["linear", "cosine", "constant", "one-cycle"] = "linear"
     warmup: Share = 0.1
@@ -188,14 +197,27 @@ class RunTable(Table):
     patience: PositiveInt | None = None
     evaluate_every: Literal["epoch"] | int = "epoch"
     checkpoint_every: PositiveInt | None = None
+    checkpoint_minutes: float = Field(default=10.0, ge=0, allow_inf_nan=False)
     keep_checkpoints: PositiveInt = 2
     log_every: PositiveInt = 10
+    trackers: Annotated[tuple[Tracker, ...], BeforeValidator(tuple_of)] = ()
 
     @model_validator(mode="before")
     @classmethod
     def _default_length(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("epochs") is None and values.get("steps") is None:
             return {**values, "epochs": 10}
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_batch_size(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            given = [name for name in ("batch_size", "batch_tokens") if values.get(name) is not None]
+            if len(given) == 2:
+                raise ValueError("batch_tokens cannot stand beside batch_size; leave one of them out")
+            if not given:
+                return {**values, "batch_size": 16}
         return values
 
     @field_validator("steps")

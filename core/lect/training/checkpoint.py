@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lect.errors import ComponentError, RecipeError
-from lect.files import folder_aside
+from lect.files import PARTIAL, folder_aside
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,28 @@ def save_checkpoint(
     state: State,
     tensors: Tensors,
     best: Tensors,
-    optimiser: Mapping[str, Any],
+    running: Mapping[str, Any],
     keep: int,
 ) -> Path:
-    """Write ``step-NNNNNNNN`` beside the earlier ones, whole or not at all, and drop all but the last `keep`."""
+    """Write ``step-NNNNNNNN`` beside the earlier ones, whole or not at all, and drop all but the last `keep`.
+
+    Checkpoints of later steps are of a run before this one, and go too; so does what a killed one left unfinished.
+
+    Args:
+        running: state of the optimiser, of the scaling of gradients, and of each process's random numbers.
+
+    Raises:
+        UserError: it cannot be written; those before are as they were.
+    """
     path = folder / f"step-{state.step:08d}"
     with folder_aside(path) as aside:
         save_file(_flat(tensors), aside / "weights.safetensors")
         save_file(_flat(best), aside / "best.safetensors")
-        torch.save({"optimiser": optimiser, "random": torch.get_rng_state()}, aside / "optimiser.pt")
+        torch.save(dict(running), aside / "running.pt")
         (aside / "state.json").write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
-    for old in checkpoints(folder)[:-keep]:
+    kept = [other for other in checkpoints(folder) if other.name <= path.name][-keep:]
+    # Without `state.json` there are those in whose removal a run was killed.
+    for old in {*folder.glob("step-????????"), *folder.glob(f".step-*{PARTIAL}")}.difference(kept):
         shutil.rmtree(old, ignore_errors=True)
     return path
 
@@ -77,8 +89,7 @@ class Checkpoint:
     state: State
     tensors: Tensors
     best: Tensors
-    optimiser: Mapping[str, Any]
-    random: Tensor
+    running: Mapping[str, Any]
 
 
 def load_checkpoint(folder: Path, recipe: str) -> Checkpoint | None:
@@ -92,15 +103,22 @@ def load_checkpoint(folder: Path, recipe: str) -> Checkpoint | None:
     for path in reversed(checkpoints(folder)):
         try:
             state = State(**json.loads((path / "state.json").read_text(encoding="utf-8")))
-            saved = torch.load(path / "optimiser.pt", weights_only=True)
             found = Checkpoint(
                 state,
                 _nested(load_file(path / "weights.safetensors")),
                 _nested(load_file(path / "best.safetensors")),
-                saved["optimiser"],
-                saved["random"],
+                _running(torch.load(path / "running.pt", weights_only=True)),
             )
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError, EOFError, SafetensorError) as error:
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            RuntimeError,
+            EOFError,
+            SafetensorError,
+            UnpicklingError,
+        ) as error:
             broken = (path, error)
             continue
         if state.recipe != recipe:
@@ -113,6 +131,12 @@ def load_checkpoint(folder: Path, recipe: str) -> Checkpoint | None:
     if broken is not None:
         raise ComponentError(f"the checkpoint cannot be read ({broken[1]})", where=str(broken[0]), fix="start anew")
     return None
+
+
+def _running(saved: dict[str, Any]) -> dict[str, Any]:
+    if saved.keys() != {"optimiser", "scaler", "random"}:
+        raise ValueError("it is of another version of lect")
+    return saved
 
 
 def _flat(tensors: Tensors) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -81,7 +82,7 @@ class Lesson:
         """The number of training rows."""
         return sum(len(data.examples) for data in self.train)
 
-    @property
+    @cached_property
     def learner(self) -> Learner:
         """The same, as the training loop takes it."""
         return Learner(
@@ -149,11 +150,9 @@ def prepare_lessons(
     lessons = []
     for material, component, own, target, weight in zip(materials, components, beneath, targets, weights, strict=True):
         recipe, examples, stack = material.recipe, material.examples, (*own, component.key)
-        truncated = tuple(
-            examples[index].origin
-            for index, encoding in enumerate(encoder.pieces([example.text for example in examples], stack))
-            if encoding.overflowing
-        )
+        pairs = [example.text_pair or "" for example in examples]
+        kept = encoder.keep([example.text for example in examples], stack, pairs if any(pairs) else None)
+        truncated = tuple(examples[index].origin for index in kept.truncated())
         head_spec = host.spec("head", recipe.head.kind) if recipe.head else None
         context = ObjectiveContext(
             model=model,

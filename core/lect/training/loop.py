@@ -6,21 +6,23 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
+from lect.composition.model import RoutedModel
+from lect.data.examples import Example
+from lect.device import memory_used
 from lect.errors import RecipeError, UserError, nearest
 from lect.training.checkpoint import Checkpoint, State, save_checkpoint
 from lect.training.joint import JointLosses
-from lect.training.mixing import mixed_steps, probabilities
-from lect.training.objective import Loss
+from lect.training.objective import Loss, share_of_batch
 from lect.training.optimise import clip_gradients, make_accelerator, make_optimiser
-from lect.training.order import Indices, StepRows, single_steps
+from lect.training.order import Indices, StepRows, dealt
+from lect.training.randomness import random_state, seed_all, set_random_state
 from lect.training.schedule import learning_rate_factor
-from lect.training.task import Interrupted, Learner, Result, Task, total_steps
+from lect.training.task import Interrupted, Learner, Result, Task, planned_steps, total_steps
 
 
 class Observer(Protocol):
@@ -47,10 +49,20 @@ def fit(task: Task, observer: Observer, resume: Checkpoint | None, stop: Callabl
     return _Fit(task, observer, stop).run(resume)
 
 
+Scoring = Callable[[RoutedModel, Sequence[Example]], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a process was asked while it took a step: to stop, or to keep what is learned so far."""
+
+    stop: bool = False
+    checkpoint: bool = False
+
+
 class _Fit:
     def __init__(self, task: Task, observer: Observer, stop: Callable[[], bool]) -> None:
         self._task, self._observer, self._stop = task, observer, stop
-        self._total = total_steps(sum(len(learner.train) for learner in task.learners), task.settings)
         self._accelerator = make_accelerator(task.precision)
         for parameter in task.model.parameters():
             parameter.requires_grad_(False)
@@ -58,18 +70,28 @@ class _Fit:
             for parameter in learner.parameters.values():
                 parameter.requires_grad_(True)
         module = JointLosses(task.model, task.encoder, [learner.objective for learner in task.learners])
-        self._losses, self._optimiser = self._accelerator.prepare(module, make_optimiser(task.learners))
+        # Not wrapped for several processes: `Processes` sums the gradients, and says why.
+        self._losses = self._accelerator.prepare_model(module, evaluation_mode=True)
+        self._optimiser = self._accelerator.prepare_optimizer(make_optimiser(task.learners))
+        self._trained = [tensor for learner in task.learners for tensor in learner.parameters.values()]
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
-        self._lengths = [learner.objective.lengths(learner.train) for learner in task.learners]
+        lengths = [learner.lengths for learner in task.learners]
+        self._plan = (lengths, [learner.weight for learner in task.learners], task.temperature, task.settings)
+        self._total = total_steps(*self._plan)
         self._state = State(0, task.identity)
         self._best: dict[str, dict[str, Tensor]] = {}
+        self._asked = _Asked()
 
     def run(self, resume: Checkpoint | None) -> tuple[Result, ...]:
         settings, validates = self._task.settings, any(learner.validation for learner in self._task.learners)
-        torch.manual_seed(settings.seed)
+        processes = self._task.processes
+        seed_all(settings.seed, processes.index)
         if resume is not None:
             self._restore(resume)
+        for learner in self._task.learners:
+            processes.share_tensors(learner.component.tensor_references())
         started = time.perf_counter() - self._state.seconds
+        self._saved_at = time.monotonic()
         self._task.model.train()
         # The frozen backbone stays free of dropout: its vectors are what the parts are trained on.
         self._task.model.encoder.eval()
@@ -78,17 +100,19 @@ class _Fit:
         for rows in self._remaining(self._state.step):
             metrics = self._step(rows, started)
             step = self._state.step
-            self._observer.stepped(step, metrics)
+            if processes.is_main:
+                self._observer.stepped(step, {**metrics, **memory_used()})
             if validates and self._is_evaluation(step, rows.ends_epoch):
                 ended = self._validate(step)
             self._state = replace(self._state, seconds=time.perf_counter() - started)
             every = settings.checkpoint_every
-            if every and step % every == 0 and step < self._total and not ended:
+            due = self._asked.checkpoint or bool(every and step % every == 0)
+            if due and step < self._total and not ended:
                 self._checkpoint()
                 saved = step
             if ended:
                 break
-            if step < self._total and self._stop():
+            if step < self._total and self._asked.stop:
                 if saved != step:
                     self._checkpoint()
                 raise Interrupted(step, self._total)
@@ -102,21 +126,13 @@ class _Fit:
     def _result(self, learner: Learner, seconds: float) -> Result:
         without: Mapping[str, float] = {}
         if learner.validation:
-            with self._accelerator.autocast():
-                without = dict(learner.objective.scores_without(self._task.model, learner.validation))
+            without = self._on_main(learner.objective.scores_without, learner)
         state, key = self._state, learner.key
         return Result(state.step, seconds, state.rows.get(key, 0), state.scores.get(key, {}), without)
 
     def _remaining(self, taken: int) -> Iterator[StepRows]:
         """The steps still to take."""
-        task, settings = self._task, self._task.settings
-        if len(task.learners) == 1:
-            steps = single_steps(self._lengths[0], settings.batch_size, settings.accumulation, settings.seed)
-        else:
-            sizes, weights = map(len, self._lengths), [learner.weight for learner in task.learners]
-            shares = probabilities(list(sizes), weights, task.temperature)
-            steps = mixed_steps(self._lengths, shares, settings.batch_size, settings.accumulation, settings.seed)
-        return itertools.islice(steps, taken, self._total)
+        return itertools.islice(planned_steps(*self._plan), taken, self._total)
 
     def _step(self, rows: StepRows, started: float) -> dict[str, float]:
         task, settings, step = self._task, self._task.settings, self._state.step
@@ -124,7 +140,14 @@ class _Fit:
             group["lr"] = rate * learning_rate_factor(step, self._total, settings.schedule, settings.warmup)
         seen = [sum(len(indices) for indices in column) for column in zip(*rows.passes, strict=True)]
         figures: list[dict[str, float]] = [{} for _ in task.learners]
-        pieces = sum(self._pass(indices, seen, figures) for indices in rows.passes)
+        processes = task.processes
+        shares = dealt(rows.passes, processes.index, processes.count)
+        pieces = sum(
+            self._pass(indices, own, seen, figures)
+            for indices, own in zip(rows.passes, shares, strict=True)
+            if any(own)
+        )
+        figures, pieces = self._agree(figures, pieces)
         for learner, own in zip(task.learners, figures, strict=True):
             if not math.isfinite(own.get("loss", 0.0)):
                 whose = f" of {learner.key}" if len(task.learners) > 1 else ""
@@ -149,32 +172,65 @@ class _Fit:
         rate = self._optimiser.param_groups[0]["lr"]
         return {**self._named(figures), "learning_rate": rate, "pieces": float(pieces), "seconds": seconds}
 
-    def _pass(self, rows: Sequence[Indices], seen: Sequence[int], figures: Sequence[dict[str, float]]) -> int:
+    def _agree(self, figures: list[dict[str, float]], pieces: int) -> tuple[list[dict[str, float]], int]:
+        """Sum gradients and figures over the processes, and hear what any of them was asked."""
+        minutes, main = self._task.settings.checkpoint_minutes, self._task.processes.is_main
+        asked = _Asked(self._stop(), main and bool(minutes) and time.monotonic() - self._saved_at >= 60 * minutes)
+        present = [index for index, tensor in enumerate(self._trained) if tensor.grad is not None]
+        heard = self._task.processes.gather((figures, pieces, asked, present))
+        self._asked = _Asked(any(one.stop for *_, one, _ in heard), any(one.checkpoint for *_, one, _ in heard))
+        self._task.processes.sum_gradients(self._trained, [own for *_, own in heard])
+        if len(heard) == 1:
+            return figures, pieces
+        summed: list[dict[str, float]] = [{} for _ in figures]
+        for others, *_ in heard:
+            for total, own in zip(summed, others, strict=True):
+                for name, figure in own.items():
+                    total[name] = total.get(name, 0.0) + figure
+        return summed, sum(count for _, count, *_ in heard)
+
+    def _on_main(self, score: Scoring, learner: Learner) -> dict[str, float]:
+        """Scores of held-out rows, computed by the main process for all."""
+
+        def compute() -> dict[str, float]:
+            with self._accelerator.autocast():
+                return dict(score(self._task.model, learner.validation))
+
+        return self._task.processes.from_main(compute)
+
+    def _pass(
+        self,
+        rows: Sequence[Indices],
+        own: Sequence[Indices],
+        seen: Sequence[int],
+        figures: Sequence[dict[str, float]],
+    ) -> int:
         """Add one pass's gradients and figures; returns its pieces.
 
         The total is the sum of the learners' losses, each the mean over its own rows in the step: as if it was alone.
 
         Args:
             rows: for each learner, its rows in the pass.
+            own: for each learner, which of these are this process's: places in `rows`.
             seen: for each learner, the number of its rows in the step.
         """
         learners, device = self._task.learners, self._accelerator.device
         batches = [
-            learner.objective.batch([learner.train[index] for index in indices], device) if indices else None
-            for learner, indices in zip(learners, rows, strict=True)
+            share_of_batch(learner.objective, [learner.train[index] for index in indices], places, device)
+            for learner, indices, places in zip(learners, rows, own, strict=True)
         ]
         losses: list[Loss | None] = self._losses(batches)
         total: Tensor | None = None
-        for learner, loss, indices, count, own in zip(learners, losses, rows, seen, figures, strict=True):
+        for learner, loss, places, count, figure in zip(learners, losses, own, seen, figures, strict=True):
             if loss is None:
                 continue
             value = loss.total
             for penalty in (part.penalty() for part in learner.component.parts.values()):
                 value = value if penalty is None else value + penalty
-            share = len(indices) / count
+            share = len(places) / count
             total = value * share if total is None else total + value * share
-            for name, figure in {"loss": float(value.detach()), **loss.terms}.items():
-                own[name] = own.get(name, 0.0) + figure * share
+            for name, term in {"loss": float(value.detach()), **loss.terms}.items():
+                figure[name] = figure.get(name, 0.0) + term * share
         self._accelerator.backward(total)
         return sum(batch.rows.pieces for batch in batches if batch is not None)
 
@@ -195,19 +251,17 @@ class _Fit:
         """Score the validation rows; whether the run should end early: no learner gains any more."""
         task = self._task
         validated = [learner for learner in task.learners if learner.validation]
-        with self._accelerator.autocast():
-            scores = [dict(learner.objective.scores(task.model, learner.validation)) for learner in validated]
+        scores = [self._on_main(learner.objective.scores, learner) for learner in validated]
         task.model.train()
         task.model.encoder.eval()
         several = len(task.learners) > 1
-        self._observer.evaluated(
-            step,
-            {
-                f"{learner.key}/{name}" if several else name: score
-                for learner, own in zip(validated, scores, strict=True)
-                for name, score in own.items()
-            },
-        )
+        named = {
+            f"{learner.key}/{name}" if several else name: score
+            for learner, own in zip(validated, scores, strict=True)
+            for name, score in own.items()
+        }
+        if task.processes.is_main:
+            self._observer.evaluated(step, named)
         for learner, own in zip(validated, scores, strict=True):
             self._keep_best(learner, own)
         patience = task.settings.patience
@@ -229,20 +283,36 @@ class _Fit:
 
     def _checkpoint(self) -> None:
         task = self._task
-        save_checkpoint(
-            task.checkpoints,
-            self._state,
-            {learner.key: learner.component.tensors() for learner in task.learners},
-            self._best,
-            self._optimiser.state_dict(),
-            task.settings.keep_checkpoints,
-        )
+        random = task.processes.gather(random_state())
+        if task.processes.is_main:
+            save_checkpoint(
+                task.checkpoints,
+                self._state,
+                {learner.key: learner.component.tensors() for learner in task.learners},
+                self._best,
+                {"optimiser": self._optimiser.state_dict(), "scaler": self._scaler_state(), "random": random},
+                task.settings.keep_checkpoints,
+            )
+        # A process that went on alone could be at its end, and end all, while this is still being written.
+        task.processes.gather(None)
+        self._saved_at = time.monotonic()
+
+    def _scaler_state(self) -> dict[str, Any]:
+        scaler = self._accelerator.scaler
+        return {} if scaler is None else dict(scaler.state_dict())
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         for learner in self._task.learners:
             learner.component.load_tensors(checkpoint.tensors[learner.key])
-        self._optimiser.load_state_dict(checkpoint.optimiser)
-        torch.set_rng_state(checkpoint.random)
+        self._optimiser.load_state_dict(checkpoint.running["optimiser"])
+        if self._accelerator.scaler is not None and checkpoint.running["scaler"]:
+            self._accelerator.scaler.load_state_dict(checkpoint.running["scaler"])
+        processes, random = self._task.processes, checkpoint.running["random"]
+        if len(random) == processes.count:
+            set_random_state(random[processes.index])
+        else:
+            # As many processes as before are the same run to the bit; with others it goes on with other noise.
+            seed_all(self._task.settings.seed + checkpoint.state.step, processes.index)
         self._state = checkpoint.state
         self._best = {key: dict(tensors) for key, tensors in checkpoint.best.items()}
 

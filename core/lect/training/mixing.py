@@ -15,7 +15,7 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, count, pairwise
 
-from lect.training.order import SORTED_TOGETHER, StepRows, steps_an_epoch
+from lect.training.order import SORTED_TOGETHER, StepRows, cut_by_budget, steps_an_epoch
 
 
 def probabilities(sizes: Sequence[int], weights: Sequence[float], temperature: float) -> list[float]:
@@ -48,6 +48,49 @@ def mixed_steps(
     passes = _passes(lengths, shares, batch_size, seed)
     for step in count(1):
         yield StepRows([next(passes) for _ in range(accumulation)], step % an_epoch == 0)
+
+
+def budget_steps(
+    lengths: Sequence[Sequence[int]], shares: Sequence[float], batch_tokens: int, accumulation: int, seed: int
+) -> Iterator[StepRows]:
+    """The steps of a run whose passes have at most so many pieces, padding counted, without end.
+
+    As `mixed_steps` otherwise, also for a single learner: an epoch is as many rows as all learners have together. How
+    many steps it takes depends on which rows fall together, so that one epoch may have a step more than another.
+
+    Args:
+        lengths: for each learner, the length of each of its rows.
+        shares: for each learner, how likely a row is its own.
+    """
+    walks = [_epochs(len(own), f"{seed}/{learner}") for learner, own in enumerate(lengths)]
+    ahead: list[list[int]] = [[] for _ in lengths]
+    rows_an_epoch = sum(map(len, lengths))
+    mean = max(1.0, sum(share * sum(own) / len(own) for own, share in zip(lengths, shares, strict=True)))
+    stretch = max(1, round(SORTED_TOGETHER * batch_tokens / mean))
+    for epoch in count():
+        generator = random.Random(f"{seed}/budget/{epoch}")
+        passes: list[list[list[int]]] = []
+        for first in range(0, rows_an_epoch, stretch):
+            drawn = draw_counts(shares, min(stretch, rows_an_epoch - first), generator)
+            rows: list[tuple[int, int]] = []
+            for learner, number in enumerate(drawn):
+                while number:
+                    if not ahead[learner]:
+                        ahead[learner] = next(walks[learner])
+                    taken, ahead[learner] = ahead[learner][:number], ahead[learner][number:]
+                    rows += [(learner, row) for row in taken]
+                    number -= len(taken)
+            own_lengths = [lengths[learner][row] for learner, row in rows]
+            order = sorted(range(len(rows)), key=own_lengths.__getitem__)
+            for batch in cut_by_budget(order, own_lengths, batch_tokens):
+                columns: list[list[int]] = [[] for _ in lengths]
+                for place in batch:
+                    learner, row = rows[place]
+                    columns[learner].append(row)
+                passes.append(columns)
+        generator.shuffle(passes)
+        for first in range(0, len(passes), accumulation):
+            yield StepRows(passes[first : first + accumulation], first + accumulation >= len(passes))
 
 
 def draw_counts(shares: Sequence[float], batch_size: int, generator: random.Random) -> list[int]:

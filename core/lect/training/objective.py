@@ -61,6 +61,10 @@ class Loss:
 class Objective(Protocol):
     """Gives a loss for a batch; knows nothing of steps, devices or precision.
 
+    An objective in which the rows of a batch are compared with each other may have a method beside these, for when
+    several processes share a batch: ``batch_share(examples, own, device)`` gives the batch of those of the examples
+    whose indices are `own`, compared with all of them. Without it a process compares its own rows alone.
+
     Attributes:
         main_score: the name among `scores` that early stopping looks at, greater being better.
     """
@@ -91,3 +95,20 @@ class Objective(Protocol):
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
         """The same scores of the stack less what is trained; empty where nothing could be answered then."""
         ...
+
+
+def share_of_batch(
+    objective: Objective, examples: Sequence[Example], own: Sequence[int], device: torch.device
+) -> Batch | None:
+    """The batch of some of the examples, where a process has only these; None where it has none.
+
+    Args:
+        own: indices into the examples.
+    """
+    if not own:
+        return None
+    share = getattr(objective, "batch_share", None)
+    if share is None or len(own) == len(examples):
+        return objective.batch([examples[index] for index in own], device)
+    batch: Batch = share(examples, own, device)
+    return batch

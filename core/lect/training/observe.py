@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
+from lect.files import write_aside
 from lect.specs import RunInfo
 from lect.training.loop import Observer
 
@@ -22,7 +23,7 @@ _RATE_OVER_STEPS = 20
 
 
 class ProgressLine:
-    """One line: share done, loss, pieces a second, remaining time; silent where the output is no terminal."""
+    """One line: share done, loss, pieces a second, memory, remaining time; silent where the output is no terminal."""
 
     def __init__(self, console: Console, name: str, total: int, done: int = 0) -> None:
         self._progress = Progress(
@@ -53,7 +54,9 @@ class ProgressLine:
         seconds = self._recent[-1][0] - self._recent[0][0]
         pieces = sum(count for _, count in list(self._recent)[1:])
         rate = f" {pieces / seconds:,.0f} pieces/s" if seconds > 0 else ""
-        self._progress.update(self._task, completed=step, figures=f"loss {metrics['loss']:.3f}{self._score}{rate}")
+        memory = "".join(f" {metrics[name]:.1f} GB" for name in ("memory", "gpu_memory") if name in metrics)
+        figures = f"loss {metrics['loss']:.3f}{self._score}{rate}{memory}"
+        self._progress.update(self._task, completed=step, figures=figures)
 
     def evaluated(self, step: int, scores: Mapping[str, float]) -> None:
         """Show the first score from now on, where one component learns."""
@@ -71,9 +74,9 @@ class MetricsFile:
         if resumed_at is not None and path.is_file():
             lines = path.read_text(encoding="utf-8").splitlines()
             kept = [line for line in lines if _step_of(line) <= resumed_at]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: TextIO = path.open("w", encoding="utf-8")
-        self._file.writelines(f"{line}\n" for line in kept)
+        # Whole or not at all: a run may be killed while it goes on, too.
+        write_aside(path, "".join(f"{line}\n" for line in kept))
+        self._file: TextIO = path.open("a", encoding="utf-8")
 
     def __enter__(self) -> MetricsFile:
         return self

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,15 @@ from lect.recipes.load import mixed_recipe_text, recipe_text
 from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import Recipe
 from lect.specs import Outcome, Progress, RunInfo
-from lect.training.checkpoint import checkpoints, load_checkpoint
+from lect.training.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from lect.training.interrupt import stop_on_interrupt
 from lect.training.lesson import Lesson, prepare_lessons, read_material
-from lect.training.loop import fit
+from lect.training.loop import Observer, fit
 from lect.training.observe import MetricsFile, Notifier, Observers, ProgressLine
 from lect.training.precision import choose_precision
+from lect.training.processes import Processes, join_processes
 from lect.training.task import Interrupted, Result, Task, total_steps
+from lect.training.trackers import Trackers, check_trackers
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -47,6 +50,7 @@ class Run:
         lessons: what each of its components learns from; a single one, but for mixed recipes.
         temperature: how evenly rows of several components are drawn.
         folder: checkpoints, `metrics.jsonl` and the recipe lie here.
+        processes: those that train together; each has made the same of the recipe.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Run:
     temperature: float
     folder: Path
     library: Library
+    processes: Processes = field(default_factory=Processes)
 
     @property
     def rows(self) -> int:
@@ -80,7 +85,12 @@ class Run:
             role=self.role,
             backbone=self.backbone.name,
             folder=self.folder,
-            total_steps=total_steps(self.rows, self.recipe.training),
+            total_steps=total_steps(
+                [lesson.learner.lengths for lesson in self.lessons],
+                [lesson.weight for lesson in self.lessons],
+                self.temperature,
+                self.recipe.training,
+            ),
             recipe=self.recipe.model_dump(mode="json"),
         )
 
@@ -124,6 +134,7 @@ def prepare_run(
     Raises:
         UserError: whatever in recipe, data, stack or backbone is wrong; nothing is written.
     """
+    processes = join_processes()
     if isinstance(recipe, MixedRecipe):
         recipes, weights = recipe.recipes, [entry.weight for entry in recipe.train.mix]
         name, role, temperature = recipe.stem, "mix", recipe.train.temperature
@@ -148,7 +159,9 @@ def prepare_run(
     encoder = RowEncoder(model, recipe.training.max_length)
     lessons = prepare_lessons(materials, weights, model, encoder, host, default_device(), seed)
     folder = Path(recipe.output.folder or runs / f"{role}-{name}")
-    return Run(name, role, recipe, text, host, backbone, model, encoder, lessons, temperature, folder, library)
+    return Run(
+        name, role, recipe, text, host, backbone, model, encoder, lessons, temperature, folder, library, processes
+    )
 
 
 def execute_run(run: Run, *, console: Console, resume: bool = False, name: str | None = None) -> tuple[Trained, ...]:
@@ -163,16 +176,13 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         Interrupted: stopped by Ctrl-C; a checkpoint is there to go on from.
         RecipeError: there is nothing to resume, or it belongs to another recipe.
     """
-    settings = run.recipe.training
+    settings, processes = run.recipe.training, run.processes
     precision = choose_precision(settings.precision, next(run.model.parameters()).device)
     kept = run.folder / "checkpoints"
     checkpoint = load_checkpoint(kept, run.identity) if resume else None
     if resume and checkpoint is None:
         raise RecipeError("there is no checkpoint to resume", where=str(kept), fix="leave out --resume")
-    if not resume and checkpoints(kept):
-        console.print(f"Starting anew; checkpoints of an earlier run lie in {kept} until this one writes its own.")
-    run.folder.mkdir(parents=True, exist_ok=True)
-    write_aside(run.folder / "recipe.toml", run.text)
+    info = run.info
     task = Task(
         model=run.model,
         encoder=run.encoder,
@@ -182,22 +192,24 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         checkpoints=kept,
         identity=run.identity,
         temperature=run.temperature,
+        processes=processes,
     )
-    info = run.info
-    title = run.lessons[0].component.key if len(run.lessons) == 1 else f"{len(run.lessons)} components"
     started = time.perf_counter()
     done = checkpoint.state.step if checkpoint else 0
     outcome = Outcome("failed", done, 0.0)
-    run.host.notify("lect_training_started", run=info)
+    if processes.is_main:
+        check_trackers(settings.trackers)
+        if not resume and checkpoints(kept):
+            console.print(f"Starting anew; checkpoints of an earlier run lie in {kept} until this one writes its own.")
+        run.folder.mkdir(parents=True, exist_ok=True)
+        write_aside(run.folder / "recipe.toml", run.text)
+        run.host.notify("lect_training_started", run=info)
     try:
-        with (
-            ProgressLine(console, name or title, info.total_steps, done) as line,
-            MetricsFile(run.folder / "metrics.jsonl", settings.log_every, done if checkpoint else None) as metrics,
-            stop_on_interrupt(console) as stop,
-        ):
-            observers = Observers([line, metrics, Notifier(run.host, info)])
-            results = fit(task, observers, checkpoint, stop)
-        folders = _write(run, results, precision.name)
+        with ExitStack() as watching:
+            observers = _observers(run, info, console, name, checkpoint, watching) if processes.is_main else ()
+            stop = watching.enter_context(stop_on_interrupt(console))
+            results = fit(task, Observers(observers), checkpoint, stop)
+        folders = processes.from_main(lambda: _write(run, results, precision.name))
         outcome = Outcome("finished", results[0].steps, results[0].seconds, components=folders)
     except Interrupted as interruption:
         outcome = Outcome("interrupted", interruption.step, time.perf_counter() - started, error=interruption)
@@ -206,7 +218,8 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         outcome = Outcome("failed", outcome.steps, time.perf_counter() - started, error=error)
         raise
     finally:
-        run.host.notify("lect_training_finished", run=info, outcome=outcome)
+        if processes.is_main:
+            run.host.notify("lect_training_finished", run=info, outcome=outcome)
         # The backbone may be shared with the next run.
         run.model.detach_all()
     told = f"{precision.name}: {precision.reason}"
@@ -214,6 +227,21 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         Trained(lesson.component.key, folder, result, _size(lesson.component), told)
         for lesson, folder, result in zip(run.lessons, folders, results, strict=True)
     )
+
+
+def _observers(
+    run: Run, info: RunInfo, console: Console, name: str | None, checkpoint: Checkpoint | None, watching: ExitStack
+) -> tuple[Observer, ...]:
+    """Whatever is told of the run, to be closed with it."""
+    settings, done = run.recipe.training, checkpoint.state.step if checkpoint else None
+    title = run.lessons[0].component.key if len(run.lessons) == 1 else f"{len(run.lessons)} components"
+    observers: list[Observer] = [
+        watching.enter_context(ProgressLine(console, name or title, info.total_steps, done or 0)),
+        watching.enter_context(MetricsFile(run.folder / "metrics.jsonl", settings.log_every, done)),
+    ]
+    if settings.trackers:
+        observers.append(watching.enter_context(Trackers(settings.trackers, info, run.folder, settings.log_every)))
+    return (*observers, Notifier(run.host, info))
 
 
 def _write(run: Run, results: Sequence[Result], precision: str) -> tuple[Path, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +15,11 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.errors import LectError
+from lect.training.mixing import budget_steps, mixed_steps, probabilities
 from lect.training.objective import Objective
-from lect.training.order import steps_an_epoch
+from lect.training.order import StepRows, count_steps, single_steps, steps_an_epoch
 from lect.training.precision import Precision
+from lect.training.processes import Processes
 
 if TYPE_CHECKING:
     from lect.recipes.schema import LearningTable, RunTable
@@ -44,6 +46,11 @@ class Learner:
         return self.component.key
 
     @cached_property
+    def lengths(self) -> list[int]:
+        """The pieces of each training row."""
+        return self.objective.lengths(self.train)
+
+    @cached_property
     def parameters(self) -> dict[str, nn.Parameter]:
         """What is optimised, by its name in the component."""
         tensors = self.component.tensor_references()
@@ -59,6 +66,7 @@ class Task:
         temperature: how evenly rows of several learners are drawn (`lect.training.mixing`).
         checkpoints: the folder where checkpoints are kept.
         identity: hash of recipe and data, so that only the same run goes on from a checkpoint.
+        processes: those that train together, each with a task like this.
     """
 
     model: RoutedModel
@@ -69,6 +77,7 @@ class Task:
     checkpoints: Path
     identity: str
     temperature: float = 1.0
+    processes: Processes = field(default_factory=Processes)
 
 
 @dataclass(frozen=True)
@@ -102,8 +111,33 @@ class Interrupted(LectError):  # noqa: N818 - a stop on request is not an error
         super().__init__(f"stopped at step {step} of {total}")
 
 
-def total_steps(rows: int, settings: RunTable) -> int:
-    """The optimiser steps that a run takes, on so many rows of all its learners."""
+def planned_steps(
+    lengths: Sequence[Sequence[int]], weights: Sequence[float], temperature: float, settings: RunTable
+) -> Iterator[StepRows]:
+    """The steps of a run, without end; they depend on nothing but the arguments.
+
+    Args:
+        lengths: for each learner, the length of each of its rows.
+        weights: how much more often a learner's rows are drawn than by their number.
+    """
+    sizes, seed = [len(own) for own in lengths], settings.seed
+    if settings.batch_tokens is not None:
+        shares = probabilities(sizes, weights, temperature)
+        return budget_steps(lengths, shares, settings.batch_tokens, settings.accumulation, seed)
+    assert settings.batch_size is not None
+    if len(lengths) == 1:
+        return single_steps(lengths[0], settings.batch_size, settings.accumulation, seed)
+    shares = probabilities(sizes, weights, temperature)
+    return mixed_steps(lengths, shares, settings.batch_size, settings.accumulation, seed)
+
+
+def total_steps(
+    lengths: Sequence[Sequence[int]], weights: Sequence[float], temperature: float, settings: RunTable
+) -> int:
+    """The optimiser steps that a run takes. Arguments as of `planned_steps`."""
     if settings.steps is not None:
         return settings.steps
-    return steps_an_epoch(rows, settings.batch_size, settings.accumulation) * (settings.epochs or 1)
+    epochs = settings.epochs or 1
+    if settings.batch_size is not None:
+        return steps_an_epoch(sum(map(len, lengths)), settings.batch_size, settings.accumulation) * epochs
+    return count_steps(planned_steps(lengths, weights, temperature, settings), epochs)

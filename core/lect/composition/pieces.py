@@ -1,0 +1,182 @@
+"""Texts that were cut into pieces once, and are looked up from then on: in memory, or mapped from a file in the cache.
+
+The file is Arrow's (IPC, uncompressed), which is read where it lies: a corpus takes no memory but for the pages that
+are in use, and several processes share these. It is named by a hash of all texts, of the tokenizer and of where it
+cuts, made by one process while others wait, and made again where it is not what was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lect.cache import cache_folder, is_whole, make_once, mark_whole
+from lect.files import folder_aside
+
+ROWS_IN_MEMORY = 2000
+"""Fewer rows than so many are not worth a file."""
+_ROWS_A_BATCH = 8192
+_FORMAT = 1
+
+Encode = Callable[[Sequence[str], Sequence[str] | None], Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEncoding:
+    """A text's pieces, as much of a `tokenizers.Encoding` as batches are made of.
+
+    Args:
+        overflowing: whether the text was cut off.
+    """
+
+    ids: list[int]
+    type_ids: list[int]
+    overflowing: bool
+
+
+class StoredPieces:
+    """The pieces of many texts, found by the text.
+
+    Args:
+        source: the Arrow file, or the same in memory.
+        keys: *Shape:* ``(rows, 2)``; each text's hash, in the order of the rows.
+    """
+
+    def __init__(self, source: Path | Any, keys: np.ndarray[Any, Any]) -> None:
+        import pyarrow
+
+        # Not opened by Arrow itself: `memory_map` keeps the file mapped for as long as a batch of it is in use.
+        reader = pyarrow.ipc.open_file(pyarrow.memory_map(str(source)) if isinstance(source, Path) else source)
+        self._batches = [_columns(reader.get_batch(index)) for index in range(reader.num_record_batches)]
+        self._order = np.lexsort((keys[:, 1], keys[:, 0]))
+        self._high, self._low = keys[self._order, 0], keys[self._order, 1]
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def find(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[StoredEncoding] | None:
+        """Each text's pieces; None where not all of them are here."""
+        found = []
+        for key in text_keys(texts, pairs):
+            place = int(np.searchsorted(self._high, key[0]))
+            while place < len(self._high) and self._high[place] == key[0] and self._low[place] != key[1]:
+                place += 1
+            if place == len(self._high) or self._high[place] != key[0]:
+                return None
+            found.append(self._row(int(self._order[place])))
+        return found
+
+    def truncated(self) -> Iterator[int]:
+        """The rows that were cut off."""
+        for number, batch in enumerate(self._batches):
+            yield from (number * _ROWS_A_BATCH + np.flatnonzero(batch[3])).tolist()
+
+    def _row(self, row: int) -> StoredEncoding:
+        offsets, ids, kinds, cut = self._batches[row // _ROWS_A_BATCH]
+        place = row % _ROWS_A_BATCH
+        start, stop = offsets[place], offsets[place + 1]
+        return StoredEncoding(ids[start:stop].tolist(), kinds[start:stop].tolist(), bool(cut[place]))
+
+
+def store_pieces(
+    texts: Sequence[str], pairs: Sequence[str] | None, tokenizer: str, encode: Encode, rows_in_memory: int
+) -> StoredPieces:
+    """Cut texts into pieces, or find them in the cache.
+
+    Args:
+        tokenizer: all that decides how a text is cut.
+        encode: cuts texts (or pairs of texts) into `tokenizers.Encoding`.
+        rows_in_memory: fewer rows than so many are not written into the cache.
+
+    Raises:
+        UserError: the cache cannot be written.
+    """
+    import pyarrow
+
+    keys = text_keys(texts, pairs)
+    if len(texts) < rows_in_memory:
+        sink = pyarrow.BufferOutputStream()
+        _write(sink, texts, pairs, encode)
+        return StoredPieces(sink.getvalue(), keys)
+    digest = hashlib.sha256(keys.tobytes())
+    digest.update(tokenizer.encode())
+    made_from = {"format": _FORMAT, "of": digest.hexdigest()}
+    folder = cache_folder() / "pieces" / digest.hexdigest()[:32]
+
+    def make() -> None:
+        with folder_aside(folder) as aside:
+            with pyarrow.OSFile(str(aside / "pieces.arrow"), "wb") as sink:
+                _write(sink, texts, pairs, encode)
+            mark_whole(aside, {**made_from, "sha256": _sha256(aside / "pieces.arrow")})
+
+    def is_ready() -> bool:
+        # Its length does not tell a file that was spoilt from one that was not.
+        path = folder / "pieces.arrow"
+        return is_whole(folder, made_from) and is_whole(folder, {"sha256": _sha256(path)})
+
+    make_once(folder, is_ready, make, lambda: None)
+    return StoredPieces(folder / "pieces.arrow", keys)
+
+
+def text_keys(texts: Sequence[str], pairs: Sequence[str] | None) -> np.ndarray[Any, Any]:
+    """A hash of 128 bits for each text (or pair of texts): no two of a corpus share one.
+
+    Returns:
+        *Shape:* ``(texts, 2)``, unsigned integers.
+    """
+    seconds = [None] * len(texts) if pairs is None else pairs
+    joined = b"".join(map(_key, texts, seconds))
+    return np.frombuffer(joined, dtype="<u8").reshape(-1, 2)
+
+
+def _key(text: str, pair: str | None) -> bytes:
+    state = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=b"" if pair is None else b"2")
+    if pair is not None:
+        # A byte that no UTF-8 has: what stands on its left and on its right is not confused.
+        state.update(b"\xff" + pair.encode("utf-8", "surrogatepass"))
+    return state.digest()
+
+
+def _write(sink: Any, texts: Sequence[str], pairs: Sequence[str] | None, encode: Encode) -> None:
+    import pyarrow
+
+    schema = pyarrow.schema(
+        [
+            ("ids", pyarrow.list_(pyarrow.int32())),
+            ("type_ids", pyarrow.list_(pyarrow.uint8())),
+            ("truncated", pyarrow.uint8()),
+        ]
+    )
+    with pyarrow.ipc.new_file(sink, schema) as writer:
+        for first in range(0, len(texts), _ROWS_A_BATCH):
+            some = slice(first, first + _ROWS_A_BATCH)
+            encodings = encode(texts[some], None if pairs is None else pairs[some])
+            columns = (
+                [encoding.ids for encoding in encodings],
+                [encoding.type_ids for encoding in encodings],
+                [int(bool(encoding.overflowing)) for encoding in encodings],
+            )
+            arrays = [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            writer.write_batch(pyarrow.record_batch(arrays, schema=schema))
+
+
+def _columns(batch: Any) -> tuple[np.ndarray[Any, Any], ...]:
+    """Where each row begins, all rows' ids, their kinds, and which rows were cut: views, not copies."""
+    ids, kinds, cut = (batch.column(index) for index in range(3))
+    return ids.offsets.to_numpy(), ids.values.to_numpy(), kinds.values.to_numpy(), cut.to_numpy()
+
+
+def _sha256(path: Path) -> str:
+    state = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                state.update(block)
+    except OSError:
+        return ""
+    return state.hexdigest()
