@@ -146,7 +146,7 @@ def prepare_run(
         )
     model = RoutedModel(backbone)
     encoder = RowEncoder(model, recipe.training.max_length)
-    lessons = prepare_lessons(materials, weights, model, encoder, host, default_device(), seed)
+    lessons = prepare_lessons(materials, weights, model, encoder, host, default_device(), seed, progress)
     folder = Path(recipe.output.folder or runs / f"{role}-{name}")
     return Run(name, role, recipe, text, host, backbone, model, encoder, lessons, temperature, folder, library)
 
