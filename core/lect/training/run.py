@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 
 from lect.backbones import Backbone, load_backbone
+from lect.backbones.weights import hold_weights
 from lect.components.library import Library
 from lect.components.members import member_entries
 from lect.composition.component import Component
@@ -26,6 +27,7 @@ from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import Recipe
 from lect.specs import Outcome, Progress, RunInfo
 from lect.training.checkpoint import checkpoints, load_checkpoint
+from lect.training.compiled import compile_model
 from lect.training.interrupt import stop_on_interrupt
 from lect.training.lesson import Lesson, prepare_lessons, read_material
 from lect.training.loop import fit
@@ -144,6 +146,7 @@ def prepare_run(
             prefix=table.prefix,
             revision=table.revision,
         )
+        hold_weights(backbone, table.weights, default_device())
     model = RoutedModel(backbone)
     encoder = RowEncoder(model, recipe.training.max_length)
     lessons = prepare_lessons(materials, weights, model, encoder, host, default_device(), seed, progress)
@@ -173,6 +176,9 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         console.print(f"Starting anew; checkpoints of an earlier run lie in {kept} until this one writes its own.")
     run.folder.mkdir(parents=True, exist_ok=True)
     write_aside(run.folder / "recipe.toml", run.text)
+    run.model.checkpoints_layers = settings.gradient_checkpointing
+    if settings.compile and (problem := compile_model(run.model, run.encoder, [one.stack for one in run.lessons])):
+        console.print(f"Not compiled: {problem}. Training goes on without.")
     task = Task(
         model=run.model,
         encoder=run.encoder,
@@ -208,6 +214,7 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
     finally:
         run.host.notify("lect_training_finished", run=info, outcome=outcome)
         # The backbone may be shared with the next run.
+        run.model.checkpoints_layers, run.model.compiled = False, None
         run.model.detach_all()
     told = f"{precision.name}: {precision.reason}"
     return tuple(

@@ -71,7 +71,7 @@ class CandidateLoss:
         self._head = head
         everything = not len(candidates.others)
         self._always = candidates.always.to(device)
-        self._rows = head.matrix[: len(self._always)] if everything else head.matrix[self._always]
+        self._rows = head.matrix[: len(self._always)] if everything else head.matrix[self._always].float()
         self._others, self._sampled = candidates.others.to(device), candidates.sampled
         self._is_always = torch.zeros(len(head.matrix), dtype=torch.bool, device=device)
         self._is_always[self._always] = True
@@ -127,12 +127,12 @@ def right_logits(head: PieceHead, states: Tensor, labels: Tensor, new: NewPieces
     """The logits of the right pieces, *Shape:* ``(places,)``."""
     first = known_pieces(head, new)
     old = labels.clamp_max(first - 1)
-    rows, bias = head.matrix[old], head.bias[old]
+    rows, bias = head.matrix[old].float(), head.bias[old].float()
     if new is not None:
         own, is_new = (labels - first).clamp_min(0), labels >= first
-        rows = torch.where(is_new[:, None], new.embeddings[own].to(rows.dtype), rows)
+        rows = torch.where(is_new[:, None], new.embeddings[own].float(), rows)
         bias = torch.where(is_new, new.bias[own], bias)
-    found = (states.float() * rows.float()).sum(1) + bias.float()
+    found = (states.float() * rows).sum(1) + bias
     return found if head.cap is None else torch.tanh(found / head.cap) * head.cap
 
 

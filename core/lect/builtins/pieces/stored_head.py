@@ -87,17 +87,19 @@ def stored_masked_head(backbone: Backbone) -> PieceHead | None:
     dense = found[f"{names.dense}.weight"]
     if dense.shape[1] != backbone.hidden_size or matrix.shape[1] != dense.shape[0]:
         raise BackboneError("its head for masked pieces does not fit its embeddings", where=str(folder))
-    transform = Transform(
-        dense.shape[1],
-        dense.shape[0],
-        _activation(getattr(config, names.activation, names.activation)),
-        float(getattr(config, names.eps, None) or names.eps),
-        f"{names.dense}.bias" in found,
-        f"{names.norm}.bias" in found,
-    )
+    # Without drawing what is overwritten at once.
+    with torch.device("meta"):
+        transform = Transform(
+            dense.shape[1],
+            dense.shape[0],
+            _activation(getattr(config, names.activation, names.activation)),
+            float(getattr(config, names.eps, None) or names.eps),
+            f"{names.dense}.bias" in found,
+            f"{names.norm}.bias" in found,
+        )
     own = {name.replace(f"{names.dense}.", "dense.").replace(f"{names.norm}.", "norm."): found[name]
            for name in wanted & found.keys()}  # fmt: skip
-    transform.load_state_dict({name: tensor.float() for name, tensor in own.items()})
+    transform.load_state_dict({name: tensor.float() for name, tensor in own.items()}, assign=True)
     bias = next((found[name].float().to(device) for name in names.bias if name in found), None)
     return PieceHead(
         transform.requires_grad_(False).to(device).eval(),

@@ -76,9 +76,11 @@ def read_head(folder: Path, backbone: Backbone) -> PieceHead:
     """A head that `trained_head` has kept."""
     tensors = load_file(folder / "weights.safetensors")
     matrix = embedding_rows(backbone)
-    transform = Transform(backbone.hidden_size, matrix.shape[1])
     bias = tensors.pop("bias")
-    transform.load_state_dict(tensors)
+    # Without drawing what is overwritten at once.
+    with torch.device("meta"):
+        transform = Transform(backbone.hidden_size, matrix.shape[1])
+    transform.load_state_dict(tensors, assign=True)
     return PieceHead(transform.requires_grad_(False).to(matrix.device).eval(), matrix, bias.to(matrix.device))
 
 
