@@ -15,18 +15,23 @@ _TEXTS = ("a short text", "another text that is a little longer than the first o
 _TOLERANCE = 1e-2
 
 
-def compile_model(model: RoutedModel, encoder: RowEncoder, stacks: Sequence[tuple[str, ...]]) -> str | None:
+def compile_model(
+    model: RoutedModel, encoder: RowEncoder, stacks: Sequence[tuple[str, ...]], backend: str = "inductor"
+) -> str | None:
     """Compile what the backbone computes, with what is attached; None, or in a clause why that cannot be done.
 
     A batch of each stack goes through, forwards and backwards, so that what cannot be compiled shows before the run
     starts; the model is then as it was.
+
+    Args:
+        backend: as `torch.compile` takes it.
     """
     model.eval()
     plain = [_states(model, encoder, stack) for stack in stacks]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model.compiled = torch.compile(model.encoder.forward, dynamic=True)
+            model.compiled = torch.compile(model.encoder.forward, dynamic=True, backend=backend)
             for stack, expected in zip(stacks, plain, strict=True):
                 found = _states(model, encoder, stack)
                 if not torch.allclose(found, expected, atol=_TOLERANCE, rtol=_TOLERANCE):
