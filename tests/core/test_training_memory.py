@@ -133,10 +133,11 @@ def test_quantised_weights_are_refused_where_they_cannot_be(weights, monkeypatch
         hold_weights(tiny_backbone(), weights, torch.device("cuda"))
 
 
+@pytest.mark.slow
 def test_a_compiled_model_computes_the_same():
     model = RoutedModel(tiny_backbone("xlm-roberta"))
     attached(model, "lang:a")
-    problem = compile_model(model, RowEncoder(model), [("lang:a",)], backend="aot_eager")
+    problem = compile_model(model, RowEncoder(model), [("lang:a",)], backend="eager")
     if problem is not None:
         pytest.skip(f"torch.compile does not work here: {problem}")
     found = gradients(model, [("lang:a",)] * 3)
