@@ -7,8 +7,8 @@ layers), each side in a process of its own; `lect` with a bottleneck beside it::
     python tests/bench/supervised.py --folder supervised-bench --tasks nusax --seeds 0 --rows 32 --epochs 1
 
 The peer is what its documentation shows: `AutoModelForSequenceClassification` (whose pooler, which e5-small comes
-without, is trained with the classifier), `get_peft_model`, `DataCollatorWithPadding`, rows in random order. What lies in
-the folder already is not run again.
+without, is trained with the classifier), `get_peft_model`, `DataCollatorWithPadding`, rows in random order. What lies
+in the folder already is not run again.
 """
 
 from __future__ import annotations
