@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Role = Literal["lang", "task"]
 Pooling = Literal["mean", "first", "last"]
 """How a sentence vector is made of a text's hidden states."""
+Weights = Literal["float32", "bfloat16", "int8", "int4"]
+"""In what a backbone's frozen weights are held."""
 Progress = Callable[[str, float], None]
 """Told what is being done and the share of it that is done, 0 to 1."""
 

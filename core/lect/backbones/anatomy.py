@@ -57,6 +57,7 @@ class Anatomy:
             ways that depend on the version of transformers.
         linears: paths of every linear projection inside the layers, in order of use.
         scale: what the table multiplies its rows with before it gives them.
+        layer_paths: paths of the layers.
         shared: paths of the modules that are called once for a whole batch, and not with its rows.
     """
 
@@ -67,6 +68,7 @@ class Anatomy:
     hidden_size: int
     scale: float = 1.0
     shared: frozenset[str] = frozenset()
+    layer_paths: tuple[str, ...] = ()
 
 
 def check_family(kind: str) -> None:
@@ -116,6 +118,7 @@ def read_anatomy(model: Any) -> Anatomy:
         ),
         hidden_size=model.config.hidden_size,
         scale=_scale(table),
+        layer_paths=tuple(f"{family.layers}.{index}" for index in range(count)),
         shared=frozenset(path for path in modules if path.rsplit(".", 1)[-1] in family.shared),
     )
 

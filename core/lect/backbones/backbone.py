@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ class Backbone:
         pooling: how a sentence vector is made of the hidden states: their mean, the first one (of an encoder), or the
             last one.
         prefix: a text put before every input.
+        folder: where it was read from; what its checkpoint holds beside the model can be read there.
 
     Raises:
         BackboneError: a decoder's first hidden state is asked for, which has seen one piece only.
@@ -44,6 +46,7 @@ class Backbone:
     prefix: str = ""
     revision: str | None = None
     licence: str = ""
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         if self.pooling == "first" and self.kind == "decoder":

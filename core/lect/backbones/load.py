@@ -77,6 +77,7 @@ def load_backbone(
         prefix=prefix if prefix is not None else own.prefix,
         revision=commit,
         licence=own.licence,
+        folder=folder,
     )
 
 

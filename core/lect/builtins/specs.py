@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from lect.builtins.over import Over
+from lect.builtins.pieces.config import OBJECTIVES as PIECE_OBJECTIVES
 from lect.specs import BuildContext, Config, MergeSpec, MethodSpec, ObjectiveSpec
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ METHODS = (
 MERGES = (MergeSpec("linear", "the weighted sum", LinearConfig, _linear, is_linear=True),)
 
 OBJECTIVES = (
+    *PIECE_OBJECTIVES,
     ObjectiveSpec("supervised", "the head's loss on labelled rows", SupervisedConfig, _supervised, needs=("label",)),
     ObjectiveSpec(
         "alignment",

@@ -35,6 +35,21 @@ class SiteContext:
     norm: Callable[[Tensor], Tensor] | None = None
 
 
+@dataclass(frozen=True)
+class NewPieces:
+    """What a part needs so that its own pieces can be predicted, as the backbone's are.
+
+    Args:
+        first: the id of the first new piece; those below are the backbone's.
+        embeddings: *Shape:* ``(new pieces, width)``; as in the backbone's table, before anything is multiplied.
+        bias: *Shape:* ``(new pieces,)``; added to their logits.
+    """
+
+    first: int
+    embeddings: Tensor
+    bias: Tensor
+
+
 class Part(nn.Module):
     """A trained change to the frozen backbone at one or more *sites* (paths of its modules).
 
@@ -102,6 +117,10 @@ class Part(nn.Module):
         Arithmetic on parameters is on the differences from them.
         """
         return {}
+
+    def new_pieces(self) -> NewPieces | None:
+        """The live rows of the part's own pieces, for objectives that predict pieces; None where it has none."""
+        return None
 
     def after_step(self, step: int, total_steps: int) -> None:
         """Observe that the optimiser has taken `step` of `total_steps` (rank budgets, say)."""

@@ -20,7 +20,7 @@ from pydantic import (
 
 from lect.components.fields import Languages, Licence, Line, Name, StackText, VersionText, check_distinct, tuple_of
 from lect.errors import nearest
-from lect.specs import Pooling, Role
+from lect.specs import Pooling, Role, Weights
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -72,12 +72,17 @@ class ComponentTable(Table):
 
 
 class BackboneTable(Table):
-    """The frozen model, and what is said otherwise of it than it says itself."""
+    """The frozen model, and what is said otherwise of it than it says itself.
+
+    Args:
+        weights: in what its weights are held while training; what is computed, and its fingerprint, are as ever.
+    """
 
     name: str = Field(default="e5-small", min_length=1)
     pooling: Pooling | None = None
     prefix: str | None = None
     revision: str | None = None
+    weights: Weights = "float32"
 
 
 class PartTable(OpenTable):
@@ -172,6 +177,8 @@ class RunTable(Table):
         warmup: the share of the run in which the learning rate rises.
         clip: the largest norm of the gradient; 0 for no limit.
         precision: ``auto`` takes bfloat16 where the hardware has it.
+        compile: compile the model (`torch.compile`); where that cannot be done, a notice says so.
+        gradient_checkpointing: forget what layers compute, and compute it again on the way back, to save memory.
         max_length: longer texts are cut to so many pieces; None for as many as the backbone takes.
         patience: evaluations without gain after which the run ends; None to go on to the end.
         evaluate_every: ``epoch``, or a number of steps.
@@ -193,6 +200,8 @@ class RunTable(Table):
     warmup: Share = 0.1
     clip: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    compile: bool = False
+    gradient_checkpointing: bool = False
     max_length: int | None = Field(default=None, ge=3)
     patience: PositiveInt | None = None
     evaluate_every: Literal["epoch"] | int = "epoch"

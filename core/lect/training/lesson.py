@@ -23,7 +23,7 @@ from lect.data.examples import Example
 from lect.data.read import Dataset, Source, read_source
 from lect.errors import DataError, RecipeError
 from lect.recipes.schema import DataTable, Recipe
-from lect.specs import BuildContext, Corpus
+from lect.specs import BuildContext, Corpus, Progress
 from lect.training.objective import Objective, ObjectiveContext
 from lect.training.task import Learner
 
@@ -127,6 +127,7 @@ def prepare_lessons(
     host: Host,
     device: torch.device,
     seed: int,
+    progress: Progress | None = None,
 ) -> tuple[Lesson, ...]:
     """Attach what is frozen, then what will learn, each as a run of its own with this seed would make it.
 
@@ -163,6 +164,8 @@ def prepare_lessons(
             metric={name: provided.spec for name, provided in host.specs("metric").items()},
             head_metrics=head_spec.metrics if head_spec else (),
             seed=seed,
+            folder=recipe.folder,
+            progress=progress or (lambda what, share: None),
         )
         objective = _objective(recipe, host, context)
         lessons.append(

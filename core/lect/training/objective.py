@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
+
+from lect.specs import Progress
 
 if TYPE_CHECKING:
     import torch
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
     from lect.specs import MetricSpec
 
 
+def _silent(_what: str, _share: float) -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class ObjectiveContext:
     """What an objective's builder gets: the composed model, the stack being trained, and the training rows.
@@ -25,6 +32,8 @@ class ObjectiveContext:
         stack: keys of the attached components that the training rows go through, the trained one last.
         target: keys of the stack whose vectors are the target where an objective needs one; empty for the backbone.
         metric: looks a registered metric up by name.
+        folder: what relative paths in the objective's configuration start from: the recipe's own.
+        progress: told of what takes long before the first step.
     """
 
     model: RoutedModel
@@ -35,6 +44,8 @@ class ObjectiveContext:
     metric: Mapping[str, MetricSpec]
     head_metrics: tuple[str, ...] = ()
     seed: int = 0
+    folder: Path = Path()
+    progress: Progress = _silent
 
 
 @dataclass(frozen=True)

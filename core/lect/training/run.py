@@ -14,6 +14,7 @@ import torch
 from rich.console import Console
 
 from lect.backbones import Backbone, load_backbone
+from lect.backbones.weights import hold_weights
 from lect.components.library import Library
 from lect.components.members import member_entries
 from lect.composition.component import Component
@@ -27,6 +28,7 @@ from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import Recipe
 from lect.specs import Outcome, Progress, RunInfo
 from lect.training.checkpoint import Checkpoint, checkpoints, load_checkpoint
+from lect.training.compiled import compile_model
 from lect.training.interrupt import stop_on_interrupt
 from lect.training.lesson import Lesson, prepare_lessons, read_material
 from lect.training.loop import Observer, fit
@@ -155,9 +157,10 @@ def prepare_run(
             prefix=table.prefix,
             revision=table.revision,
         )
+        hold_weights(backbone, table.weights, default_device())
     model = RoutedModel(backbone)
     encoder = RowEncoder(model, recipe.training.max_length)
-    lessons = prepare_lessons(materials, weights, model, encoder, host, default_device(), seed)
+    lessons = prepare_lessons(materials, weights, model, encoder, host, default_device(), seed, progress)
     folder = Path(recipe.output.folder or runs / f"{role}-{name}")
     return Run(
         name, role, recipe, text, host, backbone, model, encoder, lessons, temperature, folder, library, processes
@@ -183,6 +186,9 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
     if resume and checkpoint is None:
         raise RecipeError("there is no checkpoint to resume", where=str(kept), fix="leave out --resume")
     info = run.info
+    run.model.checkpoints_layers = settings.gradient_checkpointing
+    if settings.compile and (problem := compile_model(run.model, run.encoder, [one.stack for one in run.lessons])):
+        console.print(f"Not compiled: {problem}. Training goes on without.")
     task = Task(
         model=run.model,
         encoder=run.encoder,
@@ -221,6 +227,7 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         if processes.is_main:
             run.host.notify("lect_training_finished", run=info, outcome=outcome)
         # The backbone may be shared with the next run.
+        run.model.checkpoints_layers, run.model.compiled = False, None
         run.model.detach_all()
     told = f"{precision.name}: {precision.reason}"
     return tuple(

@@ -53,7 +53,8 @@ def read_embeddings(folder: Path, backbone: Backbone) -> Embeddings | None:
         _refuse(file, "its tokenizer does not have the backbone's pieces in front of its own")
     if table.dim() != 2 or table.shape[0] < _size(new) or not torch.equal(table[:first], own[:first]):
         _refuse(file, "it replaces embeddings of the backbone, and a component only adds new ones")
-    part = PartContents("vocabulary", {}, {"embeddings.weight": table[first : _size(new)].contiguous()})
+    rows = table[first : _size(new)].contiguous()
+    part = PartContents("vocabulary", {}, {"embeddings.weight": rows, "bias": torch.zeros(len(rows))})
     return Embeddings(part, tokenizer_json)
 
 

@@ -33,15 +33,16 @@ class Base(nn.Linear):
         self._backbone = (linear,)
         self._inner: Inner | None = None
         if rank:
-            self.register_buffer("share_A", linear.weight.new_zeros(rank, self.in_features))
-            self.register_buffer("share_B", linear.weight.new_zeros(self.out_features, rank))
+            self.register_buffer("share_A", linear.weight.new_zeros(rank, self.in_features, dtype=torch.float32))
+            self.register_buffer("share_B", linear.weight.new_zeros(self.out_features, rank, dtype=torch.float32))
         else:
             self.share_A = self.share_B = None
 
     @property
     def weight(self) -> Tensor:  # type: ignore[override]
         """The frozen weight, less the share taken out. *Shape:* ``(out_features, in_features)``."""
-        weight = self._backbone[0].weight
+        # Backbones may hold their weights in fewer bits than they compute in.
+        weight = self._backbone[0].weight.float()
         if self.share_A is None:
             return weight
         return nn.Parameter(weight - self.share_B @ self.share_A, requires_grad=False)

@@ -149,7 +149,7 @@ def _copy(module: nn.Module) -> nn.Linear:
     assert isinstance(module, nn.Linear)
     with torch.device("meta"):
         copied = nn.Linear(module.in_features, module.out_features, bias=module.bias is not None)
-    copied.weight = nn.Parameter(module.weight.detach().clone(), requires_grad=False)
+    copied.weight = nn.Parameter(module.weight.detach().float().clone(), requires_grad=False)
     if module.bias is not None:
         copied.bias = nn.Parameter(module.bias.detach().clone(), requires_grad=False)
     return copied

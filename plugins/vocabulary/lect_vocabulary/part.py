@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from lect.composition.part import Inner, Part, SiteContext
+from lect.composition.part import Inner, NewPieces, Part, SiteContext
 from lect.errors import ComponentError, DataError
 from lect_vocabulary.pieces import learn_pieces, size_of, splice
 
@@ -32,6 +32,7 @@ class VocabularyPart(Part):
         self._first, self._unknown = first, backbone.tokenizer.unk_token_id
         self._scale = backbone.anatomy.scale
         self.embeddings = nn.Embedding(size_of(tokenizer_json) - first, backbone.module(self._site).weight.shape[1])
+        self.bias = nn.Parameter(torch.zeros(len(self.embeddings.weight)))
 
     def sites(self) -> Iterable[str]:
         """The word embedding."""
@@ -47,6 +48,10 @@ class VocabularyPart(Part):
         old = inner(inputs.masked_fill(new, self._unknown))
         added = self.embeddings((inputs - self._first).clamp_min(0)).to(old.dtype) * self._scale
         return torch.where(new.unsqueeze(-1), added, old)
+
+    def new_pieces(self) -> NewPieces:
+        """The new rows, for objectives that predict pieces."""
+        return NewPieces(self._first, self.embeddings.weight, self.bias)
 
     def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The new rows behind those that the backbone's tokenizer uses."""

@@ -1,0 +1,1 @@
+"""Objectives that predict pieces: masked, over translations, and the next one."""
