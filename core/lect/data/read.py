@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,18 @@ def read_source(
     if not examples:
         raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
     return Dataset(source, examples, digest(examples))
+
+
+def stream_source(host: Host, source: Source, folder: Path, where: str) -> Iterator[Example]:
+    """The examples of a source as they come, none kept. Raises as `read_source`, when it is gone through."""
+    config = host.validate_config("reader", source.reader, source.config, where)
+    none = True
+    with host.attributed(host.provided("reader", source.reader)) as spec:
+        for example in spec.read(config, folder):
+            none = False
+            yield example
+    if none:
+        raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
 
 
 def digest(examples: Iterable[Example]) -> str:
