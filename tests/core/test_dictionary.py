@@ -39,11 +39,11 @@ def test_words_with_hyphens_and_apostrophes_are_whole():
 
 
 def test_cycles_end_and_are_counted_with_duplicates():
-    pairs = [("a", "b"), ("b", "a"), ("A", "B."), ("c", "c"), ("d", "e"), ("d", "f"), ("...", "x")]
+    pairs = [("a", "b"), ("b", "a"), ("A", "B."), ("c", "c"), ("d", "e"), ("d", "f"), ("...", "x"), ("g", "a")]
     found = dictionary(*pairs)
     assert found.switch("a b c d", 1.0, random.Random(0)) in {"b a c e", "b a c f"}
     assert str(found.counts) == (
-        "7 rows, 4 entries (1 with several translations, 1 duplicate rows, 1 translated by themselves, "
+        "8 rows, 5 entries (1 with several translations, 1 duplicate rows, 1 translated by themselves, "
         "2 in cycles, 1 rows without words)"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +22,7 @@ class DictionaryCounts:
         several: entries with more than one translation.
         duplicates: rows that say what an earlier one says, by case and punctuation alike.
         identical: entries that have themselves for a translation.
-        cyclic: entries of which a translation is an entry, too, such as ``a b`` and ``b a``.
+        cyclic: entries that translations of translations lead back to, such as both of ``a b`` and ``b a``.
         wordless: rows of which one side has no letters or digits; they are left out.
     """
 
@@ -79,9 +80,7 @@ class Dictionary:
             several=sum(len(translations) > 1 for translations in found.values()),
             duplicates=duplicates,
             identical=sum(entry in translations for entry, translations in found.items()),
-            cyclic=sum(
-                any(one in found and one != entry for one in translations) for entry, translations in found.items()
-            ),
+            cyclic=_cyclic(found),
             wordless=wordless,
         )
         longest = max((entry.count(" ") + 1 for entry in found), default=0)
@@ -133,6 +132,22 @@ def _capitalised(replacement: str, replaced: str) -> str:
     if replaced[:1].isupper():
         return replacement[:1].upper() + replacement[1:]
     return replacement
+
+
+def _cyclic(translations: Mapping[str, Mapping[str, str]]) -> int:
+    """The entries in cycles of two or more."""
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    numbers = {entry: number for number, entry in enumerate(translations)}
+    edges = [(numbers[entry], numbers[one]) for entry, each in translations.items() for one in each if one in numbers]
+    if not edges:
+        return 0
+    rows, columns = zip(*edges, strict=True)
+    graph = csr_matrix(([1] * len(edges), (rows, columns)), shape=(len(numbers), len(numbers)))
+    _, component = connected_components(graph, directed=True, connection="strong")
+    sizes = Counter(component.tolist())
+    return sum(size for size in sizes.values() if size > 1)
 
 
 def _key(text: str) -> str:
