@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from lect.errors import UserError
 
@@ -32,6 +33,29 @@ def write_aside(path: Path | str, content: bytes | str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with aside.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
+            _flush(file.fileno())
+        aside.replace(target)
+    except OSError as error:
+        raise _refusal(target, error) from error
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def file_aside(path: Path | str) -> Iterator[IO[bytes]]:
+    """A file to write to that takes the place of `path` when the block ends without an exception.
+
+    Raises:
+        UserError: it cannot be written; the message names the path and, on a full disk, the free space.
+    """
+    target = _real(path)
+    aside = _aside(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with aside.open("xb") as file:
+            yield file
+            file.flush()
             _flush(file.fileno())
         aside.replace(target)
     except OSError as error:

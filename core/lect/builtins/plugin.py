@@ -34,10 +34,10 @@ def lect_register_objectives() -> Iterable[ObjectiveSpec]:
 
 @hookimpl
 def lect_register_readers() -> Iterable[ReaderSpec]:
-    """Tables and JSON lines."""
-    from lect.builtins.readers import READERS
+    """Tables, JSON lines, raw and parallel text, dictionaries, and Hugging Face's data sets."""
+    from lect.builtins import datasets, dictionaries, readers, texts, tmx
 
-    return READERS
+    return (*readers.READERS, *texts.READERS, *tmx.READERS, *dictionaries.READERS, *datasets.READERS)
 
 
 @hookimpl

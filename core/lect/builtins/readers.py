@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from lect.builtins.tables import Row, json_rows, table_rows
 from lect.data.examples import Example
+from lect.data.paths import existing_file
 from lect.errors import DataError, UserError, nearest
 from lect.specs import Config, ReaderSpec
 
@@ -86,13 +87,22 @@ def read_jsonl(config: RowsConfig, folder: Path) -> Iterator[Example]:
 
 def _examples(config: RowsConfig, folder: Path, rows: Callable[[Path, str], Iterator[Row]]) -> Iterator[Example]:
     paths = [config.path] if isinstance(config.path, str) else config.path
-    files = [(_existing(folder / path, path), path) for path in paths]
-    return islice(_all(config, files, rows), config.limit)
+    files = [(existing_file(folder / path, path), path) for path in paths]
+    return islice(examples_of(config, files, rows), config.limit)
 
 
-def _all(
+def examples_of(
     config: RowsConfig, files: Iterable[tuple[Path, str]], rows: Callable[[Path, str], Iterator[Row]]
 ) -> Iterator[Example]:
+    """The examples in the rows of files.
+
+    Args:
+        files: each with how messages call it.
+        rows: the rows of one of them.
+
+    Raises:
+        DataError: a row is not as the configuration says, or a file has none.
+    """
     columns = config.columns()
     allowed = None if config.labels is None else frozenset(config.labels)
     for path, where in files:
@@ -126,24 +136,6 @@ def _example(
     # A row that is about nothing in particular shares its key with no other.
     values["key"] = values.get("key") or None
     return Example(**values, language=config.language, origin=row.where)
-
-
-def _existing(path: Path, named: str) -> Path:
-    if path.is_dir():
-        raise DataError("this is a folder, not a file", where=named, fix="name a file in it")
-    if path.is_file():
-        return path
-    beside = path.parent
-    if not beside.is_dir():
-        raise DataError(f"no such file, nor is there a folder {beside}", where=named, fix="correct the path")
-    names = [entry.name for entry in beside.iterdir() if entry.is_file()]
-    raise DataError(f"no such file in {beside.resolve()}", where=named, fix=_nearest_file(path.name, names))
-
-
-def _nearest_file(name: str, names: list[str]) -> str:
-    # A folder may hold thousands of files, so only a near one is named.
-    clause = nearest(name, names)
-    return clause if clause.startswith("did you mean") else "correct the path"
 
 
 READERS: tuple[ReaderSpec, ...] = (

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lect.data.lines import read_lines, without_end
 from lect.errors import DataError, nearest
 
-_BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _ENDS = "save the file with line ends of one kind"
 _ONE_OBJECT = "write one object a line"
 
@@ -81,7 +80,7 @@ def table_rows(path: Path, where: str, delimiter: str, *, quoting: bool) -> Iter
 def json_rows(path: Path, where: str) -> Iterator[Row]:
     """The objects of a file with one JSON object a line; blank lines are none. Raises `DataError` with the line."""
     none = True
-    for line, text in _lines(path, where):
+    for line, text in read_lines(path, where):
         none = False
         if not text.strip():
             continue
@@ -102,9 +101,9 @@ def json_rows(path: Path, where: str) -> Iterator[Row]:
 
 def _records(path: Path, where: str, delimiter: str, quoting: bool) -> Iterator[tuple[list[str], int]]:
     """The fields of each record, with the line it starts on."""
-    lines = _lines(path, where)
+    lines = read_lines(path, where)
     for line, text in lines:
-        bare = _without_end(text)
+        bare = without_end(text)
         if not bare:
             continue
         if not quoting or '"' not in bare:
@@ -122,7 +121,7 @@ def _quoted_fields(text: str, lines: Iterator[tuple[int, str]], delimiter: str, 
     while True:
         if text[position : position + 1] != '"':
             end = text.find(delimiter, position)
-            field = text[position:end] if end >= 0 else _without_end(text[position:])
+            field = text[position:end] if end >= 0 else without_end(text[position:])
             if "\r" in field:
                 raise DataError("a carriage return inside a field", where=f"{where}, line {line}", fix=_ENDS)
             fields.append(field)
@@ -152,7 +151,7 @@ def _quoted_fields(text: str, lines: Iterator[tuple[int, str]], delimiter: str, 
             position += 1
         fields.append("".join(pieces))
         rest = text[position:]
-        if not _without_end(rest):
+        if not without_end(rest):
             return fields
         if not rest.startswith(delimiter):
             raise DataError(
@@ -161,31 +160,6 @@ def _quoted_fields(text: str, lines: Iterator[tuple[int, str]], delimiter: str, 
                 fix='write a mark inside a quoted field as ""',
             )
         position += 1
-
-
-def _lines(path: Path, where: str) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 file from 1 on, each with its end."""
-    try:
-        with path.open("rb") as file:
-            for line, raw in enumerate(file, start=1):
-                yield line, _decoded(raw.removeprefix(_BOM) if line == 1 else raw, f"{where}, line {line}", line)
-    except OSError as error:
-        raise DataError(f"the file cannot be read ({error.strerror})", where=where) from None
-
-
-def _decoded(raw: bytes, where: str, line: int) -> str:
-    if line == 1 and raw.startswith(_UTF16):
-        raise DataError("the file is in UTF-16", where=where, fix="save it as UTF-8")
-    if b"\0" in raw:
-        raise DataError("a NUL byte, which no text holds", where=where, fix="save the file as UTF-8 text")
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"invalid UTF-8: byte 0x{raw[error.start]:02x} at position {error.start + 1} of the line",
-            where=where,
-            fix="save the file as UTF-8",
-        ) from None
 
 
 def _characters(text: str, column: str, where: str) -> str:
@@ -222,12 +196,8 @@ def _wrong_count(fields: Sequence[str], header: Sequence[str], where: str, quoti
     return DataError(what, where=where, fix=_other_delimiter(header) or fix)
 
 
-def _without_end(text: str) -> str:
-    return text.removesuffix("\n").removesuffix("\r")
-
-
 def _start(text: str) -> str:
-    return _without_end(text)[:20]
+    return without_end(text)[:20]
 
 
 def _kind(value: Any) -> str:

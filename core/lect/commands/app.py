@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "import": Entry("lect.commands.exchange", "import_app", "Make a component of an AdapterHub or PEFT folder"),
         "export": Entry("lect.commands.exchange", "export_app", "Write a component for another library"),
         "merge": Entry("lect.commands.merge", "app", "Fold a stack into a copy of its backbone"),
+        "data": Entry("lect.commands.data", "app", "Inspect and clean texts, pairs, tables and dictionaries"),
         "plugins": Entry("lect.commands.plugins", "app", "List plugins and what they provide"),
         "components": Entry("lect.commands.components", "app", "List and inspect trained components"),
         "backbones": Entry("lect.commands.backbones", "app", "List and prepare backbones"),

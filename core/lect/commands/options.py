@@ -26,7 +26,16 @@ FieldOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-_READERS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "jsonl"}
+_READERS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".json": "jsonl",
+    ".txt": "text",
+    ".tmx": "tmx",
+    ".parquet": "datasets",
+    ".arrow": "datasets",
+}
 
 
 def source_of(data: str | None, reader: str | None, fields: list[str] | None) -> Any:
@@ -42,11 +51,11 @@ def source_of(data: str | None, reader: str | None, fields: list[str] | None) ->
         name, equals, value = field.partition("=")
         if not equals:
             raise UserError(f'"{field}" is no KEY=VALUE', where="--option", fix="write it as text=tweet, say")
-        config[name.strip()] = _value(value)
+        config[name.strip()] = value_of(value)
     if data is not None:
         if reader is None:
-            ending = Path(data).suffix.lower()
-            reader = _READERS.get(ending)
+            ending = Path(data.lower().removesuffix(".gz").removesuffix(".zst")).suffix
+            reader = _reader_of_folder(Path(data)) or _READERS.get(ending)
             if reader is None:
                 raise DataError(
                     f'no reader is known for the ending "{ending}"',
@@ -59,7 +68,15 @@ def source_of(data: str | None, reader: str | None, fields: list[str] | None) ->
     return Source(reader, config)
 
 
-def _value(text: str) -> Any:
+def _reader_of_folder(folder: Path) -> str | None:
+    """What reads a folder, None for anything else: one that `datasets` wrote, or one of texts."""
+    if not folder.is_dir():
+        return None
+    saved = any((folder / name).is_file() for name in ("state.json", "dataset_dict.json"))
+    return "datasets" if saved else "text"
+
+
+def value_of(text: str) -> Any:
     """A TOML value where the text is one (3, true, ["a", "b"]), else the text itself."""
     from lect.toml import parse_toml
 

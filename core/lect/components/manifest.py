@@ -95,12 +95,16 @@ class DataEntry(Entry):
 
     Args:
         sha256: over its examples; "" where it was not taken.
+        cleaning: how many rows there were before cleaning, were kept, and were changed or left out, by reason.
+        overlap: how many rows were asked for, and found, in evaluation data, by how they were known.
     """
 
     source: str
     sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     rows: NonNegativeInt
     licence: Line = ""
+    cleaning: dict[str, NonNegativeInt] | None = None
+    overlap: dict[str, NonNegativeInt] | None = None
 
 
 class MixedEntry(Entry):

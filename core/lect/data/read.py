@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lect.data.cleaning import Counts
 from lect.data.examples import Example
+from lect.data.guard import Overlap
 from lect.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,14 +19,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """Where examples come from: a reader's name and configuration."""
+    """Where examples come from: a reader's name and configuration.
+
+    Args:
+        corpus: what the keys of its rows are of, where that is stated.
+    """
 
     reader: str
     config: Mapping[str, Any]
     licence: str = ""
+    corpus: str = ""
 
     def __str__(self) -> str:
         what = self.config.get("path") or self.config.get("locale") or ""
+        if not what and self.reader == "parallel":
+            what = [self.config.get("text", ""), self.config.get("translation", "")]
         paths = [str(path) for path in what] if isinstance(what, (list, tuple)) else [str(what)]
         return f"{self.reader}: {', '.join(paths)}" if what else self.reader
 
@@ -35,30 +44,54 @@ class Dataset:
 
     Args:
         sha256: over every field of every example, in order.
+        cleaning: what cleaning found, where there was any.
+        overlap: what of it was in the evaluation data, where some is named.
     """
 
     source: Source
     examples: tuple[Example, ...]
     sha256: str
+    cleaning: Counts | None = None
+    overlap: Overlap | None = None
 
 
-def read_source(host: Host, source: Source, folder: Path, where: str, needs: Sequence[str] = ()) -> Dataset:
+def read_source(
+    host: Host,
+    source: Source,
+    folder: Path,
+    where: str,
+    needs: Sequence[str] = (),
+    keep: Callable[[Iterable[Example]], Iterable[Example]] = iter,
+) -> Dataset:
     """All examples of a source.
 
     Args:
         folder: relative paths are relative to it.
         where: quoted in messages, such as ``recipe.toml, data.train``.
         needs: fields that every example must have.
+        keep: the examples to keep of all, as they come.
 
     Raises:
         DataError: the data is wrong, lacks a field that is needed, or is empty.
     """
     config = host.validate_config("reader", source.reader, source.config, where)
     with host.attributed(host.provided("reader", source.reader)) as spec:
-        examples = tuple(_checked(spec.read(config, folder), needs, where))
+        examples = tuple(keep(_checked(spec.read(config, folder), needs, where)))
     if not examples:
         raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
     return Dataset(source, examples, digest(examples))
+
+
+def stream_source(host: Host, source: Source, folder: Path, where: str) -> Iterator[Example]:
+    """The examples of a source as they come, none kept. Raises as `read_source`, when it is gone through."""
+    config = host.validate_config("reader", source.reader, source.config, where)
+    none = True
+    with host.attributed(host.provided("reader", source.reader)) as spec:
+        for example in spec.read(config, folder):
+            none = False
+            yield example
+    if none:
+        raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
 
 
 def digest(examples: Iterable[Example]) -> str:

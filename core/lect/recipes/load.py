@@ -119,7 +119,13 @@ def recipe_text(recipe: Recipe) -> str:
     from lect.toml import toml_text
 
     values = recipe.model_dump(exclude_none=True)
-    for table, name in ((values, "output"), (values["data"], "validation"), (values["training"], "learning_rates")):
+    for table, name in (
+        (values, "output"),
+        (values["data"], "validation"),
+        (values["data"], "evaluation"),
+        (values["data"], "guard"),
+        (values["training"], "learning_rates"),
+    ):
         if not table[name]:
             del table[name]
     return toml_text(values)
@@ -220,7 +226,7 @@ def _check_stack(stack: Any, where: str) -> None:
 def _as_written(where: str | None, values: Mapping[str, Any]) -> str | None:
     """Without a position in a list where the recipe has one table."""
     data = values.get("data")
-    for split in ("train", "validation"):
+    for split in ("train", "validation", "evaluation"):
         if where and isinstance(data, dict) and isinstance(data.get(split), dict):
             where = where.replace(f"data.{split}[0]", f"data.{split}")
     return where

@@ -19,6 +19,8 @@ from pydantic import (
 )
 
 from lect.components.fields import Languages, Licence, Line, Name, StackText, VersionText, check_distinct, tuple_of
+from lect.data.cleaning import Cleaning
+from lect.data.guard import Overlaps
 from lect.errors import nearest
 from lect.specs import Pooling, Role, Weights
 
@@ -121,10 +123,16 @@ class ObjectiveTable(OpenTable):
 
 
 class DataTable(OpenTable):
-    """One source of examples: a reader, with its configuration beside it."""
+    """One source of examples: a reader, with its configuration beside it.
+
+    Args:
+        corpus: what the rows' keys are of, such as ``nusax``: the guard compares keys of one corpus only. "" for what
+            gives the keys: the same column of the same reader.
+    """
 
     reader: str = Field(min_length=1)
     licence: Line = ""
+    corpus: Line = ""
 
 
 def _tables(value: Any) -> Any:
@@ -134,16 +142,40 @@ def _tables(value: Any) -> Any:
 Sources = Annotated[tuple[DataTable, ...], BeforeValidator(_tables)]
 
 
+class CodeSwitchingTable(Table):
+    """Words of training rows that a dictionary puts into another language, drawn anew in each pass.
+
+    Args:
+        dictionary: sources of words (as texts) and translations, such as ``{reader = "dictionary", path = "…"}``.
+        share: of the words in a row that the dictionary has, the share that is replaced.
+        rows: the share of rows that are switched at all.
+    """
+
+    dictionary: Sources
+    share: Share = 0.5
+    rows: Share = 0.5
+
+
 class DataSection(Table):
     """The examples, from one or several sources.
 
     Args:
         validation_share: the share of the training examples to validate on, where no validation source is named.
+        cleaning: what training rows go through; None to take them as they are.
+        evaluation: sources that the result will be judged by; training rows that are in them are counted.
+        overlap: what becomes of such rows: the run is refused, they are dropped, or they are allowed.
+        guard: files, or patterns such as ``data/**/test*``, that no training source may read.
+        code_switching: words put into another language by a dictionary; None for none.
     """
 
     train: Sources
     validation: Sources = ()
     validation_share: float | None = Field(default=None, gt=0, lt=1)
+    cleaning: Cleaning | None = None
+    evaluation: Sources = ()
+    overlap: Overlaps = "refuse"
+    guard: Names = ()
+    code_switching: CodeSwitchingTable | None = None
 
     @field_validator("train")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,12 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack, parse_stack
 from lect.data.examples import Example
-from lect.data.read import Dataset, Source, read_source
+from lect.data.read import Dataset, read_source
 from lect.errors import DataError, RecipeError
 from lect.recipes.schema import DataTable, Recipe
 from lect.specs import BuildContext, Corpus, Progress
+from lect.training.code_switching import CodeSwitched, Switching
+from lect.training.data import read_switching, read_training, source_of
 from lect.training.objective import Objective, ObjectiveContext
 from lect.training.task import Learner
 
@@ -49,6 +51,7 @@ class Material:
     stored: Sequence[StoredComponent]
     stored_target: Sequence[StoredComponent]
     members: Mapping[str, StoredComponent]
+    switching: Switching | None = None
 
     @property
     def examples(self) -> tuple[Example, ...]:
@@ -76,6 +79,7 @@ class Lesson:
     truncated: tuple[str, ...]
     weight: float = 1.0
     members: Mapping[str, StoredComponent] = field(default_factory=dict)
+    switching: Switching | None = None
 
     @property
     def rows(self) -> int:
@@ -106,7 +110,7 @@ def read_material(recipe: Recipe, host: Host, library: Library, seed: int) -> Ma
     """
     file = recipe.name
     needs = host.spec("objective", recipe.objective.name).needs
-    train = tuple(_read(host, table, recipe, f"{file}, data.train", needs) for table in recipe.data.train)
+    train = read_training(recipe.data, host, recipe.folder, file, needs)
     validation = tuple(
         _read(host, table, recipe, f"{file}, data.validation", needs) for table in recipe.data.validation
     )
@@ -116,7 +120,8 @@ def read_material(recipe: Recipe, host: Host, library: Library, seed: int) -> Ma
     target = parse_stack(recipe.objective.target or "")
     stored, stored_target = read_stack(frozen, library, host), read_stack(target, library, host)
     members = _read_members(recipe, host, library)
-    return Material(recipe, train, validation, frozen, target, stored, stored_target, members)
+    switching = read_switching(recipe.data, host, recipe.folder, file)
+    return Material(recipe, train, validation, frozen, target, stored, stored_target, members, switching)
 
 
 def prepare_lessons(
@@ -160,7 +165,7 @@ def prepare_lessons(
             encoder=encoder,
             stack=stack,
             target=target,
-            examples=examples,
+            examples=material.switching.shown(examples) if material.switching else examples,
             metric={name: provided.spec for name, provided in host.specs("metric").items()},
             head_metrics=head_spec.metrics if head_spec else (),
             seed=seed,
@@ -168,6 +173,8 @@ def prepare_lessons(
             progress=progress or (lambda what, share: None),
         )
         objective = _objective(recipe, host, context)
+        if material.switching is not None:
+            objective = CodeSwitched(objective, material.switching)
         lessons.append(
             Lesson(
                 recipe,
@@ -179,13 +186,14 @@ def prepare_lessons(
                 truncated,
                 weight,
                 material.members,
+                material.switching,
             )
         )
     return tuple(lessons)
 
 
 def _read(host: Host, table: DataTable, recipe: Recipe, where: str, needs: tuple[str, ...]) -> Dataset:
-    return read_source(host, Source(table.reader, table.config, table.licence), recipe.folder, where, needs)
+    return read_source(host, source_of(table), recipe.folder, where, needs)
 
 
 def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[Dataset, ...], tuple[Dataset, ...]]:
@@ -199,7 +207,8 @@ def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[D
     for data in train:
         for part in (True, False):
             rows = tuple(row for row in data.examples if held_out(row.key or row.text) is part)
-            parts[part].append(Dataset(data.source, rows, hashlib.sha256(f"{data.sha256}/{part}".encode()).hexdigest()))
+            digest = hashlib.sha256(f"{data.sha256}/{part}".encode()).hexdigest()
+            parts[part].append(replace(data, examples=rows, sha256=digest))
     if not any(data.examples for data in parts[False]) or not any(data.examples for data in parts[True]):
         raise DataError(
             "too few rows to split", where="data.validation_share", fix="name a validation source, or leave it out"

@@ -63,7 +63,12 @@ def write_trained(run: Run, lesson: Lesson, result: Result, precision: str) -> P
             objective=recipe.objective.name,
             data=tuple(
                 DataEntry(
-                    source=str(data.source), sha256=data.sha256, rows=len(data.examples), licence=data.source.licence
+                    source=str(data.source),
+                    sha256=data.sha256,
+                    rows=len(data.examples),
+                    licence=data.source.licence,
+                    cleaning=data.cleaning.as_dict() if data.cleaning else None,
+                    overlap=data.overlap.as_dict() if data.overlap else None,
                 )
                 for data in lesson.train
             ),

@@ -103,6 +103,7 @@ class Run:
         for lesson in self.lessons:
             parts.append(recipe_text(lesson.recipe))
             parts += [data.sha256 for data in (*lesson.train, *lesson.validation)]
+            parts += [lesson.switching.sha256] if lesson.switching else []
             parts += [entry.weights for entry in member_entries(lesson.members)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

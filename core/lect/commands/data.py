@@ -1,0 +1,210 @@
+"""`lect data`: what there is in a source of examples, and the same source cleaned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lect.commands.app import load_host
+from lect.commands.console import print_json, print_table, stderr_console, stdout_console
+from lect.commands.options import FieldOption, JsonOption, ReaderOption, source_of, value_of
+
+if TYPE_CHECKING:
+    from lect.data.cleaning import Cleaning
+    from lect.data.examples import Example
+    from lect.data.inspection import Inspection
+    from lect.data.read import Source
+    from lect.host import Host
+
+app = typer.Typer(add_completion=False)
+
+CleanOption = Annotated[
+    list[str] | None, typer.Option("--clean", help="A setting of data.cleaning, such as ratio=3. Repeatable.")
+]
+_FORMS = (".jsonl", ".txt", ".tsv")
+
+
+@app.callback()
+def data() -> None:
+    """See what there is in texts, pairs, tables and dictionaries, and clean it."""
+
+
+@app.command()
+def inspect(
+    ctx: typer.Context,
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Files or folders; each is read on its own.")
+    ] = None,
+    reader: ReaderOption = None,
+    option: FieldOption = None,
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", help="Count pieces with this backbone's tokenizer, such as e5-small.")
+    ] = None,
+    cleaning: CleanOption = None,
+    plots: Annotated[Path | None, typer.Option("--plots", help="Draw plots into this folder.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what there is: rows, lengths, scripts, pieces, examples, and what cleaning would find."""
+    named: list[str | None] = [*sources] if sources else [None]
+    described = [source_of(source, reader, option) for source in named]
+    wanted, host = _cleaning(cleaning), load_host(ctx)
+    with stderr_console().status("Loading") as status:
+        cut, unknown = None, None
+        if backbone is not None:
+            cut, unknown = _cutter(host, backbone, lambda what, share: status.update(f"{what} {share:.0%}"))
+        found = []
+        for source in described:
+            from lect.data.inspection import inspect_examples
+
+            status.update(f"Reading {source}")
+            found.append(inspect_examples(str(source), _stream(host, source), wanted, cut, unknown))
+        if plots is not None:
+            from lect.data.plots import draw_plots
+
+            status.update("Drawing")
+            drawn = draw_plots(found, plots)
+    if as_json:
+        print_json([one.as_dict() for one in found])
+        return
+    _print(found, backbone)
+    if plots is not None:
+        print_table(["plot"], [[str(path)] for path in drawn])
+
+
+@app.command()
+def clean(
+    ctx: typer.Context,
+    source: Annotated[str | None, typer.Argument(help="A file or folder.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Where the rows go that stay: .jsonl, .tsv or (texts only) .txt.")
+    ] = None,
+    reader: ReaderOption = None,
+    option: FieldOption = None,
+    cleaning: CleanOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the rows of a source that cleaning keeps, in one form, and say how many it left out and why."""
+    from lect.data.cleaning import Counts
+    from lect.data.cleaning import clean as kept_of
+    from lect.errors import UserError
+    from lect.files import file_aside
+
+    if output is None or output.suffix not in _FORMS:
+        named = "nothing says where it goes" if output is None else f'nothing is written as "{output.suffix}"'
+        raise UserError(named, where="--output", fix=f"name a file that ends in {', '.join(_FORMS)}")
+    described, counts, host = source_of(source, reader, option), Counts(), load_host(ctx)
+    with stderr_console().status(f"Cleaning {described}"), file_aside(output) as file:
+        rows = kept_of(_stream(host, described), _cleaning(cleaning), counts)
+        for line in _lines(rows, output.suffix):
+            file.write(line.encode("utf-8", "surrogatepass") + b"\n")
+    if as_json:
+        print_json({"output": str(output), **counts.as_dict()})
+        return
+    stdout_console().print(f"{output}: {counts}", markup=False)
+
+
+def _stream(host: Host, source: Source) -> Iterator[Example]:
+    from lect.data.read import stream_source
+
+    return stream_source(host, source, Path(), "--data")
+
+
+def _cleaning(fields: list[str] | None) -> Cleaning:
+    from lect.data.cleaning import Cleaning
+    from lect.host.config import validate_model
+
+    return validate_model(Cleaning, {name: value_of(text) for name, text in map(_pair, fields or ())}, "--clean")
+
+
+def _pair(field: str) -> tuple[str, str]:
+    from lect.errors import UserError
+
+    name, equals, value = field.partition("=")
+    if not equals:
+        raise UserError(f'"{field}" is no KEY=VALUE', where="--clean", fix="write it as ratio=3, say")
+    return name.strip(), value
+
+
+def _cutter(host: Host, name: str, progress: Any) -> tuple[Any, int | None]:
+    """What cuts texts into pieces, and the id of the unknown one."""
+    from lect.backbones import load_backbone
+    from lect.data.inspection import Cutter
+
+    loaded = load_backbone(name, host=host, progress=progress)
+    tokenizer = loaded.tokenizer.backend_tokenizer
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+
+    def cut(texts: Sequence[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+    cutter: Cutter = cut
+    return cutter, loaded.tokenizer.unk_token_id
+
+
+def _lines(rows: Iterator[Example], form: str) -> Iterator[str]:
+    named: list[str] = []
+    for row in rows:
+        values = {name: value for name, value in asdict(row).items() if value is not None and name != "origin"}
+        if form == ".jsonl":
+            yield json.dumps(values, ensure_ascii=False)
+        elif form == ".txt":
+            yield " ".join(row.text.split())
+        else:
+            if not named:
+                named = [name for name in ("text", "translation", "text_pair", "label", "key") if name in values]
+                yield "\t".join(named)
+            yield "\t".join(" ".join(str(values.get(name, "")).split()) for name in named)
+
+
+def _print(found: Sequence[Inspection], backbone: str | None) -> None:
+    """A table of facts with a column for each source, then the first examples."""
+    columns = [dict(_facts(one)) for one in found]
+    names = dict.fromkeys(name for column in columns for name in column)
+    heads = [one.name for one in found]
+    right = heads if len(found) > 1 else []
+    print_table(
+        ["" if backbone is None else f"pieces of {backbone}", *heads],
+        [[name, *(column.get(name, "") for column in columns)] for name in names],
+        right=right,
+    )
+    out = stdout_console()
+    for one in found:
+        for row in one.shown:
+            told = row.text if row.translation is None else f"{row.text} = {row.translation}"
+            told = told if row.label is None else f"{told} [{row.label}]"
+            out.print(told if len(told) <= 240 else f"{told[:239]}…", markup=False)
+
+
+def _facts(one: Inspection) -> Iterator[tuple[str, str]]:
+    yield "rows", f"{one.rows:,}"
+    for name, count in one.filled.items():
+        yield f"with {name.replace('_', ' ')}", f"{count:,}"
+    if one.labels:
+        yield "labels", ", ".join(f"{label} {count:,}" for label, count in one.labels.most_common(8))
+    yield "characters", f"{sum(one.lengths):,}"
+    yield "bytes", f"{one.bytes:,}"
+    yield "words", f"{one.words:,}"
+    yield "shortest text", f"{one.length_at(0.0):,}"
+    yield "median text", f"{one.length_at(0.5):,}"
+    yield "95 % of texts", f"{one.length_at(0.95):,}"
+    yield "longest text", f"{one.length_at(1.0):,}"
+    yield (
+        "scripts",
+        ", ".join(f"{script} {share:.1%}" for script, share in one.script_shares()[:4] if share >= 0.0005) or "none",
+    )
+    if one.pieces is not None:
+        yield "pieces", f"{one.pieces.pieces:,}"
+        yield "unknown", f"{one.pieces.unknown_share:.1%}"
+        yield "pieces per word", f"{one.pieces.pieces_per_word:.2f}"
+        yield "bytes per piece", f"{one.pieces.bytes_per_piece:.2f}"
+    if one.dictionary is not None:
+        yield "as a dictionary", str(one.dictionary.counts)
+    for name, count in one.cleaning.as_dict().items():
+        if name != "rows":
+            yield "kept by cleaning" if name == "kept" else f"  {name}", f"{count:,}"

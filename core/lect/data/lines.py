@@ -1,0 +1,165 @@
+"""Lines of text files, plain or compressed, streamed: no line is ever larger in memory than is allowed."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from lect.errors import DataError
+
+LONGEST_LINE = 10_000_000
+"""The bytes of the longest line that is read where nothing else is said."""
+
+TooLong = Literal["refuse", "cut"]
+InvalidBytes = Literal["refuse", "replace"]
+
+_BOM = codecs.BOM_UTF8
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_NO_TEXT = {
+    b"PK\x03\x04": ("the file is a ZIP archive or an office document", "unpack it, or save it as text"),
+    b"PAR1": ("the file is a Parquet file", 'read it with the reader "datasets"'),
+    b"%PDF": ("the file is a PDF", "save it as text"),
+    b"\x89PNG": ("the file is an image", "name a text file"),
+    b"\xff\xd8\xff": ("the file is an image", "name a text file"),
+    b"BZh": ("the file is compressed by bzip2", "unpack it, or compress it by gzip or zstd"),
+    b"\xfd7zXZ": ("the file is compressed by xz", "unpack it, or compress it by gzip or zstd"),
+}
+"""How files begin that are no text, with what they are and what to do."""
+
+
+def read_lines(
+    path: Path,
+    where: str,
+    longest: int = LONGEST_LINE,
+    too_long: TooLong = "refuse",
+    invalid: InvalidBytes = "refuse",
+) -> Iterator[tuple[int, str]]:
+    """The lines of a UTF-8 file, plain or compressed by gzip or zstd, from 1 on, each with its end.
+
+    A byte order mark is no part of the first line. Only ``\\n`` ends a line.
+
+    Args:
+        where: how messages call the file.
+        longest: the most bytes of a line.
+        too_long: ``cut`` gives the first `longest` bytes of a longer line and leaves the rest out.
+        invalid: ``replace`` puts U+FFFD in the place of bytes that are not UTF-8.
+
+    Raises:
+        DataError: with the line; also where the file is binary, or its compressed stream is cut off or broken.
+    """
+    line = 0
+    with open_bytes(path, where) as file:
+        while True:
+            raw = _read(file, longest + 1, where, line)
+            if not raw:
+                return
+            line += 1
+            place = f"{where}, line {line}"
+            if line == 1:
+                if raw.startswith(_UTF16):
+                    raise DataError("the file is in UTF-16", where=place, fix="save it as UTF-8")
+                raw = raw.removeprefix(_BOM)
+            if len(raw) > longest and not raw.endswith(b"\n"):
+                if too_long == "refuse":
+                    raise DataError(
+                        f"the line is longer than {longest:,} bytes",
+                        where=place,
+                        fix="break it into lines of a sentence or a paragraph each",
+                    )
+                raw = _cut(raw[:longest]) + b"\n"
+                while (rest := _read(file, 1 << 16, where, line)) and not rest.endswith(b"\n"):
+                    pass
+            yield line, _decoded(raw, place, invalid)
+
+
+@contextmanager
+def open_bytes(path: Path, where: str) -> Iterator[Any]:
+    """A file's bytes, unpacked where it is compressed by gzip or zstd; it is known by its first bytes.
+
+    Raises:
+        DataError: it cannot be read, or it is of a kind that is no text.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(6)
+            file.seek(0)
+            for start, (what, fix) in _NO_TEXT.items():
+                if head.startswith(start):
+                    raise DataError(what, where=f"{where}, line 1", fix=fix)
+            if head.startswith(_GZIP):
+                with gzip.open(file) as unpacked:
+                    yield unpacked
+            elif head.startswith(_ZSTD):
+                with _zstd().ZstdFile(file) as unpacked:
+                    yield unpacked
+            else:
+                yield file
+    except OSError as error:
+        raise DataError(f"the file cannot be read ({error.strerror or error})", where=where) from None
+
+
+def read_bytes(file: IO[bytes], size: int, where: str) -> bytes:
+    """The next bytes, no more than `size`. Raises `DataError` where a compressed stream is cut off or broken."""
+    return _checked(lambda: file.read(size), where)
+
+
+def without_end(line: str) -> str:
+    """The line without its ``\\n`` or ``\\r\\n``."""
+    return line.removesuffix("\n").removesuffix("\r")
+
+
+def _read(file: IO[bytes], size: int, where: str, line: int) -> bytes:
+    return _checked(lambda: file.readline(size), f"{where}, after line {line}")
+
+
+def _checked(read: Any, where: str) -> bytes:
+    try:
+        content: bytes = read()
+    except EOFError:
+        raise DataError("the compressed file is cut off", where=where, fix="fetch or compress it again") from None
+    except Exception as error:
+        # The module of zstd's exception is only there where zstd is.
+        if not isinstance(error, (gzip.BadGzipFile, zlib.error)) and type(error).__name__ != "ZstdError":
+            raise
+        what = f"the compressed file is broken ({' '.join(str(error).split())})"
+        raise DataError(what, where=where, fix="fetch or compress it again") from None
+    return content
+
+
+def _zstd() -> Any:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+    except ImportError:
+        raise DataError("zstd cannot be unpacked here", fix='install it: pip install "backports.zstd"') from None
+    return zstd
+
+
+def _cut(raw: bytes) -> bytes:
+    """Without the bytes of a character at its end that is not whole."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    return decoder.decode(raw).encode("utf-8", "surrogateescape")
+
+
+def _decoded(raw: bytes, where: str, invalid: InvalidBytes) -> str:
+    if b"\0" in raw:
+        raise DataError("a NUL byte, which no text holds", where=where, fix="save the file as UTF-8 text")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if invalid == "replace":
+            return raw.decode("utf-8", "replace")
+        raise DataError(
+            f"invalid UTF-8: byte 0x{raw[error.start]:02x} at position {error.start + 1} of the line",
+            where=where,
+            fix="save the file as UTF-8",
+        ) from None

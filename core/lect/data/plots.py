@@ -1,0 +1,89 @@
+"""Plots of what there is in sources: lengths, pieces per word, scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lect.data.inspection import Inspection
+from lect.errors import UserError
+
+_SCRIPTS_SHOWN = 5
+
+
+def draw_plots(found: Sequence[Inspection], folder: Path) -> list[Path]:
+    """Draw ``lengths.png``, ``scripts.png`` and, where texts were cut, ``pieces-per-word.png`` into a folder.
+
+    Raises:
+        UserError: `matplotlib` is not installed, or the folder cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError("plots need `matplotlib`", fix='install it: pip install "lect[plots]"') from None
+    names = [one.name for one in found]
+    written = []
+    figure, axes = _figure(Figure)
+    longest = max(max(one.length_at(0.99) for one in found), 2)
+    edges = [longest * step / 40 for step in range(41)]
+    for name, one in zip(names, found, strict=True):
+        axes.hist(
+            [min(length, longest) for length in one.lengths], bins=edges, density=True, histtype="step", label=name
+        )
+    axes.set(xlabel="characters of a text (the longest 1 % at the right edge)", ylabel="density", title="Lengths")
+    _legend(figure)
+    written.append(_save(figure, folder / "lengths.png"))
+
+    figure, axes = _figure(Figure)
+    total: dict[str, float] = {}
+    for one in found:
+        for script, share in one.script_shares():
+            total[script] = max(total.get(script, 0.0), share)
+    scripts = sorted(total, key=lambda script: -total[script])[:_SCRIPTS_SHOWN]
+    left = [0.0] * len(found)
+    for script in scripts:
+        shares = [dict(one.script_shares()).get(script, 0.0) for one in found]
+        axes.barh(names, shares, left=left, label=script)
+        left = [before + share for before, share in zip(left, shares, strict=True)]
+    if any(0 < share < 0.9995 for share in left):
+        axes.barh(names, [1 - share if share else 0.0 for share in left], left=left, label="other", color="lightgrey")
+    axes.set(xlabel="share of letters", xlim=(0, 1), title="Scripts")
+    axes.invert_yaxis()
+    _legend(figure, columns=_SCRIPTS_SHOWN + 1)
+    written.append(_save(figure, folder / "scripts.png"))
+
+    cut = [(name, one.pieces) for name, one in zip(names, found, strict=True) if one.pieces and one.pieces.per_word]
+    if cut:
+        figure, axes = _figure(Figure)
+        highest = max(sorted(pieces.per_word)[int(0.99 * len(pieces.per_word))] for _, pieces in cut)
+        edges = [1 + (max(highest, 2) - 1) * step / 40 for step in range(41)]
+        for name, pieces in cut:
+            label = f"{name} (mean {pieces.pieces_per_word:.2f}, unknown {pieces.unknown_share:.1%})"
+            ratios = [min(max(one, 1.0), edges[-1]) for one in pieces.per_word]
+            axes.hist(ratios, bins=edges, density=True, histtype="step", label=label)
+        axes.set(xlabel="pieces per word of a text", ylabel="density", title="Pieces per word")
+        _legend(figure)
+        written.append(_save(figure, folder / "pieces-per-word.png"))
+    return written
+
+
+def _figure(figure_class: Any) -> tuple[Any, Any]:
+    figure = figure_class(figsize=(8, 4.5), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _legend(figure: Any, columns: int = 1) -> None:
+    # Beneath the axes, where it covers nothing.
+    figure.legend(loc="outside lower center", ncols=columns)
+
+
+def _save(figure: Any, path: Path) -> Path:
+    from io import BytesIO
+
+    from lect.files import write_aside
+
+    content = BytesIO()
+    figure.savefig(content, dpi=120, format="png")
+    write_aside(path, content.getvalue())
+    return path
