@@ -33,6 +33,11 @@ class Component:
         """The tokenizer that texts of this component's rows are cut with, where it brings one."""
         return next((part.tokenizer_json for part in self.parts.values() if part.tokenizer_json), None)
 
+    @property
+    def saved_tokenizer(self) -> str | None:
+        """What a saved component keeps of its tokenizer, where it brings one."""
+        return next((saved for part in self.parts.values() if (saved := part.saved_tokenizer)), None)
+
     def tensors(self) -> dict[str, Tensor]:
         """What is saved: every parameter and buffer once, on the CPU, as ``<method>.<name>`` or ``head.<name>``."""
         return {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensor_references().items()}

@@ -45,6 +45,14 @@ class Part(nn.Module):
     #: The component's own tokenizer (the `tokenizers` library's JSON), where the part brings new pieces.
     tokenizer_json: str | None = None
 
+    @property
+    def saved_tokenizer(self) -> str | None:
+        """What is saved in its ``tokenizer.json``: JSON that the method's builder makes the tokenizer of again.
+
+        The tokenizer itself, where a part does not know how to say it in less.
+        """
+        return self.tokenizer_json
+
     def sites(self) -> Iterable[str]:
         """The paths of the backbone's modules that the part changes."""
         raise NotImplementedError
