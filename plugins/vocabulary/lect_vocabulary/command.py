@@ -147,7 +147,9 @@ def compare(
     batch_size: Annotated[int, typer.Option("--batch-size", min=2, help="Rows a step.")] = 32,
     count: PiecesOption = 2000,
     longest: LongestOption = 16,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    most: Annotated[int, typer.Option("--rows", min=2, help="The most rows to learn from.")] = 2000,
+    most_tested: Annotated[int, typer.Option("--test-rows", min=2, help="The most rows to be tested on.")] = 500,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the random draws.")] = 0,
     backbone: BackboneOption = "e5-small",
     reader: ReaderOption = None,
     option: FieldOption = None,
@@ -155,13 +157,13 @@ def compare(
 ) -> None:
     """Try initialisers of new pieces: how well translations are found before training, and after some steps.
 
-    The new pieces alone learn, by alignment, on as many rows as the steps see.
+    The pieces are learned from all rows; their embeddings alone are trained, by alignment.
     """
     from lect_vocabulary.compare import Budget, compare_initialisers, known_initialisers
 
     host = load_host(ctx)
     known = known_initialisers(host)
-    budget = Budget(steps, batch_size, count, longest, seed)
+    budget = Budget(steps, batch_size, count, longest, most, most_tested, seed)
     sources = [source_of(where, reader, option) for where in (data, test)]
     console = stderr_console()
     rows = compare_initialisers(host, backbone, sources[0], sources[1], initialisers or sorted(known), budget, console)

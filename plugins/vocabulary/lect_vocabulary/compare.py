@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -22,17 +23,24 @@ from lect_vocabulary.pieces import BaseTokenizer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lect import Host, InitialiserSpec
+    from lect import Example, Host, InitialiserSpec
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What each initialiser gets."""
+    """What each initialiser gets.
+
+    Args:
+        rows: the most rows to learn from; the pieces are learned from all of them.
+        test_rows: the most rows to be scored on.
+    """
 
     steps: int
     batch_size: int
     pieces: int
     longest: int
+    rows: int
+    test_rows: int
     seed: int = 0
 
 
@@ -43,7 +51,7 @@ class Row:
     Args:
         before, after: the share of test rows whose translation is found first, before training and after it.
         pieces: the new pieces.
-        seconds: to make the first embeddings.
+        seconds: for it all: first embeddings, training, scores.
     """
 
     name: str
@@ -75,38 +83,52 @@ def compare_initialisers(
     for name in names:
         if name not in known:
             raise RecipeError(f'there is no initialiser "{name}"', where="--initialise", fix=nearest(name, known))
-    examples = read_source(host, data, Path(), "--data", ("translation",)).examples
+    needs = ("translation",)
+    examples = read_source(host, data, Path(), "--data", needs).examples
+    held_out = read_source(host, test, Path(), "--test", needs).examples
+    if shared := {example.text for example in examples} & {example.text for example in held_out}:
+        raise DataError(
+            f"{len(shared)} of its texts are among those to learn from, such as {min(shared)[:60]!r}",
+            where="--test",
+            fix="name rows that nothing is learned from",
+        )
     loaded = load_backbone(backbone, host=host)
     base = BaseTokenizer(loaded.tokenizer.backend_tokenizer.to_str())
+    pieces = learn_pieces(base, [example.text for example in examples], budget.pieces, budget.longest)
+    if not pieces.pieces:
+        raise DataError("has no piece that the backbone's tokenizer lacks", where=str(data))
     with tempfile.TemporaryDirectory(prefix="lect-compare-") as place:
-        folder = Path(place)
-        pieces = learn_pieces(base, [example.text for example in examples], budget.pieces, budget.longest)
-        if not pieces.pieces:
-            raise DataError("has no piece that the backbone's tokenizer lacks", where=str(data))
+        folder = Path(place).resolve()
         write_aside(folder / "pieces.json", pieces.to_json())
+        write_aside(folder / "train.jsonl", _json_lines(examples[: budget.rows]))
+        write_aside(folder / "test.jsonl", _json_lines(held_out[: budget.test_rows]))
         rows = []
         for name in names:
-            recipe = recipe_of(_recipe(name, backbone, data, test, budget, folder), name="compare", folder=Path())
             started = time.perf_counter()
+            recipe = recipe_of(_recipe(name, backbone, budget), name="compare", folder=folder)
             run = prepare_run(recipe, host, Library((folder,)), backbone=loaded, runs=folder / "runs")
-            seconds = time.perf_counter() - started
             lesson = run.lessons[0]
-            validation = lesson.learner.validation
-            before = lesson.objective.scores(run.model, validation)["recall@1"]
-            trained = execute_run(run, console=console, name=name)
-            rows.append(Row(name, before, trained[0].result.scores["recall@1"], len(pieces.pieces), round(seconds, 1)))
+            before = lesson.objective.scores(run.model, lesson.learner.validation)["recall@1"]
+            (trained,) = execute_run(run, console=console, name=name)
+            seconds = round(time.perf_counter() - started, 1)
+            rows.append(Row(name, before, trained.result.scores["recall@1"], len(pieces.pieces), seconds))
     return rows
 
 
-def _recipe(name: str, backbone: str, data: Source, test: Source, budget: Budget, folder: Path) -> dict[str, Any]:
+def _json_lines(examples: Sequence[Example]) -> str:
+    lines = ({"text": example.text, "translation": example.translation} for example in examples)
+    return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+
+
+def _recipe(name: str, backbone: str, budget: Budget) -> dict[str, Any]:
     return {
         "component": {"name": f"compare-{name}", "role": "lang"},
         "backbone": {"name": backbone},
-        "parts": [{"method": "vocabulary", "file": str((folder / "pieces.json").resolve()), "initialise": name}],
+        "parts": [{"method": "vocabulary", "file": "pieces.json", "initialise": name}],
         "objective": {"name": "alignment"},
         "data": {
-            "train": {"reader": data.reader, **data.config},
-            "validation": {"reader": test.reader, **test.config},
+            "train": {"reader": "jsonl", "path": "train.jsonl", "translation": "translation"},
+            "validation": {"reader": "jsonl", "path": "test.jsonl", "translation": "translation"},
         },
         "training": {
             "steps": budget.steps,

@@ -47,8 +47,9 @@ def static_space(
     with which it is on a par on small texts, and gives the same in every run.
 
     Args:
-        translations: one a text; each piece of a text keeps company with every piece of its translation, too, and so
-            both languages come into one space (Levy, Søgaard and Goldberg 2017, section 3).
+        translations: one a text. With them a piece's company is the pairs of sentences that it occurs in, on either
+            side, so that both languages come into one space (Levy, Søgaard and Goldberg 2017, section 3); `window` is
+            not used.
     """
     sentences = [*texts, *(translations or ())]
     lengths = np.array([len(sentence) for sentence in sentences])
@@ -57,15 +58,12 @@ def static_space(
         return Space(flat, np.zeros((0, dimensions)), flat)
     keys, indices, counts = np.unique(flat, return_inverse=True, return_counts=True)
     owners = np.repeat(np.arange(len(sentences)), lengths)
-    company = _within_windows(indices, owners, window, len(keys))
-    if translations is not None:
-        occurs = csr_matrix((np.ones(len(flat)), (owners, indices)), shape=(len(sentences), len(keys)))
-        occurs.data[:] = 1.0
-        across = occurs[: len(texts)].T @ occurs[len(texts) :]
-        # Scaled so that the two languages weigh as much together as the windows within each.
-        across *= company.sum() / max(2 * across.sum(), 1.0)
-        company = company + across + across.T
-    return Space(keys, _decomposed(_information(company.tocsr()), dimensions), counts)
+    if translations is None:
+        company = _within_windows(indices, owners, window, len(keys))
+    else:
+        shape = (len(keys), len(texts))
+        company = coo_matrix((np.ones(len(flat)), (indices, owners % len(texts))), shape=shape).tocsr()
+    return Space(keys, _decomposed(_information(company), dimensions), counts)
 
 
 def _within_windows(indices: NDArray[np.int64], owners: NDArray[np.int64], window: int, size: int) -> csr_matrix:
