@@ -40,7 +40,11 @@ TRANSLATED = tuple(
     )
 )
 test_vocabulary = method_contract(
-    "vocabulary", {"pieces": 12}, families=("xlm-roberta",), identity_at_start=False, examples=TRANSLATED
+    "vocabulary",
+    {"pieces": 12},
+    families=("xlm-roberta", "llama", "m2m_100"),
+    identity_at_start=False,
+    examples=TRANSLATED,
 )
 # DeBERTa reads this table's weight without calling the module, so that no part can act there.
 test_full = method_contract("full", families=FEW, without_gradient=("*rel_embeddings.weight",))

@@ -30,7 +30,9 @@ class FocusConfig(Config):
     dimensions: int = Field(100, gt=1, le=2000, description="width of the auxiliary space")
     window: int = Field(5, gt=0, le=100, description="how many pieces to each side are a piece's company")
     minimum_count: int = Field(2, gt=0, description="how often a piece of the backbone's occurs to be drawn from")
-    parallel: bool = Field(True, description="translations come into the space as well, by the pairs that a piece occurs in")
+    parallel: bool = Field(
+        True, description="translations come into the space as well, by the pairs that a piece occurs in"
+    )
 
 
 class DictionaryConfig(Config):
