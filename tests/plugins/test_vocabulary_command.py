@@ -45,17 +45,20 @@ def lect(backbones, tmp_path, monkeypatch):
     return run
 
 
-def test_the_report_stands_beside_a_language_that_is_covered_well(lect):
+def test_the_report_stands_beside_a_language_that_is_covered_well(lect, tmp_path):
     done = lect("report", "nko.txt", "--backbone", "xlm-roberta")
     assert done.exit_code == 0, done.stderr
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
     assert [line.split()[0] for line in done.stdout.splitlines()[2:-1]] == [
         "nko.txt", "Nko", "Latin", "no", "English", "unknown,"
     ][: len(done.stdout.splitlines()) - 3]  # fmt: skip
-    done = lect("report", "nko.txt", "--beside", "english.txt", "--backbone", "xlm-roberta", "--json")
+    for folder, file in (("nqo", "nko.txt"), ("eng", "english.txt")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "text.txt").write_bytes((tmp_path / file).read_bytes())
+    done = lect("report", "nqo/text.txt", "--beside", "eng/text.txt", "--backbone", "xlm-roberta", "--json")
     found = json.loads(done.stdout)
     own, other = found["texts"]
-    assert (own["name"], own["lines"], own["words"]) == ("nko.txt", 20, 44)
+    assert (own["name"], other["name"], own["lines"], own["words"]) == ("nqo/text.txt", "eng/text.txt", 20, 44)
     assert own["scripts"]["Nko"]["unknown_share"] > 0.4
     assert own["scripts"]["Latin"]["unknown_share"] == other["unknown_share"] == 0
     assert list(own["scripts"]) == ["Nko", "Latin", "no letters"]

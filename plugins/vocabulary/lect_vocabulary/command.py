@@ -58,8 +58,10 @@ def report(
     from lect_vocabulary.report import report_on
 
     host = load_host(ctx)
-    lines = {_named(texts): read_texts(host, texts, reader, option)}
-    lines |= {_named(beside): read_texts(host, beside, None, None)} if beside else {"English": _UNIVERSAL_DECLARATION}
+    lines: list[tuple[str, Sequence[str]]] = [(_named(texts), read_texts(host, texts, reader, option))]
+    lines += (
+        [(_named(beside), read_texts(host, beside, None, None))] if beside else [("English", _UNIVERSAL_DECLARATION)]
+    )
     with stderr_console().status("Loading"):
         loaded = _backbone(host, backbone)
         cutters = {"": loaded.tokenizer.backend_tokenizer}
@@ -67,7 +69,7 @@ def report(
             cutters[" + new pieces"] = _extended(loaded, pieces)
         found = [
             report_on(name + said, rows, cutter, loaded.tokenizer.unk_token_id)
-            for name, rows in lines.items()
+            for name, rows in lines
             for said, cutter in cutters.items()
         ]
     if as_json:
@@ -227,7 +229,8 @@ def _extended(backbone: Backbone, file: Path) -> Any:
 
 
 def _named(files: Sequence[Path]) -> str:
-    first = str(files[0].name)
+    # Corpora lie in folders that say more than their files' names.
+    first = "/".join(files[0].parts[-2:])
     return first if len(files) == 1 else f"{first} and {len(files) - 1} more"
 
 
