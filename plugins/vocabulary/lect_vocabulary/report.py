@@ -109,18 +109,18 @@ def _script(character: str) -> str:
 
 
 def _count(text: str, encoding: Any, unknown: int | None, counts: dict[str, Counter[str]]) -> None:
+    if not text:
+        return
     owners: list[str] = ["no letters"] * len(text)
     for start, end in _words(text):
         script = script_of(text[start:end])
         counts.setdefault(script, Counter()).update(words=1, size=len(text[start:end].encode("utf-8", "replace")))
         owners[start:end] = [script] * (end - start)
     for index, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
-        # A piece for the space before a word has that space's place in some tokenizers, which is no word's.
-        while start < end - 1 and text[start].isspace():
+        # A piece for the space before a word, or with it, is that word's.
+        while start < len(text) and text[start].isspace():
             start += 1
-        if not text[start:end].strip() or start >= len(text):
-            continue
-        count = counts.setdefault(owners[start], Counter())
+        count = counts.setdefault(owners[min(start, len(text) - 1)], Counter())
         count["pieces"] += 1
         count["unknown"] += index == unknown
         count["single"] += index != unknown and end - start <= 1
