@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         CommandSpec,
         FormatSpec,
         HeadSpec,
+        InitialiserSpec,
         MergeSpec,
         MethodSpec,
         MetricSpec,
@@ -53,6 +54,12 @@ def lect_register_methods() -> Iterable[MethodSpec]:
 @hookspec
 def lect_register_merges() -> Iterable[MergeSpec]:
     """Arithmetic on the parameters of several components, such as ``ties``."""
+    return ()
+
+
+@hookspec
+def lect_register_initialisers() -> Iterable[InitialiserSpec]:
+    """First embeddings of new pieces, such as ``focus``."""
     return ()
 
 

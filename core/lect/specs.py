@@ -73,14 +73,19 @@ class BuildContext:
     Args:
         backbone: the frozen backbone the part will change.
         corpus: the training examples when a new part is made, None when a saved one is read.
-        tokenizer_json: the saved component's own tokenizer when one is read, else None.
+        tokenizer_json: what the saved component's ``tokenizer.json`` holds when one is read, else None: what
+            `Part.saved_tokenizer` was.
         members: the frozen components that the part stands on, by the names its configuration has for them.
+        initialisers: those that plugins register, by name, when a new part is made.
+        folder: relative paths in the configuration are relative to it.
     """
 
     backbone: Backbone
     corpus: Corpus | None = None
     tokenizer_json: str | None = None
     members: Mapping[str, Component] = field(default_factory=dict)
+    initialisers: Mapping[str, InitialiserSpec] = field(default_factory=dict)
+    folder: Path = Path()
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,48 @@ class MergeSpec:
     config: type[BaseModel]
     merge: Callable[[Any, str, Sequence[Tensor], Sequence[float]], Tensor]
     is_linear: bool = False
+
+
+@dataclass(frozen=True)
+class NewEmbeddings:
+    """New pieces that wait for embeddings.
+
+    Args:
+        pieces: as the tokenizer writes them, in the order of their ids.
+        first: the id of the first one; every id below is the backbone's own.
+        tokenizer: the backbone's tokenizer with the new pieces: a `tokenizers.Tokenizer`.
+        cuts: for each new piece, the ids that the backbone's tokenizer had for its text; empty where it knows none.
+        texts: for each new piece, its text without the tokenizer's marks for spaces and the like.
+        examples: the texts that the pieces were learned from, with what they translate into.
+        folder: relative paths in a configuration are relative to it.
+    """
+
+    backbone: Backbone
+    pieces: Sequence[str]
+    first: int
+    tokenizer: Any
+    cuts: Sequence[Sequence[int]]
+    texts: Sequence[str]
+    examples: Sequence[Example] = ()
+    folder: Path = Path()
+
+
+@dataclass(frozen=True)
+class InitialiserSpec:
+    """A way to give new pieces their first embeddings.
+
+    Args:
+        initialise: from the configuration and the new pieces, one row for each of them, *Shape:*
+            ``(pieces, features)``, on the scale of the backbone's own matrix. Random draws come from torch's current
+            random state. Raises `lect.errors.DataError` where the data lacks what it needs.
+        source: the paper it is from.
+    """
+
+    name: str
+    summary: str
+    config: type[BaseModel]
+    initialise: Callable[[Any, NewEmbeddings], Tensor]
+    source: str = ""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ TRANSLATED = tuple(
 test_vocabulary = method_contract(
     "vocabulary",
     {"pieces": 12},
-    families=("xlm-roberta",),
+    families=("xlm-roberta", "llama", "m2m_100"),
     identity_at_start=False,
     examples=TRANSLATED,
     # Only objectives that predict pieces need it.

@@ -11,7 +11,7 @@ import torch
 from lect.components.assemble import restore
 from lect.components.exchange import Wishes, export_component, import_folder
 from lect.components.library import Library
-from lect.components.store import read_component
+from lect.components.store import read_component, write_component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import ComponentError
@@ -384,19 +384,20 @@ def test_embeddings_with_new_pieces_both_ways(place, host):
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
-    from lect_vocabulary.pieces import size_of, splice
+    from lect_vocabulary.pieces import BaseTokenizer, NewPieces, splice
 
     backbone = place("xlm-roberta")
     text = "the qzqz house"
-    longer = splice(backbone.tokenizer.backend_tokenizer.to_str(), [("▁qzqz", -3.0), ("qz", -4.0)])
+    base = BaseTokenizer(backbone.tokenizer.backend_tokenizer.to_str())
+    new = NewPieces("Unigram", base.digest, ("▁qzqz", "qz"), scores=(-3.0, -4.0))
+    longer, first = splice(base, new), base.size
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(longer), **backbone.tokenizer.special_tokens_map
     )
     model = library_model("xlm-roberta", backbone)
     model.add_adapter("jav", config="seq_bn_inv")
     fill(model, "jav")
-    table = torch.nn.Embedding(size_of(longer), backbone.hidden_size)
-    first = size_of(backbone.tokenizer.backend_tokenizer.to_str())
+    table = torch.nn.Embedding(first + 2, backbone.hidden_size)
     with torch.no_grad():
         table.weight[:first] = backbone.model.get_input_embeddings().weight[:first]
     model.loaded_embeddings["new"] = table
@@ -427,6 +428,13 @@ def test_embeddings_with_new_pieces_both_ways(place, host):
     assert read(text)["input_ids"] == ids[0].tolist()
     with torch.no_grad():
         assert distance(again.base_model(input_ids=ids)[0], states) <= 1e-6
+    # A component of our own keeps the new pieces alone; what is exported has the whole tokenizer.
+    stored = read_component(done.folder)
+    manifest = stored.manifest.model_copy(update={"name": "short"})
+    write_component(library.save_folder("lang", "short"), manifest, stored.tensors, new.to_json(), "")
+    export_component("lang:short", "adapters", Path("short"), host, library)
+    whole = Tokenizer.from_file("short/tokenizer/tokenizer.json")
+    assert whole.encode(text).ids == ids[0].tolist()
 
 
 def test_embeddings_in_place_of_the_backbones_are_refused(place, host):

@@ -68,7 +68,7 @@ def make(tmp_path, monkeypatch, host):
             parts=tuple(PartEntry(method=method, config=config) for method, config in parts),
             head=HeadEntry(kind="classification", labels=labels) if labels else None,
         )
-        write_component(LIBRARY.save_folder(role, name), manifest, made.tensors(), made.tokenizer_json, "")
+        write_component(LIBRARY.save_folder(role, name), manifest, made.tensors(), made.saved_tokenizer, "")
 
     return component
 

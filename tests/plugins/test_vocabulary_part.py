@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import random
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,11 +13,11 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.data.examples import Example
-from lect.errors import BackboneError, ComponentError, DataError
+from lect.errors import ComponentError, DataError
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 from lect_vocabulary.part import build_vocabulary
-from lect_vocabulary.pieces import learn_pieces, size_of, splice
+from lect_vocabulary.pieces import BaseTokenizer
 from lect_vocabulary.plugin import VocabularyConfig
 
 # Words in a script that the tiny tokenizer has never seen, with English translations.
@@ -46,7 +43,7 @@ def part(backbone):
 
 def test_old_pieces_keep_their_ids_and_new_ones_come_behind(backbone, part):
     base, own = backbone.tokenizer.backend_tokenizer, Tokenizer.from_str(part.tokenizer_json)
-    first = size_of(base.to_str())
+    first = BaseTokenizer(base.to_str()).size
     for piece, index in base.get_vocab().items():
         assert own.token_to_id(piece) == index
     new = [index for piece, index in own.get_vocab().items() if base.token_to_id(piece) is None]
@@ -89,8 +86,8 @@ def test_embeddings_start_as_the_mean_of_their_translations(backbone):
         return matrix[torch.tensor(base.encode(text, add_special_tokens=False).ids)].mean(0)
 
     def embedding(text):
-        (index,) = [i for i in own.encode(text, add_special_tokens=False).ids if i >= size_of(base.to_str())]
-        return part.embeddings.weight[index - size_of(base.to_str())]
+        (index,) = [i for i in own.encode(text, add_special_tokens=False).ids if i >= BaseTokenizer(base.to_str()).size]
+        return part.embeddings.weight[index - BaseTokenizer(base.to_str()).size]
 
     torch.testing.assert_close(embedding("ߛ"), (mean("new way") + mean("first house")) / 2)
     torch.testing.assert_close(embedding("ߞ"), mean("way"))
@@ -114,9 +111,13 @@ def test_rows_with_and_without_new_pieces_share_a_batch(backbone, part):
             torch.testing.assert_close(hidden[index, : len(expected)], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_saved_part_reads_back_with_its_tokenizer_only(backbone, part):
-    read = build_vocabulary(CONFIG, BuildContext(backbone, tokenizer_json=part.tokenizer_json))
+@pytest.mark.parametrize("kept", ["saved_tokenizer", "tokenizer_json"])
+def test_a_saved_part_reads_back_from_its_new_pieces_and_from_a_whole_tokenizer(backbone, part, kept):
+    """Components of version 0.1 kept the whole tokenizer."""
+    read = build_vocabulary(CONFIG, BuildContext(backbone, tokenizer_json=getattr(part, kept)))
     assert read.embeddings.weight.shape == part.embeddings.weight.shape
+    assert read.saved_tokenizer == getattr(part, kept)
+    assert read.tokenizer_json == part.tokenizer_json
     with pytest.raises(ComponentError, match=r"no tokenizer\.json"):
         build_vocabulary(CONFIG, BuildContext(backbone))
 
@@ -135,25 +136,6 @@ def test_examples_without_translations_are_refused_with_what_to_do(backbone):
     assert part.embeddings.weight.std() > 0
 
 
-def test_a_tokenizer_that_is_no_unigram_model_is_refused(backbone):
-    tokenizer = json.loads(backbone.tokenizer.backend_tokenizer.to_str())
-    tokenizer["model"]["type"] = "WordPiece"
-    with pytest.raises(BackboneError, match="unigram tokenizer, and this backbone's is WordPiece"):
-        splice(json.dumps(tokenizer), [])
-
-
-def test_learning_is_reproducible(backbone):
-    """Though the library's sums, and its places for rare characters, differ from run to run."""
-    generator = random.Random(0)
-    letters = [chr(code) for code in range(0x7CA, 0x7EB)]
-    words = ["".join(generator.choices(letters[:20], k=generator.randint(2, 6))) for _ in range(60)]
-    texts = [" ".join(generator.choices(words, k=4)) for _ in range(150)] + [" ".join(letters)]
-    tokenizer = backbone.tokenizer.backend_tokenizer.to_str()
-    runs = [learn_pieces(tokenizer, texts, 60, 8) for _ in range(5)]
-    assert len(runs[0]) > 50
-    assert all(run == runs[0] for run in runs)
-
-
 def test_new_rows_are_scaled_as_the_backbone_scales_its_own():
     """mBART gives each row of its table times the square root of its width."""
     backbone = tiny_backbone("mbart")
@@ -167,9 +149,3 @@ def test_new_rows_are_scaled_as_the_backbone_scales_its_own():
     mask, routes = torch.ones_like(new), Routes.uniform(("lang:nqo",), 1)
     with torch.no_grad():
         torch.testing.assert_close(model(new, mask, routes), model(old, mask, routes))
-
-
-@pytest.mark.parametrize("family", ["llama", "gemma2", "m2m_100"])
-def test_byte_pair_tokenizers_are_refused(family):
-    with pytest.raises(BackboneError, match="new pieces need a unigram tokenizer, and this backbone's is BPE"):
-        build_vocabulary(CONFIG, BuildContext(tiny_backbone(family), Corpus(EXAMPLES)))

@@ -13,7 +13,7 @@ from lect import hookspecs
 from lect.errors import PluginError
 from lect.host import Host, plugin_blamed
 from lect.host.records import HOOKS, REGISTRATION
-from lect.specs import Outcome, Problem, RunInfo
+from lect.specs import NewEmbeddings, Outcome, Problem, RunInfo
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "hooks.md"
 RUN = RunInfo("sentiment", "task", "e5-small", Path("runs/1"), 100)
@@ -44,6 +44,12 @@ def test_hook_register_methods(site):
 def test_hook_register_merges(site):
     host = register(site, "merge", "MergeSpec('x', 's', Empty, lambda config, name, tensors, weights: tensors[0])")
     assert host.spec("merge", "x").merge(None, "a", [3], [1.0]) == 3
+
+
+def test_hook_register_initialisers(site):
+    host = register(site, "initialiser", "InitialiserSpec('x', 's', Empty, lambda config, new: new.pieces)")
+    new = NewEmbeddings("backbone", ["a"], 7, None, [[]], ["a"])
+    assert host.spec("initialiser", "x").initialise(None, new) == ["a"]
 
 
 def test_hook_register_heads(site):
@@ -205,7 +211,7 @@ def test_an_event_that_does_not_exist_is_a_mistake_of_the_caller(site):
 def test_the_list_of_hooks_is_that_of_the_specifications():
     defined = re.findall(r"^def (lect_\w+)", inspect.getsource(hookspecs), re.MULTILINE)
     assert list(HOOKS) == defined
-    assert len(HOOKS) == 16
+    assert len(HOOKS) == 17
 
 
 @pytest.mark.parametrize("hook", HOOKS)

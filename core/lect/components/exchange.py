@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lect.backbones import load_backbone
-from lect.components.assemble import build_head, build_part
+from lect.components.assemble import build_head, build_part, restore
 from lect.components.card import render_card
 from lect.components.foreign import Contents, ForeignFolder, HeadContents, PartContents
 from lect.components.manifest import (
@@ -100,7 +100,7 @@ def import_folder(
     manifest = _manifest(contents, name, wishes, backbone, host, f"{provided.spec.name} folder {folder.name}")
     component = build_contents(contents, manifest.key, backbone, host, folder)
     target = library.save_folder(manifest.role, manifest.name)
-    write_component(target, manifest, component.tensors(), component.tokenizer_json, render_card(manifest))
+    write_component(target, manifest, component.tensors(), component.saved_tokenizer, render_card(manifest))
     return Exchanged(manifest, target, provided.spec.name, contents.notices)
 
 
@@ -146,6 +146,10 @@ def export_component(
     )
     check_backbone(stored.manifest, loaded.fingerprint, name=loaded.name, where=str(stored.folder))
     contents = contents_of(stored)
+    if stored.tokenizer_json is not None:
+        # A component may keep only what its tokenizer adds to the backbone's.
+        whole = restore(stored.manifest.key, stored, loaded, host).tokenizer_json
+        contents = replace(contents, tokenizer_json=whole)
     with (
         folder_aside(folder) as aside,
         torch.random.fork_rng(devices=[]),

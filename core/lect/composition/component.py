@@ -33,6 +33,11 @@ class Component:
         """The tokenizer that texts of this component's rows are cut with, where it brings one."""
         return next((part.tokenizer_json for part in self.parts.values() if part.tokenizer_json), None)
 
+    @property
+    def saved_tokenizer(self) -> str | None:
+        """What a saved component keeps of its tokenizer, where it brings one."""
+        return next((saved for part in self.parts.values() if (saved := part.saved_tokenizer)), None)
+
     def tensors(self) -> dict[str, Tensor]:
         """What is saved: every parameter and buffer once, on the CPU, as ``<method>.<name>`` or ``head.<name>``."""
         return {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensor_references().items()}
@@ -45,13 +50,16 @@ class Component:
             ValueError: a shape differs.
         """
         own = self.tensor_references()
-        missing, unexpected = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+        added_since = {f"{method}.{name}" for method, part in self.parts.items() for name in part.may_lack}
+        missing, unexpected = sorted(own.keys() - tensors.keys() - added_since), sorted(tensors.keys() - own.keys())
         if missing or unexpected:
             raise KeyError(f"missing tensors {missing[:3]}, unexpected tensors {unexpected[:3]}")
         import torch
 
         with torch.no_grad():
             for name, target in own.items():
+                if name not in tensors:
+                    continue
                 if target.shape != tensors[name].shape:
                     raise ValueError(f'"{name}" has shape {tuple(tensors[name].shape)}, not {tuple(target.shape)}')
                 target.copy_(tensors[name])

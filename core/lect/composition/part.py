@@ -64,6 +64,17 @@ class Part(nn.Module):
     #: component stands in a stack, so that none of them is lost.
     replaces_module: bool = False
 
+    #: Names of own tensors that components of older versions may lack: as the method builds them they change nothing.
+    may_lack: tuple[str, ...] = ()
+
+    @property
+    def saved_tokenizer(self) -> str | None:
+        """What is saved in its ``tokenizer.json``: JSON that the method's builder makes the tokenizer of again.
+
+        The tokenizer itself, where a part does not know how to say it in less.
+        """
+        return self.tokenizer_json
+
     def sites(self) -> Iterable[str]:
         """The paths of the backbone's modules that the part changes."""
         raise NotImplementedError

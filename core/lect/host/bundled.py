@@ -16,7 +16,11 @@ _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "merge": ("dare", "dare_linear", "dare_ties", "magnitude_prune", "ties"),
     },
     "lect-smollm": {"backbone": ("smollm2-135m",)},
-    "lect-vocabulary": {"method": ("vocabulary",)},
+    "lect-vocabulary": {
+        "method": ("vocabulary",),
+        "initialiser": ("dictionary", "factorised", "focus", "mean", "overlap", "random", "translations"),
+        "command": ("vocabulary",),
+    },
 }
 
 BUNDLED: Mapping[tuple[str, str], str] = MappingProxyType(

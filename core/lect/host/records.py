@@ -16,7 +16,19 @@ ESSENTIAL = "builtin"
 """The name of the plugin that comes with `lect` itself and cannot be blocked."""
 
 Status = Literal["ok", "broken", "blocked", "incompatible", "clash"]
-Kind = Literal["backbone", "method", "merge", "head", "objective", "reader", "metric", "format", "command", "route"]
+Kind = Literal[
+    "backbone",
+    "method",
+    "merge",
+    "initialiser",
+    "head",
+    "objective",
+    "reader",
+    "metric",
+    "format",
+    "command",
+    "route",
+]
 Spec_co = TypeVar("Spec_co", covariant=True)
 
 
@@ -68,6 +80,7 @@ REGISTRATION: Mapping[Kind, tuple[str, type[Any]]] = MappingProxyType(
         "backbone": ("lect_register_backbones", specs.BackboneSpec),
         "method": ("lect_register_methods", specs.MethodSpec),
         "merge": ("lect_register_merges", specs.MergeSpec),
+        "initialiser": ("lect_register_initialisers", specs.InitialiserSpec),
         "head": ("lect_register_heads", specs.HeadSpec),
         "objective": ("lect_register_objectives", specs.ObjectiveSpec),
         "reader": ("lect_register_readers", specs.ReaderSpec),

@@ -152,7 +152,7 @@ class MethodContract:
         before = self._outputs(model, (key,))
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "component"
-            write_component(place, self._manifest(model.backbone), component.tensors(), component.tokenizer_json, "")
+            write_component(place, self._manifest(model.backbone), component.tensors(), component.saved_tokenizer, "")
             stored = read_component(place)
         torch.manual_seed(4)
         context = BuildContext(model.backbone, tokenizer_json=stored.tokenizer_json)

@@ -234,7 +234,13 @@ def _read_members(recipe: Recipe, host: Host, library: Library) -> dict[str, Sto
 
 def _new_component(material: Material, host: Host, backbone: Backbone, attached: Mapping[str, Component]) -> Component:
     recipe, corpus = material.recipe, Corpus(material.examples)
-    context = BuildContext(backbone, corpus, members={name: attached[name] for name in material.members})
+    context = BuildContext(
+        backbone,
+        corpus,
+        members={name: attached[name] for name in material.members},
+        initialisers={name: provided.spec for name, provided in host.specs("initialiser").items()},
+        folder=recipe.folder,
+    )
     for index, part in enumerate(recipe.parts):
         roles = host.spec("method", part.method).roles
         if recipe.component.role not in roles:

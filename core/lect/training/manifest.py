@@ -45,7 +45,7 @@ def write_trained(run: Run, lesson: Lesson, result: Result, precision: str) -> P
         licence=recipe.component.licence,
         summary=recipe.component.summary,
         stack=recipe.stack,
-        own_tokenizer=component.tokenizer_json is not None,
+        own_tokenizer=component.saved_tokenizer is not None,
         backbone=BackboneEntry(
             name=run.backbone.name,
             identity=run.backbone.identity,
@@ -86,7 +86,7 @@ def write_trained(run: Run, lesson: Lesson, result: Result, precision: str) -> P
     )
     folder = run.library.save_folder(recipe.component.role, recipe.component.name)
     card = render_card(manifest)
-    return write_component(folder, manifest, component.tensors(), component.tokenizer_json, card)
+    return write_component(folder, manifest, component.tensors(), component.saved_tokenizer, card)
 
 
 def _mixed(run: Run, lesson: Lesson, result: Result) -> MixedEntry | None:

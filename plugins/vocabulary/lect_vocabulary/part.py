@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
-from tokenizers import Tokenizer
+from pydantic import ValidationError
 from torch import Tensor, nn
 
-from lect.composition.part import Inner, NewPieces, Part, SiteContext
-from lect.errors import ComponentError, DataError
-from lect_vocabulary.pieces import learn_pieces, size_of, splice
+from lect.composition.part import Inner, Part, SiteContext
+from lect.composition.part import NewPieces as NewRows
+from lect.errors import ComponentError, DataError, PluginError, RecipeError, nearest
+from lect.specs import NewEmbeddings
+from lect_vocabulary.initialisers import INITIALISERS
+from lect_vocabulary.learn import learn_pieces
+from lect_vocabulary.pieces import BaseTokenizer, NewPieces, extended_from, new_pieces, splice, surface
 
 if TYPE_CHECKING:
-    from lect import Backbone, BuildContext, Example
+    from lect import Backbone, BuildContext, Config
+    from lect.specs import InitialiserSpec
     from lect_vocabulary.plugin import VocabularyConfig
 
 
@@ -23,16 +30,35 @@ class VocabularyPart(Part):
 
     The frozen matrix is neither copied nor resized: training touches the new rows only, which is many times faster
     than masking the gradients of the whole matrix.
+
+    Args:
+        base: the backbone's tokenizer.
+        added: the new pieces, or a whole tokenizer that has them, as components of older versions and imported ones do.
     """
 
-    def __init__(self, backbone: Backbone, tokenizer_json: str, first: int) -> None:
+    may_lack = ("bias",)
+
+    def __init__(self, backbone: Backbone, base: BaseTokenizer, added: NewPieces | str) -> None:
         super().__init__()
-        self.tokenizer_json = tokenizer_json
+        self._base, self._added = base, added
         self._site = backbone.anatomy.word_embedding
-        self._first, self._unknown = first, backbone.tokenizer.unk_token_id
+        own = backbone.tokenizer.unk_token_id
+        # What is looked up in the frozen table in place of a new id; nothing of it is seen.
+        self._first, self._unknown = base.size, own if own is not None else 0
         self._scale = backbone.anatomy.scale
-        self.embeddings = nn.Embedding(size_of(tokenizer_json) - first, backbone.module(self._site).weight.shape[1])
-        self.bias = nn.Parameter(torch.zeros(len(self.embeddings.weight)))
+        count = len(added.pieces) if isinstance(added, NewPieces) else extended_from(base, added)
+        self.embeddings = nn.Embedding(count, backbone.module(self._site).weight.shape[1])
+        self.bias = nn.Parameter(torch.zeros(count))
+
+    @cached_property
+    def tokenizer_json(self) -> str:  # type: ignore[override]
+        """The backbone's tokenizer with the new pieces."""
+        return self._added if isinstance(self._added, str) else splice(self._base, self._added)
+
+    @property
+    def saved_tokenizer(self) -> str:
+        """The new pieces alone: the backbone's own, maybe a quarter of a million, are known by its fingerprint."""
+        return self._added if isinstance(self._added, str) else self._added.to_json()
 
     def sites(self) -> Iterable[str]:
         """The word embedding."""
@@ -49,9 +75,9 @@ class VocabularyPart(Part):
         added = self.embeddings((inputs - self._first).clamp_min(0)).to(old.dtype) * self._scale
         return torch.where(new.unsqueeze(-1), added, old)
 
-    def new_pieces(self) -> NewPieces:
+    def new_pieces(self) -> NewRows:
         """The new rows, for objectives that predict pieces."""
-        return NewPieces(self._first, self.embeddings.weight, self.bias)
+        return NewRows(self._first, self.embeddings.weight, self.bias)
 
     def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The new rows behind those that the backbone's tokenizer uses."""
@@ -63,63 +89,110 @@ def build_vocabulary(config: VocabularyConfig, context: BuildContext) -> Vocabul
     """New pieces from a corpus, or the ones that a saved component brings.
 
     Raises:
-        DataError: the corpus holds no piece that is new.
-        ComponentError: a saved component lacks its tokenizer.
+        DataError: the corpus holds no piece that is new, or lacks what the initialiser needs.
+        RecipeError: the initialiser is unknown, or its settings are wrong.
+        ComponentError: a saved component lacks its tokenizer, or a list of pieces is for another backbone.
+        BackboneError: the backbone's tokenizer cannot be extended.
     """
-    backbone_json = context.backbone.tokenizer.backend_tokenizer.to_str()
-    first = size_of(backbone_json)
+    base = BaseTokenizer(context.backbone.tokenizer.backend_tokenizer.to_str())
     if context.corpus is None:
         if context.tokenizer_json is None:
             raise ComponentError("it has new pieces but no tokenizer.json", fix="fetch or train it again")
-        return VocabularyPart(context.backbone, context.tokenizer_json, first)
+        listed = new_pieces(context.tokenizer_json)
+        return VocabularyPart(context.backbone, base, context.tokenizer_json if listed is None else listed)
     examples = context.corpus.examples
-    pieces = learn_pieces(backbone_json, [example.text for example in examples], config.pieces, config.longest_piece)
-    if not pieces:
+    own = {spec.name: spec for spec in INITIALISERS}
+    spec, settings = initialiser_of(config.initialise, {**own, **context.initialisers})
+    if config.file is None:
+        texts = [example.text for example in examples]
+        added = learn_pieces(base, texts, config.pieces, config.longest_piece, config.learner)
+    else:
+        added = read_pieces(context.folder / Path(config.file).expanduser(), base)
+    if not added.pieces:
         raise DataError(
             "the training text has no piece that the backbone's tokenizer lacks",
             fix='leave out the part with method = "vocabulary"',
         )
-    part = VocabularyPart(context.backbone, splice(backbone_json, pieces), first)
-    if config.initialise == "translations":
-        initialise_from_translations(part, context.backbone, examples)
-    else:
-        nn.init.normal_(part.embeddings.weight, std=float(_matrix(context.backbone).std()))
+    part = VocabularyPart(context.backbone, base, added)
+    initialise(part, spec, settings, context)
     return part
 
 
-@torch.no_grad()
-def initialise_from_translations(part: VocabularyPart, backbone: Backbone, examples: Sequence[Example]) -> None:
-    """Set each new embedding to the mean of the frozen embeddings of what its texts translate into.
-
-    A piece that occurs in no translated text gets the mean of the others.
+def read_pieces(file: Path, base: BaseTokenizer) -> NewPieces:
+    """The list of pieces that `lect vocabulary build` wrote.
 
     Raises:
-        DataError: no example has a translation.
+        ComponentError: it is not there, broken, or for another backbone.
     """
-    pairs = [(example.text, example.translation) for example in examples if example.translation]
-    if not pairs:
-        raise DataError(
-            "no training row has a translation to take new embeddings from",
-            fix='name the column with translation = "…", or set initialise = "random"',
+    fix = "name a file that lect vocabulary build wrote"
+    try:
+        listed = new_pieces(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ComponentError(f"cannot be read ({error})", where=str(file), fix=fix) from None
+    except ComponentError as error:
+        raise ComponentError(error.what, where=str(file), fix=error.fix) from None
+    if listed is None:
+        raise ComponentError("is no list of new pieces", where=str(file), fix=fix)
+    if listed.base != base.digest:
+        raise ComponentError(
+            "its pieces are for another tokenizer than this backbone's", where=str(file), fix="build it for this one"
         )
-    matrix = _matrix(backbone)
-    own, base = Tokenizer.from_str(part.tokenizer_json), backbone.tokenizer.backend_tokenizer
-    texts = own.encode_batch([text for text, _ in pairs], add_special_tokens=False)
-    translations = base.encode_batch([translation for _, translation in pairs], add_special_tokens=False)
-    total = torch.zeros_like(part.embeddings.weight)
-    count = torch.zeros(len(total), 1)
-    for text, translation in zip(texts, translations, strict=True):
-        new = torch.tensor([piece - part._first for piece in text.ids if piece >= part._first], dtype=torch.long)
-        if len(new) and translation.ids:
-            mean = matrix[torch.tensor(translation.ids)].mean(0)
-            total.index_add_(0, new, mean.expand(len(new), -1))
-            count.index_add_(0, new, torch.ones(len(new), 1))
-    known = count.squeeze(1) > 0
-    embeddings = total / count.clamp_min(1)
-    embeddings[~known] = embeddings[known].mean(0) if known.any() else matrix.mean(0)
-    part.embeddings.weight.copy_(embeddings)
+    return listed
 
 
-def _matrix(backbone: Backbone) -> Tensor:
-    matrix: Tensor = backbone.module(backbone.anatomy.word_embedding).weight
-    return matrix.detach()
+def initialiser_of(
+    chosen: str | Mapping[str, Any], known: Mapping[str, InitialiserSpec]
+) -> tuple[InitialiserSpec, Config]:
+    """The initialiser that a recipe names, and its settings.
+
+    Raises:
+        RecipeError: there is none of this name, or its settings are wrong.
+    """
+    table = {"name": chosen} if isinstance(chosen, str) else dict(chosen)
+    name = str(table.pop("name", ""))
+    if name not in known:
+        raise RecipeError(f'there is no initialiser "{name}"', where="initialise", fix=nearest(name, known))
+    spec = known[name]
+    try:
+        return spec, spec.config.model_validate(table)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(["initialise", *map(str, problem["loc"])])
+        raise RecipeError(problem["msg"], where=field, fix=nearest(field, spec.config.model_fields)) from None
+
+
+@torch.no_grad()
+def initialise(part: VocabularyPart, spec: InitialiserSpec, settings: Config, context: BuildContext) -> None:
+    """Give the new rows of a part what an initialiser makes for them.
+
+    Raises:
+        DataError: the examples lack what it needs.
+        PluginError: what it gives is no embeddings for these pieces.
+    """
+    rows = spec.initialise(settings, waiting(part, context))
+    expected = tuple(part.embeddings.weight.shape)
+    if not isinstance(rows, Tensor) or tuple(rows.shape) != expected or not bool(rows.isfinite().all()):
+        shape = tuple(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
+        raise PluginError(f'initialiser "{spec.name}" gave {shape} where numbers of shape {expected} are due')
+    part.embeddings.weight.copy_(rows)
+
+
+def waiting(part: VocabularyPart, context: BuildContext) -> NewEmbeddings:
+    """The new pieces of a part as initialisers take them."""
+    from tokenizers import Tokenizer
+
+    base, added = part._base, part._added
+    assert isinstance(added, NewPieces)
+    tokenizer = Tokenizer.from_str(part.tokenizer_json)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return NewEmbeddings(
+        backbone=context.backbone,
+        pieces=added.pieces,
+        first=base.size,
+        tokenizer=tokenizer,
+        cuts=[base.cut(piece) for piece in added.pieces],
+        texts=[surface(base, piece) for piece in added.pieces],
+        examples=context.corpus.examples if context.corpus else (),
+        folder=context.folder,
+    )

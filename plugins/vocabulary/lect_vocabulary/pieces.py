@@ -1,93 +1,240 @@
-"""Learning new unigram pieces and splicing them into a backbone's tokenizer."""
+"""New pieces beside those of a backbone's tokenizer: what is added, how it is spliced in, how it is written."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
 
 from tokenizers import Tokenizer
-from tokenizers.models import Unigram
-from tokenizers.trainers import UnigramTrainer
 
-from lect.errors import BackboneError
+from lect.errors import BackboneError, ComponentError
 
-_STEP_OF_RARE_CHARACTERS = 1e-4
+Algorithm = Literal["Unigram", "BPE", "WordPiece"]
+"""How a tokenizer cuts a word: as its `tokenizers` JSON names it."""
+FORMAT = "lect_pieces"
+"""The key that tells a list of added pieces from a whole tokenizer; its value is the version of the format."""
+VERSION = 1
 
 
-def learn_pieces(tokenizer_json: str, texts: Sequence[str], count: int, longest: int) -> list[tuple[str, float]]:
-    """New unigram pieces of these texts, with their log probabilities, most probable first.
-
-    The texts are normalised and split as the backbone's own tokenizer does it (Kudo 2018, section 3.2, for the
-    model). Pieces that the tokenizer has already are not new.
+@dataclass(frozen=True)
+class NewPieces:
+    """Pieces that a tokenizer gets behind its own, in the order of their ids.
 
     Args:
-        count: the most pieces returned.
-        longest: the most characters of a piece.
+        base: `BaseTokenizer.digest` of the tokenizer they extend.
+        scores: log probabilities, one a piece; of a unigram model only.
+        merges: pairs that become pieces, in order, behind the tokenizer's own; of byte pair encoding only.
+    """
+
+    algorithm: Algorithm
+    base: str
+    pieces: tuple[str, ...]
+    scores: tuple[float, ...] = ()
+    merges: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self) -> str:
+        """What a component keeps in place of a whole tokenizer: only what is new. `new_pieces` reads it."""
+        values: dict[str, Any] = {FORMAT: VERSION, "algorithm": self.algorithm, "base": self.base}
+        values["pieces"] = self.pieces
+        if self.algorithm == "Unigram":
+            values["scores"] = self.scores
+        if self.algorithm == "BPE":
+            values["merges"] = self.merges
+        return json.dumps(values, ensure_ascii=False)
+
+
+class BaseTokenizer:
+    """A backbone's own tokenizer, taken apart once."""
+
+    def __init__(self, tokenizer_json: str) -> None:
+        self._json = tokenizer_json
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer itself, which neither shortens nor pads."""
+        made = Tokenizer.from_str(self._json)
+        made.no_truncation()
+        made.no_padding()
+        return made
+
+    @cached_property
+    def parsed(self) -> Mapping[str, Any]:
+        """Its JSON, not to be changed."""
+        parsed: Mapping[str, Any] = json.loads(self._json)
+        return parsed
+
+    @cached_property
+    def algorithm(self) -> Algorithm:
+        """How it cuts words. Raises `BackboneError` for one that cannot be extended."""
+        kind = self.parsed["model"]["type"]
+        if kind not in get_args(Algorithm):
+            raise BackboneError(
+                f"new pieces need a tokenizer of kind {', '.join(get_args(Algorithm))}, and this backbone's is {kind}",
+                fix="leave out the part vocabulary, or use another backbone, such as e5-small",
+            )
+        algorithm: Algorithm = kind
+        return algorithm
+
+    @cached_property
+    def vocabulary(self) -> Mapping[str, int]:
+        """The model's pieces and their ids, without what was added beside it."""
+        vocabulary = self.parsed["model"]["vocab"]
+        if self.algorithm == "Unigram":
+            return {piece: index for index, (piece, _) in enumerate(vocabulary)}
+        return dict(vocabulary)
+
+    @cached_property
+    def special(self) -> Mapping[str, int]:
+        """The pieces added beside the model, and their ids."""
+        return {entry["content"]: entry["id"] for entry in self.parsed["added_tokens"]}
+
+    @cached_property
+    def size(self) -> int:
+        """The first id that it has not given away."""
+        return max([*self.vocabulary.values(), *self.special.values()], default=-1) + 1
+
+    @cached_property
+    def lowest(self) -> float:
+        """The lowest score of a unigram model's pieces; the score of unknown characters hangs on it."""
+        return float(min(score for _, score in self.parsed["model"]["vocab"]))
+
+    @cached_property
+    def prefix(self) -> str:
+        """What stands before a WordPiece that does not begin a word."""
+        return str(self.parsed["model"].get("continuing_subword_prefix") or "")
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the pieces and their ids, in hexadecimal digits."""
+        state = hashlib.sha256(self.algorithm.encode())
+        for piece, index in sorted({**self.vocabulary, **self.special}.items(), key=lambda entry: (entry[1], entry[0])):
+            state.update(f"{index}\t{piece}\n".encode("utf-8", "surrogatepass"))
+        return state.hexdigest()
+
+    def cut(self, piece: str) -> list[int]:
+        """The ids that the tokenizer had for a new piece's text; empty where part of it is unknown to it."""
+        if self.algorithm == "WordPiece":
+            return self._greedy(piece)
+        try:
+            found = [token.id for token in self.tokenizer.model.tokenize(piece)]
+        except Exception:  # a BPE model without an unknown piece has no answer for some characters
+            return []
+        unknown = self._unknown
+        return [] if unknown in found else found
+
+    @cached_property
+    def _unknown(self) -> int | None:
+        model = self.parsed["model"]
+        return model.get("unk_id") if self.algorithm == "Unigram" else self.vocabulary.get(model.get("unk_token"))
+
+    def _greedy(self, piece: str) -> list[int]:
+        # The model's own answer is for whole words only, and this may be a piece from within one.
+        prefix, rest = (self.prefix, piece[len(self.prefix) :]) if piece.startswith(self.prefix) else ("", piece)
+        found: list[int] = []
+        while rest:
+            end = next((end for end in range(len(rest), 0, -1) if prefix + rest[:end] in self.vocabulary), 0)
+            if not end:
+                return []
+            found.append(self.vocabulary[prefix + rest[:end]])
+            prefix, rest = self.prefix, rest[end:]
+        return found
+
+
+def splice(base: BaseTokenizer, new: NewPieces) -> str:
+    """The tokenizer with these pieces behind its own, which keep their ids, as the JSON of `tokenizers`.
+
+    A text in which none of the new pieces occurs is cut as before.
 
     Raises:
-        BackboneError: the backbone's tokenizer is not a unigram model.
+        ComponentError: the pieces are for another tokenizer.
     """
-    known = {piece for piece, _ in _unigram(json.loads(tokenizer_json))["vocab"]}
-    base = Tokenizer.from_str(tokenizer_json)
-    learner = Tokenizer(Unigram())
-    learner.normalizer = base.normalizer
-    learner.pre_tokenizer = base.pre_tokenizer
-    # Characters that the backbone knows already take up places among what is learned; ask for that many more.
-    characters = {character for text in texts for character in text}
-    trainer = UnigramTrainer(
-        vocab_size=count + len(characters & known) + 1,
-        max_piece_length=longest,
-        unk_token="<unk>",
-        special_tokens=["<unk>"],
-        show_progress=False,
-        initial_alphabet=[],
-    )
-    learner.train_from_iterator(texts, trainer)
-    learned = json.loads(learner.to_str())["model"]["vocab"]
-    new = [(piece, float(score)) for piece, score in learned if piece not in known and piece != "<unk>"]
-    return sorted(_settled(new), key=lambda entry: (-entry[1], entry[0]))[:count]
-
-
-def splice(tokenizer_json: str, pieces: Sequence[tuple[str, float]]) -> str:
-    """The tokenizer with these pieces behind its own, which keep their ids."""
-    tokenizer = json.loads(tokenizer_json)
-    vocabulary = _unigram(tokenizer)["vocab"]
-    # Special pieces may have been added behind the model's own; the new ones come after those.
-    for index in range(len(vocabulary), size_of(tokenizer_json)):
-        vocabulary.append([f"\u0000unused{index}", -1e4])
-    vocabulary.extend([piece, score] for piece, score in pieces)
-    return json.dumps(tokenizer, ensure_ascii=False)
-
-
-def size_of(tokenizer_json: str) -> int:
-    """The first id that a tokenizer has not given away."""
-    tokenizer = json.loads(tokenizer_json)
-    added = [entry["id"] + 1 for entry in tokenizer["added_tokens"]]
-    return max([len(_unigram(tokenizer)["vocab"]), *added])
-
-
-def _settled(pieces: list[tuple[str, float]]) -> list[tuple[str, float]]:
-    """The pieces with scores that are the same in every run on the same texts.
-
-    The library sums in the order of its hash maps, which differs from run to run, so that scores differ in their last
-    digits; and to characters that must be there though they are too rare it gives the lowest score, less 0.0001 for
-    each in turn, in that order, too.
-    """
-    lowest = min((score for _, score in pieces), default=0.0)
-    rare = sorted((score, piece) for piece, score in pieces if len(piece) == 1)
-    floor = lowest
-    settled = dict(pieces)
-    for score, piece in rare:
-        if score - floor > _STEP_OF_RARE_CHARACTERS * 1.5:
-            break
-        settled[piece], floor = lowest, score
-    return [(piece, round(score, 2)) for piece, score in settled.items()]
-
-
-def _unigram(tokenizer: dict) -> dict:
-    if tokenizer["model"]["type"] != "Unigram":
-        raise BackboneError(
-            f"new pieces need a unigram tokenizer, and this backbone's is {tokenizer['model']['type']}",
-            fix="use a backbone of the XLM-R family, such as e5-small",
+    if new.algorithm != base.algorithm or new.base != base.digest:
+        raise ComponentError(
+            "its new pieces are for another tokenizer than this backbone's",
+            fix="use the backbone that they were learned for, or learn them again",
         )
-    return tokenizer["model"]
+    model = dict(base.parsed["model"])
+    if new.algorithm == "Unigram":
+        # Special pieces may have been added behind the model's own; the new ones come after those. The filling has the
+        # lowest score there is already, since the score of unknown characters is counted from the lowest.
+        filling = [[f"\u0000unused{index}", base.lowest] for index in range(len(model["vocab"]), base.size)]
+        model["vocab"] = [*model["vocab"], *filling, *map(list, zip(new.pieces, new.scores, strict=True))]
+    else:
+        named = {index: piece for piece, index in base.special.items()}
+        taken = set(base.vocabulary.values())
+        filling = [index for index in range(base.size) if index not in taken]
+        own = {named.get(index, f"\u0000unused{index}"): index for index in filling}
+        added = {piece: base.size + index for index, piece in enumerate(new.pieces)}
+        model["vocab"] = {**model["vocab"], **own, **added}
+    if new.algorithm == "BPE":
+        old = model["merges"]
+        as_text = bool(old) and isinstance(old[0], str)
+        model["merges"] = [*old, *(" ".join(pair) if as_text else list(pair) for pair in new.merges)]
+    return json.dumps({**base.parsed, "model": model}, ensure_ascii=False)
+
+
+def new_pieces(text: str) -> NewPieces | None:
+    """The pieces that a text lists, None where it is a whole tokenizer.
+
+    Raises:
+        ComponentError: it is neither, or of a version that is not known here.
+    """
+    # A whole tokenizer may have hundreds of thousands of pieces: it is not parsed to be told apart.
+    if f'"{FORMAT}"' not in text[:200]:
+        return None
+    try:
+        values = json.loads(text)
+        version = values[FORMAT]
+        found = NewPieces(
+            values["algorithm"],
+            str(values["base"]),
+            tuple(map(str, values["pieces"])),
+            tuple(map(float, values.get("scores", ()))),
+            tuple((str(left), str(right)) for left, right in values.get("merges", ())),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ComponentError(
+            f"its list of new pieces cannot be read ({error})", fix="fetch or train it again"
+        ) from None
+    if version != VERSION:
+        raise ComponentError(f"its list of new pieces is of version {version}", fix="install a newer lect-vocabulary")
+    wrong_scores = found.algorithm == "Unigram" and len(found.scores) != len(found.pieces)
+    if found.algorithm not in get_args(Algorithm) or wrong_scores or len(set(found.pieces)) < len(found.pieces):
+        raise ComponentError("its list of new pieces is not whole", fix="fetch or train it again")
+    return found
+
+
+def extended_from(base: BaseTokenizer, tokenizer_json: str) -> int:
+    """The number of pieces that a whole tokenizer has beside the base's own."""
+    return BaseTokenizer(tokenizer_json).size - base.size
+
+
+def surface(base: BaseTokenizer, piece: str) -> str:
+    """The text of a piece, without the marks of its tokenizer."""
+    if base.algorithm == "WordPiece":
+        return piece.removeprefix(base.prefix)
+    if "ByteLevel" in json.dumps(base.parsed["pre_tokenizer"]):
+        return from_byte_characters(piece).strip()
+    return piece.replace("▁", " ").strip()
+
+
+def from_byte_characters(piece: str) -> str:
+    """The text that GPT-2's characters for bytes stand for (Radford et al. 2019); cut characters become U+FFFD."""
+    values = _byte_values()
+    return bytes(values[character] for character in piece if character in values).decode("utf-8", "replace")
+
+
+def _byte_values() -> Mapping[str, int]:
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    values = {chr(value): value for value in printable}
+    rest = (value for value in range(256) if value not in set(printable))
+    return {**values, **{chr(256 + index): value for index, value in enumerate(rest)}}
+
+
+def distinct(pieces: Sequence[str], base: BaseTokenizer) -> list[str]:
+    """Those of the pieces that the tokenizer lacks, each once."""
+    return [piece for piece in dict.fromkeys(pieces) if piece not in base.vocabulary and piece not in base.special]

@@ -1,13 +1,13 @@
-"""Registers the method `vocabulary`."""
+"""Registers the method `vocabulary`, its initialisers and the command."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from lect import BuildContext, Config, MethodSpec, hookimpl
+from lect import BuildContext, CommandSpec, Config, InitialiserSpec, MethodSpec, hookimpl
 
 if TYPE_CHECKING:
     from lect import Part
@@ -18,9 +18,18 @@ class VocabularyConfig(Config):
 
     pieces: int = Field(600, gt=0, le=200_000, description="new pieces wanted; a small corpus may give fewer")
     longest_piece: int = Field(16, gt=0, description="the most characters of a piece")
-    initialise: Literal["translations", "random"] = Field(
+    learner: Literal["bpe", "unigram"] = Field(
+        "bpe",
+        description="bpe: frequent pairs are joined; unigram: a model is pruned, for unigram tokenizers only",
+    )
+    initialise: str | dict[str, Any] = Field(
         "translations",
-        description="translations: the mean embedding of the translations of the texts a piece occurs in",
+        description="an initialiser's name, or a table of its name and settings; lect vocabulary compare lists them",
+    )
+    file: str | None = Field(
+        None,
+        min_length=1,
+        description="pieces that lect vocabulary build wrote, instead of learning some; relative to the recipe",
     )
 
 
@@ -28,6 +37,12 @@ def _vocabulary(config: VocabularyConfig, context: BuildContext) -> Part:
     from lect_vocabulary.part import build_vocabulary
 
     return build_vocabulary(config, context)
+
+
+def _command() -> Any:
+    from lect_vocabulary.command import app
+
+    return app
 
 
 @hookimpl
@@ -42,3 +57,17 @@ def lect_register_methods() -> Iterable[MethodSpec]:
             roles=("lang",),
         ),
     )
+
+
+@hookimpl
+def lect_register_initialisers() -> Iterable[InitialiserSpec]:
+    """Seven ways to start."""
+    from lect_vocabulary.initialisers import INITIALISERS
+
+    return INITIALISERS
+
+
+@hookimpl
+def lect_register_commands() -> Iterable[CommandSpec]:
+    """What a tokenizer makes of a text, and what new pieces would."""
+    return (CommandSpec("vocabulary", "How a text is cut; new pieces for it, learned and compared.", _command),)
