@@ -105,6 +105,8 @@ def read_material(recipe: Recipe, host: Host, library: Library, seed: int) -> Ma
     """
     file = recipe.name
     needs = host.spec("objective", recipe.objective.name).needs
+    if recipe.head is not None:
+        needs = tuple(dict.fromkeys((*needs, *host.spec("head", recipe.head.kind).needs)))
     train = tuple(_read(host, table, recipe, f"{file}, data.train", needs) for table in recipe.data.train)
     validation = tuple(
         _read(host, table, recipe, f"{file}, data.validation", needs) for table in recipe.data.validation
@@ -149,12 +151,14 @@ def prepare_lessons(
     lessons = []
     for material, component, own, target, weight in zip(materials, components, beneath, targets, weights, strict=True):
         recipe, examples, stack = material.recipe, material.examples, (*own, component.key)
+        head = next((model.components[key].head for key in stack if model.components[key].head), None)
         truncated = tuple(
             examples[index].origin
             for index, encoding in enumerate(encoder.pieces([example.text for example in examples], stack))
-            if encoding.overflowing
+            if encoding.overflowing and not (head is not None and head.windowed)
         )
-        head_spec = host.spec("head", recipe.head.kind) if recipe.head else None
+        kinds = [stored.manifest.head.kind for stored in material.stored if stored.manifest.head]
+        kind = recipe.head.kind if recipe.head else next(iter(kinds), None)
         context = ObjectiveContext(
             model=model,
             encoder=encoder,
@@ -162,7 +166,7 @@ def prepare_lessons(
             target=target,
             examples=examples,
             metric={name: provided.spec for name, provided in host.specs("metric").items()},
-            head_metrics=head_spec.metrics if head_spec else (),
+            head_metrics=host.spec("head", kind).metrics if kind else (),
             seed=seed,
         )
         objective = _objective(recipe, host, context)
@@ -238,15 +242,28 @@ def _new_component(material: Material, host: Host, backbone: Backbone, attached:
     }
     head = None
     if recipe.head is not None:
-        labels = recipe.head.labels or sorted({e.label for e in corpus.examples if e.label is not None})
-        if len(labels) < 2:
-            raise DataError(
-                f"the training rows have {len(labels)} label{'s' if len(labels) != 1 else ''}, and a task needs two",
-                where=f"{recipe.name}, data.train",
-                fix='name the column with label = "…"',
-            )
+        labels = recipe.head.labels or _labels(recipe, host, corpus.examples)
         head = build_head(host, recipe.head.kind, recipe.head.config, backbone, labels, f"{recipe.name}, head")
     return Component(recipe.key, recipe.component.role, parts, head)
+
+
+def _labels(recipe: Recipe, host: Host, examples: Sequence[Example]) -> Sequence[str]:
+    """The labels that the training rows give the new head."""
+    assert recipe.head is not None
+    provided = host.provided("head", recipe.head.kind)
+    if provided.spec.labels is not None:
+        config = host.validate_config("head", recipe.head.kind, recipe.head.config, f"{recipe.name}, head")
+        with host.attributed(provided) as spec:
+            assert spec.labels is not None
+            return tuple(spec.labels(config, examples))
+    labels = sorted({example.label for example in examples if example.label is not None})
+    if len(labels) < 2:
+        raise DataError(
+            f"the training rows have {len(labels)} label{'s' if len(labels) != 1 else ''}, and a task needs two",
+            where=f"{recipe.name}, data.train",
+            fix='name the column with label = "…"',
+        )
+    return labels
 
 
 def _check_place(material: Material, model: RoutedModel, component: Component) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
 from lect.errors import DataError, nearest
-from lect.heads import Head, Prediction
+from lect.heads import Head, Layout, Prediction
 
 if TYPE_CHECKING:
     from lect import Backbone, Example
@@ -40,7 +40,11 @@ class ClassificationHead(Head):
             vectors = self.dropout(self._activation(self.hidden(vectors)))
         return self.output(vectors)
 
-    def targets(self, examples: Sequence[Example]) -> Tensor:
+    def answers(self, examples: Sequence[Example]) -> list[str]:
+        """Each row's label."""
+        return [self.labels[self._index(example)] for example in examples]
+
+    def targets(self, examples: Sequence[Example], layout: Layout | None = None) -> Tensor:
         """Each row's label as an index, *Shape:* ``(rows,)``."""
         return torch.tensor([self._index(example) for example in examples])
 
@@ -48,7 +52,9 @@ class ClassificationHead(Head):
         """Cross-entropy, the mean over rows."""
         return nn.functional.cross_entropy(logits, targets)
 
-    def decode(self, logits: Tensor) -> list[Prediction]:
+    def decode(
+        self, logits: Tensor, examples: Sequence[Example] = (), layout: Layout | None = None
+    ) -> list[Prediction]:
         """The most probable label of each row."""
         predictions = []
         for row in logits.softmax(-1).tolist():
