@@ -44,7 +44,7 @@ def write(found: Sequence[Entity], length: int, scheme: Scheme = "bio") -> tuple
             tags[start] = f"{'S' if end - start == 1 else 'B'}-{kind}"
     if scheme == "iob1":
         for kind, start, _ in found:
-            if start and tags[start - 1] == f"I-{kind}":
+            if start and tags[start - 1].partition("-")[2] == kind:
                 tags[start] = f"B-{kind}"
     return tuple(tags)
 

@@ -116,9 +116,13 @@ def piece_of_words(places: Sequence[tuple[int, int]], windows: Sequence[Any]) ->
 def _joins(text: str, word: Sequence[int], start: int) -> bool:
     """Whether what begins here goes on with the word that ends here."""
     before, here = text[start - 1], text[start]
+    if is_unspaced(text[word[0]]) or is_unspaced(here):
+        return False
+    # A mark that is no letter to a regular expression, such as a vowel sign, is within a word for all that.
+    inside = before.isalnum() or unicodedata.category(before).startswith("M")
     if here in _INNER:
-        return before.isalnum() and not is_unspaced(before) and start + 1 < len(text) and text[start + 1].isalnum()
-    return before in _INNER and start - 1 > word[0] and here.isalnum() and not is_unspaced(here)
+        return inside and start + 1 < len(text) and text[start + 1].isalnum()
+    return here.isalnum() and (inside or (before in _INNER and start - 1 > word[0]))
 
 
 def is_unspaced(character: str) -> bool:

@@ -42,8 +42,9 @@ def read_conll(config: ConllConfig, folder: Path) -> Iterator[Example]:
     for path, where in files_of(config, folder):
         names, some = config.columns, False
         for block in blocks(path, where):
-            comments = [line for _, line in block if _is_comment(line)]
-            tokens = [(number, line) for number, line in block if not _is_comment(line)]
+            tabs = any("\t" in line for _, line in block)
+            comments = [line for _, line in block if _is_comment(line, tabs)]
+            tokens = [(number, line) for number, line in block if not _is_comment(line, tabs)]
             for line in comments:
                 found = _COMMENT.match(line)
                 if found and found[1] == "global.columns":
@@ -82,9 +83,15 @@ def _chosen(config: ConllConfig, tags: Sequence[str]) -> tuple[str, ...]:
     return write(kept, len(tags))
 
 
-def _is_comment(line: str) -> bool:
-    # Words that begin with # are lines, too: what is a comment has a name and a value, or no second column.
-    return line.startswith("#") and "\t" not in line and (bool(_COMMENT.match(line)) or len(line.split()) == 1)
+def _is_comment(line: str, tabs: bool) -> bool:
+    """Whether a line is one; those of words may begin with # as well.
+
+    Args:
+        tabs: whether tabs stand between columns.
+    """
+    if not line.startswith("#") or "\t" in line:
+        return False
+    return tabs or bool(_COMMENT.match(line)) or len(line.split()) == 1
 
 
 def _field(fields: Sequence[str], column: int | str, names: list[str] | None, option: str, where: str) -> str:
