@@ -67,28 +67,24 @@ class QuestionAnsweringHead(Head):
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> SpanTargets:
         """The first accepted answer of each example, in the rows that have the whole of it."""
-        length = max(1, *(len(row.ids) for row in layout.rows))
         ends = torch.zeros(len(layout.rows), 2, dtype=torch.long)
-        allowed = torch.zeros(len(layout.rows), length, dtype=torch.bool)
-        allowed[:, 0] = True
         for example, rows in zip(examples, layout.spans, strict=True):
             spans = _answers(example)
             for row in rows:
-                window = layout.rows[row]
-                allowed[row, [place for place, _, _ in window.pieces_of(1)]] = True
-                if spans and (found := _pieces(window, spans[0])):
+                if spans and (found := _pieces(layout.rows[row], spans[0])):
                     ends[row] = torch.tensor(found)
-        return SpanTargets(ends, allowed)
+        return SpanTargets(ends, _allowed(layout))
 
     def loss(self, logits: Tensor, targets: SpanTargets) -> Tensor:
         """Cross-entropy of both ends, the mean over rows."""
-        masked = logits.masked_fill(~targets.allowed.unsqueeze(-1), -1e4)
-        return nn.functional.cross_entropy(masked, targets.ends)
+        return nn.functional.cross_entropy(_masked(logits, targets.allowed), targets.ends)
 
     def decode(self, logits: Tensor, examples: Sequence[Example], layout: Layout) -> list[Prediction]:
         """The best stretch in any of each example's rows; an empty one where no answer is likelier."""
         predictions = []
-        values = logits.cpu()
+        # Shares of each row, of which one that has no answer gives most to its first piece: so rows can be compared
+        # (Clark & Gardner 2018, the "no-answer option").
+        values = _masked(logits, _allowed(layout).to(logits.device)).log_softmax(1).cpu()
         for example, rows in zip(examples, layout.spans, strict=True):
             found: dict[tuple[int, int], float] = {}
             for row in rows:
@@ -140,6 +136,21 @@ class QuestionAnsweringHead(Head):
         text = str(chosen["text"])
         record = {"start": chosen["start"], "end": chosen["end"], "n_best": listed}
         return Prediction(text, chosen["score"], shown=text or "(no answer)", record=record)
+
+
+def _allowed(layout: Layout) -> Tensor:
+    """Whether a piece may begin or end an answer, or is the first one. *Shape:* ``(rows, length)``."""
+    allowed = torch.zeros(len(layout.rows), max(len(row.ids) for row in layout.rows), dtype=torch.bool)
+    allowed[:, 0] = True
+    for row, window in enumerate(layout.rows):
+        allowed[row, [place for place, _, _ in window.pieces_of(1)]] = True
+    return allowed
+
+
+def _masked(logits: Tensor, allowed: Tensor) -> Tensor:
+    # A batch may be wider than the rows of one head in it.
+    allowed = nn.functional.pad(allowed, (0, logits.shape[1] - allowed.shape[1]))
+    return logits.masked_fill(~allowed.unsqueeze(-1), -1e4)
 
 
 def _question(example: Example) -> str:
