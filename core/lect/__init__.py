@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from lect.backbones import Backbone, load_backbone
     from lect.composition.part import Inner, Part, SiteContext
     from lect.composition.stack import Stack, parse_stack
-    from lect.data.examples import Example
+    from lect.data.examples import Example, Span
     from lect.errors import UserError
-    from lect.heads import Head
+    from lect.heads import Head, Layout, Prediction
     from lect.hookspecs import hookimpl
     from lect.host import Host
     from lect.specs import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Problem,
         ReaderSpec,
         RouteSpec,
+        SummedMetric,
     )
 
 __version__ = "0.1.0"
@@ -52,6 +53,7 @@ _HOMES = {
     "Host": "lect.host",
     "InitialiserSpec": "lect.specs",
     "Inner": "lect.composition.part",
+    "Layout": "lect.heads",
     "MergeSpec": "lect.specs",
     "MergedPart": "lect.specs",
     "Merging": "lect.specs",
@@ -60,11 +62,14 @@ _HOMES = {
     "NewEmbeddings": "lect.specs",
     "ObjectiveSpec": "lect.specs",
     "Part": "lect.composition.part",
+    "Prediction": "lect.heads",
     "Problem": "lect.specs",
     "ReaderSpec": "lect.specs",
     "RouteSpec": "lect.specs",
     "SiteContext": "lect.composition.part",
+    "Span": "lect.data.examples",
     "Stack": "lect.composition.stack",
+    "SummedMetric": "lect.specs",
     "UserError": "lect.errors",
     "hookimpl": "lect.hookspecs",
     "load_backbone": "lect.backbones",
@@ -84,6 +89,7 @@ __all__ = [
     "Host",
     "InitialiserSpec",
     "Inner",
+    "Layout",
     "MergeSpec",
     "MergedPart",
     "Merging",
@@ -92,11 +98,14 @@ __all__ = [
     "NewEmbeddings",
     "ObjectiveSpec",
     "Part",
+    "Prediction",
     "Problem",
     "ReaderSpec",
     "RouteSpec",
     "SiteContext",
+    "Span",
     "Stack",
+    "SummedMetric",
     "UserError",
     "__version__",
     "hookimpl",

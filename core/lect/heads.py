@@ -2,48 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
 
 from lect.data.examples import Example
+from lect.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+    from lect.composition.windows import Cutter
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A head's answer for one row: the answer, its probability, and that of every alternative."""
+    """A head's answer for one example.
 
-    answer: str
-    score: float
-    scores: dict[str, float] = field(default_factory=dict)
+    Args:
+        answer: as the head's metrics take it: a label, a number, a tag for each word.
+        score: its probability; None where the head has none.
+        scores: the probability of every alternative, where they can be listed.
+        shown: the answer as people read it; the answer itself where empty.
+        record: what programs get besides, by field: values that JSON can hold.
+    """
+
+    answer: Any
+    score: float | None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    shown: str = ""
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.shown or str(self.answer)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How examples lie in the rows of a batch.
+
+    Args:
+        rows: each row's pieces, as `lect.composition.windows.Cutter` gives them; those of one example side by side.
+        counts: how many rows each example has, at least one.
+    """
+
+    rows: tuple[Any, ...]
+    counts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[Any]]) -> Layout:
+        """The layout of the rows that each example has."""
+        return cls(tuple(row for own in rows for row in own), tuple(map(len, rows)))
+
+    def chosen(self, examples: Sequence[int]) -> Layout:
+        """The layout of some of the examples, in this order."""
+        spans = self.spans
+        return Layout.of([[self.rows[row] for row in spans[index]] for index in examples])
+
+    @property
+    def spans(self) -> list[range]:
+        """For each example, its rows."""
+        ends = list(accumulate(self.counts, initial=0))
+        return [range(start, end) for start, end in pairwise(ends)]
+
+    @property
+    def lengths(self) -> list[int]:
+        """For each example, the pieces of all its rows."""
+        return [sum(len(self.rows[row].ids) for row in rows) for rows in self.spans]
+
+
+class Targets(Protocol):
+    """What logits are compared with: a tensor, or several that move to a device together."""
+
+    def to(self, device: torch.device) -> Any:
+        """The same on a device."""
+        ...
 
 
 class Head(nn.Module):
     """What turns hidden states into answers; its parameters and buffers are what is saved.
 
-    `labels` is fixed when the head is built.
+    Examples become rows (`layout`), rows hidden states, hidden states logits (`forward`), and the logits of an
+    example's rows its answer (`decode`) or a loss against its targets. Every row's logits depend on that row alone.
+
+    `labels` is fixed when the head is built. `windowed` says that long texts are spread over rows instead of cut.
     """
 
     labels: tuple[str, ...] = ()
+    windowed: bool = False
+
+    def layout(self, examples: Sequence[Example], cut: Cutter) -> Layout:
+        """The rows of each example: by default one, of the text and its second one where it has one."""
+        rows = cut.whole([example.text for example in examples], [example.text_pair for example in examples])
+        return Layout.of([[row] for row in rows])
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
-        """Logits.
+        """What `loss` and `decode` make of each row, such as logits.
 
         Args:
             hidden_states: *Shape:* ``(rows, length, hidden)``.
             attention_mask: *Shape:* ``(rows, length)``; 1 where there is a piece, 0 where there is padding.
+
+        Returns:
+            *Shape:* ``(rows, …)``.
         """
         raise NotImplementedError
 
-    def targets(self, examples: Sequence[Example]) -> Tensor:
-        """What the logits of these examples should say, in the form that `loss` takes. Raises `DataError`."""
+    def answers(self, examples: Sequence[Example]) -> list[Any]:
+        """The true answer of each example, as the metrics take it: by default its label. Raises `DataError`."""
+        for example in examples:
+            if example.label is None:
+                raise DataError("the row has no label", where=example.origin, fix='name its column with label = "…"')
+        return [example.label for example in examples]
+
+    def targets(self, examples: Sequence[Example], layout: Layout) -> Any:
+        """What the logits of these examples should say, in the form that `loss` takes (`Targets`).
+
+        Raises:
+            DataError: an example lacks what is needed, or has what the head does not know.
+        """
         raise NotImplementedError
 
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The scalar to minimise, the mean over rows."""
+    def loss(self, logits: Tensor, targets: Any) -> Tensor:
+        """The scalar to minimise, the mean over rows (or words, or examples: whatever is answered)."""
         raise NotImplementedError
 
-    def decode(self, logits: Tensor) -> list[Prediction]:
-        """An answer for each row."""
+    def decode(self, logits: Tensor, examples: Sequence[Example], layout: Layout) -> list[Prediction]:
+        """An answer for each example.
+
+        Args:
+            logits: what `forward` gave for the layout's rows. *Shape:* ``(rows, …)``.
+        """
         raise NotImplementedError

@@ -8,8 +8,8 @@ import torch
 from lect.data.examples import Example
 from lect.errors import DataError
 from lect.testing.backbones import tiny_backbone
-from lect_heads.classification import ClassificationHead
-from lect_heads.plugin import ClassificationConfig
+from lect_heads.configs import ClassificationConfig
+from lect_heads.pooled import ClassificationHead
 
 LABELS = ("bad", "fair", "good")
 

@@ -97,7 +97,7 @@ MERGES = (MergeSpec("linear", "the weighted sum", LinearConfig, _linear, is_line
 
 OBJECTIVES = (
     *PIECE_OBJECTIVES,
-    ObjectiveSpec("supervised", "the head's loss on labelled rows", SupervisedConfig, _supervised, needs=("label",)),
+    ObjectiveSpec("supervised", "the head's loss on labelled rows", SupervisedConfig, _supervised),
     ObjectiveSpec(
         "alignment",
         "pulls a language's sentence vectors to those of its translations",

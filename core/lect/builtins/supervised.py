@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
-from lect.composition.vectors import encoded_batches
+from lect.composition.routes import Routes
+from lect.composition.vectors import batches_by_length
+from lect.composition.windows import Cutter
 from lect.data.examples import Example
-from lect.errors import RecipeError
+from lect.errors import RecipeError, StackError
 from lect.heads import Head, Prediction
 from lect.training.objective import Batch, Loss, ObjectiveContext
 
@@ -21,26 +23,26 @@ class SupervisedObjective:
 
     def __init__(self, context: ObjectiveContext) -> None:
         self._context = context
-        components = context.model.components
-        head = next((components[key].head for key in context.stack if components[key].head), None)
+        head = _head_of(context.model, context.stack)
         if head is None:
             raise RecipeError(
                 'the objective "supervised" needs a head', where="objective", fix='add a table [head] with kind = "…"'
             )
         self._head: Head = head
+        self._cut = Cutter(context.encoder, context.stack)
         self._metrics = [context.metric[name] for name in context.head_metrics]
         self.main_score = self._metrics[0].main
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The pieces of each row."""
-        encoder = self._context.encoder
-        return [len(encoding.ids) for encoding in encoder.pieces(*_texts(examples, self._context.stack))]
+        """The pieces of each example, in all its rows."""
+        return self._head.layout(examples, self._cut).lengths
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
         """The rows, encoded, with the head's targets."""
-        texts, stack, pairs = _texts(examples, self._context.stack)
-        rows = self._context.encoder.encode(texts, [stack] * len(examples), pairs).to(device)
-        return Batch(rows, self._head.targets(examples).to(device))
+        layout = self._head.layout(examples, self._cut)
+        routes = Routes.uniform(self._context.stack, len(layout.rows))
+        rows = self._context.encoder.assemble(layout.rows, routes).to(device)
+        return Batch(rows, self._head.targets(examples, layout).to(device))
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The head's loss."""
@@ -62,31 +64,40 @@ class SupervisedObjective:
         self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]
     ) -> Mapping[str, float]:
         predictions = predict_rows(model, self._context.encoder, stack, examples)
-        truth = [example.label for example in examples]
+        truth = self._head.answers(examples)
         answers = [prediction.answer for prediction in predictions]
         return {name: score for metric in self._metrics for name, score in metric.compute(truth, answers).items()}
 
 
 @torch.no_grad()
 def predict_rows(
-    model: RoutedModel, encoder: Any, stack: tuple[str, ...], examples: Sequence[Example]
+    model: RoutedModel, encoder: RowEncoder, stack: tuple[str, ...], examples: Sequence[Example]
 ) -> list[Prediction]:
-    """The answer of the stack's head for each example, in their order."""
+    """The answer of the stack's head for each example, in their order.
+
+    Raises:
+        StackError: the stack has no head.
+    """
+    head = _head_of(model, stack)
+    if head is None:
+        raise StackError("this stack has no head, so it answers nothing", fix="end it with a task:…")
     device = next(model.encoder.parameters()).device
     training = model.training
     model.eval()
     predictions: list[Prediction | None] = [None] * len(examples)
-    texts, _, pairs = _texts(examples, stack)
-    for indices, batch in encoded_batches(encoder, texts, stack, pairs):
-        rows = batch.to(device)
+    whole = head.layout(examples, Cutter(encoder, stack))
+    # All rows of an example go through in one pass: its answer is made of all of them.
+    for indices in batches_by_length(whole.lengths):
+        chosen = [examples[index] for index in indices]
+        layout = whole.chosen(indices)
+        rows = encoder.assemble(layout.rows, Routes.uniform(stack, len(layout.rows))).to(device)
         hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
         (output,) = model.logits(hidden, rows.attention_mask, rows.routes)
-        for index, prediction in zip(indices, output.head.decode(output.logits.float()), strict=True):
+        for index, prediction in zip(indices, head.decode(output.logits.float(), chosen, layout), strict=True):
             predictions[index] = prediction
     model.train(training)
     return [prediction for prediction in predictions if prediction is not None]
 
 
-def _texts(examples: Sequence[Example], stack: tuple[str, ...]) -> tuple[list[str], tuple[str, ...], list[str] | None]:
-    pairs = [example.text_pair or "" for example in examples]
-    return [example.text for example in examples], stack, pairs if any(pairs) else None
+def _head_of(model: RoutedModel, stack: tuple[str, ...]) -> Head | None:
+    return next((model.components[key].head for key in stack if model.components[key].head), None)

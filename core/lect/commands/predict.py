@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,7 +21,12 @@ from lect.commands.options import (
 )
 from lect.errors import StackError, UserError
 
+if TYPE_CHECKING:
+    from lect.data.examples import Example
+    from lect.heads import Prediction
+
 app = typer.Typer(add_completion=False)
+_LONGEST_LABEL = 30
 
 
 @app.command()
@@ -34,6 +39,11 @@ def predict(
     option: FieldOption = None,
     backbone: BackboneOption = None,
     components: ComponentsOption = None,
+    pair: Annotated[str | None, typer.Option("--pair", help="A second text for each text.")] = None,
+    question: Annotated[
+        str | None, typer.Option("--question", "-q", help="What is asked of each text; cause or effect of choices.")
+    ] = None,
+    choice: Annotated[list[str] | None, typer.Option("--choice", help="What to choose from. Repeatable.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a text.")] = False,
 ) -> None:
     """Answer for texts with a stack that ends in a task."""
@@ -41,6 +51,8 @@ def predict(
         raise StackError("no stack is given", fix='name one with --stack, such as "lang:jav + task:sentiment"')
     if texts and (data or reader):
         raise UserError("texts and --data are given both", fix="give one of them")
+    if not texts and (pair or question or choice):
+        raise UserError("--pair, --question and --choice go with texts", fix="take them out, or give a text")
     host = load_host(ctx)
     from lect.components.open import open_stack
     from lect.data.examples import Example
@@ -50,7 +62,16 @@ def predict(
         for index, text in enumerate(texts, 1):
             if not text.strip():
                 raise UserError("the text is empty", where=f"text {index}")
-        examples = tuple(Example(text, origin=f"text {index}") for index, text in enumerate(texts, 1))
+        examples = tuple(
+            Example(
+                text,
+                text_pair=pair,
+                question=question,
+                choices=tuple(choice) if choice else None,
+                origin=f"text {index}",
+            )
+            for index, text in enumerate(texts, 1)
+        )
     else:
         examples = read_source(host, source_of(data, reader, option), Path(), "--data").examples
     opened = open_stack(stack, host, library_of(components), backbone)
@@ -66,12 +87,29 @@ def predict(
         warn(cut)
     if as_json:
         for example, answer in zip(examples, predictions, strict=True):
-            record = {"text": example.text, "answer": answer.answer, "score": round(answer.score, 6)}
-            scores = {label: round(score, 6) for label, score in answer.scores.items()}
-            typer.echo(json.dumps({**record, "scores": scores}, ensure_ascii=False))
+            typer.echo(json.dumps(_record(example, answer), ensure_ascii=False))
         return
-    rows = [[_short(e.text), p.answer, f"{p.score:.2f}"] for e, p in zip(examples, predictions, strict=True)]
-    print_table(["text", "answer", "score"], rows, right=["score"], narrow=["answer", "score"])
+    rows = [[_short(_given(e)), _short(str(p)), _score(p)] for e, p in zip(examples, predictions, strict=True)]
+    # A label is never folded; what may be as long as the text is.
+    narrow = ["score"] if any(len(row[1]) > _LONGEST_LABEL for row in rows) else ["answer", "score"]
+    print_table(["text", "answer", "score"], rows, right=["score"], narrow=narrow)
+
+
+def _record(example: Example, prediction: Prediction) -> dict[str, Any]:
+    """What a program gets: what was given and asked, the answer, and what the head adds."""
+    given = {name: value for name in ("text_pair", "question", "choices") if (value := getattr(example, name))}
+    scores = {label: round(score, 6) for label, score in prediction.scores.items()}
+    score = None if prediction.score is None else round(prediction.score, 6)
+    answer = {"answer": prediction.answer, "score": score, "scores": scores}
+    return {"text": example.text, **given, **answer, **prediction.record}
+
+
+def _given(example: Example) -> str:
+    return f"{example.question} | {example.text}" if example.question else example.text
+
+
+def _score(prediction: Prediction) -> str:
+    return "" if prediction.score is None else f"{prediction.score:.2f}"
 
 
 def _short(text: str, length: int = 200) -> str:

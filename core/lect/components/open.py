@@ -45,7 +45,9 @@ class OpenStack:
         return next((self.model.components[key].head for key in self.keys if self.model.components[key].head), None)
 
     def truncated(self, examples: Sequence[Example]) -> tuple[str, ...]:
-        """Where the texts stand that are longer than the backbone reads."""
+        """Where the texts stand that are longer than the backbone reads, and are cut."""
+        if self.head is not None and self.head.windowed:
+            return ()
         encodings = self.encoder.pieces([example.text for example in examples], self.keys)
         return tuple(
             example.origin for example, encoding in zip(examples, encodings, strict=True) if encoding.overflowing

@@ -14,6 +14,7 @@ from torch.nn.functional import pad
 from lect.composition.model import RoutedModel
 from lect.composition.pieces import ROWS_IN_MEMORY, StoredPieces, store_pieces
 from lect.composition.routes import Routes
+from lect.composition.windows import Window, cut_windows
 from lect.errors import UserError
 
 
@@ -105,6 +106,20 @@ class RowEncoder:
         inputs = prefixed if pairs is None else list(zip(prefixed, pairs, strict=True))
         encodings: list[Any] = tokenizer.encode_batch(inputs)
         return encodings
+
+    def windows(
+        self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None, overlap: int = 0
+    ) -> list[tuple[Window, ...]]:
+        """Each text as one or several rows, so that nothing of it is lost; of pairs the second text is cut.
+
+        Args:
+            overlap: how many pieces two neighbouring rows share.
+        """
+        tokenizer = self._tokenizer(stack)
+        try:
+            return cut_windows(tokenizer, texts, pairs, self._backbone.prefix, self.max_length, overlap)
+        finally:
+            tokenizer.enable_truncation(self.max_length)
 
     def encode(
         self, texts: Sequence[str], stacks: Sequence[tuple[str, ...]], pairs: Sequence[str] | None = None

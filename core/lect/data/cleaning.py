@@ -137,7 +137,7 @@ def _normalised(example: Example, cleaning: Cleaning) -> tuple[Example, list[str
     if has_more_than_texts(example):
         return example, []
     found: list[str] = []
-    changed: dict[str, str] = {}
+    changed: dict[str, Any] = {}
     for name in ("text", "text_pair", "translation"):
         before = getattr(example, name)
         if before is None:

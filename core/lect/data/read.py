@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from lect.host import Host
 
 
+_COLUMNS = ("label", "text_pair", "translation", "key")
+_MORE = (
+    *("labels", "value", "words", "places", "tags", "heads", "relations"),
+    *("question", "answers", "choices"),
+)
+
+
 @dataclass(frozen=True)
 class Source:
     """Where examples come from: a reader's name and configuration.
@@ -99,7 +106,9 @@ def digest(examples: Iterable[Example]) -> str:
     state = hashlib.sha256()
     for example in examples:
         fields = (example.text, example.label, example.text_pair, example.translation, example.language, example.key)
-        state.update(repr(fields).encode("utf-8", "surrogatepass"))
+        # Rows that have no more than these keep the hash that they had before there were others.
+        more = tuple((name, value) for name in _MORE if (value := getattr(example, name)) is not None)
+        state.update(repr((*fields, *more)).encode("utf-8", "surrogatepass"))
     return state.hexdigest()
 
 
@@ -110,6 +119,8 @@ def _checked(examples: Iterable[Example], needs: Sequence[str], where: str) -> I
                 raise DataError(
                     f"the row has no {field}",
                     where=example.origin or where,
-                    fix=f'name its column with {field} = "…" in {where}',
+                    fix=f'name its column with {field} = "…" in {where}'
+                    if field in _COLUMNS
+                    else f"name a reader that gives {field} in {where}",
                 )
         yield example

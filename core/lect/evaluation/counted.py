@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lect.builtins.metrics import RECALL_AT, classification_scores, retrieval_scores
+from lect.specs import SummedMetric
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +37,11 @@ class CountedMetric:
 
 def counted(compute: Callable[..., Any]) -> CountedMetric | None:
     """The counted form of a metric's `compute`, where it has one."""
+    if isinstance(compute, SummedMetric):
+        return CountedMetric(
+            lambda _, rows, counts: compute.of_counts([dict(row) for row in rows], counts),
+            lambda truth, predicted: (None, tuple(sorted(compute.row(truth, predicted).items()))),
+        )
     return _COUNTED.get(compute)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lect.builtins.supervised import predict_rows
 from lect.components.open import OpenStack
@@ -54,26 +54,26 @@ def evaluate_answers(
     """How well the stack's head answers labelled rows.
 
     Raises:
-        DataError: a row has no label, or one that the head does not know.
+        DataError: a row lacks the answer, or has one that the head does not know.
         StackError: the stack has no head.
     """
     started = time.perf_counter()
     head = opened.head
     if head is None:
         raise StackError("this stack has no head", where=f'stack "{opened.stack}"', fix="end it with a task:…")
-    head.targets(examples)
-    truth = [example.label or "" for example in examples]
+    truth = head.answers(examples)
     metrics = [host.spec("metric", name) for name in host.spec("head", head_kind).metrics]
-    answers = {
-        ablation: [each.answer for each in predict_rows(opened.model, opened.encoder, ablation.keys, examples)]
+    predictions = {
+        ablation: predict_rows(opened.model, opened.encoder, ablation.keys, examples)
         for ablation in ablations(opened, keep_head=True)
     }
-    most, count = Counter(truth).most_common(1)[0]
-    notes = [
-        f'Always answering "{most}" would be right on {count / len(truth):.1%} of the rows.',
-        *_truncated(opened, examples),
-    ]
-    return _report(opened, dataset, truth, answers, metrics, notes, started)
+    answers = {ablation: [each.answer for each in own] for ablation, own in predictions.items()}
+    shown = {ablation: [str(each) for each in own] for ablation, own in predictions.items()}
+    notes = _truncated(opened, examples)
+    if _are_labels(truth):
+        most, count = Counter(truth).most_common(1)[0]
+        notes = [f'Always answering "{most}" would be right on {count / len(truth):.1%} of the rows.', *notes]
+    return _report(opened, dataset, truth, answers, shown, metrics, notes, started)
 
 
 def evaluate_retrieval(
@@ -107,14 +107,16 @@ def evaluate_retrieval(
         for ablation in ablations(opened, keep_head=False)
     }
     notes = [f"Each text is looked for among {len(pool):,} translations.", *_truncated(opened, examples)]
-    return _report(opened, dataset, correct, found, [host.spec("metric", "retrieval")], notes, started)
+    shown = {ablation: [str(rank) for rank in own] for ablation, own in found.items()}
+    return _report(opened, dataset, correct, found, shown, [host.spec("metric", "retrieval")], notes, started)
 
 
 def _report(
     opened: OpenStack,
     dataset: str,
-    truth: Sequence[object],
-    answers: dict[Ablation, list[object]] | dict[Ablation, list[str]] | dict[Ablation, list[int]],
+    truth: Sequence[Any],
+    answers: Mapping[Ablation, Sequence[Any]],
+    shown: Mapping[Ablation, Sequence[str]],
     metrics: Sequence[MetricSpec],
     notes: Sequence[str],
     started: float,
@@ -128,12 +130,11 @@ def _report(
             for metric in metrics
             for name, interval in bootstrap(metric.compute, truth, predicted).items()
         }
-        variants.append(variant_of(ablation.label, intervals, [str(answer) for answer in predicted]))
+        variants.append(variant_of(ablation.label, intervals, shown[ablation]))
     for ablation, predicted in others:
         for metric in metrics:
             gains = paired_bootstrap(metric.compute, truth, own, predicted)
             differences.extend(differences_of(ablation.label, gains))
-    labelled = all(isinstance(value, str) for value in truth)
     return EvaluationReport(
         title=whole.label,
         dataset=dataset,
@@ -142,10 +143,14 @@ def _report(
         main=metrics[0].main,
         variants=tuple(variants),
         differences=tuple(differences),
-        support=dict(sorted(Counter(str(value) for value in truth).items())) if labelled else {},
+        support=dict(sorted(Counter(str(value) for value in truth).items())) if _are_labels(truth) else {},
         seconds=round(time.perf_counter() - started, 2),
         notes=tuple(notes),
     )
+
+
+def _are_labels(truth: Sequence[Any]) -> bool:
+    return all(isinstance(value, str) for value in truth)
 
 
 def _truncated(opened: OpenStack, examples: Sequence[Example]) -> list[str]:

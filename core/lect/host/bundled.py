@@ -8,7 +8,14 @@ from types import MappingProxyType
 _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "lect-cldr": {"reader": ("cldr",)},
     "lect-e5": {"backbone": ("e5-small",)},
-    "lect-heads": {"head": ("classification",)},
+    "lect-heads": {
+        "head": (
+            *("classification", "multi-label", "regression", "tagging", "pos"),
+            *("qa", "multiple-choice", "parsing"),
+        ),
+        "metric": ("tagging", "token", "squad", "multiple-choice", "parsing", "regression", "multi-label"),
+        "reader": ("conll", "conllu", "squad", "choices"),
+    },
     "lect-language": {"method": ("bottleneck",), "format": ("adapters",)},
     "lect-lora": {
         "method": ("adalora", "dora", "ia3", "lora", "peft", "pissa", "vera"),

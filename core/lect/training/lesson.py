@@ -110,6 +110,8 @@ def read_material(recipe: Recipe, host: Host, library: Library, seed: int) -> Ma
     """
     file = recipe.name
     needs = host.spec("objective", recipe.objective.name).needs
+    if recipe.head is not None:
+        needs = tuple(dict.fromkeys((*needs, *host.spec("head", recipe.head.kind).needs)))
     train = read_training(recipe.data, host, recipe.folder, file, needs)
     validation = tuple(
         _read(host, table, recipe, f"{file}, data.validation", needs) for table in recipe.data.validation
@@ -156,10 +158,14 @@ def prepare_lessons(
     lessons = []
     for material, component, own, target, weight in zip(materials, components, beneath, targets, weights, strict=True):
         recipe, examples, stack = material.recipe, material.examples, (*own, component.key)
-        pairs = [example.text_pair or "" for example in examples]
-        kept = encoder.keep([example.text for example in examples], stack, pairs if any(pairs) else None)
-        truncated = tuple(examples[index].origin for index in kept.truncated())
-        head_spec = host.spec("head", recipe.head.kind) if recipe.head else None
+        head = next((model.components[key].head for key in stack if model.components[key].head), None)
+        truncated: tuple[str, ...] = ()
+        if head is None or not head.windowed:
+            pairs = [example.text_pair or "" for example in examples]
+            kept = encoder.keep([example.text for example in examples], stack, pairs if any(pairs) else None)
+            truncated = tuple(examples[index].origin for index in kept.truncated())
+        kinds = [stored.manifest.head.kind for stored in material.stored if stored.manifest.head]
+        kind = recipe.head.kind if recipe.head else next(iter(kinds), None)
         context = ObjectiveContext(
             model=model,
             encoder=encoder,
@@ -167,7 +173,7 @@ def prepare_lessons(
             target=target,
             examples=material.switching.shown(examples) if material.switching else examples,
             metric={name: provided.spec for name, provided in host.specs("metric").items()},
-            head_metrics=head_spec.metrics if head_spec else (),
+            head_metrics=host.spec("head", kind).metrics if kind else (),
             seed=seed,
             folder=recipe.folder,
             progress=progress or (lambda what, share: None),
@@ -255,15 +261,28 @@ def _new_component(material: Material, host: Host, backbone: Backbone, attached:
     }
     head = None
     if recipe.head is not None:
-        labels = recipe.head.labels or sorted({e.label for e in corpus.examples if e.label is not None})
-        if len(labels) < 2:
-            raise DataError(
-                f"the training rows have {len(labels)} label{'s' if len(labels) != 1 else ''}, and a task needs two",
-                where=f"{recipe.name}, data.train",
-                fix='name the column with label = "…"',
-            )
+        labels = recipe.head.labels or _labels(recipe, host, corpus.examples)
         head = build_head(host, recipe.head.kind, recipe.head.config, backbone, labels, f"{recipe.name}, head")
     return Component(recipe.key, recipe.component.role, parts, head)
+
+
+def _labels(recipe: Recipe, host: Host, examples: Sequence[Example]) -> Sequence[str]:
+    """The labels that the training rows give the new head."""
+    assert recipe.head is not None
+    provided = host.provided("head", recipe.head.kind)
+    if provided.spec.labels is not None:
+        config = host.validate_config("head", recipe.head.kind, recipe.head.config, f"{recipe.name}, head")
+        with host.attributed(provided) as spec:
+            assert spec.labels is not None
+            return tuple(spec.labels(config, examples))
+    labels = sorted({example.label for example in examples if example.label is not None})
+    if len(labels) < 2:
+        raise DataError(
+            f"the training rows have {len(labels)} label{'s' if len(labels) != 1 else ''}, and a task needs two",
+            where=f"{recipe.name}, data.train",
+            fix='name the column with label = "…"',
+        )
+    return labels
 
 
 def _check_place(material: Material, model: RoutedModel, component: Component) -> None:

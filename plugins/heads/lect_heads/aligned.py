@@ -1,0 +1,64 @@
+"""Words in the rows of a batch: whose pieces speak for them, and what they should say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from lect.heads import Layout
+from lect_heads.words import Words, piece_of_words, words_of
+
+if TYPE_CHECKING:
+    from lect import Example
+    from lect.composition.windows import Cutter
+
+
+@dataclass(frozen=True)
+class WordTargets:
+    """Where each word of a batch is found in its rows, and its true values.
+
+    Args:
+        rows, pieces: *Shape:* ``(words,)``.
+        values: *Shape:* ``(words, …)``.
+        counts: how many words each example has.
+    """
+
+    rows: Tensor
+    pieces: Tensor
+    values: Tensor
+    counts: tuple[int, ...]
+
+    def to(self, device: torch.device) -> WordTargets:
+        """The same on a device."""
+        return WordTargets(self.rows.to(device), self.pieces.to(device), self.values.to(device), self.counts)
+
+
+def word_layout(examples: Sequence[Example], cut: Cutter, overlap: int) -> Layout:
+    """Each example's text in as many rows as it takes."""
+    return Layout.of(cut.windows([example.text for example in examples], overlap=overlap))
+
+
+def locate(examples: Sequence[Example], layout: Layout) -> list[tuple[Words, Tensor, Tensor]]:
+    """For each example its words, and the row and the piece of each one. *Shape:* ``(words,)``."""
+    found = []
+    for example, rows in zip(examples, layout.spans, strict=True):
+        words = words_of(example)
+        where = piece_of_words(words.places, [layout.rows[row] for row in rows])
+        own = torch.tensor([rows.start + row for row, _ in where], dtype=torch.long)
+        found.append((words, own, torch.tensor([piece for _, piece in where], dtype=torch.long)))
+    return found
+
+
+def word_targets(examples: Sequence[Example], layout: Layout, values: Sequence[Tensor]) -> WordTargets:
+    """The targets of a batch, from each example's values, *Shape:* ``(words, …)``."""
+    located = locate(examples, layout)
+    return WordTargets(
+        torch.cat([rows for _, rows, _ in located]),
+        torch.cat([pieces for _, _, pieces in located]),
+        torch.cat(list(values)),
+        tuple(len(words.words) for words, _, _ in located),
+    )

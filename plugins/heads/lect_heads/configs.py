@@ -1,0 +1,87 @@
+"""What the heads can be told."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from lect import Config
+
+Overlap = Field(32, ge=0, description="pieces that two rows of a long text share")
+Dropout = Field(0.1, ge=0, lt=1, description="dropout before each layer, in training")
+
+
+class ClassificationConfig(Config):
+    """A small multi-layer perceptron over the sentence vector."""
+
+    layers: Literal[1, 2] = Field(2, description="1: no hidden layer")
+    hidden: int | None = Field(None, gt=0, description="width of the hidden layer; the backbone's where absent")
+    activation: Literal["gelu", "gelu_new", "relu", "silu", "tanh"] = Field(
+        "gelu", description="after the hidden layer"
+    )
+    pooling: Literal["mean", "first"] | None = Field(
+        None, description="how the sentence vector is made of the hidden states; as the backbone does it where absent"
+    )
+    dropout: float = Dropout
+
+
+class MultiLabelConfig(ClassificationConfig):
+    """As classification, with any number of labels a text."""
+
+    separator: str = Field("|", min_length=1, description="between the labels in a reader's label column")
+    threshold: float = Field(0.5, gt=0, lt=1, description="a label this probable is given")
+
+
+class RegressionConfig(ClassificationConfig):
+    """As classification, with a number for an answer: the label column's, where a reader gives no value."""
+
+    loss: Literal["mse", "l1", "smooth_l1"] = Field("mse", description="the distance to the true number")
+
+
+class PosConfig(Config):
+    """One tag a word."""
+
+    dropout: float = Dropout
+    overlap: int = Overlap
+
+
+class TaggingConfig(PosConfig):
+    """One tag a word, for entities."""
+
+    scheme: Literal["iob1", "bio", "bioes"] = Field("bio", description="what is learned, whatever scheme is read")
+
+
+class QuestionAnsweringConfig(Config):
+    """A stretch of the context."""
+
+    dropout: float = Dropout
+    overlap: int = Field(64, ge=0, description="pieces that two rows of a long context share")
+    longest: int = Field(30, gt=0, description="the most pieces that an answer may have")
+    n_best: int = Field(5, gt=0, description="answers listed with their probabilities")
+    no_answer: bool = Field(False, description="whether a context may hold no answer")
+    threshold: float = Field(0.0, description="by how much no answer must score above the best one")
+
+
+class ChoiceConfig(Config):
+    """A score for each choice."""
+
+    hidden: int | None = Field(None, gt=0, description="width of the hidden layer; the backbone's where absent")
+    dropout: float = Dropout
+    pooling: Literal["mean", "first"] | None = Field(
+        None, description="how the vector is made of the hidden states; as the backbone does it where absent"
+    )
+    prompts: dict[str, str] = Field(
+        {"cause": "What was the cause?", "effect": "What happened as a result?"},
+        description="what is put behind the premise for a kind of question; any other question stands as it is",
+    )
+
+
+class ParsingConfig(Config):
+    """A biaffine parser (Dozat & Manning 2017)."""
+
+    arc: int = Field(256, gt=0, description="width of the vectors that arcs are scored with")
+    relation: int = Field(96, gt=0, description="width of the vectors that relations are scored with")
+    dropout: float = Field(0.33, ge=0, lt=1, description="dropout of hidden states and of those vectors, in training")
+    overlap: int = Overlap
+    tags: bool = Field(True, description="learn parts of speech, too, where the training rows have them")

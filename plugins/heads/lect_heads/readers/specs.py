@@ -1,0 +1,16 @@
+"""The readers, as they are registered."""
+
+from __future__ import annotations
+
+from lect import ReaderSpec
+from lect_heads.readers.choices import ChoicesConfig, read_choices
+from lect_heads.readers.conll import ConllConfig, read_conll
+from lect_heads.readers.conllu import ConlluConfig, read_conllu
+from lect_heads.readers.squad import SquadConfig, read_squad
+
+READERS = (
+    ReaderSpec("conll", "words and tags in columns, one word a line", ConllConfig, read_conll),
+    ReaderSpec("conllu", "treebanks of Universal Dependencies", ConlluConfig, read_conllu),
+    ReaderSpec("squad", "questions on contexts: SQuAD, TyDi QA, AfriQA", SquadConfig, read_squad),
+    ReaderSpec("choices", "a premise and choices in JSON lines: COPA, XCOPA", ChoicesConfig, read_choices),
+)

@@ -1,0 +1,256 @@
+"""Each head from the command line: trained on a file of its own format, scored, and asked."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+RECIPE = """
+[component]
+name = "{name}"
+role = "task"
+languages = ["en"]
+
+[backbone]
+name = "backbone"
+
+[[parts]]
+method = "full"
+
+[head]
+kind = "{kind}"
+{head}
+
+[objective]
+name = "supervised"
+
+[data.train]
+{data}
+[data.validation]
+{data}
+[training]
+epochs = {epochs}
+batch_size = 16
+learning_rate = 3e-3
+precision = "float32"
+"""
+NAMES = ["Great", "Happy", "Bright"]
+PLACES = ["House", "City", "Day"]
+
+
+def tagged(count=64):
+    draw = random.Random(0)
+    rows = []
+    for _ in range(count):
+        name, place = draw.choice(NAMES), draw.choice(PLACES)
+        words = [("the", "O"), (name, "B-PER"), ("Long", "I-PER"), ("was", "O"), ("in", "O"), (place, "B-LOC")]
+        rows.append("\n".join(f"{word} {tag}" for word, tag in words))
+    return "\n\n".join(rows) + "\n"
+
+
+def trees(count=48):
+    draw = random.Random(1)
+    rows = []
+    for _ in range(count):
+        lines = [
+            ("the", "DET", 2, "det"),
+            (draw.choice(PLACES).lower(), "NOUN", 3, "nsubj"),
+            (draw.choice(["was", "said", "made"]), "VERB", 0, "root"),
+            (draw.choice(["long", "good"]), "ADJ", 3, "xcomp"),
+        ]
+        rows.append(
+            "\n".join(
+                f"{number}\t{form}\t_\t{tag}\t_\t_\t{head}\t{relation}\t_\t_"
+                for number, (form, tag, head, relation) in enumerate(lines, start=1)
+            )
+        )
+    return "\n\n".join(rows) + "\n"
+
+
+def questions(count=48):
+    draw = random.Random(2)
+    rows = []
+    for index in range(count):
+        place = draw.choice(PLACES).lower()
+        filling = " ".join(draw.choices(["the", "and", "of", "you", "they"], k=draw.choice([3, 8, 70])))
+        context = f"{filling} in {place} {filling}"
+        row = {"context": context, "question": "where", "id": index}
+        answers = {"text": [place], "answer_start": [context.index(place)]}
+        rows.append(json.dumps({**row, "answers": answers}))
+    return "\n".join(rows) + "\n"
+
+
+def choices(count=48):
+    draw = random.Random(3)
+    rows = []
+    for _ in range(count):
+        label = draw.randrange(2)
+        good, bad = draw.choice(NAMES).lower(), draw.choice(["down", "other", "could"])
+        first, second = (good, bad) if label == 0 else (bad, good)
+        row = {"premise": "it was", "choice1": first, "choice2": second, "question": "effect", "label": label}
+        rows.append(json.dumps(row))
+    return "\n".join(rows) + "\n"
+
+
+def numbers(count=64):
+    draw = random.Random(4)
+    rows = ["text,label"]
+    for _ in range(count):
+        words = draw.choices(["good", "down"], k=4)
+        rows.append(f"{' '.join(words)},{words.count('good') / 4}")
+    return "\n".join(rows) + "\n"
+
+
+def label_sets(count=64):
+    draw = random.Random(5)
+    rows = ["text,label"]
+    for _ in range(count):
+        words = draw.sample(["good", "house", "you"], k=draw.randrange(1, 4))
+        rows.append(f"the {' '.join(words)},{'|'.join(sorted(words))}")
+    return "\n".join(rows) + "\n"
+
+
+def train(workspace, kind, content, data, *, head="", epochs=12, name="job"):
+    workspace.write("data.txt", content)
+    text = RECIPE.format(name=name, kind=kind, head=head, data=data, epochs=epochs)
+    workspace.write("job.toml", text)
+    result = workspace.lect("train", "job.toml")
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def scores(workspace, reader, *options):
+    result = workspace.lect("eval", "-s", "task:job", "-d", "data.txt", "--reader", reader, "--json", *options)
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    shown = workspace.lect("eval", "-s", "task:job", "-d", "data.txt", "--reader", reader, *options)
+    assert shown.exit_code == 0 and max(map(len, shown.stdout.splitlines())) <= 80
+    return report, {score["name"]: score["value"] for score in report["variants"][0]["scores"]}
+
+
+def asked(workspace, *arguments):
+    shown = workspace.lect("predict", "-s", "task:job", *arguments)
+    assert shown.exit_code == 0, shown.stderr
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    told = workspace.lect("predict", "-s", "task:job", "--json", *arguments)
+    return " ".join(shown.stdout.split()), json.loads(told.stdout)
+
+
+def test_entities(workspace):
+    train(workspace, "tagging", tagged(), 'reader = "conll"\npath = "data.txt"')
+    report, found = scores(workspace, "conll")
+    assert report["main"] == "f1" and found["f1"] > 0.9 and found["accuracy"] > 0.9
+    assert {"f1[PER]", "f1[LOC]", "f1[B-PER]"} <= found.keys()
+    assert report["variants"][0]["predictions"][0].startswith("the [")
+    assert report["support"] == {}
+    shown, told = asked(workspace, "the Happy Long was in City")
+    assert "the [Happy Long PER] was in [City LOC]" in shown
+    assert told["words"] == ["the", "Happy", "Long", "was", "in", "City"]
+    assert told["answer"] == told["tags"] == ["O", "B-PER", "I-PER", "O", "O", "B-LOC"]
+    (person, place) = told["entities"]
+    assert (person["text"], person["type"], person["start"], person["end"]) == ("Happy Long", "PER", 4, 14)
+    assert place["score"] > 0.5
+    # A sentence of more pieces than the backbone reads has a tag for every word, and nothing is said to be cut.
+    long = " ".join(["the Happy Long was in City"] * 40)
+    shown = workspace.lect("predict", "-s", "task:job", "--json", long)
+    assert "cut" not in shown.stderr
+    assert len(json.loads(shown.stdout)["tags"]) == 240
+    workspace.write("other.txt", "Xx B-DATE\n")
+    refused = workspace.lect("eval", "-s", "task:job", "-d", "other.txt", "--reader", "conll")
+    assert refused.exit_code == 1
+    assert 'other.txt, line 1: unknown type of entity "DATE"' in refused.stderr
+    assert "leave it out with the reader's types" in " ".join(refused.stderr.split())
+
+
+def test_parts_of_speech(workspace):
+    train(workspace, "pos", trees(), 'reader = "conllu"\npath = "data.txt"')
+    report, found = scores(workspace, "conllu")
+    assert report["main"] == "accuracy" and found["accuracy"] > 0.9
+    shown, told = asked(workspace, "the house was long")
+    assert "the/DET house/NOUN was/VERB long/ADJ" in shown
+    assert told["tags"] == ["DET", "NOUN", "VERB", "ADJ"] and len(told["word_scores"]) == 4
+
+
+def test_trees(workspace):
+    train(workspace, "parsing", trees(), 'reader = "conllu"\npath = "data.txt"', head="arc = 24\nrelation = 12")
+    report, found = scores(workspace, "conllu")
+    assert report["main"] == "las" and found["las"] > 0.9 and found["uas"] >= found["las"] and found["upos"] > 0.9
+    shown, told = asked(workspace, "the house was long")
+    assert "the(det→house) house(nsubj→was) was(root)" in shown and "long(xcomp→was)" in shown
+    assert told["heads"] == [2, 3, 0, 3] and told["relations"] == ["det", "nsubj", "root", "xcomp"]
+    assert told["tags"] == ["DET", "NOUN", "VERB", "ADJ"]
+
+
+def test_questions(workspace):
+    data = 'reader = "squad"\npath = "data.txt"\nlanguage = "en"'
+    train(workspace, "qa", questions(), data, head="overlap = 4", epochs=20)
+    report, found = scores(workspace, "squad", "-o", "language=en")
+    assert report["main"] == "f1" and found["exact"] > 0.9
+    shown, told = asked(workspace, "the and you in city they and", "--question", "where")
+    assert "city" in shown and told["answer"] == "city"
+    assert (told["question"], told["start"], told["end"]) == ("where", 15, 19)
+    assert told["n_best"][0]["text"] == "city" and len(told["n_best"]) == 5
+    # It is looked for in the whole of a context that takes five rows; of those learned from, none took more than three.
+    filling = " ".join(random.Random(9).choices(["the", "and", "of", "you", "they"], k=150))
+    long = f"{filling} in house {filling}"
+    (shown, told) = asked(workspace, long, "--question", "where")
+    (house,) = [each for each in told["n_best"][:2] if each["text"] == "house"]
+    assert house["start"] == long.index("house") and house["end"] == house["start"] + 5
+    nothing = workspace.lect("predict", "-s", "task:job", "the text")
+    assert (nothing.exit_code, "nothing is asked" in nothing.stderr) == (1, True)
+
+
+def test_choices(workspace):
+    train(workspace, "multiple-choice", choices(), 'reader = "choices"\npath = "data.txt"')
+    report, found = scores(workspace, "choices")
+    assert report["main"] == "accuracy" and found["accuracy"] > 0.9
+    more = ["--question", "effect", "--choice", "down", "--choice", "happy", "--choice", "other"]
+    shown, told = asked(workspace, "it was", *more)
+    assert "happy" in shown and told["answer"] == "1" and told["choice"] == "happy"
+    assert sum(told["scores"].values()) == pytest.approx(1, abs=1e-4) and list(told["scores"]) == ["0", "1", "2"]
+
+
+def test_numbers(workspace):
+    train(workspace, "regression", numbers(), 'reader = "csv"\npath = "data.txt"\nlabel = "label"')
+    report, found = scores(workspace, "csv", "-o", "label=label")
+    assert report["main"] == "pearson" and found["pearson"] > 0.9 and found["mae"] < 0.15
+    _, told = asked(workspace, "good good good good")
+    assert told["answer"] > 0.7 and told["score"] is None
+    workspace.write("data.txt", "text,label\nx,much\n")
+    refused = workspace.lect("train", "job.toml")
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        'error: data.txt, line 2: "much" is no number; name the column of numbers with label = "…"\n',
+    )
+
+
+def test_several_labels(workspace):
+    train(workspace, "multi-label", label_sets(), 'reader = "csv"\npath = "data.txt"\nlabel = "label"')
+    report, found = scores(workspace, "csv", "-o", "label=label")
+    assert report["main"] == "micro_f1" and found["micro_f1"] > 0.9
+    shown, told = asked(workspace, "the you house")
+    assert (
+        "house, you" in shown
+        and told["answer"] == ["house", "you"]
+        and set(told["scores"])
+        == {
+            "good",
+            "house",
+            "you",
+        }
+    )
+
+
+def test_rows_that_lack_what_the_head_needs_are_refused_before_anything_is_loaded(workspace):
+    workspace.write("data.txt", "text,label\nx,y\n")
+    text = RECIPE.format(
+        name="job", kind="tagging", head="", data='reader = "csv"\npath = "data.txt"\nlabel = "label"', epochs=1
+    )
+    workspace.write("job.toml", text)
+    result = workspace.lect("train", "job.toml")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: data.txt, line 2: the row has no words; name a reader that gives words in job.toml, data.train\n",
+    )

@@ -1,0 +1,232 @@
+"""Readers of the heads' files: what they read, what they repair and say, what they refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lect.data.examples import Example, Span
+from lect.data.read import Source, digest, read_source
+from lect.errors import DataError
+from lect.host import Host
+
+DATA = Path(__file__).parents[3] / "shared/data"
+HOST = Host.load()
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(reader, content, /, **config):
+        (tmp_path / "data.txt").write_bytes(content.encode("utf-8"))
+        return read_source(HOST, Source(reader, {"path": "data.txt", **config}), tmp_path, "data").examples
+
+    return read
+
+
+def test_columns_with_comments_documents_and_blank_lines(read):
+    text = "-DOCSTART- O\n\n\n# id = 1\n1\tJane\tB-PER\t-\tx\n2\t#tag\tO\t-\tx\n\n# just one\n1\tRome\tB-LOC\t-\tx\n"
+    first, second = read("conll", text, words=1, tags=2, language="eng")
+    assert (first.text, first.words, first.tags) == ("Jane #tag", ("Jane", "#tag"), ("B-PER", "O"))
+    assert (first.places, first.language, first.origin) == (((0, 4), (5, 9)), "en", "data.txt, line 5")
+    assert second.words == ("Rome",)
+
+
+def test_words_that_begin_with_a_hash_are_words(read):
+    (example,) = read("conll", "# O\nhash I-X\n#tag O\n")
+    assert example.words == ("#", "hash", "#tag")
+
+
+def test_columns_by_name_and_kinds_of_entities(read):
+    text = "# global.columns = ID FORM NE\n1 Jane B-PER\n2 Doe I-PER\n3 today B-DATE\n"
+    (example,) = read("conll", text, words="FORM", tags="NE", types=["P"], rename={"PER": "P"})
+    assert example.tags == ("B-P", "I-P", "O")
+    (example,) = read("conll", "Jane B-PER", columns=["w", "t"], words="w", tags="t", spaces=False)
+    assert example.tags == ("B-PER",)
+
+
+@pytest.mark.parametrize(
+    ("text", "config", "message"),
+    [
+        ("Jane O\nDoe\n", {}, "data.txt, line 2: the line has one column, and words and tags are two; add the tag"),
+        ("Jane O\n", {"tags": 4}, "data.txt, line 1: 2 columns, and tags should be column 4; set tags"),
+        ("Jane O\n", {"tags": "ne", "columns": ["w", "n"]}, 'data.txt, line 1: no column is called "ne"'),
+        ("\n\n", {}, "data.txt: the file is empty"),
+        ("-DOCSTART- O\n", {}, "data.txt: the file has no sentences"),
+        ("x O\n", {"path": "dota.txt"}, 'dota.txt: there is no such file; did you mean "data.txt"?'),
+    ],
+)
+def test_columns_that_are_wrong_are_refused_with_their_line(read, text, config, message):
+    with pytest.raises(DataError) as caught:
+        read("conll", text, **config)
+    assert message in str(caught.value)
+
+
+TREE = """# sent_id = 1
+# text = Rumahnya besar, du.
+1-2\tRumahnya\t_\t_\t_\t_\t_\t_\t_\t_
+1\trumah\trumah\tNOUN\tNN\t_\t3\tnsubj\t_\t_
+2\tnya\tdia\tPRON\tPR\t_\t1\tnmod:poss\t_\t_
+2.1\tempty\t_\t_\t_\t_\t_\t_\t_\t_
+3\tbesar\tbesar\tADJ\tJJ\t_\t0\troot\t_\tSpaceAfter=No
+4\t,\t,\tPUNCT\t,\t_\t3\tpunct\t_\t_
+5-6\tdu\t_\t_\t_\t_\t_\t_\t_\tSpaceAfter=No
+5\tde\tde\tADP\tIN\t_\t6\tcase\t_\t_
+6\tle\tle\tDET\tDT\t_\t3\tobl\t_\t_
+7\t.\t.\tPUNCT\t.\t_\t3\tpunct\t_\t_
+
+"""
+
+
+def test_words_written_as_one_have_places_of_their_own_and_empty_nodes_are_none(read):
+    (example,) = read("conllu", TREE)
+    assert example.text == "Rumahnya besar, du."
+    assert example.words == ("rumah", "nya", "besar", ",", "de", "le", ".")
+    assert [example.text[start:end] for start, end in example.places] == ["Rumah", "nya", "besar", ",", "d", "u", "."]
+    assert example.tags == ("NOUN", "PRON", "ADJ", "PUNCT", "ADP", "DET", "PUNCT")
+    assert example.heads == (3, 1, 0, 3, 6, 3, 3)
+    assert example.relations[:2] == ("nsubj", "nmod:poss")
+    assert read("conllu", TREE, tags="xpos")[0].tags[0] == "NN"
+    # Without its line of text it is put together.
+    (again,) = read("conllu", TREE.replace("# text = Rumahnya besar, du.\n", ""))
+    assert (again.text, again.places) == (example.text, example.places)
+    assert read("conllu", TREE * 3, limit=2)[1].words == example.words
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("\tSpaceAfter=No\n4", "\n4", "data.txt, line 7: 9 columns, and CoNLL-U has ten; put tabs between them"),
+        ("\n4\t", "\n5\t", "data.txt, line 8: word 5 where word 4 is due; number them anew"),
+        ("\n4\t", "\nfour\t", 'data.txt, line 8: "four" is no number of a word'),
+        ("3\tnsubj", "8\tnsubj", "data.txt, line 4: the head is word 8 of 7; correct the head"),
+        ("0\troot", "1\troot", "data.txt, line 4: the heads go round in a circle; correct the heads"),
+        ("0\troot", "x\troot", 'data.txt, line 7: "x" is no number of a head'),
+        ("5-6", "5-9", "data.txt, line 1: a range of words goes past the sentence"),
+    ],
+)
+def test_trees_that_are_wrong_are_refused_with_their_line(read, old, new, message):
+    assert old in TREE
+    with pytest.raises(DataError) as caught:
+        read("conllu", TREE.replace(old, new, 1))
+    assert message in str(caught.value)
+
+
+SQUAD = """{"data": [{"paragraphs": [{"context": "Budi lives in Rome. Rome is old.", "qas": [
+ {"id": 1, "question": "Where?", "answers": [
+   {"text": "Rome", "answer_start": 14}, {"text": "Rome", "answer_start": 15}]},
+ {"id": 2, "question": "Who?", "answers": [{"text": "Budi", "answer_start": -1}]},
+ {"id": 3, "question": "Why?", "is_impossible": true, "answers": []}]}]}]}"""
+
+
+def test_questions_of_squad_with_offsets_repaired_dropped_and_said(read, capsys):
+    first, impossible = read("squad", SQUAD, language="en")
+    assert first.text == "Budi lives in Rome. Rome is old." and first.question == "Where?"
+    assert first.answers == (Span("Rome", 14), Span("Rome", 14))
+    assert first.origin == "data.txt, entry 1, question 1"
+    assert impossible.answers == ()
+    assert capsys.readouterr().err == (
+        "warning: data.txt: 1 answers stood elsewhere than said and were moved; 1 answers that the context does not "
+        "have were dropped; 1 questions without any other answer were left out\n"
+    )
+    assert len(read("squad", SQUAD, offsets="drop")[0].answers) == 1
+    with pytest.raises(DataError, match=r'data.txt, entry 1, question 1: the answer "Rome" does not stand at 15'):
+        read("squad", SQUAD, offsets="refuse")
+
+
+def test_questions_in_json_lines_and_in_a_flat_list(read, capsys):
+    line = '{"context": "x y", "q": "a?", "pivot": {"text": ["y"], "answer_start": [2]}}\n'
+    empty = '{"context": null, "q": "a?", "pivot": {"text": ["y"], "answer_start": []}}\n'
+    first, second = read("squad", line + empty + line, question="q", answers="pivot")
+    assert first.answers == second.answers == (Span("y", 2),)
+    assert "1 questions without a context were left out" in capsys.readouterr().err
+    flat = '[{"context": "x y", "qas": [{"question": "a?", "answers": [{"text": "y", "answer_start": 2}]}]}]'
+    assert read("squad", flat)[0].answers == (Span("y", 2),)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"data": [{"paragraphs": [{"qas": []}]}]}', "data.txt, entry 1: a paragraph without a context"),
+        ('{"data": 3}', 'data.txt: "data" is no list'),
+        ('{"data": [}', "data.txt, line 1: not JSON"),
+        ('{"context": "x"}\n{"context": "y"}', 'data.txt, line 1: no question in "question"'),
+        ('{"context": "x", "question": "y"}', 'data.txt, line 1: no answers in "answers"'),
+        ('[{"context": "x", "qas": [{"question": "y", "answers": [{}]}]}]', "question 1: an answer without a text"),
+    ],
+)
+def test_questions_that_are_wrong_are_refused_with_their_place(read, text, message):
+    with pytest.raises(DataError) as caught:
+        read("squad", text)
+    assert message in str(caught.value)
+
+
+@settings(deadline=None, max_examples=60)
+@given(context=st.text("ab ", min_size=4, max_size=40), data=st.data())
+def test_a_repaired_answer_always_stands_where_it_is_said_to(tmp_path_factory, context, data):
+    import json
+
+    folder = tmp_path_factory.mktemp("squad")
+    start = data.draw(st.integers(0, len(context) - 1))
+    text = context[start : start + data.draw(st.integers(1, 5))]
+    shift = data.draw(st.integers(-3, 3))
+    answers = [{"text": text, "answer_start": start + shift}]
+    lines = [{"context": f"x{context}", "question": "?", "answers": answers}]
+    (folder / "data.json").write_text(json.dumps([{"context": each["context"], "qas": [each]} for each in lines]))
+    try:
+        found = read_source(HOST, Source("squad", {"path": "data.json"}), folder, "data").examples
+    except DataError as error:
+        assert "no examples" in str(error)
+        return
+    for example in found:
+        for span in example.answers:
+            assert example.text[span.start : span.start + len(span.text)] == span.text
+
+
+def test_choices(read):
+    line = '{"premise": "p", "choice1": "a", "choice2": "b", "question": "cause", "label": 1, "idx": 0}\n'
+    (example,) = read("choices", line)
+    assert (example.text, example.choices, example.question, example.label) == ("p", ("a", "b"), "cause", "1")
+    listed = '{"p": "x", "l": "0", "c": ["a", "b", "c"]}'
+    (example,) = read("choices", listed, text="p", label="l", choices="c")
+    assert (example.choices, example.question) == (("a", "b", "c"), None)
+    with pytest.raises(DataError, match=r"data.txt, line 1: there are not two choices"):
+        read("choices", '{"premise": "p", "choice1": "a", "label": 0}')
+
+
+def test_the_hash_of_rows_without_new_fields_is_what_it_was_and_new_fields_change_it():
+    assert digest([Example("a", label="b")]) == "61f99b1f2f85e75298be079a9b6eb8440097fa296e691e7980fb49ff3a85ab45"
+    assert digest([Example("a", words=("a",))]) != digest([Example("a")])
+    assert digest([Example("a", answers=())]) != digest([Example("a")])
+
+
+@pytest.mark.skipif(not DATA.exists(), reason=f"no data sets at {DATA}")
+@pytest.mark.parametrize(
+    ("reader", "path", "config", "rows"),
+    [
+        ("conll", "wikigold/eng/train.conll", {}, 1696),
+        ("conll", "masakhaner2/bam/test.txt", {}, 1274),
+        ("conll", "uner/slk/sk_snk-ud-test.iob2", {"words": 1, "tags": 2}, 1061),
+        ("conllu", "ud/ind/id_csui-ud-test.conllu", {}, 374),
+        ("conllu", "ud/jav/jv_csui-ud-test.conllu", {}, 1000),
+        ("squad", "tydiqa-id/ind/test.json", {}, 423),
+        ("squad", "amqa/amh/dev_data.json", {}, 600),
+        (
+            "squad",
+            "afriqa/hau/gold_span_passages.afriqa.hau.en.dev.json",
+            {"question": "question_lang", "answers": "answer_pivot"},
+            204,
+        ),
+        ("choices", "xcopa/sw/test.sw.jsonl", {}, 500),
+    ],
+)
+def test_real_files(reader, path, config, rows):
+    examples = read_source(HOST, Source(reader, {"path": path, **config}), DATA, "data").examples
+    assert len(examples) == rows
+    for example in examples:
+        for word, (start, end) in zip(example.words or (), example.places or (), strict=True):
+            assert 0 <= start < end <= len(example.text) and (reader != "conll" or example.text[start:end] == word)
+        for span in example.answers or ():
+            assert example.text[span.start : span.start + len(span.text)] == span.text
