@@ -13,7 +13,7 @@ import pytest
 from lect.host import Host
 
 IMPORTS = (
-    "from lect import BackboneSpec, CommandSpec, Config, Example, FormatSpec, HeadSpec, MergeSpec, MethodSpec, "
+    "from lect import BackboneSpec, CommandSpec, Config, Example, ExecutorSpec, FormatSpec, HeadSpec, MergeSpec, MethodSpec, "
     "MetricSpec, ObjectiveSpec, Problem, ReaderSpec, RouteSpec, UserError, hookimpl"
 )
 

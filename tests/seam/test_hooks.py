@@ -79,6 +79,15 @@ def test_hook_register_formats(site, tmp_path):
     assert spec.write("contents", "backbone", Path("here")) == ["contents"]
 
 
+def test_hook_register_executors(site):
+    host = register(
+        site,
+        "executor",
+        "ExecutorSpec('x', 's', Empty, lambda config, jobs, at_once: ((job, at_once) for job in jobs))",
+    )
+    assert list(host.spec("executor", "x").run(None, ["a", "b"], 2)) == [("a", 2), ("b", 2)]
+
+
 def test_hook_register_commands(site):
     host = register(site, "command", "CommandSpec('x', 's', lambda: 'an application')")
     assert host.spec("command", "x").load() == "an application"
@@ -205,7 +214,7 @@ def test_an_event_that_does_not_exist_is_a_mistake_of_the_caller(site):
 def test_the_list_of_hooks_is_that_of_the_specifications():
     defined = re.findall(r"^def (lect_\w+)", inspect.getsource(hookspecs), re.MULTILINE)
     assert list(HOOKS) == defined
-    assert len(HOOKS) == 16
+    assert len(HOOKS) == 17
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
         "demo": Entry("lect.commands.demo", "app", "Teach the backbone a language and see what it gains"),
         "train": Entry("lect.commands.train", "app", "Train a component as a recipe says"),
+        "fleet": Entry("lect.commands.fleet", "app", "Train a component for each of several languages"),
         "eval": Entry("lect.commands.eval", "app", "Score a stack, with and without each of its components"),
         "predict": Entry("lect.commands.predict", "app", "Answer for texts with a stack"),
         "import": Entry("lect.commands.exchange", "import_app", "Make a component of an AdapterHub or PEFT folder"),

@@ -37,12 +37,7 @@ def source_of(data: str | None, reader: str | None, fields: list[str] | None) ->
     """
     from lect.data.read import Source
 
-    config: dict[str, Any] = {}
-    for field in fields or []:
-        name, equals, value = field.partition("=")
-        if not equals:
-            raise UserError(f'"{field}" is no KEY=VALUE', where="--option", fix="write it as text=tweet, say")
-        config[name.strip()] = _value(value)
+    config = settings_of(fields)
     if data is not None:
         if reader is None:
             ending = Path(data).suffix.lower()
@@ -57,6 +52,17 @@ def source_of(data: str | None, reader: str | None, fields: list[str] | None) ->
     if reader is None:
         raise UserError("there is nothing to read", fix="name a file with --data, or a reader with --reader")
     return Source(reader, config)
+
+
+def settings_of(fields: list[str] | None) -> dict[str, Any]:
+    """The settings that ``--option KEY=VALUE`` gives. Raises `UserError` for what is no KEY=VALUE."""
+    settings: dict[str, Any] = {}
+    for field in fields or []:
+        name, equals, value = field.partition("=")
+        if not equals:
+            raise UserError(f'"{field}" is no KEY=VALUE', where="--option", fix="write it as text=tweet, say")
+        settings[name.strip()] = _value(value)
+    return settings
 
 
 def _value(text: str) -> Any:

@@ -16,7 +16,9 @@ ESSENTIAL = "builtin"
 """The name of the plugin that comes with `lect` itself and cannot be blocked."""
 
 Status = Literal["ok", "broken", "blocked", "incompatible", "clash"]
-Kind = Literal["backbone", "method", "merge", "head", "objective", "reader", "metric", "format", "command", "route"]
+Kind = Literal[
+    "backbone", "method", "merge", "head", "objective", "reader", "metric", "format", "executor", "command", "route"
+]
 Spec_co = TypeVar("Spec_co", covariant=True)
 
 
@@ -73,6 +75,7 @@ REGISTRATION: Mapping[Kind, tuple[str, type[Any]]] = MappingProxyType(
         "reader": ("lect_register_readers", specs.ReaderSpec),
         "metric": ("lect_register_metrics", specs.MetricSpec),
         "format": ("lect_register_formats", specs.FormatSpec),
+        "executor": ("lect_register_executors", specs.ExecutorSpec),
         "command": ("lect_register_commands", specs.CommandSpec),
         "route": ("lect_register_routes", specs.RouteSpec),
     }
