@@ -13,8 +13,8 @@ import pytest
 from lect.host import Host
 
 IMPORTS = (
-    "from lect import BackboneSpec, CommandSpec, Config, Example, ExecutorSpec, FormatSpec, HeadSpec, MergeSpec, MethodSpec, "
-    "MetricSpec, ObjectiveSpec, Problem, ReaderSpec, RouteSpec, UserError, hookimpl"
+    "from lect import BackboneSpec, CommandSpec, Config, Example, ExecutorSpec, FormatSpec, HeadSpec, MergeSpec, "
+    "MethodSpec, MetricSpec, ObjectiveSpec, Problem, ReaderSpec, RouteSpec, UserError, hookimpl"
 )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lect.backbones.anatomy import Anatomy, kind_of, read_anatomy
 from lect.backbones.families import Kind
 from lect.backbones.fingerprint import fingerprint_of
+from lect.backbones.trimmed import Trimmed
 from lect.errors import BackboneError
 from lect.specs import Pooling
 
@@ -31,6 +32,7 @@ class Backbone:
         pooling: how a sentence vector is made of the hidden states: their mean, the first one (of an encoder), or the
             last one.
         prefix: a text put before every input.
+        trimmed: what it was cut from, where it was.
 
     Raises:
         BackboneError: a decoder's first hidden state is asked for, which has seen one piece only.
@@ -44,6 +46,7 @@ class Backbone:
     prefix: str = ""
     revision: str | None = None
     licence: str = ""
+    trimmed: Trimmed | None = None
 
     def __post_init__(self) -> None:
         if self.pooling == "first" and self.kind == "decoder":

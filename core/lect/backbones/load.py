@@ -77,6 +77,7 @@ def load_backbone(
         prefix=prefix if prefix is not None else own.prefix,
         revision=commit,
         licence=own.licence,
+        trimmed=own.descent(folder) if isinstance(own, FolderSettings) else None,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import stderr_console, stdout_console
+from lect.commands.console import note, stderr_console, stdout_console
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
@@ -56,6 +56,8 @@ def evaluate(
         opened = open_stack(
             stack, host, library_of(components), backbone, lambda what, share: status.update(f"{what} {share:.0%}")
         )
+        for notice in opened.notices:
+            note(notice)
         status.update("Evaluating")
         head = next((stored.manifest.head for stored in opened.stored if stored.manifest.head), None)
         if head is not None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import print_table, warn
+from lect.commands.console import note, print_table, warn
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
@@ -54,6 +54,8 @@ def predict(
     else:
         examples = read_source(host, source_of(data, reader, option), Path(), "--data").examples
     opened = open_stack(stack, host, library_of(components), backbone)
+    for notice in opened.notices:
+        note(notice)
     if opened.head is None:
         raise StackError(
             "this stack has no head, so it answers nothing", where=f'stack "{stack}"', fix="end it with a task:…"
