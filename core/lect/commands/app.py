@@ -55,6 +55,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "merge": Entry("lect.commands.merge", "app", "Fold a stack into a copy of its backbone"),
         "plugins": Entry("lect.commands.plugins", "app", "List plugins and what they provide"),
         "components": Entry("lect.commands.components", "app", "List and inspect trained components"),
+        "languages": Entry("lect.commands.languages", "app", "Find components near a language that has none"),
         "backbones": Entry("lect.commands.backbones", "app", "List and prepare backbones"),
     }
 )

@@ -14,10 +14,13 @@ from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
     FieldOption,
+    LanguageOption,
+    NearestOption,
     ReaderOption,
     StackOption,
     library_of,
     source_of,
+    with_auto,
 )
 from lect.errors import StackError, UserError
 
@@ -33,6 +36,8 @@ def predict(
     reader: ReaderOption = None,
     option: FieldOption = None,
     backbone: BackboneOption = None,
+    language: LanguageOption = None,
+    nearest: NearestOption = 1,
     components: ComponentsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a text.")] = False,
 ) -> None:
@@ -53,7 +58,8 @@ def predict(
         examples = tuple(Example(text, origin=f"text {index}") for index, text in enumerate(texts, 1))
     else:
         examples = read_source(host, source_of(data, reader, option), Path(), "--data").examples
-    opened = open_stack(stack, host, library_of(components), backbone)
+    library = library_of(components)
+    opened = open_stack(with_auto(stack, language, nearest, library), host, library, backbone)
     for notice in opened.notices:
         note(notice)
     if opened.head is None:

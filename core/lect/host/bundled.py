@@ -31,6 +31,19 @@ BUNDLED: Mapping[tuple[str, str], str] = MappingProxyType(
 """Kind and name of a spec → the distribution to install for it."""
 
 COMMANDS: frozenset[str] = frozenset(
-    {"backbones", "components", "demo", "eval", "export", "fleet", "import", "merge", "plugins", "predict", "train"}
+    {
+        "backbones",
+        "components",
+        "demo",
+        "eval",
+        "export",
+        "fleet",
+        "import",
+        "languages",
+        "merge",
+        "plugins",
+        "predict",
+        "train",
+    }
 )
 """The subcommands that come with `lect` and that no plugin's may replace."""
