@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lect.specs import (
         BackboneSpec,
         CommandSpec,
+        ExecutorSpec,
         FormatSpec,
         HeadSpec,
         InitialiserSpec,
@@ -90,6 +91,12 @@ def lect_register_metrics() -> Iterable[MetricSpec]:
 @hookspec
 def lect_register_formats() -> Iterable[FormatSpec]:
     """Formats of other libraries, such as ``adapters`` or ``peft``, for ``lect import`` and ``lect export``."""
+    return ()
+
+
+@hookspec
+def lect_register_executors() -> Iterable[ExecutorSpec]:
+    """Where the runs of a fleet are executed, such as ``local`` or ``ray``."""
     return ()
 
 

@@ -6,7 +6,7 @@ what they need when they are called.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -307,6 +307,59 @@ class MetricSpec:
     summary: str
     compute: Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]]
     main: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command of `lect` that is to run somewhere.
+
+    Args:
+        name: what messages call it; no two jobs that run together have the same.
+        arguments: what follows ``lect`` on its command line.
+        folder: where it runs; relative paths in its arguments start there.
+        log: the file that gets all that it prints.
+        environment: variables to set for it.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    folder: Path
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """A job was handed to a machine, or has ended.
+
+    Args:
+        code: its exit code; None where it has not ended yet.
+        where: the machine it ran on, where that is another one.
+        error: why there is no exit code of its own, in one line: its machine was lost, say.
+    """
+
+    job: Job
+    code: int | None = None
+    where: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class ExecutorSpec:
+    """Where commands of `lect` run: on this machine, on a cluster.
+
+    Args:
+        run: from the configuration, the jobs, and how many of them may run at once (None for as many as there is
+            room for), an iterator that runs them all, and gives an event as each is handed over and as each ends, in
+            any order. A job that fails stops no other. Where the iterator is closed, or Ctrl-C interrupts it, it stops
+            the jobs that run, each after it has written a checkpoint (`lect.fleet.run_job` does so).
+            Raises `lect.errors.UserError` where there is no such cluster.
+    """
+
+    name: str
+    summary: str
+    config: type[BaseModel]
+    run: Callable[[Any, Sequence[Job], int | None], Iterator[JobEvent]]
 
 
 @dataclass(frozen=True)

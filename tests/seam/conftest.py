@@ -13,7 +13,8 @@ import pytest
 from lect.host import Host
 
 IMPORTS = (
-    "from lect import BackboneSpec, CommandSpec, Config, Example, FormatSpec, HeadSpec, InitialiserSpec, MergeSpec, "
+    "from lect import BackboneSpec, CommandSpec, Config, Example, ExecutorSpec, FormatSpec, HeadSpec, InitialiserSpec, "
+    "MergeSpec, "
     "MethodSpec, MetricSpec, ObjectiveSpec, Problem, ReaderSpec, RouteSpec, UserError, hookimpl"
 )
 

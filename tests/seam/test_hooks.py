@@ -85,6 +85,15 @@ def test_hook_register_formats(site, tmp_path):
     assert spec.write("contents", "backbone", Path("here")) == ["contents"]
 
 
+def test_hook_register_executors(site):
+    host = register(
+        site,
+        "executor",
+        "ExecutorSpec('x', 's', Empty, lambda config, jobs, at_once: ((job, at_once) for job in jobs))",
+    )
+    assert list(host.spec("executor", "x").run(None, ["a", "b"], 2)) == [("a", 2), ("b", 2)]
+
+
 def test_hook_register_commands(site):
     host = register(site, "command", "CommandSpec('x', 's', lambda: 'an application')")
     assert host.spec("command", "x").load() == "an application"

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lect.backbones.anatomy import Anatomy, kind_of, read_anatomy
 from lect.backbones.families import Kind
 from lect.backbones.fingerprint import fingerprint_of
+from lect.backbones.trimmed import Trimmed
 from lect.errors import BackboneError
 from lect.specs import Pooling
 
@@ -33,6 +34,7 @@ class Backbone:
             last one.
         prefix: a text put before every input.
         folder: where it was read from; what its checkpoint holds beside the model can be read there.
+        trimmed: what it was cut from, where it was.
 
     Raises:
         BackboneError: a decoder's first hidden state is asked for, which has seen one piece only.
@@ -47,6 +49,7 @@ class Backbone:
     revision: str | None = None
     licence: str = ""
     folder: Path | None = None
+    trimmed: Trimmed | None = None
 
     def __post_init__(self) -> None:
         if self.pooling == "first" and self.kind == "decoder":

@@ -78,6 +78,7 @@ def load_backbone(
         revision=commit,
         licence=own.licence,
         folder=folder,
+        trimmed=own.descent(folder) if isinstance(own, FolderSettings) else None,
     )
 
 

@@ -1,9 +1,10 @@
-"""What a backbone's folder says of how `lect` is to use it: the file ``lect.toml``, which merging writes."""
+"""What a backbone's folder says of how `lect` is to use it: its ``lect.toml``, which merging and trimming write."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from lect.backbones.trimmed import Trimmed, TrimmedTable
 from lect.errors import BackboneError, RecipeError
 from lect.specs import Config, Pooling
 
@@ -11,11 +12,16 @@ FILE = "lect.toml"
 
 
 class FolderSettings(Config):
-    """How sentence vectors are made, and what is put before every input."""
+    """How sentence vectors are made, what is put before every input, and what the backbone was trimmed from."""
 
     pooling: Pooling = "mean"
     prefix: str = ""
     licence: str = ""
+    trimmed: TrimmedTable | None = None
+
+    def descent(self, folder: Path) -> Trimmed | None:
+        """What it was trimmed from, where it was."""
+        return None if self.trimmed is None else Trimmed(self.trimmed, folder.absolute())
 
 
 def read_folder_settings(folder: Path) -> FolderSettings:
@@ -36,4 +42,4 @@ def folder_settings_text(settings: FolderSettings) -> str:
     """The settings as TOML that reads back equal."""
     from lect.toml import toml_text
 
-    return toml_text(settings.model_dump())
+    return toml_text(settings.model_dump(exclude_none=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lect.hookspecs import hookimpl
-from lect.specs import MergeSpec, MethodSpec, MetricSpec, ObjectiveSpec, ReaderSpec
+from lect.specs import ExecutorSpec, MergeSpec, MethodSpec, MetricSpec, ObjectiveSpec, ReaderSpec
 
 
 @hookimpl
@@ -46,3 +46,11 @@ def lect_register_metrics() -> Iterable[MetricSpec]:
     from lect.builtins.metrics import METRICS
 
     return METRICS
+
+
+@hookimpl
+def lect_register_executors() -> Iterable[ExecutorSpec]:
+    """This machine."""
+    from lect.fleet.local import EXECUTORS
+
+    return EXECUTORS

@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "demo": Entry("lect.commands.demo", "app", "Teach the backbone a language and see what it gains"),
         "train": Entry("lect.commands.train", "app", "Train a component as a recipe says"),
         "launch": Entry("lect.commands.launch", "app", "Train in several processes, on one machine or more"),
+        "fleet": Entry("lect.commands.fleet", "app", "Train a component for each of several languages"),
         "eval": Entry("lect.commands.eval", "app", "Score a stack, with and without each of its components"),
         "predict": Entry("lect.commands.predict", "app", "Answer for texts with a stack"),
         "import": Entry("lect.commands.exchange", "import_app", "Make a component of an AdapterHub or PEFT folder"),
@@ -56,6 +57,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "data": Entry("lect.commands.data", "app", "Inspect and clean texts, pairs, tables and dictionaries"),
         "plugins": Entry("lect.commands.plugins", "app", "List plugins and what they provide"),
         "components": Entry("lect.commands.components", "app", "List and inspect trained components"),
+        "languages": Entry("lect.commands.languages", "app", "Find components near a language that has none"),
         "backbones": Entry("lect.commands.backbones", "app", "List and prepare backbones"),
     }
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import print_json, print_table, stderr_console
+from lect.commands.console import print_json, print_table, stderr_console, warn
 from lect.commands.options import JsonOption
 
 app = typer.Typer(add_completion=False, invoke_without_command=True)
@@ -82,3 +84,60 @@ def show(
         key.replace("_", " "): f"{value:,}" if isinstance(value, int) else str(value) for key, value in facts.items()
     }
     print_table(["", backbone.name], list(shown.items()))
+
+
+@app.command("trim")
+def trim(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="A backbone's name, hub id or folder.")],
+    output: Annotated[Path, typer.Option("--output", help="The folder to write.")],
+    languages: Annotated[
+        str | None, typer.Option("--languages", "-l", help="Tags of the languages to keep, such as su,id,en.")
+    ] = None,
+    text: Annotated[
+        list[Path] | None, typer.Option("--text", help="A text file whose pieces are kept. Repeatable.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a backbone that lies there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a copy of a backbone with only the pieces that some languages use.
+
+    With --languages alone every piece in their scripts is kept, so that any text in them is cut as before. With --text
+    only the pieces of those texts are, and every single character of the scripts. Components of the whole backbone
+    work on the copy.
+    """
+    host = load_host(ctx)
+    wanted = tuple(language.strip() for language in (languages or "").split(",") if language.strip())
+    with stderr_console().status("Loading") as status:
+        from lect.backbones.trim import trim_backbone
+
+        report = trim_backbone(
+            name,
+            output,
+            host,
+            languages=wanted,
+            files=tuple(text or ()),
+            overwrite=overwrite,
+            progress=lambda what, share: status.update(f"{what} {share:.0%}" if share else what),
+        )
+    if report.changed:
+        warn(f"{report.changed:,} of {report.texts:,} lines are cut otherwise than by {report.parent}")
+    if as_json:
+        print_json({**asdict(report), "folder": str(report.folder)})
+        return
+    before, after = report.before, report.after
+    sizes = [
+        ("pieces", before.pieces, after.pieces),
+        ("parameters", before.parameters, after.parameters),
+        ("MB in float32", before.bytes / 1e6, after.bytes / 1e6),
+    ]
+    print_table(
+        ["", report.parent, str(report.folder), "kept"],
+        [[label, f"{whole:,.0f}", f"{kept:,.0f}", f"{kept / whole:.1%}"] for label, whole, kept in sizes],
+        right=[report.parent, str(report.folder), "kept"],
+    )
+    if report.scripts:
+        what = "every single character" if text else "every piece"
+        typer.echo(f"Kept is {what} of the scripts {', '.join(report.scripts)}.")
+    if text:
+        typer.echo(f"{report.texts - report.changed:,} of {report.texts:,} lines are cut as before.")

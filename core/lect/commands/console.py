@@ -67,6 +67,11 @@ def warn(message: str) -> None:
         _labelled("warning", "yellow", message)
 
 
+def note(message: str) -> None:
+    """Print what the user may want to know, one line on standard error."""
+    _labelled("note", "cyan", message)
+
+
 def complain(message: str) -> None:
     """Print an error, one line on standard error."""
     _labelled("error", "red", message)
@@ -75,7 +80,7 @@ def complain(message: str) -> None:
 def _labelled(label: str, colour: str, message: str) -> None:
     # Colour without rich: an error of a mistyped command must not take the time to load it.
     if sys.stderr.isatty():
-        codes = {"red": "31", "yellow": "33"}
+        codes = {"red": "31", "yellow": "33", "cyan": "36"}
         label = f"\x1b[1;{codes[colour]}m{label}\x1b[0m"
     print(f"{label}: {message}", file=sys.stderr)
 

@@ -8,16 +8,19 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import stderr_console, stdout_console
+from lect.commands.console import note, stderr_console, stdout_console
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
     FieldOption,
     JsonOption,
+    LanguageOption,
+    NearestOption,
     ReaderOption,
     StackOption,
     library_of,
     source_of,
+    with_auto,
 )
 
 app = typer.Typer(add_completion=False)
@@ -31,6 +34,8 @@ def evaluate(
     reader: ReaderOption = None,
     option: FieldOption = None,
     backbone: BackboneOption = None,
+    language: LanguageOption = None,
+    nearest: NearestOption = 1,
     components: ComponentsOption = None,
     as_json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
@@ -53,9 +58,11 @@ def evaluate(
         from lect.evaluation.evaluate import evaluate_answers, evaluate_retrieval
 
         examples = read_source(host, source, Path(), "--data").examples
-        opened = open_stack(
-            stack, host, library_of(components), backbone, lambda what, share: status.update(f"{what} {share:.0%}")
-        )
+        library = library_of(components)
+        stack = with_auto(stack, language, nearest, library)
+        opened = open_stack(stack, host, library, backbone, lambda what, share: status.update(f"{what} {share:.0%}"))
+        for notice in opened.notices:
+            note(notice)
         status.update("Evaluating")
         head = next((stored.manifest.head for stored in opened.stored if stored.manifest.head), None)
         if head is not None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lect.commands.console import note
 from lect.errors import DataError, UserError, nearest
 
 StackOption = Annotated[
@@ -23,6 +24,12 @@ ReaderOption = Annotated[
 ]
 FieldOption = Annotated[
     list[str] | None, typer.Option("--option", "-o", help="A setting of the reader, such as text=tweet. Repeatable.")
+]
+LanguageOption = Annotated[
+    str | None, typer.Option("--language", help="The texts' language, for lang:auto in the stack, such as bjn.")
+]
+NearestOption = Annotated[
+    int, typer.Option("--nearest", min=1, help="How many components lang:auto takes, in equal shares.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -46,12 +53,7 @@ def source_of(data: str | None, reader: str | None, fields: list[str] | None) ->
     """
     from lect.data.read import Source
 
-    config: dict[str, Any] = {}
-    for field in fields or []:
-        name, equals, value = field.partition("=")
-        if not equals:
-            raise UserError(f'"{field}" is no KEY=VALUE', where="--option", fix="write it as text=tweet, say")
-        config[name.strip()] = value_of(value)
+    config = settings_of(fields)
     if data is not None:
         if reader is None:
             ending = Path(data.lower().removesuffix(".gz").removesuffix(".zst")).suffix
@@ -74,6 +76,28 @@ def _reader_of_folder(folder: Path) -> str | None:
         return None
     saved = any((folder / name).is_file() for name in ("state.json", "dataset_dict.json"))
     return "datasets" if saved else "text"
+
+
+def with_auto(stack: str, language: str | None, nearest: int, library: Any) -> str:
+    """The stack with the components nearest to a language in the place of ``lang:auto``; says which they are."""
+    from lect.languages_suggest import resolve_auto
+
+    resolved, taken = resolve_auto(stack, language, library, nearest)
+    for each in taken:
+        columns = ", ".join(f"{name} {value:.2f}" for name, value in each.likeness.items())
+        note(f"lang:auto took {each.key} for {language}: score {each.score:.2f} ({columns})")
+    return resolved
+
+
+def settings_of(fields: list[str] | None) -> dict[str, Any]:
+    """The settings that ``--option KEY=VALUE`` gives. Raises `UserError` for what is no KEY=VALUE."""
+    settings: dict[str, Any] = {}
+    for field in fields or []:
+        name, equals, value = field.partition("=")
+        if not equals:
+            raise UserError(f'"{field}" is no KEY=VALUE', where="--option", fix="write it as text=tweet, say")
+        settings[name.strip()] = value_of(value)
+    return settings
 
 
 def value_of(text: str) -> Any:

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import print_table, warn
+from lect.commands.console import note, print_table, warn
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
     FieldOption,
+    LanguageOption,
+    NearestOption,
     ReaderOption,
     StackOption,
     library_of,
     source_of,
+    with_auto,
 )
 from lect.errors import StackError, UserError
 
@@ -38,6 +41,8 @@ def predict(
     reader: ReaderOption = None,
     option: FieldOption = None,
     backbone: BackboneOption = None,
+    language: LanguageOption = None,
+    nearest: NearestOption = 1,
     components: ComponentsOption = None,
     pair: Annotated[str | None, typer.Option("--pair", help="A second text for each text.")] = None,
     question: Annotated[
@@ -74,7 +79,10 @@ def predict(
         )
     else:
         examples = read_source(host, source_of(data, reader, option), Path(), "--data").examples
-    opened = open_stack(stack, host, library_of(components), backbone)
+    library = library_of(components)
+    opened = open_stack(with_auto(stack, language, nearest, library), host, library, backbone)
+    for notice in opened.notices:
+        note(notice)
     if opened.head is None:
         raise StackError(
             "this stack has no head, so it answers nothing", where=f'stack "{stack}"', fix="end it with a task:…"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lect.backbones.trimmed import parent_of
+from lect.components.descent import cut_tensors, cut_tokenizer
 from lect.components.members import read_with_members
 from lect.components.store import StoredComponent, check_backbone
 from lect.composition.component import Component
@@ -83,7 +85,11 @@ def restore(
         ComponentError: it belongs to another backbone, or its weights do not fit its manifest.
     """
     manifest = stored.manifest
-    check_backbone(manifest, backbone.fingerprint, where=str(stored.folder))
+    parent = parent_of(backbone, manifest.backbone.fingerprint)
+    if parent is None:
+        check_backbone(manifest, backbone.fingerprint, where=str(stored.folder))
+    else:
+        stored = cut_tokenizer(stored, backbone, parent)
     context = BuildContext(backbone, tokenizer_json=stored.tokenizer_json, members=members or {})
     # Building draws random numbers that the saved weights then replace: a run's own sequence must not notice.
     with torch.random.fork_rng(devices=[]):
@@ -98,8 +104,11 @@ def restore(
                 host, manifest.head.kind, manifest.head.config, backbone, manifest.head.labels, f"{where}, head"
             )
     component = Component(key, manifest.role, parts, head)
+    tensors = stored.tensors
+    if parent is not None:
+        tensors = cut_tensors(tensors, component.tensor_references(), backbone, parent)
     try:
-        component.load_tensors(stored.tensors)
+        component.load_tensors(tensors)
     except (KeyError, ValueError) as error:
         raise ComponentError(
             f"its weights are not what its manifest says: {error.args[0]}",

@@ -51,6 +51,7 @@ class BackboneEntry(Entry):
         name: what it is loaded by: a registered name, a hub id or a folder.
         identity: the hub id, or the package and its version.
         revision: the hub's commit.
+        trimmed_from: fingerprints of what it was cut from, where it was (`lect backbones trim`).
     """
 
     name: str = Field(min_length=1)
@@ -58,6 +59,15 @@ class BackboneEntry(Entry):
     revision: str | None = None
     fingerprint: Sha256
     hidden_size: PositiveInt
+    trimmed_from: Annotated[tuple[Sha256, ...], BeforeValidator(tuple_of)] = ()
+
+    def goes_with(self, other: BackboneEntry) -> bool:
+        """Whether one backbone carries components of both: they are the same, or one was trimmed from the other."""
+        return (
+            self.fingerprint == other.fingerprint
+            or self.fingerprint in other.trimmed_from
+            or other.fingerprint in self.trimmed_from
+        )
 
 
 class PartEntry(Entry):

@@ -44,6 +44,17 @@ class OpenStack:
         """The head of the stack, where it has one."""
         return next((self.model.components[key].head for key in self.keys if self.model.components[key].head), None)
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """A line for each component that was trained on another backbone, of which this one is a part."""
+        loaded = self.model.backbone
+        return tuple(
+            f'"{each.manifest.key}" was trained on "{each.manifest.backbone.name}", which "{loaded.name}" was trimmed '
+            "from; it is used as it is on the pieces that were kept"
+            for each in self.stored
+            if each.manifest.backbone.fingerprint != loaded.fingerprint
+        )
+
     def truncated(self, examples: Sequence[Example]) -> tuple[str, ...]:
         """Where the texts stand that are longer than the backbone reads, and are cut."""
         if self.head is not None and self.head.windowed:
@@ -67,7 +78,8 @@ def open_stack(
     """
     stack = parse_stack(text)
     stored = tuple(read_stack(stack, library, host))
-    entry = stored[0].manifest.backbone if stored else None
+    # Of a backbone and what was trimmed from it, only the trimmed one carries components of both.
+    entry = max((each.manifest.backbone for each in stored), key=lambda own: len(own.trimmed_from), default=None)
     loaded = load_backbone(
         backbone or (entry.name if entry else DEFAULT_BACKBONE),
         host=host,

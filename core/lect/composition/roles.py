@@ -86,7 +86,7 @@ def _check_backbones(members: Sequence[Member], fingerprint: str | None) -> None
         return
     first, its = members[0]
     for reference, manifest in members[1:]:
-        if manifest.backbone.fingerprint != its.backbone.fingerprint:
+        if not manifest.backbone.goes_with(its.backbone):
             _refuse(
                 members,
                 f'"{first}" was trained on backbone "{its.backbone.name}" ({its.backbone.fingerprint}), '

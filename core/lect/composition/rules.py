@@ -71,7 +71,7 @@ def check_alike(members: Sequence[Member], what: str, where: str, *, one_method:
                 f'write them in order: "{_in_order(first, member)}"',
             )
         own, other = manifest.backbone, first.manifest.backbone
-        if own.fingerprint != other.fingerprint:
+        if not own.goes_with(other):
             _refuse(
                 f'"{first.text}" was trained on backbone "{other.name}" ({other.fingerprint}), but "{member.text}" on '
                 f'"{own.name}" ({own.fingerprint})',

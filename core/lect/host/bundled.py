@@ -22,6 +22,7 @@ _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "format": ("peft",),
         "merge": ("dare", "dare_linear", "dare_ties", "magnitude_prune", "ties"),
     },
+    "lect-ray": {"executor": ("ray",)},
     "lect-smollm": {"backbone": ("smollm2-135m",)},
     "lect-vocabulary": {
         "method": ("vocabulary",),
@@ -41,6 +42,19 @@ BUNDLED: Mapping[tuple[str, str], str] = MappingProxyType(
 """Kind and name of a spec → the distribution to install for it."""
 
 COMMANDS: frozenset[str] = frozenset(
-    {"backbones", "components", "demo", "eval", "export", "import", "merge", "plugins", "predict", "train"}
+    {
+        "backbones",
+        "components",
+        "demo",
+        "eval",
+        "export",
+        "fleet",
+        "import",
+        "languages",
+        "merge",
+        "plugins",
+        "predict",
+        "train",
+    }
 )
 """The subcommands that come with `lect` and that no plugin's may replace."""

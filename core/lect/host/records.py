@@ -26,6 +26,7 @@ Kind = Literal[
     "reader",
     "metric",
     "format",
+    "executor",
     "command",
     "route",
 ]
@@ -86,6 +87,7 @@ REGISTRATION: Mapping[Kind, tuple[str, type[Any]]] = MappingProxyType(
         "reader": ("lect_register_readers", specs.ReaderSpec),
         "metric": ("lect_register_metrics", specs.MetricSpec),
         "format": ("lect_register_formats", specs.FormatSpec),
+        "executor": ("lect_register_executors", specs.ExecutorSpec),
         "command": ("lect_register_commands", specs.CommandSpec),
         "route": ("lect_register_routes", specs.RouteSpec),
     }

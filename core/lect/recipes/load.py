@@ -22,6 +22,10 @@ def load_any_recipe(path: Path | str, overrides: Iterable[str] = ()) -> Recipe |
         RecipeError: as `load_recipe`; of a recipe that is mixed in, says which.
     """
     path, values = _read(path, overrides)
+    if "fleet" in values:
+        raise RecipeError(
+            "is for several languages: it has a table [fleet]", where=str(path), fix=f"run it with lect fleet {path}"
+        )
     if _is_mixed(values):
         return mixed_recipe_of(values, name=str(path), folder=path.parent)
     return recipe_of(values, name=str(path), folder=path.parent)
@@ -41,6 +45,11 @@ def load_recipe(path: Path | str, overrides: Iterable[str] = ()) -> Recipe:
     if _is_mixed(values):
         raise RecipeError("mixes several recipes", where=str(path), fix="name one with a [component] of its own")
     return recipe_of(values, name=str(path), folder=path.parent)
+
+
+def recipe_values(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The values in a recipe's file, changed by `overrides` and not yet checked. Raises as `load_recipe`."""
+    return _read(path, overrides)[1]
 
 
 def recipe_of(values: Mapping[str, Any], *, name: str = "recipe", folder: Path = Path()) -> Recipe:

@@ -52,6 +52,7 @@ def write_trained(run: Run, lesson: Lesson, result: Result, precision: str) -> P
             revision=run.backbone.revision,
             fingerprint=run.backbone.fingerprint,
             hidden_size=run.backbone.hidden_size,
+            trimmed_from=run.backbone.trimmed.fingerprints if run.backbone.trimmed else (),
         ),
         parts=tuple(PartEntry(method=part.method, config=dict(part.config)) for part in recipe.parts),
         head=None

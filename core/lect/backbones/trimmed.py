@@ -1,0 +1,97 @@
+"""What a trimmed backbone knows of those that it was cut from, and which components of theirs it may carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from lect.components.fields import Sha256, tuple_of
+from lect.errors import BackboneError
+from lect.specs import Config
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lect.backbones.backbone import Backbone
+
+KEPT = "pieces.safetensors"
+"""The file with the ids that the kept pieces had, one tensor a parent, named by its fingerprint."""
+
+
+class ParentEntry(Config):
+    """A backbone that this one was cut from, or that its parent was cut from.
+
+    Args:
+        name, identity, revision: as manifests of components have them.
+        pieces: of its tokenizer.
+        rows: of its embedding.
+    """
+
+    name: str
+    identity: str
+    revision: str | None = None
+    fingerprint: Sha256
+    pieces: int = Field(gt=0)
+    rows: int = Field(gt=0)
+
+
+class TrimmedTable(Config):
+    """The table ``[trimmed]`` of a folder's ``lect.toml``.
+
+    Args:
+        fingerprint: the trimmed backbone's own.
+        parents: the one it was cut from first.
+    """
+
+    fingerprint: Sha256
+    parents: Annotated[tuple[ParentEntry, ...], BeforeValidator(tuple_of)]
+
+
+@dataclass(frozen=True)
+class Trimmed:
+    """Where a backbone comes from: its table, and the folder that holds the ids its pieces had."""
+
+    table: TrimmedTable
+    folder: Path
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Of all that it was cut from."""
+        return tuple(parent.fingerprint for parent in self.table.parents)
+
+    def ids(self, parent: ParentEntry) -> Tensor:
+        """The parent's ids of this backbone's pieces, in order. *Shape:* ``(pieces,)``.
+
+        Raises:
+            BackboneError: the file that says so is lost or is not what it should be.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        file = self.folder / KEPT
+        try:
+            found: Tensor = load_file(file)[parent.fingerprint]
+        except (OSError, SafetensorError, KeyError) as error:
+            raise BackboneError(
+                f"it does not say which pieces of {parent.name} were kept ({error})", where=str(file), fix="trim again"
+            ) from error
+        return found.long()
+
+
+def parent_of(backbone: Backbone, fingerprint: str) -> ParentEntry | None:
+    """The parent of a backbone that has this fingerprint.
+
+    None where it has no such parent, and where it was changed after it was trimmed: then nobody knows what it carries.
+    """
+    trimmed = backbone.trimmed
+    if trimmed is None or trimmed.table.fingerprint != backbone.fingerprint:
+        return None
+    return next((parent for parent in trimmed.table.parents if parent.fingerprint == fingerprint), None)
+
+
+def rows_of(backbone: Any) -> int:
+    """The rows of a backbone's embedding."""
+    return int(backbone.module(backbone.anatomy.word_embedding).weight.shape[0])

@@ -1,0 +1,112 @@
+"""`lect languages`: components near a language that has none of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lect.commands.app import load_host
+from lect.commands.console import print_json, print_table, stderr_console
+from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, library_of
+from lect.errors import UserError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def languages() -> None:
+    """Find components for a language that has none of its own."""
+
+
+@app.command("suggest")
+def suggest(
+    ctx: typer.Context,
+    language: Annotated[str, typer.Argument(help="The language's tag, such as bjn.")],
+    text: Annotated[Path | None, typer.Option("--text", help="A text file in that language.")] = None,
+    sample: Annotated[
+        list[str] | None,
+        typer.Option("--sample", help="A text file in a component's language, such as jav=FILE. Repeatable."),
+    ] = None,
+    backbone: BackboneOption = None,
+    components: ComponentsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank the library's language components by how near their languages are, and say by what.
+
+    By descent, place and script; with --text and --sample also by the pieces that the texts share and by the cosine of
+    their sentence vectors. The score is the mean of what is known.
+    """
+    from lect.languages import display_name, normalise
+    from lect.languages_relations import source
+    from lect.languages_suggest import COLUMNS
+    from lect.languages_suggest import suggest as ranked
+
+    library = library_of(components)
+    name = display_name(language)
+    files = _samples(sample)
+    if bool(text) != bool(files):
+        raise UserError(
+            "--text and --sample are compared with each other, and one is missing", fix="give both, or neither"
+        )
+    texts, samples, loaded = [], {}, None
+    if text is not None:
+        with stderr_console().status("Loading"):
+            from lect.backbones import load_backbone
+            from lect.backbones.trim import read_lines
+            from lect.components.open import DEFAULT_BACKBONE
+
+            texts = list(read_lines([text]))
+            samples = {key: list(read_lines([file])) for key, file in files.items()}
+            loaded = load_backbone(backbone or DEFAULT_BACKBONE, host=load_host(ctx))
+    found = ranked(language, library, texts=texts, samples=samples, backbone=loaded)
+    if as_json:
+        print_json(
+            {
+                "language": normalise(language),
+                "name": name,
+                "source": source(),
+                "components": [
+                    {"component": each.key, "language": each.language, "score": each.score, **each.likeness}
+                    for each in found
+                ],
+            }
+        )
+        return
+    if not found:
+        places = ", ".join(map(str, library.folders))
+        typer.echo(f"No language components in {places}. Train one with: lect train RECIPE")
+        return
+    shown = [column for column in COLUMNS if any(column in each.likeness for each in found)]
+    rows = [
+        [
+            each.key,
+            display_name(each.language),
+            f"{each.score:.2f}",
+            *(f"{each.likeness[column]:.2f}" if column in each.likeness else "" for column in shown),
+        ]
+        for each in found
+    ]
+    print_table(
+        ["component", "language", "score", *shown],
+        rows,
+        title=f"Near {name}",
+        right=["score", *shown],
+        narrow=["score"],
+    )
+    typer.echo(f"Ranked by the mean of {', '.join(shown)}. Source: {source()}.")
+
+
+def _samples(given: list[str] | None) -> dict[str, Path]:
+    from lect.languages import normalise
+
+    samples = {}
+    for each in given or ():
+        key, equals, file = each.partition("=")
+        if not equals:
+            raise UserError(f'"{each}" is no COMPONENT=FILE', where="--sample", fix="write it as jav=javanese.txt, say")
+        samples[key] = Path(file)
+        if ":" not in key:
+            samples[normalise(key)] = samples.pop(key)
+    return samples

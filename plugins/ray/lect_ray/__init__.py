@@ -1,0 +1,1 @@
+"""Fleets of training runs on a Ray cluster."""

@@ -1,0 +1,133 @@
+"""`lect fleet`: several languages by one recipe, with one that fails, and one that is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lect.components.library import Library
+from lect.fleet.plan import plan_fleet
+from lect.fleet.run import look
+
+TABLES = """
+[fleet.jav]
+column = "cipher"
+
+[fleet.ban]
+column = "missing"
+
+[fleet.sun]
+column = "english"
+"""
+
+
+@pytest.fixture
+def fleet(workspace):
+    """The recipe of a fleet, as short as runs can be."""
+    language = (workspace.folder / "language.toml").read_text("utf-8")
+    for old, new in (
+        ('name = "cipher"', 'name = "{language}"'),
+        ('["en"]', '["{tag}"]'),
+        ('text = "cipher"', 'text = "{column}"'),
+        ("epochs = 10", "epochs = 2"),
+    ):
+        language = language.replace(old, new)
+    return workspace.write("many.toml", language + TABLES)
+
+
+def records(result):
+    return {record["language"]: record for record in json.loads(result.stdout)}
+
+
+def test_a_failed_language_is_reported_and_harms_no_other(workspace, fleet):
+    result = workspace.lect("fleet", "many.toml", "--at-once", "2", "--json")
+    assert result.exit_code == 1
+    found = records(result)
+    assert {language: record["status"] for language, record in found.items()} == {
+        "jav": "finished",
+        "ban": "failed",
+        "sun": "finished",
+    }
+    assert found["ban"]["error"].startswith('pairs.tsv, line 1: no column "missing" (columns: cipher, english)')
+    assert "error: pairs.tsv" in (workspace.folder / found["ban"]["log"]).read_text("utf-8")
+    assert (found["jav"]["component"], found["jav"]["steps"]) == ("lang:jav", 10)
+    assert set(found["sun"]["validation"]) == {"recall@1", "recall@5", "recall@10", "mrr"}
+    for language in ("jav", "sun"):
+        assert f"{language}: finished" in result.stderr
+
+    again = workspace.lect("fleet", "many.toml", "--languages", "jav,ban", "--set", "fleet.ban.column=cipher")
+    assert again.exit_code == 0, again.stderr
+    assert "jav: " not in again.stderr, "what is finished is not run again"
+    assert [line.split()[:3] for line in again.stdout.splitlines()[2:]] == [
+        ["jav", "lang:jav", "kept"],
+        ["ban", "lang:ban", "finished"],
+    ]
+    library = Library((workspace.folder / "components",))
+    for changes, status in ((), "kept"), (("training.seed=3",), "waiting"):
+        (fate,) = look(plan_fleet(fleet, ["jav"], changes), library, workspace.folder)
+        assert fate.status == status, "a component of another recipe is not what was asked for"
+
+
+def test_a_killed_fleet_goes_on_from_its_checkpoints(workspace, fleet):
+    length = ["--set", "training.epochs=", "--set", "training.steps=120", "--set", "training.checkpoint_every=10"]
+    command = [sys.executable, "-m", "lect", "fleet", "many.toml", "-l", "jav", *length]
+    process = subprocess.Popen(command, cwd=workspace.folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    checkpoints = workspace.folder / "runs/lang-jav/checkpoints"
+    wait_for(lambda: any(checkpoints.glob("step-*/state.json")))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    log = workspace.folder / "runs/fleet-many/jav.log"
+    wait_for(lambda: "Stopped at step" in log.read_text("utf-8") or "lang:jav  components" in log.read_text("utf-8"))
+    assert "Stopped at step" in log.read_text("utf-8"), "the run stops, with a checkpoint, when its fleet is no more"
+
+    result = workspace.lect("fleet", "many.toml", "-l", "jav", *length, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert "jav: lang:jav goes on from its checkpoint" in result.stderr
+    assert (records(result)["jav"]["resumed"], records(result)["jav"]["steps"]) == (True, 120)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_ctrl_c_stops_with_a_checkpoint_and_says_how_to_go_on(workspace, fleet):
+    length = ["--set", "training.epochs=", "--set", "training.steps=2000", "--set", "training.checkpoint_every=10"]
+    command = [sys.executable, "-m", "lect", "fleet", "many.toml", "-l", "jav,sun", *length]
+    process = subprocess.Popen(
+        command, cwd=workspace.folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wait_for(lambda: any((workspace.folder / "runs/lang-jav/checkpoints").glob("step-*/state.json")))
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.endswith("Stopped. The same command goes on.\n")
+    assert [line.split()[:3] for line in stdout.splitlines()[2:]] == [
+        ["jav", "lang:jav", "stopped"],
+        ["sun", "lang:sun", "waiting"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--on", "moon"], 'no plugin provides executor "moon"'),
+        (["--option", "gpu=[0]"], '--on local, gpu: unknown field "gpu"; did you mean "gpus"?'),
+        (["--set", "component.name=one"], 'jav and ban would both train "lang:one"'),
+    ],
+)
+def test_mistakes_are_one_line_and_nothing_is_run(workspace, fleet, options, message):
+    result = workspace.lect("fleet", "many.toml", *options)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (workspace.folder / "runs").exists()
+
+
+def wait_for(condition, seconds=90):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)

@@ -1,0 +1,93 @@
+"""The executor `ray`, on a real cluster of this machine's two cores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lect import Job, UserError
+from lect.host import Host
+
+ray = pytest.importorskip("ray")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs commands of lect as jobs, with these settings; gives the events."""
+    host = Host.load()
+
+    def execute(commands, at_once=None, folder=tmp_path, **settings):
+        config = host.validate_config("executor", "ray", settings, "test")
+        jobs = [
+            Job(name, tuple(words), folder, tmp_path / f"{name}.log", {"A": "b"}) for name, words in commands.items()
+        ]
+        return host.spec("executor", "ray").run(config, jobs, at_once)
+
+    return execute
+
+
+def test_jobs_run_and_one_that_fails_stops_no_other(cluster, run, tmp_path):
+    commands = {"jav": ["--version"], "ban": ["trian"], "sun": ["backbones", "--json"]}
+    events = list(run(commands, cpus=0.5))
+    codes = {event.job.name: event.code for event in events if event.code is not None}
+    assert codes == {"jav": 0, "ban": 2, "sun": 0}
+    assert [event.job.name for event in events if event.code is None] == ["jav", "ban", "sun"]
+    assert all(event.where for event in events if event.code is not None)
+    assert (tmp_path / "jav.log").read_text("utf-8").startswith("lect ")
+    assert 'there is no command "trian"; did you mean "train"?' in (tmp_path / "ban.log").read_text("utf-8")
+
+
+def test_no_more_run_at_once_than_may(cluster, run):
+    order = [(event.job.name, event.code) for event in run({"a": ["--version"], "b": ["--version"]}, at_once=1)]
+    assert order == [("a", None), ("a", 0), ("b", None), ("b", 0)]
+
+
+def test_a_folder_that_a_machine_does_not_see_is_said(cluster, run):
+    events = list(run({"jav": ["--version"]}, folder=Path("/nowhere/here")))
+    assert (events[-1].code, "every machine of a cluster" in events[-1].error) == (1, True)
+
+
+def test_what_no_machine_has_is_refused(cluster, run):
+    with pytest.raises(UserError, match=r"no machine of the cluster has what each run takes: 4000 CPU; .*: 2 CPU"):
+        next(run({"jav": ["--version"]}, cpus=4000))
+
+
+def test_a_fleet_runs_on_it_by_the_same_command(cluster, tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from lect.commands.app import app
+    from lect.testing.backbones import save_tiny_backbone
+
+    save_tiny_backbone(tmp_path / "backbone", "xlm-roberta", seed=0)
+    (tmp_path / "pairs.tsv").write_text("a\tb\n" + "the city\ta town\nthe year\ta day\n" * 8, "utf-8")
+    (tmp_path / "many.toml").write_text(RECIPE, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["fleet", "many.toml", "-l", "jav,sun", "--on", "ray"])
+    assert result.exit_code == 1
+    assert [line.split()[:3] for line in result.stdout.splitlines()[2:4]] == [
+        ["jav", "lang:jav", "finished"],
+        ["sun", "lang:sun", "failed"],
+    ]
+    assert 'no column "nothing"' in result.stdout
+    assert (tmp_path / "components/lang/jav/weights.safetensors").is_file()
+
+
+RECIPE = """
+component = { name = "{language}", role = "lang", languages = ["{tag}"] }
+backbone = { name = "backbone" }
+parts = [{ method = "full" }]
+objective = { name = "alignment" }
+data = { train = { reader = "tsv", path = "pairs.tsv", text = "{column}", translation = "b" } }
+training = { epochs = 1, precision = "float32" }
+fleet = { jav = { column = "a" }, sun = { column = "nothing" } }
+"""
