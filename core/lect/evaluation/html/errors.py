@@ -22,6 +22,7 @@ Bucket = tuple[str, Callable[[int, int], bool]]
 def confusions(report: MatrixReport) -> str:
     """Of every language and stack: which labels were answered for which."""
     parts: list[str] = []
+    opened = False
     for column in report.columns:
         tables = []
         for row in report.rows:
@@ -29,8 +30,9 @@ def confusions(report: MatrixReport) -> str:
             if cell is not None and cell.metric == "classification":
                 tables.append(f"<div><h3>{escape(row.name)}</h3>{_confusion(cell)}</div>")
         if tables:
-            first = column.language != report.source and not parts
-            parts.append(folded(column.label, f'<div class="grid">{"".join(tables)}</div>', is_open=first))
+            is_open = column.language != report.source and not opened
+            opened = opened or is_open
+            parts.append(folded(column.label, f'<div class="grid">{"".join(tables)}</div>', is_open=is_open))
     if not parts:
         return ""
     said = "Rows are the true labels, columns the answers, in percent of the row: the diagonal is right."

@@ -80,7 +80,7 @@ def _words(report: MatrixReport) -> str:
         for row in report.rows
     )
     said = [
-        ("Data sets", f"Test rows that no component was trained on.<ul>{data}</ul>"),
+        ("Data sets", f"The labelled rows that every stack is scored on.<ul>{data}</ul>"),
         (
             "Stacks",
             f"The backbone <code>{escape(report.backbone)}</code> is a multilingual model that stays as it is. A stack "

@@ -11,7 +11,7 @@ _DEEPEST = 0.6
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
     """A table of cells that are HTML already, in a box that scrolls on narrow screens."""
-    head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
+    head = "".join(cell if cell.startswith("<th") else f'<th scope="col">{cell}</th>' for cell in header)
     body = "".join(f"<tr>{_row(row)}</tr>" for row in rows)
     attribute = f' class="{kind}"' if kind else ""
     return f'<div class="scroll"><table{attribute}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

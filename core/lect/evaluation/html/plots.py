@@ -46,7 +46,7 @@ def lines(
         diagonal: draw the line on which both are equal, over 0 to 1.
         points: mark every point.
     """
-    figure, axes = _figure(2.7)
+    figure, axes = _figure(3.0 if diagonal else 1.9)
     if diagonal:
         axes.plot([0, 1], [0, 1], color="#000000", linewidth=0.8, linestyle=":")
     for place, each in enumerate(series):

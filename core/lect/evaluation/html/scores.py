@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from lect.evaluation.matrix.result import Column, Comparison, Entry, MatrixReport
 
 
-_P = '<span class="wide">p</span>'
+_P = '<th scope="col" class="wide">p</th>'
+
+_STACK = '<th scope="col" class="text">stack</th>'
 
 
 def in_short(report: MatrixReport) -> str:
@@ -127,9 +129,9 @@ def part_gains(report: MatrixReport) -> str:
         for each in report.parts
     ]
     plot = plots.dots("gain of each part", names, stacks, dots, f"gain in {readable(report.main)} × 100", zero=True)
-    header = ["", '<span class="text">stack</span>', "gain", _P, "p (Holm)"]
-    said = "The same stack is scored with and without each of its components, on the same rows; grey: not significant after "
-    said += f"Holm's correction for {len(report.parts)} comparisons."
+    header = ["", _STACK, "gain", _P, "p (Holm)"]
+    said = "The same stack is scored with and without each of its components, on the same rows; grey: not significant "
+    said += f"after Holm's correction for {len(report.parts)} comparisons."
     shown = figure(plot, "Right of the dotted line the part helps; bars are 95 % intervals.")
     return f'{paragraph(said)}<div class="grid">{shown}{table(header, rows)}</div>'
 
@@ -145,7 +147,7 @@ def comparisons(report: MatrixReport) -> str:
     ]
     said = f"Every stack less “{report.baseline}” on the same rows; grey: not significant after Holm's correction for "
     said += f"{len(report.comparisons)} comparisons."
-    return paragraph(said) + table(["", "stack", "difference", _P, "p (Holm)"], rows)
+    return paragraph(said) + table(["", _STACK, "difference", _P, "p (Holm)"], rows)
 
 
 def costs(report: MatrixReport) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,16 +95,7 @@ class MatrixFile(Table):
     @property
     def datasets(self) -> list[MatrixDataset]:
         """Every data set, patterns filled in."""
-        return [
-            MatrixDataset(
-                name=_filled(table.name, language),
-                language=language,
-                source=Source(table.reader, _filled_deep(table.config, language), table.licence),
-                where=f"dataset[{index}]",
-            )
-            for index, table in enumerate(self.dataset)
-            for language in (table.languages or (table.language or "",))
-        ]
+        return datasets_of(self.dataset)
 
     @property
     def stacks(self) -> list[MatrixStack]:
@@ -187,6 +179,20 @@ def load_matrix(path: Path) -> MatrixFile:
                 raise StackError(error.what, where=f"{path}, stack[{index}]: {error.where}", fix=error.fix) from None
     matrix._folder = path.parent
     return matrix
+
+
+def datasets_of(tables: Sequence[DatasetTable]) -> list[MatrixDataset]:
+    """The data sets of tables, one a language, patterns filled in."""
+    return [
+        MatrixDataset(
+            name=_filled(table.name, language),
+            language=language,
+            source=Source(table.reader, _filled_deep(table.config, language), table.licence),
+            where=f"dataset[{index}]",
+        )
+        for index, table in enumerate(tables)
+        for language in (table.languages or (table.language or "",))
+    ]
 
 
 def _filled(text: str, language: str) -> str:

@@ -57,11 +57,15 @@ def markdown(report: MatrixReport) -> str:
     if report.note:
         lines += [report.note.strip(), ""]
     for table in tables(report, len(report.columns), intervals=True):
-        lines += [f"### {_cell(table.heading)}", "", _line(table.header)]
-        lines.append(_line((":--", *("--:" for _ in table.header[1:])), escape=False))
-        lines += [*(_line(row) for row in table.rows), ""]
+        lines += [f"### {_cell(table.heading)}", "", *markdown_table(table), ""]
     lines += [f"- {_cell(sentence)}" for sentence in (*legend(report), *report.notes)]
     return "\n".join(lines) + "\n"
+
+
+def markdown_table(table: Table) -> list[str]:
+    """The lines of a table, without its heading."""
+    rule = _line((":--", *("--:" for _ in table.header[1:])), escape=False)
+    return [_line(table.header), rule, *(_line(row) for row in table.rows)]
 
 
 def facts(report: MatrixReport) -> str:
