@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "train": Entry("lect.commands.train", "app", "Train a component as a recipe says"),
         "eval": Entry("lect.commands.eval", "app", "Score a stack, with and without each of its components"),
         "audit": Entry("lect.commands.audit", "app", "See whether a stack treats languages and groups alike"),
+        "explain": Entry("lect.commands.explain", "app", "Show which words an answer hangs on"),
         "predict": Entry("lect.commands.predict", "app", "Answer for texts with a stack"),
         "import": Entry("lect.commands.exchange", "import_app", "Make a component of an AdapterHub or PEFT folder"),
         "export": Entry("lect.commands.exchange", "export_app", "Write a component for another library"),
