@@ -29,12 +29,16 @@ def words_of(text: str) -> list[Span]:
 def by_word(words: Sequence[Span], pieces: Sequence[Span], values: Sequence[float]) -> list[float]:
     """Pieces' values summed into words; a piece that covers several is shared out by the letters it has of each.
 
-    Pieces that cover no letter of any word (spaces, special pieces) go to no word.
+    A piece of nothing but a space goes to the word behind it, else to the last one; special pieces, which cover
+    nothing at the very start, go to none.
     """
     sums = [0.0] * len(words)
     for (start, end), value in zip(pieces, values, strict=True):
         shares = [max(0, min(end, stop) - max(start, first)) for first, stop in words]
         total = sum(shares)
+        if words and not total and end > 0:
+            behind = next((place for place, (first, _) in enumerate(words) if first >= start), len(words) - 1)
+            sums[behind] += value
         for place, share in enumerate(shares):
             if share:
                 sums[place] += value * share / total
