@@ -51,6 +51,8 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "audit": Entry("lect.commands.audit", "app", "See whether a stack treats languages and groups alike"),
         "explain": Entry("lect.commands.explain", "app", "Show which words an answer hangs on"),
         "predict": Entry("lect.commands.predict", "app", "Answer for texts with a stack"),
+        "index": Entry("lect.commands.index", "app", "Build and search an index of a corpus, across languages"),
+        "mine": Entry("lect.commands.mine", "app", "Find translations between two piles of texts"),
         "import": Entry("lect.commands.exchange", "import_app", "Make a component of an AdapterHub or PEFT folder"),
         "export": Entry("lect.commands.exchange", "export_app", "Write a component for another library"),
         "merge": Entry("lect.commands.merge", "app", "Fold a stack into a copy of its backbone"),
