@@ -8,13 +8,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lect.components.manifest import Manifest, MemberEntry, ResultEntry
 
+if TYPE_CHECKING:
+    from lect.audit.report import AuditReport
 
-def render_card(manifest: Manifest) -> str:
-    """The card as Markdown. It says what the manifest says, and where the manifest is silent, that it is."""
+
+def render_card(manifest: Manifest, audit: AuditReport | None = None) -> str:
+    """The card as Markdown. It says what the manifest says, and where the manifest is silent, that it is.
+
+    Args:
+        audit: what `lect audit` found of the component.
+    """
     sections = [
         f"---\n{_metadata(manifest)}---",
         f"# {_text(manifest.key)}",
@@ -28,6 +35,7 @@ def render_card(manifest: Manifest) -> str:
         "## Intended use and limits",
         _limits(manifest),
         "## Bias and risks",
+        *_audited(audit),
         _BIAS,
         "## Licence",
         *_licence(manifest),
@@ -221,6 +229,15 @@ def _limits(manifest: Manifest) -> str:
         f"{use} What is known of its quality was measured on {measured}; on other kinds of text, other domains and "
         "other languages it may be worse, and nothing here says by how much. It inherits what the backbone cannot do."
     )
+
+
+def _audited(audit: AuditReport | None) -> Iterable[str]:
+    if audit is None:
+        return
+    from lect.audit.render import summary
+
+    yield f"Measured by `lect audit` of {_code(audit.stack)}:"
+    yield "\n".join(f"- {_text(sentence)}" for sentence in summary(audit))
 
 
 _BIAS = (

@@ -1,0 +1,59 @@
+"""`lect audit`: whether a stack treats languages and groups alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lect.commands.app import load_host
+from lect.commands.console import stderr_console, stdout_console
+from lect.commands.options import ComponentsOption, JsonOption, library_of
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def audit(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="What to audit: a TOML file.")],
+    stack: Annotated[str | None, typer.Option("--stack", "-s", help="Instead of the file's stack.")] = None,
+    components: ComponentsOption = None,
+    as_json: JsonOption = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    output: Annotated[
+        list[Path] | None, typer.Option("--output", help="Write it there too: .json or .md. Repeatable.")
+    ] = None,
+) -> None:
+    """Score a stack by language and group, on texts that differ only in the group, and count the data's own bias."""
+    from lect.audit.file import load_audit
+    from lect.errors import StackError, UserError
+
+    for path in output or ():
+        if path.suffix not in (".json", ".md"):
+            raise UserError(f'audits are not written as "{path.suffix}"', where=str(path), fix="use .json or .md")
+    asked = load_audit(file)
+    if stack is not None:
+        folder = asked.folder
+        asked = asked.model_copy(update={"stack": stack})
+        asked._folder = folder
+    if not asked.stack:
+        raise StackError("no stack is given", where=str(file), fix='add stack = "…", or name one with --stack')
+    if components is None and asked.components is not None:
+        components = asked.folder / Path(asked.components).expanduser()
+    host = load_host(ctx)
+    with stderr_console().status("Auditing"):
+        from lect.audit.run import run_audit
+
+        report = run_audit(asked, host, library_of(components), str(file))
+    for path in output or ():
+        from lect.files import write_aside
+
+        write_aside(path, report.to_json() if path.suffix == ".json" else report.to_markdown())
+    if as_json:
+        typer.echo(report.to_json())
+    elif markdown:
+        typer.echo(report.to_markdown())
+    else:
+        stdout_console().print(report)

@@ -1,0 +1,74 @@
+"""The part of `lect eval` that scores a matrix: languages × stacks, from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from lect.commands.console import stderr_console, stdout_console
+from lect.errors import UserError
+
+if TYPE_CHECKING:
+    from lect.components.library import Library
+    from lect.evaluation.matrix.result import MatrixReport
+    from lect.host import Host
+
+Shown = Literal["table", "json", "markdown"]
+ENDINGS = (".html", ".md", ".csv", ".json")
+
+
+def evaluate_matrix(
+    path: Path, host: Host, components: Library | None, cells: Path | None, output: Sequence[Path], shown: Shown
+) -> None:
+    """Score what is missing, then write and show the report.
+
+    Args:
+        components: instead of what the file says.
+        cells: where finished cells are kept; ``runs/eval-<file>`` by default.
+        output: the files to write the report to; their endings say how.
+
+    Raises:
+        UserError: the file, or something that it names, is wrong.
+    """
+    for file in output:
+        if file.suffix not in ENDINGS:
+            raise UserError(
+                f'reports are not written as "{file.suffix}"', where=str(file), fix=f"use {', '.join(ENDINGS)}"
+            )
+    from lect.components.library import Library
+    from lect.evaluation.matrix.file import load_matrix
+
+    matrix = load_matrix(path)
+    if components is None and matrix.components is not None:
+        components = Library((matrix.folder / Path(matrix.components).expanduser(),))
+    folder = cells or matrix.folder / Path(matrix.runs).expanduser() / f"eval-{path.stem}"
+    with stderr_console().status("Loading") as status:
+        from lect.evaluation.matrix.run import run_matrix
+
+        report = run_matrix(
+            matrix,
+            host,
+            components or Library.default(),
+            folder,
+            lambda what, share: status.update(f"{share:.0%} {what}"),
+            str(path),
+        )
+        status.update("Writing")
+        for file in output:
+            _write(report, file)
+    if shown == "json":
+        typer.echo(report.to_json())
+    elif shown == "markdown":
+        typer.echo(report.to_markdown())
+    else:
+        stdout_console().print(report)
+
+
+def _write(report: MatrixReport, file: Path) -> None:
+    from lect.files import write_aside
+
+    texts = {".html": report.to_html, ".md": report.to_markdown, ".csv": report.to_csv, ".json": report.to_json}
+    write_aside(file, texts[file.suffix]())

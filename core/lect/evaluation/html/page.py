@@ -1,0 +1,139 @@
+"""A matrix as one page that can be read without anything else at hand."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from lect.evaluation.html import errors, plots, scores
+from lect.evaluation.html.parts import paragraph, section
+from lect.evaluation.html.style import CSS
+from lect.evaluation.matrix.render import facts
+from lect.evaluation.render import readable
+
+if TYPE_CHECKING:
+    from lect.evaluation.matrix.result import Curve, MatrixReport
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def page(report: MatrixReport) -> str:
+    """The page as HTML.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    sections = [
+        ("scores", "Scores", scores.heat_map(report)),
+        ("gap", "Gap to the source language", scores.gaps(report)),
+        ("parts", "What each part gains", scores.part_gains(report)),
+        ("tests", "Stacks compared", scores.comparisons(report)),
+        ("cost", "Cost", scores.costs(report)),
+        ("curves", "Learning curves", _curves(report.curves)),
+        ("confusion", "Confusion", errors.confusions(report)),
+        ("calibration", "Calibration", errors.calibration(report)),
+        ("breakdown", "Length and unknown pieces", errors.breakdowns(report)),
+        ("words", "What the words mean", _words(report)),
+    ]
+    shown = [(anchor, title, content) for anchor, title, content in sections if content]
+    links = "".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title, _ in shown)
+    body = "".join(section(anchor, title, content) for anchor, title, content in shown)
+    note = paragraph(" ".join(report.note.split())) if report.note else ""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(report.title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><style>{CSS}</style></head><body><main>'
+        f'<h1>{escape(report.title)}</h1><p class="dim">{escape(facts(report))}</p>{note}'
+        f'<div class="short">{scores.in_short(report)}</div><nav>{links}</nav>{body}</main></body></html>\n'
+    )
+
+
+def _curves(curves: tuple[Curve, ...]) -> str:
+    if not curves:
+        return ""
+    drawn = []
+    for curve in curves:
+        loss = plots.Line("loss", curve.steps, curve.losses)
+        found = [plots.lines(f"loss of {curve.component} by step", [loss], "step", "training loss")]
+        if curve.validation:
+            name = readable(curve.validation_name)
+            score = plots.Line(name, curve.validation_steps, [100 * each for each in curve.validation])
+            label = f"{name} of {curve.component} on validation rows"
+            found.append(plots.lines(label, [score], "step", f"validation {name}", points=True))
+        caption = f"{curve.component}, {curve.steps[-1]:,} steps"
+        drawn.append(f"<figure><figcaption>{escape(caption)}</figcaption>{''.join(found)}</figure>")
+    said = "How each component's loss fell while it was trained, as far as its run's log lay beside the report."
+    return paragraph(said) + f'<div class="grid">{"".join(drawn)}</div>'
+
+
+def _words(report: MatrixReport) -> str:
+    cells = [entry.cell for entry in report.entries if entry.cell is not None]
+    data = "".join(
+        f"<li><b>{escape(column.name)}</b> ({escape(column.label)}): {column.rows:,} rows, "
+        f"<code>{escape(column.source)}</code>{f', licence {escape(column.licence)}' if column.licence else ''}</li>"
+        for column in report.columns
+    )
+    stacks = "".join(
+        f"<li><b>{escape(row.name)}</b>: <code>{escape(row.pattern or 'the bare backbone')}</code>"
+        + (f"; where a component is absent, <code>{escape(row.fallback)}</code>" if row.fallback is not None else "")
+        + "</li>"
+        for row in report.rows
+    )
+    said = [
+        ("Data sets", f"The labelled rows that every stack is scored on.<ul>{data}</ul>"),
+        (
+            "Stacks",
+            f"The backbone <code>{escape(report.backbone)}</code> is a multilingual model that stays as it is. A stack "
+            "composes small trained components onto it: <code>lang:…</code> adapts it to a language, "
+            "<code>task:…</code> makes it answer a task; <code>{language}</code> stands for the language of the "
+            f"column.<ul>{stacks}</ul>",
+        ),
+        ("The score", _metric_words(report.main)),
+        (
+            "Intervals",
+            "95 % percentile bootstrap intervals: the test rows are drawn again, with repetition, 1,000 times, and the "
+            "interval holds 95 % of the scores. They say what other test rows would change; what another seed of "
+            "training would change they do not say.",
+        ),
+        (
+            "Significance",
+            f"Two stacks are scored on the same {report.resamples:,} resamples (paired bootstrap, Koehn 2004); p is "
+            "two-sided. Since many comparisons find some difference by chance, p is adjusted by Holm's procedure over "
+            f"all comparisons of one table; below {report.alpha:g} a difference is called significant.",
+        ),
+        (
+            "Gap to the source",
+            "A stack's score in a language less its score in the source language. The interval treats both as "
+            "independent samples, which is too wide where they are translations of each other.",
+        ),
+        (
+            "Calibration error",
+            "Answers are put into ten bins by the probability that the model gives them. The error is the mean "
+            "distance between that probability and the share that is right (ECE, Guo et al. 2017): 0 is perfect.",
+        ),
+        (
+            "Pieces",
+            "What the tokenizer cuts a text into. A piece is unknown where the tokenizer has nothing for its letters: "
+            "the model then sees that something stood there, but not what.",
+        ),
+    ]
+    hardware = sorted({name for cell in cells for name in cell.cost.hardware})
+    if hardware:
+        said.append(("Hardware", "Components were trained on: " + escape("; ".join(hardware)) + "."))
+    notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
+    left_out = f"<h3>Left out</h3><ul>{notes}</ul>" if notes else ""
+    return f"<dl>{''.join(f'<dt>{escape(word)}</dt><dd>{text}</dd>' for word, text in said)}</dl>{left_out}"
+
+
+def _metric_words(name: str) -> str:
+    return _METRICS.get(
+        name, f"{escape(readable(name))}: between 0 and 100, more is better, as the task's head reports it."
+    )
+
+
+_METRICS = {
+    "macro_f1": "Macro F1: for each label the harmonic mean of precision (how many of the answers with that label are "
+    "right) and recall (how many rows of that label are found), then the mean over labels, each counting the same. "
+    "100 is perfect.",
+    "recall@1": "Recall at 1: how often the first text that is found is the right one, in percent. 100 is perfect.",
+}

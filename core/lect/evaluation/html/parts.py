@@ -1,0 +1,51 @@
+"""Pieces of a page: escaped text, tables, shaded cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+_HEAT = "59,130,246"
+_DEEPEST = 0.6
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
+    """A table of cells that are HTML already, in a box that scrolls on narrow screens."""
+    head = "".join(cell if cell.startswith("<th") else f'<th scope="col">{cell}</th>' for cell in header)
+    body = "".join(f"<tr>{_row(row)}</tr>" for row in rows)
+    attribute = f' class="{kind}"' if kind else ""
+    return f'<div class="scroll"><table{attribute}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def shaded(content: str, share: float, kind: str = "") -> str:
+    """A cell on a ground that is the deeper the larger the share, 0 to 1."""
+    depth = _DEEPEST * min(1.0, max(0.0, share))
+    attribute = f' class="{kind}"' if kind else ""
+    return f'<td{attribute} style="background:rgba({_HEAT},{depth:.3f})">{content}</td>'
+
+
+def section(anchor: str, title: str, *content: str) -> str:
+    """A part of the page with a heading."""
+    return f'<section id="{anchor}"><h2>{escape(title)}</h2>{"".join(content)}</section>'
+
+
+def figure(plot: str, caption: str) -> str:
+    """A plot with what it shows."""
+    return f"<figure>{plot}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    """Plain text as a paragraph."""
+    return f"<p{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{escape(text)}</p>"
+
+
+def folded(title: str, *content: str, is_open: bool = False) -> str:
+    """What is only shown when it is asked for."""
+    return f"<details{' open' if is_open else ''}><summary>{escape(title)}</summary>{''.join(content)}</details>"
+
+
+def _row(cells: Sequence[str]) -> str:
+    first, *others = cells
+    return f'<th scope="row">{first}</th>' + "".join(
+        cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in others
+    )

@@ -1,0 +1,206 @@
+"""The parts of a page about scores: the heat map, intervals, gaps, gains, tests and costs."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from lect.evaluation.html import plots
+from lect.evaluation.html.parts import figure, paragraph, shaded, table
+from lect.evaluation.matrix.render import bytes_text, p_text
+from lect.evaluation.render import readable
+
+if TYPE_CHECKING:
+    from lect.evaluation.matrix.result import Column, Comparison, Entry, MatrixReport
+
+
+_P = '<th scope="col" class="wide">p</th>'
+
+_STACK = '<th scope="col" class="text">stack</th>'
+
+
+def in_short(report: MatrixReport) -> str:
+    """The first things to know, as a list."""
+    metric = readable(report.main)
+    others = "over the languages but the source" if report.source else "over all languages"
+    means = {row.name: report.mean(row.name) for row in report.rows}
+    ranked = sorted(((value, name) for name, value in means.items() if value is not None), reverse=True)
+    said = []
+    if ranked:
+        value, name = ranked[0]
+        said.append(f"<b>{escape(name)}</b> has the highest mean {metric} {others}: <b>{100 * value:.1f}</b>.")
+        base = means.get(report.baseline)
+        if base is not None and name != report.baseline:
+            said.append(f"That is {100 * (value - base):+.1f} over <b>{escape(report.baseline)}</b>, the baseline.")
+    for row in report.rows:
+        own = [each for each in report.comparisons if each.first == row.name]
+        if own:
+            better = [each.dataset for each in own if each.adjusted < report.alpha and each.value > 0]
+            worse = [each.dataset for each in own if each.adjusted < report.alpha and each.value < 0]
+            said.append(
+                f"{escape(row.name)} is significantly better than the baseline in {len(better)} and worse in "
+                f"{len(worse)} of {len(own)} languages{_listed(better, worse)}."
+            )
+    absent = sum(entry.cell is None for entry in report.entries)
+    if absent:
+        said.append(f"{absent} of {len(report.entries)} cells could not be scored; the reasons are at the end.")
+    return f"<b>In short</b><ul>{''.join(f'<li>{sentence}</li>' for sentence in said)}</ul>"
+
+
+def heat_map(report: MatrixReport) -> str:
+    """Every score, the deeper the higher."""
+    values = [100 * entry.score.value for entry in report.entries if entry.score is not None]
+    if not values:
+        return paragraph("No cell could be scored.")
+    low, high = min(values), max(values)
+    rows = []
+    for column in report.columns:
+        entries = [report.entry(column.name, row.name) for row in report.rows]
+        best = max((entry.score.value for entry in entries if entry.score is not None), default=None)
+        rows.append([_language(column), *(_heat(report, entry, best, low, high) for entry in entries)])
+    said = f"{readable(report.main)} × 100 of every stack (columns) in every language (rows), with its interval; bold: "
+    said += "the best of its row."
+    marks = []
+    if report.comparisons:
+        marks.append(f"* significantly different from “{report.baseline}” (p < {report.alpha:g} after correction)")
+    if any(entry.is_fallback for entry in report.entries):
+        marks.append("° no language part there: the stack's fallback")
+    if any(entry.cell is None for entry in report.entries):
+        marks.append("– not scored, a component is absent")
+    header = ["", *(escape(row.name) for row in report.rows)]
+    heat = table(header, rows, "heat") + paragraph("; ".join(marks), "dim")
+    return f'{paragraph(said)}<div class="grid"><div>{heat}</div>{_intervals(report)}</div>'
+
+
+def _intervals(report: MatrixReport) -> str:
+    rows = [column.label for column in report.columns]
+    series = [row.name for row in report.rows]
+    found = []
+    for y, column in enumerate(report.columns):
+        for place, row in enumerate(report.rows):
+            score = report.entry(column.name, row.name).score
+            if score is not None:
+                found.append(plots.Dot(y, place, 100 * score.value, 100 * score.low, 100 * score.high))
+    metric = readable(report.main)
+    plot = plots.dots(f"{metric} with intervals", rows, series, found, f"{metric} × 100")
+    return figure(plot, "Points are scores, bars their 95 % intervals. Stacks whose bars overlap may still differ: the "
+                        "tests below compare them row by row.")  # fmt: skip
+
+
+def gaps(report: MatrixReport) -> str:
+    """Every score less that of the source language."""
+    if not report.source or not any(entry.gap for entry in report.entries):
+        return ""
+    name = next(column.label for column in report.columns if column.language == report.source)
+    rows = [
+        [_language(column), *(_gap(report.entry(column.name, row.name)) for row in report.rows)]
+        for column in report.columns
+        if column.language != report.source
+    ]
+    said = f"The task was learned in {name}. This is how far each stack falls behind its own score there; grey: the "
+    said += "interval holds 0."
+    return paragraph(said) + table(["", *(escape(row.name) for row in report.rows)], rows)
+
+
+def part_gains(report: MatrixReport) -> str:
+    """What the whole stack has over the same without a part."""
+    if not report.parts:
+        return ""
+    labels = {column.name: column.label for column in report.columns}
+    stacks = list(dict.fromkeys(each.first for each in report.parts))
+    places = list(dict.fromkeys((each.dataset, each.second) for each in report.parts))
+    dots = [
+        plots.Dot(
+            places.index((each.dataset, each.second)),
+            stacks.index(each.first),
+            100 * each.value,
+            100 * each.low,
+            100 * each.high,
+        )
+        for each in report.parts
+    ]
+    names = [f"{labels[dataset]}: {second.removeprefix('without ')}" for dataset, second in places]
+    rows = [
+        [
+            escape(labels[each.dataset]),
+            f'<td class="text">{escape(each.first)}<small><code>{escape(each.second)}</code></small></td>',
+            *_numbers(report, each),
+        ]
+        for each in report.parts
+    ]
+    plot = plots.dots("gain of each part", names, stacks, dots, f"gain in {readable(report.main)} × 100", zero=True)
+    header = ["", _STACK, "gain", _P, "p (Holm)"]
+    said = "The same stack is scored with and without each of its components, on the same rows; grey: not significant "
+    said += f"after Holm's correction for {len(report.parts)} comparisons."
+    shown = figure(plot, "Right of the dotted line the part helps; bars are 95 % intervals.")
+    return f'{paragraph(said)}<div class="grid">{shown}{table(header, rows)}</div>'
+
+
+def comparisons(report: MatrixReport) -> str:
+    """Every stack against the baseline."""
+    if not report.comparisons:
+        return ""
+    labels = {column.name: column.label for column in report.columns}
+    rows = [
+        [escape(labels[each.dataset]), f'<td class="text">{escape(each.first)}</td>', *_numbers(report, each)]
+        for each in report.comparisons
+    ]
+    said = f"Every stack less “{report.baseline}” on the same rows; grey: not significant after Holm's correction for "
+    said += f"{len(report.comparisons)} comparisons."
+    return paragraph(said) + table(["", _STACK, "difference", _P, "p (Holm)"], rows)
+
+
+def costs(report: MatrixReport) -> str:
+    """Parameters, size and time of every stack."""
+    rows = []
+    for row in report.rows:
+        cells = [entry.cell for entry in report.entries if entry.name == row.name and entry.cell is not None]
+        if not cells:
+            continue
+        largest = max(cells, key=lambda cell: cell.cost.parameters).cost
+        texts = sum(len(cell.rows.truth) for cell in cells)
+        rate = 1000 * sum(cell.cost.inference_seconds for cell in cells) / texts
+        trained = "–" if largest.training_seconds is None else f"{largest.training_seconds:,.0f} s"
+        rows.append([escape(row.name), f"{largest.parameters:,}", bytes_text(largest.bytes), trained, f"{rate:.1f} s"])
+    said = "Of the stack of one language, all its components together: parameters trained, their size on disk, the "
+    said += "seconds of training as the components record them, and the seconds for 1,000 test rows on this machine."
+    return paragraph(said) + table(["", "parameters", "on disk", "training", "1,000 rows"], rows)
+
+
+def _heat(report: MatrixReport, entry: Entry, best: float | None, low: float, high: float) -> str:
+    score = entry.score
+    if score is None:
+        return f'<td title="{escape(entry.skipped)}">–</td>'
+    compared = report.comparison(entry.dataset, entry.name)
+    mark = "*" if compared is not None and compared.adjusted < report.alpha else ""
+    mark += "°" if entry.is_fallback else ""
+    value = 100 * score.value
+    share = (value - low) / (high - low) if high > low else 0.5
+    content = f"{value:.1f}{mark}<small>{100 * score.low:.0f}–{100 * score.high:.0f}</small>"
+    return shaded(content, share, "best" if score.value == best else "")
+
+
+def _gap(entry: Entry) -> str:
+    gap = entry.gap
+    if gap is None:
+        return "<td>–</td>"
+    kind = ' class="unsure"' if gap.low <= 0 <= gap.high else ""
+    return f"<td{kind}>{100 * gap.value:+.1f}<small>{100 * gap.low:+.0f} to {100 * gap.high:+.0f}</small></td>"
+
+
+def _numbers(report: MatrixReport, each: Comparison) -> list[str]:
+    kind = "" if each.adjusted < report.alpha else ' class="unsure"'
+    value = f"{100 * each.value:+.1f}<small>{100 * each.low:+.1f} to {100 * each.high:+.1f}</small>"
+    wide = 'class="wide unsure"' if kind else 'class="wide"'
+    adjusted = escape(p_text(each.adjusted))
+    return [f"<td{kind}>{value}</td>", f"<td {wide}>{escape(p_text(each.p))}</td>", f"<td{kind}>{adjusted}</td>"]
+
+
+def _language(column: Column) -> str:
+    name = f"<small>{escape(column.name)}</small>" if column.name != column.label else ""
+    return f"{escape(column.label)}{name}"
+
+
+def _listed(better: list[str], worse: list[str]) -> str:
+    said = [f"{word}: {', '.join(names)}" for word, names in (("better", better), ("worse", worse)) if names]
+    return f" ({escape('; '.join(said))})" if said else ""

@@ -1,0 +1,1 @@
+"""A matrix of languages and stacks: what is scored, the scores, and the reports of them."""

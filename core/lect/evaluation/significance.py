@@ -1,0 +1,67 @@
+"""Whether one system is better than another on the same rows, and how many such questions were asked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lect.evaluation.bootstrap import Compute, paired_bootstrap
+from lect.evaluation.counted import counted
+
+ROW_BY_ROW = 1000
+"""The most resamples of a metric that has no form for all of them at once."""
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """How much better the first system is than the second.
+
+    Args:
+        low, high: the ends of the difference's confidence interval.
+        p: two-sided: twice the smaller share of resamples in which the difference is not positive, or not negative,
+            each counted one up (Davison & Hinkley 1997, section 4.2), so that it is never 0.
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+def paired_test(
+    compute: Compute,
+    name: str,
+    truth: Sequence[Any],
+    first: Sequence[Any],
+    second: Sequence[Any],
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> PairedTest:
+    """The paired bootstrap of one score (Koehn 2004).
+
+    Args:
+        name: the score's name among those that `compute` gives.
+    """
+    if counted(compute) is None:
+        resamples = min(resamples, ROW_BY_ROW)
+    gain = paired_bootstrap(compute, truth, first, second, resamples=resamples, seed=seed)[name]
+    # The same seed draws the same resamples, so that this is the share in which the first is no worse.
+    loss = paired_bootstrap(compute, truth, second, first, resamples=resamples, seed=seed)[name]
+    smaller = min(gain.share_not_positive, loss.share_not_positive) * resamples
+    return PairedTest(gain.value, gain.low, gain.high, min(1.0, 2 * (smaller + 1) / (resamples + 1)))
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """P-values adjusted for their number, so that the chance of any false rejection stays below the level.
+
+    Holm, S. (1979). A Simple Sequentially Rejective Multiple Test Procedure. Scandinavian Journal of Statistics 6.
+    """
+    order = sorted(range(len(values)), key=lambda index: values[index])
+    adjusted = [0.0] * len(values)
+    largest = 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(values) - rank) * values[index]))
+        adjusted[index] = largest
+    return adjusted

@@ -1,0 +1,1 @@
+"""Why a stack answers what it answers: which words, and what each of its parts changed."""

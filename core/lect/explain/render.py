@@ -1,0 +1,132 @@
+"""An explanation as coloured text, and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+from lect.evaluation.html.parts import paragraph, section, table
+from lect.evaluation.html.style import CSS
+from lect.explain.explanation import Explained, Explanation
+
+_FOR, _AGAINST = (16, 150, 96), (220, 60, 60)
+_CSS = """.words { line-height:2.1; font-size:1.05rem; max-width:46rem; overflow-wrap:anywhere }
+.words span { padding:.15rem .2rem; border-radius:4px }"""
+
+
+def renderables(explanation: Explanation) -> Iterator[Any]:
+    """What `rich` prints for an explanation."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    whole, *others = explanation.variants
+    yield Text(f"{explanation.stack} · {explanation.backbone}", style="dim")
+    yield Text(_headline(explanation, whole), style="bold")
+    largest = _largest(explanation)
+    yield Padding(_coloured(explanation, whole.words, largest), (1, 0, 1, 2))
+    columns = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for place, name in enumerate(("stack", "answer", "probability", f"of {_short(explanation.target)}", "score")):
+        columns.add_column(Text(name), justify="right" if place > 1 else "left", overflow="fold")
+    for variant in explanation.variants:
+        columns.add_row(*map(Text, _facts(variant)))
+    yield Padding(columns, (0, 0, 0, 2))
+    for variant in others:
+        yield Text(f"\nwhat the whole adds to the stack {variant.label}", style="bold")
+        yield Padding(_coloured(explanation, explanation.changes(variant), largest), (0, 0, 0, 2))
+    yield Text("")
+    for sentence in _legend(explanation):
+        yield Text(sentence, style="dim")
+
+
+def page(explanation: Explanation) -> str:
+    """The page as HTML."""
+    whole, *others = explanation.variants
+    largest = _largest(explanation)
+    rows = [[escape(cell) for cell in _facts(variant)] for variant in explanation.variants]
+    header = ["stack", "answer", "probability", f"of {escape(_short(explanation.target))}", "score"]
+    parts = [
+        section("words", "Words", _spans(explanation, whole.words, largest)),
+        section("parts", "With and without each part", table(header, rows)),
+    ]
+    parts += [
+        section(f"change{place}", f"What the whole adds to the stack {variant.label}",
+                _spans(explanation, explanation.changes(variant), largest))
+        for place, variant in enumerate(others)
+    ]  # fmt: skip
+    if whole.rollout:
+        said = "The share of each word in the sentence vector by attention rollout. Attention says where the model "
+        said += "looks, which is not the same as what its answer hangs on."
+        shares = _spans(explanation, whole.rollout, max(whole.rollout))
+        parts.append(section("attention", "Attention", paragraph(said), shares))
+    pieces = [[escape(p.piece), f"{p.attribution:+.4f}", "" if p.rollout is None else f"{p.rollout:.4f}"]
+              for p in whole.pieces]  # fmt: skip
+    parts.append(section("pieces", "Pieces", table(["piece", "attribution", "rollout"], pieces)))
+    legend = "".join(paragraph(sentence, "dim") for sentence in _legend(explanation))
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(explanation.stack)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<style>{CSS}{_CSS}</style></head><body><main><h1>{escape(_headline(explanation, whole))}</h1>"
+        f'<p class="dim"><code>{escape(explanation.stack)}</code> on <code>{escape(explanation.backbone)}</code></p>'
+        f"{legend}{''.join(parts)}</main></body></html>\n"
+    )
+
+
+def _headline(explanation: Explanation, whole: Explained) -> str:
+    if explanation.kind == "cosine":
+        return f"cosine {whole.score:.3f} with “{_short(explanation.target)}”"
+    answer = f"{whole.answer}, probability {whole.probability:.2f}"
+    if explanation.target != whole.answer:
+        answer += f"; explained: {explanation.target}, {whole.target_probability:.2f}"
+    return answer
+
+
+def _facts(variant: Explained) -> tuple[str, ...]:
+    if not variant.answer:
+        return variant.label, "–", "–", "–", f"{variant.score:.3f}"
+    chance, own = f"{variant.probability:.3f}", f"{variant.target_probability:.3f}"
+    return variant.label, variant.answer, chance, own, f"{variant.score:+.2f}"
+
+
+def _legend(explanation: Explanation) -> list[str]:
+    what = f'the logit of "{explanation.target}"' if explanation.kind == "logit" else "the cosine"
+    whole = explanation.variants[0]
+    return [
+        f"Green words raise {what}, red ones lower it, by integrated gradients from the same text with every piece "
+        "masked.",
+        f"All pieces together: {sum(piece.attribution for piece in whole.pieces):+.3f} of "
+        f"{whole.score - whole.baseline:+.3f}; the difference is the integral's error.",
+    ]
+
+
+def _coloured(explanation: Explanation, values: Sequence[float], largest: float) -> Any:
+    from rich.text import Text
+
+    text = Text(explanation.text, overflow="fold")
+    for (_, start, end), value in zip(explanation.words, values, strict=True):
+        share = min(1.0, abs(value) / largest)
+        if share >= 0.05:
+            red, green, blue = (int(255 - share * (255 - part)) for part in (_FOR if value > 0 else _AGAINST))
+            text.stylize(f"#000000 on #{red:02x}{green:02x}{blue:02x}", start, end)
+    return text
+
+
+def _spans(explanation: Explanation, values: Sequence[float], largest: float) -> str:
+    pieces, done = [], 0
+    for (word, start, end), value in zip(explanation.words, values, strict=True):
+        pieces.append(escape(explanation.text[done:start]))
+        colour = ",".join(map(str, _FOR if value > 0 else _AGAINST))
+        depth = 0.75 * min(1.0, abs(value) / largest)
+        pieces.append(f'<span style="background:rgba({colour},{depth:.2f})" title="{value:+.4f}">{escape(word)}</span>')
+        done = end
+    return f'<p class="words" dir="auto">{"".join(pieces)}{escape(explanation.text[done:])}</p>'
+
+
+def _largest(explanation: Explanation) -> float:
+    return max((abs(value) for variant in explanation.variants for value in variant.words), default=0.0) or 1.0
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 24 else f"{text[:23]}…"
