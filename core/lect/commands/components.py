@@ -168,10 +168,10 @@ def _print_listings(listings: list[Listing]) -> None:
         if manifest is None:
             rows.append((listing.key, "broken", "", "", "", _megabytes(listing.size)))
             continue
-        # A later folder's component of the same name is reached by its path only.
-        key = f"({listing.folder})" if listing.shadowed else listing.key
         languages, backbone = ", ".join(manifest.languages), _line(manifest.backbone.name)
-        rows.append((key, manifest.version, languages, backbone, _parts(manifest), _megabytes(listing.size)))
+        rows.append(
+            (listing.reference, manifest.version, languages, backbone, _parts(manifest), _megabytes(listing.size))
+        )
     columns = ("component", "version", "languages", "backbone", "parts", "size")
     print_table(columns, rows, right=("size",), narrow=("version", "size"))
     for listing in listings:
