@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -62,7 +63,7 @@ def list_(as_json: JsonOption = False) -> None:
 
     every = known_registries()
     if as_json:
-        print_json([known.model_dump(mode="json") for known in every])
+        print_json([asdict(known) for known in every])
         return
     rows = [
         (known.name, "\n".join((known.source, *(f"or {place}" for place in known.mirrors))), known.key or "-")

@@ -28,6 +28,8 @@ RegistryOption = Annotated[
 ]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Use only what is on this machine (LECT_OFFLINE=1).")]
 SHOWN = 50
+SEARCHED_AGAIN = 60.0
+"""The seconds for which a search does not ask a server again."""
 
 
 @search_app.command("search")
@@ -45,17 +47,23 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find components, or plugins, in the registries."""
-    from lect.composition.stack import ROLES
-    from lect.registry.index import Query
+    from lect.registry.index import Query, canonical_tag
 
-    if role is not None and role not in ROLES:
-        raise UserError(f'there is no role "{role}"', where="--role", fix=nearest(role, ROLES))
-    opened = _open(registry, offline)
+    if role is not None:
+        from lect.composition.stack import ROLES
+
+        if role not in ROLES:
+            raise UserError(f'there is no role "{role}"', where="--role", fix=nearest(role, ROLES))
+    opened = _open(registry, offline, max_age=SEARCHED_AGAIN)
     if plugins:
         _print_plugins(opened, words or [], as_json)
         return
-    query = Query(tuple(words or ()), role, language, task, backbone, yanked)
+    tag = None if language is None else canonical_tag((each.index for each in opened), language)
+    query = Query(tuple(words or ()), role, tag, task, backbone, yanked)
     found = [(each.name, record) for each in opened for record in each.index.search(query)]
+    if not found:
+        # That there is nothing is never told from memory.
+        found = [(each.name, record) for each in _open(registry, offline) for record in each.index.search(query)]
     if as_json:
         # The records are JSON already, and there may be ten thousand of them.
         records = (f'{{"registry": {json.dumps(name)}, {record[1:]}' for name, record in found)
@@ -81,7 +89,7 @@ def pull(
 ) -> None:
     """Fetch components, check them, and put them where stacks find them."""
     from lect.composition.stack import Reference
-    from lect.registry.opened import find, with_members
+    from lect.registry.find import find, with_members
     from lect.registry.pull import pull as pull_one
 
     atoms = _atoms(references or [])
@@ -203,11 +211,11 @@ def _print_checked(checked: dict[str, Any]) -> None:
     typer.echo(f"{checked['component']}  sound, {origin}{signed}")
 
 
-def _open(names: list[str] | None, offline: bool) -> list[OpenRegistry]:
+def _open(names: list[str] | None, offline: bool, max_age: float = 0) -> list[OpenRegistry]:
     from lect.registry.opened import open_registries
     from lect.registry.sources import is_offline
 
-    return open_registries(names or (), offline=offline or is_offline(), report=warn)
+    return open_registries(names or (), offline=offline or is_offline(), report=warn, max_age=max_age)
 
 
 def _atoms(references: list[str]) -> list[Atom]:

@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lect.cache import cache_folder
-from lect.errors import UserError
+from lect.errors import RegistryError, UserError
 from lect.files import PARTIAL
-from lect.registry.model import FileEntry, RegistryError
+
+if TYPE_CHECKING:
+    from lect.registry.model import FileEntry
 
 READ_BYTES = 2**20
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lect.registry.model import SCHEMA, ComponentEntry, RegistryError, canonical_version
+from lect.errors import RegistryError
+from lect.registry.format import SCHEMA
+from lect.registry.model import ComponentEntry, canonical_version
 
 
 def new_registry_text() -> str:

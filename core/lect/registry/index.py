@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lect.cache import cache_folder
 from lect.errors import UserError
 from lect.files import PARTIAL
-from lect.registry.model import ComponentEntry, PluginEntry, Registry, decode_registry, parse_registry
+from lect.registry.format import decode_registry
 
-LAYOUT = 1
+if TYPE_CHECKING:
+    from lect.registry.model import ComponentEntry, PluginEntry, Registry
+
+LAYOUT = 2
 """Raised whenever the tables below or the check of registries change, so that older files are made again."""
 
 _TABLES = """
@@ -23,6 +27,7 @@ CREATE TABLE component (
     key TEXT, version TEXT, languages TEXT, backbone TEXT, words TEXT, yanked INTEGER, position INTEGER, entry TEXT
 );
 CREATE INDEX by_key ON component (key);
+CREATE TABLE tag (alias TEXT PRIMARY KEY, canonical TEXT);
 CREATE TABLE plugin (name TEXT, distribution TEXT, words TEXT, entry TEXT);
 """
 
@@ -33,7 +38,7 @@ class Query:
 
     Args:
         words: texts that occur in a component's name, summary, methods, head or labels.
-        language: a tag; one without a script or region stands for all with one.
+        language: a tag as `canonical_tag` gives it; one without a script or region stands for all with one.
         task: a word of a task component's name, summary or head.
         backbone: a name, a hub id, or the beginning of a fingerprint.
         yanked: whether to show also what should not be used any more.
@@ -61,6 +66,8 @@ class Index:
 
     def versions(self, key: str) -> list[ComponentEntry]:
         """Every version of a component, by its role and name."""
+        from lect.registry.model import ComponentEntry
+
         rows = self._select("SELECT entry FROM component WHERE key = ?", (key,))
         return [ComponentEntry.model_validate_json(row[0]) for row in rows]
 
@@ -70,13 +77,27 @@ class Index:
 
     def plugins(self, words: Sequence[str] = ()) -> list[PluginEntry]:
         """The plugins in whose names and summaries these words occur."""
+        from lect.registry.model import PluginEntry
+
         conditions = " AND ".join(["1", *("words LIKE ? ESCAPE '\\'" for _ in words)])
         rows = self._select(f"SELECT entry FROM plugin WHERE {conditions}", [_like(word) for word in words])
         return [PluginEntry.model_validate_json(row[0]) for row in rows]
 
+    def canonical_tag(self, tag: str) -> str | None:
+        """The form in which a language of these components is searched for; None where none has this tag."""
+        rows = self._select("SELECT canonical FROM tag WHERE alias = ?", (tag.strip().lower(),))
+        return rows[0][0] if rows else None
+
     def _select(self, statement: str, values: Sequence[object]) -> list[tuple[str]]:
         with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
             return connection.execute(statement, values).fetchall()
+
+
+def canonical_tag(indexes: Iterable[Index], tag: str) -> str:
+    """The form in which a language is searched for. Raises `DataError` for what is no tag."""
+    # Looked up in the indexes first, since the library that knows all tags takes long to load.
+    known = (index.canonical_tag(tag) for index in indexes)
+    return next((found for found in known if found is not None), None) or _language(tag)
 
 
 def index_of(content: bytes, *, where: str) -> Index:
@@ -91,6 +112,8 @@ def index_of(content: bytes, *, where: str) -> Index:
     digest = hashlib.sha256(content).hexdigest()
     path = cache_folder() / "registries" / f"{digest}.{LAYOUT}.sqlite"
     if not _is_whole(path):
+        from lect.registry.model import parse_registry
+
         registry = parse_registry(decode_registry(content, where=where), where=where)
         _build(registry, path)
     return Index(path)
@@ -117,6 +140,8 @@ def _build(registry: Registry, path: Path) -> None:
         with closing(sqlite3.connect(aside)) as connection, connection:
             connection.executescript(_TABLES)
             connection.executemany("INSERT INTO component VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _rows(registry))
+            tags = {tag for entry in registry.components for tag in entry.languages}
+            connection.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", _aliases(tags))
             connection.executemany(
                 "INSERT INTO plugin VALUES (?, ?, ?, ?)",
                 (
@@ -157,6 +182,20 @@ def _rows(registry: Registry) -> Iterator[tuple[object, ...]]:
         )
 
 
+def _aliases(tags: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each way to write these tags that a user may try, and the one form that is searched for."""
+    import langcodes
+
+    for tag in sorted(tags):
+        canonical = _language(tag)
+        yield canonical, canonical
+        yield tag.lower(), canonical
+        language = langcodes.Language.get(canonical)
+        if canonical == language.language:
+            with suppress(LookupError):
+                yield str(language.to_alpha3()).lower(), canonical
+
+
 @lru_cache(maxsize=4096)
 def _language(tag: str) -> str:
     from lect.languages import normalise
@@ -175,8 +214,8 @@ def _conditions(query: Query) -> tuple[str, list[object]]:
         add("NOT yanked")
     if query.role:
         add("key LIKE ? ESCAPE '\\'", f"{_escaped(query.role)}:%")
-    if query.language:
-        tag = _escaped(_language(query.language))
+    if query.language is not None:
+        tag = _escaped(query.language)
         add("(languages LIKE ? ESCAPE '\\' OR languages LIKE ? ESCAPE '\\')", f"% {tag} %", f"% {tag}-%")
     if query.task:
         add("key LIKE 'task:%' AND words LIKE ? ESCAPE '\\'", _like(query.task))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -11,19 +10,13 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Positiv
 
 from lect.components.fields import Languages, Licence, Line, Name, Sha256, VersionText, tuple_of
 from lect.components.manifest import BackboneEntry, Entry, MemberEntry, RequirementEntry, ResultEntry
-from lect.errors import LectError, RecipeError, UserError
+from lect.errors import LectError, RecipeError, RegistryError
+from lect.registry.format import SCHEMA
 from lect.registry.paths import check_file_path
 from lect.specs import Role
 
-SCHEMA = 1
-FILE = "registry.toml"
-MAX_BYTES = 64 * 2**20
 MAX_FILES = 64
 MAX_FILE_BYTES = 64 * 2**30
-
-
-class RegistryError(UserError):
-    """A registry that cannot be read, or does not offer what was asked for."""
 
 
 def _check_path(path: str) -> str:
@@ -191,17 +184,6 @@ def registry_of(values: Mapping[str, Any], *, where: str) -> Registry:
         raise RegistryError(error.what, where=error.where, fix=error.fix) from None
 
 
-def decode_registry(content: bytes, *, where: str) -> str:
-    """The text of a registry file. Raises `RegistryError` where it is too large or not UTF-8."""
-    if len(content) > MAX_BYTES:
-        raise RegistryError(f"is larger than {MAX_BYTES:,} bytes", where=where)
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        line = content.count(b"\n", 0, problem.start) + 1
-        raise RegistryError("is not UTF-8", where=f"{where}, line {line}", fix="save it as UTF-8") from None
-
-
 def signed_text(entry: ComponentEntry) -> str:
     """What a signature vouches for: which component in which version, and every file's SHA-256.
 
@@ -215,8 +197,3 @@ def signed_text(entry: ComponentEntry) -> str:
 def content_hash(entry: ComponentEntry) -> str:
     """One SHA-256 for a component in this version with these files."""
     return hashlib.sha256(signed_text(entry).encode()).hexdigest()
-
-
-def is_sha256(text: str) -> bool:
-    """Whether this is a SHA-256 in hexadecimal digits."""
-    return bool(re.fullmatch("[0-9a-f]{64}", text))

@@ -13,11 +13,11 @@ from lect.cache import cache_folder, data_folder
 from lect.components.manifest import BackboneEntry
 from lect.components.store import WEIGHTS, read_folder_manifest
 from lect.components.weights import check_weights
-from lect.errors import ComponentError, UserError
+from lect.errors import ComponentError, RegistryError, UserError
 from lect.files import PARTIAL, folder_aside
 from lect.registry.blobs import Blobs
-from lect.registry.model import ComponentEntry, RegistryError, content_hash
-from lect.registry.opened import OpenRegistry, Wanted
+from lect.registry.find import Wanted
+from lect.registry.model import ComponentEntry, content_hash
 from lect.registry.record import RECORD, Record, read_record
 from lect.registry.signing import check_signature
 from lect.registry.verify import problems_of
@@ -158,6 +158,3 @@ def _remove(folder: Path) -> None:
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
-
-
-__all__ = ["OpenRegistry", "Pulled", "check_against_entry", "pull"]

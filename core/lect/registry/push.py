@@ -11,22 +11,18 @@ from pathlib import Path
 from lect.components.manifest import Manifest
 from lect.components.store import WEIGHTS, read_folder_manifest
 from lect.components.weights import check_weights
-from lect.errors import ComponentError, UserError
+from lect.errors import ComponentError, RegistryError, UserError
 from lect.files import PARTIAL, folder_aside, write_aside
 from lect.registry.blobs import hash_of
 from lect.registry.entries import entry_text, new_registry_text
+from lect.registry.format import FILE, MAX_BYTES, decode_registry
 from lect.registry.model import (
-    FILE,
-    MAX_BYTES,
     MAX_FILES,
-    SCHEMA,
     ComponentEntry,
     FileEntry,
     Registry,
-    RegistryError,
     canonical_version,
     content_hash,
-    decode_registry,
     parse_registry,
     signed_text,
 )
@@ -253,6 +249,3 @@ def _locked(registry: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-__all__ = ["SCHEMA", "Key", "Pushed", "describe", "push", "read_or_new"]

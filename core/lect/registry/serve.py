@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from lect.errors import UserError
-from lect.registry.model import FILE, RegistryError
+from lect.errors import RegistryError, UserError
+from lect.registry.format import FILE
 from lect.registry.paths import check_file_path
 
 

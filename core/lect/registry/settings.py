@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import BeforeValidator, ConfigDict, Field
+from typing import Any
 
 from lect.cache import data_folder
-from lect.components.fields import Line, Name, tuple_of
-from lect.components.manifest import Entry
-from lect.errors import RecipeError, nearest
+from lect.errors import RegistryError, nearest
 from lect.files import write_aside
-from lect.registry.model import FILE, RegistryError
+from lect.registry.format import FILE
 
 SETTINGS = "registries.toml"
 BUNDLED = "bundled"
+SCHEMA = 1
 
 
-class KnownRegistry(Entry):
+@dataclass(frozen=True)
+class KnownRegistry:
     """A registry that the user added.
 
     Args:
@@ -29,24 +28,22 @@ class KnownRegistry(Entry):
         key: a minisign public key; where it is given, only what is signed with it is pulled.
     """
 
-    name: Name
-    source: Line
-    mirrors: Annotated[tuple[Line, ...], BeforeValidator(tuple_of)] = ()
-    key: Line | None = None
+    name: str
+    source: str
+    mirrors: tuple[str, ...] = ()
+    key: str | None = None
 
-
-class Settings(Entry):
-    """The contents of ``registries.toml``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
-
-    schema_version: Literal[1] = Field(default=1, alias="schema")
-    registries: Annotated[tuple[KnownRegistry, ...], BeforeValidator(tuple_of)] = Field(default=(), alias="registry")
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", self.name):
+            raise RegistryError(
+                f"{self.name!a} cannot be a registry's name",
+                fix='take a letter or digit, then letters, digits, ".", "_" or "-"',
+            )
 
 
 def known_registries() -> tuple[KnownRegistry, ...]:
     """Every registry to look in, in order. Raises `RegistryError` where the settings are broken."""
-    own = _read().registries
+    own = _read()
     bundled = bundled_registry()
     return (*own, KnownRegistry(name=BUNDLED, source=str(bundled))) if bundled else own
 
@@ -70,7 +67,7 @@ def add_registry(registry: KnownRegistry, *, first: bool = False) -> None:
     """
     if registry.name == BUNDLED:
         raise RegistryError(f'"{BUNDLED}" is the registry that comes with lect', fix="give it another --name")
-    others = _read().registries
+    others = _read()
     if any(other.name == registry.name for other in others):
         changed = tuple(registry if other.name == registry.name else other for other in others)
     else:
@@ -80,7 +77,7 @@ def add_registry(registry: KnownRegistry, *, first: bool = False) -> None:
 
 def remove_registry(name: str) -> KnownRegistry:
     """Look there no more; what was pulled stays. Raises `RegistryError` where there is none of this name."""
-    others = _read().registries
+    others = _read()
     found = next((other for other in others if other.name == name), None)
     if found is None:
         known = [other.name for other in others]
@@ -95,24 +92,37 @@ def name_for(source: str) -> str:
     return "-".join(words[-2:])[-60:].lstrip("._-") or "registry"
 
 
-def _read() -> Settings:
-    from lect.host.config import validate_model
+def _read() -> tuple[KnownRegistry, ...]:
+    # By hand rather than with pydantic, which every search would have to wait for.
     from lect.toml import read_toml
 
     file = data_folder() / SETTINGS
     if not file.exists():
-        return Settings()
+        return ()
     values = read_toml(file, RegistryError)
-    if values.get("schema") != 1:
+    if values.get("schema") != SCHEMA:
         raise RegistryError(f"is of schema {values.get('schema')}", where=str(file), fix="upgrade lect")
-    try:
-        return validate_model(Settings, values, str(file))
-    except RecipeError as error:
-        raise RegistryError(error.what, where=error.where, fix=error.fix) from None
+    tables = values.get("registry", [])
+    if set(values) - {"schema", "registry"} or not isinstance(tables, list):
+        raise RegistryError("holds more than [[registry]] tables", where=str(file), fix="take the rest out")
+    return tuple(_known(table, f"{file}, registry[{index}]") for index, table in enumerate(tables))
+
+
+def _known(table: Any, where: str) -> KnownRegistry:
+    expected = ("name", "source", "mirrors", "key")
+    if not isinstance(table, dict) or not {"name", "source"} <= set(table):
+        raise RegistryError("says no name or source", where=where, fix="add name and source")
+    for field, value in table.items():
+        if field not in expected:
+            raise RegistryError(f'unknown field "{field}"', where=where, fix=nearest(field, expected))
+        texts = value if field == "mirrors" else [value]
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise RegistryError("has a wrong type", where=f"{where}.{field}", fix="write a text, or a list of texts")
+    return KnownRegistry(**{**table, "mirrors": tuple(table.get("mirrors", ()))})
 
 
 def _write(registries: tuple[KnownRegistry, ...]) -> None:
     from lect.toml import toml_text
 
-    values = Settings(registry=registries).model_dump(by_alias=True, exclude_none=True)
-    write_aside(data_folder() / SETTINGS, toml_text(values))
+    tables = [{name: value for name, value in asdict(known).items() if value} for known in registries]
+    write_aside(data_folder() / SETTINGS, toml_text({"schema": SCHEMA, "registry": tables}))

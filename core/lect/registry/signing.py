@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lect.errors import UserError
-from lect.registry.model import ComponentEntry, RegistryError, signed_text
+from lect.errors import RegistryError, UserError
+from lect.registry.model import ComponentEntry, signed_text
 from lect.registry.settings import KnownRegistry
 
 MAX_KEY_BYTES = 4096

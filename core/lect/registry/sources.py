@@ -6,17 +6,18 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, unquote, urlsplit
 
 from lect.cache import cache_folder
-from lect.errors import UserError
+from lect.errors import RegistryError, UserError
 from lect.files import write_aside
-from lect.registry.model import FILE, MAX_BYTES, RegistryError
+from lect.registry.format import FILE, MAX_BYTES
 from lect.registry.web import Answer, check_url, get, shown
 
 Report = Callable[[str], None]
@@ -98,10 +99,13 @@ class Offer:
     source: Source
 
 
-def read_offer(source: Source, *, offline: bool, report: Report) -> Offer:
+def read_offer(source: Source, *, offline: bool, report: Report, max_age: float = 0) -> Offer:
     """The `registry.toml` of a source.
 
     What a server gave is kept, asked for again by its ETag, and used where the server cannot be reached.
+
+    Args:
+        max_age: for so many seconds the server is not asked again.
 
     Raises:
         RegistryError: it cannot be read, and was never fetched before.
@@ -114,6 +118,8 @@ def read_offer(source: Source, *, offline: bool, report: Report) -> Offer:
             raise RegistryError(
                 "has not been fetched yet, and lect is offline", where=str(source), fix="leave out --offline once"
             )
+        return kept.offer(source)
+    if kept is not None and 0 <= time.time() - kept.checked < max_age:
         return kept.offer(source)
     try:
         return _fetch_index(source, kept)
@@ -176,6 +182,7 @@ class _Kept:
     content: bytes
     validators: Mapping[str, str]
     revision: str | None = None
+    checked: float = 0
 
     def offer(self, source: Source) -> Offer:
         return Offer(self.content, replace(source, revision=self.revision or source.revision))
@@ -183,6 +190,7 @@ class _Kept:
     @classmethod
     def of(cls, source: Source) -> _Kept | None:
         try:
+            checked = _state_file(source).stat().st_mtime
             state = json.loads(_state_file(source).read_text("utf-8"))
             content = _content_file(state["sha256"]).read_bytes()
         except (OSError, ValueError, KeyError, TypeError):
@@ -192,7 +200,10 @@ class _Kept:
         validators = state.get("validators")
         revision = state.get("revision")
         return cls(
-            content, validators if isinstance(validators, dict) else {}, revision if isinstance(revision, str) else None
+            content,
+            validators if isinstance(validators, dict) else {},
+            revision if isinstance(revision, str) else None,
+            checked,
         )
 
     def save(self, source: Source) -> None:
@@ -226,6 +237,8 @@ def _fetch_index(source: Source, kept: _Kept | None) -> Offer:
                 asked[header] = value
     with get(url, asked) as answer:
         if answer.status == 304 and kept is not None:
+            with suppress(OSError):
+                os.utime(_state_file(source))
             return kept.offer(source)
         _check_status(answer, url)
         content = _bounded(answer, url)

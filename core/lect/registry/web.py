@@ -14,7 +14,7 @@ from queue import Empty, Queue
 from typing import Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
-from lect.registry.model import RegistryError
+from lect.errors import RegistryError
 
 MAX_REDIRECTS = 5
 CHUNK_BYTES = 2**18
