@@ -56,6 +56,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "pull": Entry("lect.commands.sharing", "pull_app", "Fetch components and check them"),
         "push": Entry("lect.commands.sharing", "push_app", "Give a component to a registry"),
         "verify": Entry("lect.commands.sharing", "verify_app", "Check that components are sound and unchanged"),
+        "lock": Entry("lect.commands.sharing", "lock_app", "Pin a stack to versions and hashes"),
         "registry": Entry("lect.commands.registry", "app", "Say where components are looked for; keep a registry"),
         "plugins": Entry("lect.commands.plugins", "app", "List plugins and what they provide"),
         "components": Entry("lect.commands.components", "app", "List and inspect trained components"),

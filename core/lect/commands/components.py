@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.console import print_json, print_table
+from lect.commands.keeping import add_to
 from lect.errors import StackError, UserError, nearest
 
 if TYPE_CHECKING:
@@ -130,6 +131,22 @@ def combine(
         print_json({"component": parsed.target.key, "formula": parsed.merge.formula, "folder": str(written)})
     else:
         typer.echo(f"{parsed}\n{written}")
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    role: Annotated[str | None, typer.Option("--role", help="Only components of this role: lang or task.")] = None,
+    folder: FolderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List trained and pulled components, as `lect components` alone does."""
+    earlier_folder, earlier_json = ctx.obj if isinstance(ctx.obj, tuple) else (None, False)
+    ctx.invoked_subcommand = None
+    components(ctx, role, folder or earlier_folder, as_json or earlier_json)
+
+
+add_to(app)
 
 
 def _library(folder: Path | None) -> Library:

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from lect.commands.console import print_json, print_table, warn
+from lect.commands.app import FAILURE
+from lect.commands.console import complain, print_json, print_table, warn
 from lect.commands.options import JsonOption
+from lect.errors import UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Where components and plugins are looked for.")
 
@@ -84,3 +86,62 @@ def serve(
     with open_server(folder, host, port) as server:
         typer.echo(f"http://{host}:{server.server_port}/  serves {folder.absolute()}")
         server.serve_forever()
+
+
+@app.command()
+def build(
+    folder: Annotated[Path, typer.Argument(help="A folder; made if it is not there.")],
+) -> None:
+    """Start a registry in a folder, and enter the components that lie in it and are not listed yet."""
+    from lect.registry.build import build_registry
+
+    added = build_registry(folder)
+    for entry in added:
+        typer.echo(f"{entry.reference}  entered")
+    typer.echo(f"{folder / 'registry.toml'}  {len(added)} components entered")
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="A registry's folder.")] = Path(),
+    key: Annotated[str | None, typer.Option("--key", help="A public key that all have to be signed with.")] = None,
+) -> None:
+    """Check a registry: schema, licences, languages, hashes, manifests, weights, cards, signatures."""
+    from lect.registry.check import check_registry
+    from lect.registry.signing import check_key
+
+    problems = list(check_registry(folder, key=check_key(key) if key else None))
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        complain(f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'} in {folder / 'registry.toml'}")
+        raise typer.Exit(FAILURE)
+    typer.echo(f"{folder / 'registry.toml'}  is sound")
+
+
+@app.command("yank")
+def yank(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="A component with its version: lang:mad@1.2.0.")],
+    reason: Annotated[str | None, typer.Option("--reason", help="Why nobody should use it any more.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Offer it again.")] = False,
+    folder: Annotated[Path, typer.Option("--to", help="The registry's folder.")] = Path(),
+) -> None:
+    """Withdraw a version: it stays for those who locked it, and is not chosen any more."""
+    from lect.registry.build import withdraw
+
+    if bool(reason) == undo:
+        raise UserError("say either why it is withdrawn or that it no longer is", fix="give --reason TEXT, or --undo")
+    entry = withdraw(folder, reference, reason)
+    typer.echo(f"{entry.reference}  {'offered again' if undo else f'withdrawn: {reason}'}")
+
+
+@app.command("key")
+def make_key(
+    file: Annotated[Path, typer.Argument(help="Where to write the secret key.")],
+) -> None:
+    """Make a key pair of minisign, to sign with `lect push --sign`; prints the public key."""
+    from lect.registry.signing import new_key
+
+    public = new_key(file)
+    typer.echo(f"{file}  is the secret key: keep it to yourself")
+    typer.echo(f"public key: {public}")

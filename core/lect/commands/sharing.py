@@ -10,16 +10,18 @@ import typer
 
 from lect.commands.app import FAILURE
 from lect.commands.console import print_json, print_table, stderr_console, warn
-from lect.commands.options import ComponentsOption, JsonOption, library_of
+from lect.commands.options import ComponentsOption, JsonOption, StackOption, library_of
 from lect.errors import StackError, UserError, nearest
 
 if TYPE_CHECKING:
     from lect.composition.stack import Atom
+    from lect.registry.find import Wanted
     from lect.registry.opened import OpenRegistry
 
 search_app = typer.Typer(add_completion=False)
 pull_app = typer.Typer(add_completion=False)
 push_app = typer.Typer(add_completion=False)
+lock_app = typer.Typer(add_completion=False)
 verify_app = typer.Typer(add_completion=False)
 
 RegistryOption = Annotated[
@@ -84,23 +86,24 @@ def pull(
     registry: RegistryOption = None,
     components: ComponentsOption = None,
     yanked: Annotated[bool, typer.Option("--yanked", help="Pull also what was withdrawn.")] = False,
+    locked: Annotated[
+        bool, typer.Option("--locked", help="Pull what a lock file (REF, else lect.lock) pins, by its hashes.")
+    ] = False,
     offline: OfflineOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch components, check them, and put them where stacks find them."""
-    from lect.composition.stack import Reference
-    from lect.registry.find import find, with_members
     from lect.registry.pull import pull as pull_one
 
-    atoms = _atoms(references or [])
-    if not atoms:
-        raise UserError("nothing is named that could be pulled", fix="name a component: lect pull lang:mad")
-    opened = _open(registry, offline)
-    wanted = []
-    for atom in atoms:
-        if not isinstance(atom, Reference):
-            raise StackError(f'"{atom}" is a folder, and needs no pulling', fix="name it in a stack as it is")
-        wanted += list(with_members(find(atom, opened, yanked=yanked, report=warn), opened, warn))
+    if locked:
+        from lect.registry.lock import FILE, read_lock, wanted_by
+
+        lock = read_lock(Path(references[0] if references else FILE))
+        wanted = wanted_by(lock, _open(registry, offline), library_of(components), warn)
+        if not as_json:
+            typer.echo(f"stack: {lock.stack}")
+    else:
+        wanted = _wanted(references or [], _open(registry, offline), yanked)
     with stderr_console().status("Pulling") as status:
         done = [
             pull_one(each, into=components, progress=lambda what, share: status.update(f"{what} {share:.0%}"))
@@ -198,6 +201,40 @@ def verify(
             typer.echo("There are no components to check.")
     if any(each["problems"] for each in checked):
         raise typer.Exit(FAILURE)
+
+
+@lock_app.command("lock")
+def lock(
+    stack: StackOption,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("lect.lock"),
+    components: ComponentsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pin a stack to the versions and hashes of its components: lect pull --locked fetches just these."""
+    from lect.registry.lock import lock_stack, write_lock
+
+    locked = lock_stack(stack, library_of(components))
+    write_lock(locked, output)
+    if as_json:
+        print_json(locked.model_dump(mode="json", by_alias=True, exclude_none=True))
+        return
+    typer.echo(f"{output}  {locked.stack}")
+
+
+def _wanted(references: list[str], opened: list[OpenRegistry], yanked: bool) -> list[Wanted]:
+    from lect.composition.stack import Reference
+    from lect.registry.find import find, with_members
+
+    atoms = _atoms(references)
+    if not atoms:
+        raise UserError("nothing is named that could be pulled", fix="name a component: lect pull lang:mad")
+    wanted: dict[str, Wanted] = {}
+    for atom in atoms:
+        if not isinstance(atom, Reference):
+            raise StackError(f'"{atom}" is a folder, and needs no pulling', fix="name it in a stack as it is")
+        for each in with_members(find(atom, opened, yanked=yanked, report=warn), opened, warn):
+            wanted.setdefault(each.entry.reference, each)
+    return list(wanted.values())
 
 
 def _print_checked(checked: dict[str, Any]) -> None:

@@ -75,7 +75,7 @@ def push(component: Path, registry: Path, *, key: Key | None = None) -> Pushed:
     entry = describe(component)
     if key is not None:
         entry = entry.model_copy(update={"signature": sign(entry, key.file, key.password)})
-    with _locked(registry):
+    with locked(registry):
         text = read_or_new(registry)
         where = str(registry / FILE)
         listed = _listed(parse_registry(text, where=where), entry)
@@ -228,7 +228,8 @@ def _sweep(target: Path) -> None:
 
 
 @contextmanager
-def _locked(registry: Path) -> Iterator[None]:
+def locked(registry: Path) -> Iterator[None]:
+    """A block in which no other process writes this registry. Raises `UserError` where it cannot be written."""
     from filelock import FileLock
 
     # Inside .git, where it does not show up as a file to commit.

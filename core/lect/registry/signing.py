@@ -5,6 +5,7 @@ Needs the extra ``sign``. ``minisign -Vm SHA256SUMS -P KEY`` checks the same sig
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,25 @@ def sign(entry: ComponentEntry, key: Path, password: str | None) -> str:
 def is_encrypted(key: Path) -> bool:
     """Whether a secret key needs a password. Raises `RegistryError` where it cannot be read."""
     return bool(_secret(key).is_encrypted())
+
+
+def new_key(file: Path) -> str:
+    """Write a new secret key, which none but its owner can read; the public key.
+
+    Raises:
+        UserError: there is a file already, or it cannot be written.
+    """
+    minisign = _library()
+    pair = minisign.KeyPair.generate()
+    path = file.expanduser()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(bytes(pair.secret_key))
+    except OSError as error:
+        raise UserError(f"cannot be written ({(error.strerror or str(error)).lower()})", where=str(file)) from error
+    return str(pair.public_key.to_base64().decode())
 
 
 def _secret(key: Path) -> Any:
