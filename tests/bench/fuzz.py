@@ -3,8 +3,8 @@
     python tests/bench/fuzz.py [--inputs 200000] [--start 0] [--state fuzz.json]
 
 Each input has a number, from which alone it follows, so that one that does harm can be had again with ``--start N
---inputs 1``. With ``--state`` a run that was stopped goes on where it was. An input fails that is neither refused in one
-line nor gives a whole result, that writes elsewhere than it may, or that takes longer than ``--limit`` seconds.
+--inputs 1``. With ``--state`` a run that was stopped goes on where it was. An input fails that is neither refused in
+one line nor gives a whole result, that writes elsewhere than it may, or that takes longer than ``--limit`` seconds.
 """
 
 from __future__ import annotations

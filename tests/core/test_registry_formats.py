@@ -37,7 +37,8 @@ SEEDS = st.integers(0, 2**32)
     "path",
     [
         "", "..", "../a", "a/../b", "/a", "a//b", "./a", "a\\b", "C:a", "~/a", ".hidden", "a/.git/config", "a\nb", "a ",
-        "a.", "con", "CON.txt", "a/nul", "lpt1.x", "e\u0301", "\u202egnp", "x" * 241, "a/" * 9 + "b", "a\x00b", "a?", "\ud800",
+        "a.", "con", "CON.txt", "a/nul", "lpt1.x", "e\u0301", "\u202egnp", "x" * 241, "a/" * 9 + "b", "a\x00b",
+        "a?", "\ud800",
     ],
 )  # fmt: skip
 def test_names_that_are_refused(path):
@@ -56,10 +57,12 @@ def test_names_that_are_taken(path):
 @pytest.mark.parametrize(
     ("version", "wanted", "fits"),
     [
-        ("1.2.0", "1.2", True), ("1.2.1", "1.2", False), ("1.9", "^1.2", True), ("2.0", "^1.2", False), ("1.1", "^1.2", False),
+        ("1.2.0", "1.2", True), ("1.2.1", "1.2", False), ("1.9", "^1.2", True), ("2.0", "^1.2", False),
+        ("1.1", "^1.2", False),
         ("0.2.9", "^0.2.1", True), ("0.3", "^0.2.1", False), ("2.0.dev1", "^1", False), ("1.2.9", "~1.2", True),
         ("1.3", "~1.2", False), ("1.5", ">=1,<2", True), ("2.0", ">=1,<2", False), ("1.5", ">=1,!=1.5", False),
-        ("1.4.5", "~=1.4.2", True), ("1.5", "~=1.4.2", False), ("3", None, True), ("0.0.3", "^0.0.3", True), ("0.0.4", "^0.0.3", False),
+        ("1.4.5", "~=1.4.2", True), ("1.5", "~=1.4.2", False), ("3", None, True), ("0.0.3", "^0.0.3", True),
+        ("0.0.4", "^0.0.3", False),
     ],
 )  # fmt: skip
 def test_ranges(version, wanted, fits):
@@ -198,7 +201,7 @@ def test_archives_that_are_refused(tmp_path, members, said):
     with pytest.raises(ComponentError) as caught:
         unpack(file, tmp_path / "components")
     assert said in str(caught.value)
-    assert not [path for path in (tmp_path / "components").rglob("*")]
+    assert not list((tmp_path / "components").rglob("*"))
 
 
 def test_an_archive_that_says_it_is_huge(tmp_path):

@@ -32,9 +32,9 @@ version = "1.0.0"
 role = "lang"
 languages = ["mad"]
 licence = "CC-BY-4.0"
-backbone = {name = "tiny", identity = "org/tiny", fingerprint = "%s", hidden_size = 8}
-files = [{path = "component.toml", size = 3, sha256 = "%s"}]
-""" % ("a" * 64, "b" * 64)
+backbone = {name = "tiny", identity = "org/tiny", fingerprint = "AAAA", hidden_size = 8}
+files = [{path = "component.toml", size = 3, sha256 = "BBBB"}]
+""".replace("AAAA", "a" * 64).replace("BBBB", "b" * 64)
 MANIFEST = """schema = 1
 name = "mad"
 version = "1.0.0"
@@ -44,7 +44,7 @@ licence = "CC-BY-4.0"
 [backbone]
 name = "tiny"
 identity = "org/tiny"
-fingerprint = "%s"
+fingerprint = "AAAA"
 hidden_size = 8
 [[parts]]
 method = "full"
@@ -53,11 +53,13 @@ method = "full"
 metric = "f1"
 value = 0.5
 dataset = "x"
-""" % ("a" * 64)
+""".replace("AAAA", "a" * 64)
 PIECES = (
     b"\x00", b"\xff", b"..", b"/", b"\\", b"[[", b"]]", b"{", b"}", b"=", b'"', b'"""', b"'", b"\n", b"#", b"nan",
-    b"inf", b"-1", b"9" * 400, b"0x" + b"f" * 80, b"1e999", b"\xe2\x80\xae", b"a" * 5000, b"[" * 200, b"a." * 80, b"true",
-    b"schema", b"2", b"files", b"yanked", b"con", b"1979-05-27", b"\xed\xa0\x80", b"\xf0\x9f\x92\xa9", b"CVE", b"@", b":",
+    b"inf", b"-1", b"9" * 400, b"0x" + b"f" * 80, b"1e999", b"\xe2\x80\xae", b"a" * 5000, b"[" * 200, b"a." * 80,
+    b"true",
+    b"schema", b"2", b"files", b"yanked", b"con", b"1979-05-27", b"\xed\xa0\x80", b"\xf0\x9f\x92\xa9",
+    b"@", b":",
 )  # fmt: skip
 
 

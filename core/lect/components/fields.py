@@ -53,9 +53,15 @@ def check_licence(licence: str) -> str:
 # A registry of ten thousand components has few licences and languages, and each takes long to look up.
 @lru_cache(maxsize=1024)
 def _licence_problem(licence: str) -> str | None:
+    if len(licence) > 500:
+        return "it is longer than 500 characters"
     # LicenseRef-… names a licence that SPDX has no identifier for; SPDX allows any.
     listed = re.sub(r"\bLicenseRef-[A-Za-z0-9.-]+", "MIT", licence)
-    problems = _spdx().validate(listed).errors
+    try:
+        problems = _spdx().validate(listed).errors
+    except (AttributeError, TypeError, ValueError, RecursionError):
+        # The library stumbles over some of what is no expression, such as "(mit" or ")".
+        return "it cannot be parsed"
     return " ".join(problems[0].split()) if problems else None
 
 
