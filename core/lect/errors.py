@@ -50,6 +50,10 @@ class PluginError(UserError):
     """A plugin that was asked for and is broken, blocked or missing."""
 
 
+class RegistryError(UserError):
+    """A registry that cannot be read, or does not offer what was asked for."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A clause that names the nearest valid spelling, else lists what is valid."""
     choices = sorted(known)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.console import print_json, print_table
+from lect.commands.keeping import add_to
 from lect.errors import StackError, UserError, nearest
 
 if TYPE_CHECKING:
@@ -132,6 +133,22 @@ def combine(
         typer.echo(f"{parsed}\n{written}")
 
 
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    role: Annotated[str | None, typer.Option("--role", help="Only components of this role: lang or task.")] = None,
+    folder: FolderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List trained and pulled components, as `lect components` alone does."""
+    earlier_folder, earlier_json = ctx.obj if isinstance(ctx.obj, tuple) else (None, False)
+    ctx.invoked_subcommand = None
+    components(ctx, role, folder or earlier_folder, as_json or earlier_json)
+
+
+add_to(app)
+
+
 def _library(folder: Path | None) -> Library:
     from lect.commands.options import library_of
 
@@ -168,10 +185,10 @@ def _print_listings(listings: list[Listing]) -> None:
         if manifest is None:
             rows.append((listing.key, "broken", "", "", "", _megabytes(listing.size)))
             continue
-        # A later folder's component of the same name is reached by its path only.
-        key = f"({listing.folder})" if listing.shadowed else listing.key
         languages, backbone = ", ".join(manifest.languages), _line(manifest.backbone.name)
-        rows.append((key, manifest.version, languages, backbone, _parts(manifest), _megabytes(listing.size)))
+        rows.append(
+            (listing.reference, manifest.version, languages, backbone, _parts(manifest), _megabytes(listing.size))
+        )
     columns = ("component", "version", "languages", "backbone", "parts", "size")
     print_table(columns, rows, right=("size",), narrow=("version", "size"))
     for listing in listings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -35,13 +36,8 @@ def check_version(version: str) -> str:
 
 def check_language(tag: str) -> str:
     """A tag that names a language."""
-    from lect.languages import normalise
-
-    try:
-        normalise(tag)
-    except UserError as error:
-        remedy = f"; {error.fix}" if error.fix else ""
-        raise ValueError(f"should be a language tag of BCP 47 or ISO 639{remedy}") from None
+    if problem := _language_problem(tag):
+        raise ValueError(problem)
     return tag
 
 
@@ -49,16 +45,43 @@ def check_licence(licence: str) -> str:
     """An SPDX expression, or "" where no licence is stated."""
     if not licence:
         return licence
-    from license_expression import get_spdx_licensing
+    if problem := _licence_problem(licence):
+        raise ValueError(f"should be an SPDX expression such as Apache-2.0 or CC-BY-SA-4.0 ({problem})")
+    return licence
 
+
+# A registry of ten thousand components has few licences and languages, and each takes long to look up.
+@lru_cache(maxsize=1024)
+def _licence_problem(licence: str) -> str | None:
+    if len(licence) > 500:
+        return "it is longer than 500 characters"
     # LicenseRef-… names a licence that SPDX has no identifier for; SPDX allows any.
     listed = re.sub(r"\bLicenseRef-[A-Za-z0-9.-]+", "MIT", licence)
-    problems = get_spdx_licensing().validate(listed).errors
-    if problems:
-        raise ValueError(
-            f"should be an SPDX expression such as Apache-2.0 or CC-BY-SA-4.0 ({' '.join(problems[0].split())})"
-        )
-    return licence
+    try:
+        problems = _spdx().validate(listed).errors
+    except (AttributeError, TypeError, ValueError, RecursionError):
+        # The library stumbles over some of what is no expression, such as "(mit" or ")".
+        return "it cannot be parsed"
+    return " ".join(problems[0].split()) if problems else None
+
+
+@lru_cache(maxsize=1)
+def _spdx() -> Any:
+    from license_expression import get_spdx_licensing
+
+    return get_spdx_licensing()
+
+
+@lru_cache(maxsize=4096)
+def _language_problem(tag: str) -> str | None:
+    from lect.languages import normalise
+
+    try:
+        normalise(tag)
+    except UserError as error:
+        remedy = f"; {error.fix}" if error.fix else ""
+        return f"should be a language tag of BCP 47 or ISO 639{remedy}"
+    return None
 
 
 def check_stack(stack: str) -> str:

@@ -1,7 +1,11 @@
-"""Where components are found by name: folders of ``<role>/<name>/``, searched in order."""
+"""Where components are found by name: folders of ``<role>/<name>/``, searched in order.
+
+What was pulled from a registry lies in ``<role>/<name>@<version>/``, several versions side by side.
+"""
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +13,7 @@ from lect.components.manifest import Manifest
 from lect.components.store import read_folder_manifest, size_of
 from lect.composition.stack import ROLES, Atom, PathReference
 from lect.errors import ComponentError, nearest
+from lect.versions import is_version, newest, order
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,13 @@ class Listing:
         """How a stack names it."""
         return f"{self.role}:{self.name}"
 
+    @property
+    def reference(self) -> str:
+        """How a stack names exactly this one: with its version, or by its folder where another hides it."""
+        if "@" in self.folder.name:
+            return f"{self.role}:{self.folder.name}"
+        return f"({self.folder})" if self.shadowed else self.key
+
 
 @dataclass(frozen=True)
 class Library:
@@ -59,26 +71,29 @@ class Library:
             return self._at_path(reference)
         versions = []
         for folder in self.folders:
-            found = folder / reference.role / reference.name
-            if not found.is_dir():
-                continue
-            if reference.version is None:
-                return found
-            version = read_folder_manifest(found).version
-            if _is_same(version, reference.version):
-                return found
-            versions.append(version)
+            found = _candidates(folder / reference.role, reference.name)
+            if reference.version is None and found:
+                return found[0][1]
+            fitting: dict[str, Path] = {}
+            for version, place in found:
+                stated = version or read_folder_manifest(place).version
+                versions.append(stated)
+                fitting.setdefault(stated, place)
+            if chosen := newest(fitting, reference.version):
+                return fitting[chosen]
         if versions:
             raise ComponentError(
                 f'there is "{reference.key}" only in version {", ".join(versions)}, not {reference.version}',
                 where=self._places(),
-                fix=f'write "{reference.key}@{versions[0]}"',
+                fix=f'write "{reference.key}@{versions[0]}", or try: lect pull "{reference}"',
             )
-        known = [f"{role}:{name}" for role, name, _ in self._folders_of_components()]
+        known = sorted({f"{role}:{name}" for role, name, _ in self._folders_of_components()})
+        close = nearest(reference.key, known)
+        remedy = f"{close} or " if close.startswith("did you mean") else ""
         raise ComponentError(
             f'there is no component "{reference.key}"',
             where=self._places(),
-            fix=nearest(reference.key, known) if known else "train it, or name its folder as a path",
+            fix=f"{remedy}try: lect pull {reference.key}",
         )
 
     def save_folder(self, role: str, name: str) -> Path:
@@ -101,12 +116,12 @@ class Library:
 
     def _folders_of_components(self) -> list[tuple[str, str, Path]]:
         return [
-            (role, found.name, found)
+            (role, name, found)
             for folder in self.folders
             for role in ROLES
             if (folder / role).is_dir()
-            for found in sorted((folder / role).iterdir())
-            if found.is_dir() and not found.name.startswith(".")
+            for name in sorted({_name(found) for found in (folder / role).iterdir() if not found.name.startswith(".")})
+            for _, found in _candidates(folder / role, name)
         ]
 
     def _at_path(self, reference: PathReference) -> Path:
@@ -126,7 +141,27 @@ def _nearest_folder(name: str, beside: list[str]) -> str:
     return close if close.startswith("did you mean") else "name the folder that holds component.toml"
 
 
-def _is_same(first: str, second: str) -> bool:
-    from packaging.version import Version
+def _name(folder: Path) -> str:
+    return folder.name.partition("@")[0]
 
-    return Version(first) == Version(second)
+
+def _candidates(folder: Path, name: str) -> list[tuple[str | None, Path]]:
+    """A component's folders: the plain one first, then those that hold one version each, the newest first.
+
+    Args:
+        folder: of a role.
+
+    Returns:
+        The version that the folder's name states, and the folder.
+    """
+    plain = folder / name
+    first: list[tuple[str | None, Path]] = [(None, plain)] if plain.is_dir() else []
+    versioned = {
+        place.name.partition("@")[2]: place for place in folder.glob(f"{glob.escape(name)}@*") if place.is_dir()
+    }
+    versions = sorted(filter(is_version, versioned), key=order, reverse=True)
+    # Not one before its release, where there is another.
+    if (preferred := newest(versions)) is not None:
+        versions.remove(preferred)
+        versions.insert(0, preferred)
+    return first + [(version, versioned[version]) for version in versions]

@@ -17,7 +17,6 @@ from lect.composition.references import (
     PathReference,
     Reference,
     is_one_line,
-    is_version,
 )
 from lect.composition.terms import (
     FUNCTION_PATTERN,
@@ -31,6 +30,7 @@ from lect.composition.terms import (
     Weighted,
 )
 from lect.errors import StackError
+from lect.versions import RANGE_PATTERN, RANGE_RULE, is_range
 
 Made = TypeVar("Made")
 
@@ -56,6 +56,7 @@ _NUMBER = re.compile(NUMBER_PATTERN)
 _FUNCTION = re.compile(rf"({FUNCTION_PATTERN})\s*\(")
 _OPTION = re.compile(rf"({FUNCTION_PATTERN})\s*=\s*")
 _OPTION_WORD = re.compile(FUNCTION_PATTERN)
+_RANGE = re.compile(RANGE_PATTERN)
 _WORD = re.compile(r'[^\s+*(),="]+')
 _A_PART = "a part such as lang:jav, task:topic or ./folder"
 _TOP, _SUM, _LIST, _TARGET = "+", "+)", ",)", "="
@@ -103,6 +104,9 @@ class _Scanner:
         if not isinstance(target, Reference):
             self._at = start
             self._fail("a path cannot be the result", fix="name it by role and name, such as lang:ban")
+        if target.version is not None and not target.is_exact:
+            self._at = start
+            self._fail("a range of versions cannot be the result", fix="write one version, or none")
         self._skip_space()
         if self._ended() or self._text[self._at] != "=":
             self._fail(f'expected "=" after {_quoted(str(target))}, found {self._found()}')
@@ -302,11 +306,11 @@ class _Scanner:
 
     def _version(self) -> str:
         self._at += 1
-        word = self._word()
-        if not is_version(word):
-            self._fail(f"expected a version such as 1.0.0, found {self._found()}")
-        self._at += len(word)
-        return word
+        found = _RANGE.match(self._text, self._at)
+        if not found or not is_range(found[0]):
+            self._fail(f"expected a version such as 1.0.0, found {self._found()}", fix=f"write {RANGE_RULE}")
+        self._at = found.end()
+        return found[0]
 
     def _bare_path(self) -> PathReference:
         found = BARE_PATH.match(self._text, self._at)

@@ -10,16 +10,20 @@ from typing import TypeAlias, get_args
 
 from lect.errors import StackError
 from lect.specs import Role
+from lect.versions import RANGE_RULE, is_range, is_version
 
 ROLES: tuple[str, ...] = get_args(Role)
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 NAME_RULE = 'a letter or digit, then letters, digits, ".", "_" or "-"'
-VERSION_PATTERN = r"[0-9][A-Za-z0-9._-]*"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A component by role and name, such as ``lang:jav``, in any version or in one."""
+    """A component by role and name, such as ``lang:jav``.
+
+    Args:
+        version: one (``1.2.0``) or a range (``^1``, ``>=1,<2``); by default the newest that is there.
+    """
 
     role: Role
     name: str
@@ -30,13 +34,18 @@ class Reference:
             raise StackError(f'no role "{self.role}"', fix=f"roles are: {', '.join(ROLES)}")
         if not re.fullmatch(NAME_PATTERN, self.name):
             raise StackError(f'"{self.name}" cannot be a component\'s name', fix=NAME_RULE)
-        if self.version is not None and not is_version(self.version):
-            raise StackError(f'"{self.version}" is no version', fix="write one such as 1.0.0")
+        if self.version is not None and not is_range(self.version):
+            raise StackError(f'"{self.version}" is no version', fix=f"write {RANGE_RULE}")
 
     @property
     def key(self) -> str:
         """Role and name, without the version."""
         return f"{self.role}:{self.name}"
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it names one version."""
+        return self.version is not None and is_version(self.version)
 
     def __str__(self) -> str:
         return self.key if self.version is None else f"{self.key}@{self.version}"
@@ -75,19 +84,6 @@ class PathReference:
 
 Atom: TypeAlias = Reference | PathReference
 """One component, as a stack names it."""
-
-
-def is_version(text: str) -> bool:
-    """Whether a stack can name this version: PEP 440 without epoch and local part."""
-    from packaging.version import InvalidVersion, Version
-
-    if not re.fullmatch(VERSION_PATTERN, text):
-        return False
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True
 
 
 PATH_STARTS = ("./", "../", "/", "~")

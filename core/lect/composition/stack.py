@@ -9,19 +9,17 @@ from lect.composition.references import (
     NAME_PATTERN,
     NAME_RULE,
     ROLES,
-    VERSION_PATTERN,
     Atom,
     PathReference,
     Reference,
-    is_version,
 )
 from lect.composition.terms import Combination, Merge, Mixture, StackPart, Weighted, atoms_of
+from lect.versions import is_version
 
 __all__ = [
     "NAME_PATTERN",
     "NAME_RULE",
     "ROLES",
-    "VERSION_PATTERN",
     "Atom",
     "Combination",
     "Merge",

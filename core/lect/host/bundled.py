@@ -43,18 +43,30 @@ BUNDLED: Mapping[tuple[str, str], str] = MappingProxyType(
 
 COMMANDS: frozenset[str] = frozenset(
     {
+        "audit",
         "backbones",
         "components",
+        "data",
         "demo",
         "eval",
+        "explain",
         "export",
         "fleet",
         "import",
+        "index",
         "languages",
+        "launch",
+        "lock",
         "merge",
+        "mine",
         "plugins",
         "predict",
+        "pull",
+        "push",
+        "registry",
+        "search",
         "train",
+        "verify",
     }
 )
 """The subcommands that come with `lect` and that no plugin's may replace."""

@@ -1,0 +1,147 @@
+"""`lect registry`: where components and plugins are looked for, and keeping a registry of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lect.commands.app import FAILURE
+from lect.commands.console import complain, print_json, print_table, warn
+from lect.commands.options import JsonOption
+from lect.errors import UserError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Where components and plugins are looked for.")
+
+
+@app.command()
+def add(
+    source: Annotated[str, typer.Argument(help="A folder, file: or https: URL, or hf:owner/name@revision.")],
+    name: Annotated[str | None, typer.Option("--name", help="What to call it; by its source if absent.")] = None,
+    mirror: Annotated[
+        list[str] | None, typer.Option("--mirror", help="Another place with the same files. Repeatable.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="A public key of minisign: pull only what is signed with it.")
+    ] = None,
+    first: Annotated[bool, typer.Option("--first", help="Look there before the others.")] = False,
+) -> None:
+    """Look in this registry, too, after those that were added before."""
+    from lect.registry.opened import open_registries
+    from lect.registry.settings import KnownRegistry, add_registry, name_for
+    from lect.registry.signing import check_key
+    from lect.registry.sources import parse_source
+
+    places = [parse_source(place) for place in (source, *(mirror or ()))]
+    known = KnownRegistry(
+        name=name or name_for(str(places[0])),
+        source=str(places[0]),
+        mirrors=tuple(str(place) for place in places[1:]),
+        key=check_key(key) if key else None,
+    )
+    # Fetched before it is noted down: what cannot be read would be in the way of every search.
+    [opened] = open_registries([known], offline=False, report=warn)
+    add_registry(known, first=first)
+    count = len(opened.index.keys())
+    signed = ", only what is signed" if known.key else ""
+    typer.echo(f"{known.name}  {known.source}: {count:,} components{signed}")
+
+
+@app.command()
+def remove(name: Annotated[str, typer.Argument(help="The registry's name.")]) -> None:
+    """Look there no more. What was pulled stays."""
+    from lect.registry.settings import remove_registry
+
+    removed = remove_registry(name)
+    typer.echo(f"{removed.name}  {removed.source}: removed")
+
+
+@app.command("list")
+def list_(as_json: JsonOption = False) -> None:
+    """List the registries in the order in which they are looked in."""
+    from lect.registry.settings import known_registries
+
+    every = known_registries()
+    if as_json:
+        print_json([asdict(known) for known in every])
+        return
+    rows = [
+        (known.name, "\n".join((known.source, *(f"or {place}" for place in known.mirrors))), known.key or "-")
+        for known in every
+    ]
+    print_table(("registry", "source", "signed with"), rows, narrow=("registry",))
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(help="A registry's folder.")] = Path(),
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 for any free one.")] = 8765,
+) -> None:
+    """Serve a registry's files over HTTP, for this machine or a local network, until Ctrl-C."""
+    from lect.registry.serve import open_server
+
+    with open_server(folder, host, port) as server:
+        typer.echo(f"http://{host}:{server.server_port}/  serves {folder.absolute()}")
+        server.serve_forever()
+
+
+@app.command()
+def build(
+    folder: Annotated[Path, typer.Argument(help="A folder; made if it is not there.")],
+) -> None:
+    """Start a registry in a folder, and enter the components that lie in it and are not listed yet."""
+    from lect.registry.build import build_registry
+
+    added = build_registry(folder)
+    for entry in added:
+        typer.echo(f"{entry.reference}  entered")
+    typer.echo(f"{folder / 'registry.toml'}  {len(added)} components entered")
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="A registry's folder.")] = Path(),
+    key: Annotated[str | None, typer.Option("--key", help="A public key that all have to be signed with.")] = None,
+) -> None:
+    """Check a registry: schema, licences, languages, hashes, manifests, weights, cards, signatures."""
+    from lect.registry.check import check_registry
+    from lect.registry.signing import check_key
+
+    problems = list(check_registry(folder, key=check_key(key) if key else None))
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        complain(f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'} in {folder / 'registry.toml'}")
+        raise typer.Exit(FAILURE)
+    typer.echo(f"{folder / 'registry.toml'}  is sound")
+
+
+@app.command("yank")
+def yank(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="A component with its version: lang:mad@1.2.0.")],
+    reason: Annotated[str | None, typer.Option("--reason", help="Why nobody should use it any more.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Offer it again.")] = False,
+    folder: Annotated[Path, typer.Option("--to", help="The registry's folder.")] = Path(),
+) -> None:
+    """Withdraw a version: it stays for those who locked it, and is not chosen any more."""
+    from lect.registry.build import withdraw
+
+    if bool(reason) == undo:
+        raise UserError("say either why it is withdrawn or that it no longer is", fix="give --reason TEXT, or --undo")
+    entry = withdraw(folder, reference, reason)
+    typer.echo(f"{entry.reference}  {'offered again' if undo else f'withdrawn: {reason}'}")
+
+
+@app.command("key")
+def make_key(
+    file: Annotated[Path, typer.Argument(help="Where to write the secret key.")],
+) -> None:
+    """Make a key pair of minisign, to sign with `lect push --sign`; prints the public key."""
+    from lect.registry.signing import new_key
+
+    public = new_key(file)
+    typer.echo(f"{file}  is the secret key: keep it to yourself")
+    typer.echo(f"public key: {public}")

@@ -1,0 +1,75 @@
+"""`lect registry check`: whether a registry in a folder is what it says it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lect.components.store import CARD
+from lect.errors import LectError
+from lect.registry.blobs import hash_of
+from lect.registry.format import FILE, MAX_BYTES, decode_registry
+from lect.registry.model import ComponentEntry, Registry, parse_registry
+from lect.registry.pull import check_against_entry
+from lect.registry.signing import is_signed_with
+
+
+def read_folder_registry(folder: Path) -> Registry:
+    """The registry in a folder. Raises `RegistryError`."""
+    file = folder / FILE
+    with file.open("rb") as stream:
+        return parse_registry(decode_registry(stream.read(MAX_BYTES + 1), where=str(file)), where=str(file))
+
+
+def check_registry(folder: Path, *, key: str | None = None) -> Iterator[str]:
+    """Every problem of a registry, a line each.
+
+    Schema, licences (SPDX) and languages (BCP 47) are checked by reading it; then every component's files, hashes,
+    manifest, weights and card, and its signature where a key is given.
+
+    Args:
+        key: a public key that every component has to be signed with.
+    """
+    try:
+        registry = read_folder_registry(folder)
+    except (LectError, OSError) as error:
+        yield str(error)
+        return
+    listed = set()
+    for entry in registry.components:
+        listed.add((folder / entry.place).resolve())
+        yield from (f"{entry.reference}: {problem}" for problem in _problems(folder, entry))
+        if key is not None and not is_signed_with(entry, key):
+            yield f"{entry.reference}: is not signed with this key"
+    for path in sorted((folder / "components").glob("*/*/*")):
+        if path.is_dir() and not path.name.startswith(".") and path.resolve() not in listed:
+            yield f"{path}: lies there, and {FILE} does not list it"
+
+
+def _problems(folder: Path, entry: ComponentEntry) -> Iterator[str]:
+    place = folder / entry.place
+    if not entry.licence:
+        yield "states no licence"
+    if entry.role == "lang" and not entry.languages:
+        yield "states no language"
+    whole = True
+    for file in entry.files:
+        path = place / file.path
+        if path.is_symlink() or not path.is_file():
+            yield f"{path} is not there"
+        elif path.stat().st_size != file.size or hash_of(path) != file.sha256:
+            yield f"{path} is not the file that is listed"
+        else:
+            continue
+        whole = False
+    if not whole:
+        return
+    try:
+        check_against_entry(entry, place)
+        card = place / CARD
+        if not card.is_file():
+            yield f"has no card ({CARD})"
+        elif not card.read_text("utf-8", "replace").startswith("---\n"):
+            yield f"{card} has no metadata, as the hub reads it"
+    except LectError as error:
+        yield str(error)

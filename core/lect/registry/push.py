@@ -1,0 +1,252 @@
+"""Giving a component to a registry in a folder or a git checkout: its files, and an entry in `registry.toml`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lect.components.manifest import Manifest
+from lect.components.store import WEIGHTS, read_folder_manifest
+from lect.components.weights import check_weights
+from lect.errors import ComponentError, RegistryError, UserError
+from lect.files import PARTIAL, folder_aside, write_aside
+from lect.registry.blobs import hash_of
+from lect.registry.entries import entry_text, new_registry_text
+from lect.registry.format import FILE, MAX_BYTES, decode_registry
+from lect.registry.model import (
+    MAX_FILES,
+    ComponentEntry,
+    FileEntry,
+    Registry,
+    canonical_version,
+    content_hash,
+    parse_registry,
+    signed_text,
+)
+from lect.registry.paths import check_file_path
+from lect.registry.signing import sign
+from lect.registry.verify import problems_of
+
+SUMS = "SHA256SUMS"
+SIGNATURE = f"{SUMS}.minisig"
+_NEVER = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".py", ".so", ".dll", ".exe", ".sh")
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a component is signed with.
+
+    Args:
+        file: minisign's secret key.
+        password: where the key has one.
+    """
+
+    file: Path
+    password: str | None = None
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What was given.
+
+    Args:
+        was_there: whether the registry had the very same already.
+    """
+
+    entry: ComponentEntry
+    registry: Path
+    folder: Path
+    was_there: bool
+
+
+def push(component: Path, registry: Path, *, key: Key | None = None) -> Pushed:
+    """Copy a component into a registry and enter it there.
+
+    The entry is written last: a registry never lists what is not there whole.
+
+    Raises:
+        ComponentError: the component is broken, or does not say what others need to know.
+        RegistryError: the folder is no registry, or has this version with other contents.
+        UserError: the disk is full, or the registry cannot be written.
+    """
+    entry = describe(component)
+    if key is not None:
+        entry = entry.model_copy(update={"signature": sign(entry, key.file, key.password)})
+    with locked(registry):
+        text = read_or_new(registry)
+        where = str(registry / FILE)
+        listed = _listed(parse_registry(text, where=where), entry)
+        target = registry / (listed or entry).place
+        if listed is not None and content_hash(listed) != content_hash(entry):
+            raise RegistryError(
+                f"{entry.reference} is listed with other files, and a version is never changed",
+                where=where,
+                fix="give the component a new version (component.version in its recipe)",
+            )
+        _sweep(target)
+        if listed is None or any(not _is_same(target / file.path, file) for file in entry.files):
+            with folder_aside(target) as aside:
+                _copy(component, entry, aside)
+        if listed is not None and (key is None or listed.signature is not None):
+            return Pushed(listed, registry, target, True)
+        if listed is None:
+            written = f"{text.rstrip()}\n\n{entry_text(entry)}"
+        else:
+            from lect.registry.entries import with_field
+
+            written = with_field(text, listed, "signature", entry.signature or "")
+        _check_size(written, where)
+        # What is written is read once more: whatever stood there before may not go on as it seems.
+        parse_registry(written, where=where)
+        write_aside(registry / FILE, written)
+    return Pushed(entry, registry, target, False)
+
+
+def describe(component: Path) -> ComponentEntry:
+    """The entry of a component, of its manifest and files.
+
+    Raises:
+        ComponentError: the component is broken, states no licence or language, or holds what is not to be shared.
+    """
+    manifest = read_folder_manifest(component)
+    if problems := problems_of(component):
+        raise ComponentError(f"is not sound: {problems[0]}", where=str(component), fix="train or pull it again")
+    _check_statements(manifest, component)
+    check_weights(component / WEIGHTS)
+    return ComponentEntry(
+        name=manifest.name,
+        version=manifest.version,
+        role=manifest.role,
+        languages=manifest.languages,
+        licence=manifest.licence,
+        summary=manifest.summary,
+        methods=manifest.methods,
+        head=manifest.head.kind if manifest.head else "",
+        backbone=manifest.backbone,
+        requires=manifest.requires,
+        members=manifest.members,
+        results=manifest.results,
+        files=tuple(_files(component)),
+    )
+
+
+def read_or_new(registry: Path) -> str:
+    """The text of a folder's registry; that of an empty one where the folder is empty. Raises `RegistryError`."""
+    file = registry / FILE
+    if file.is_file():
+        with file.open("rb") as stream:
+            return decode_registry(stream.read(MAX_BYTES + 1), where=str(file))
+    if registry.exists() and (not registry.is_dir() or any(_visible(registry))):
+        raise RegistryError(
+            f"there is no {FILE} in this folder",
+            where=str(registry),
+            fix=f"start one with: lect registry build {registry}",
+        )
+    return new_registry_text()
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _check_statements(manifest: Manifest, component: Path) -> None:
+    where = str(component)
+    if not manifest.licence:
+        raise ComponentError(
+            "states no licence, so nobody may use it",
+            where=where,
+            fix="set component.licence in its recipe and train again, or add the line to component.toml",
+        )
+    if manifest.role == "lang" and not manifest.languages:
+        raise ComponentError(
+            "states no language, so nobody would find it", where=where, fix="set languages in component.toml"
+        )
+
+
+def _files(component: Path) -> Iterator[FileEntry]:
+    paths = [path for path in sorted(component.rglob("*")) if not _is_hidden(path.relative_to(component))]
+    if len(paths) > MAX_FILES:
+        raise ComponentError(f"holds more than {MAX_FILES} files", where=str(component), fix="take out what is not its")
+    for path in paths:
+        if path.is_symlink():
+            raise ComponentError("is a link", where=str(path), fix="put the file itself there")
+        if path.is_dir():
+            continue
+        if not path.is_file() or path.suffix.lower() in _NEVER:
+            raise ComponentError(
+                "is a program or a pickle, and components hold only data", where=str(path), fix="take it out"
+            )
+        name = path.relative_to(component).as_posix()
+        if name in (SUMS, SIGNATURE):
+            continue
+        try:
+            check_file_path(name)
+        except UserError as error:
+            raise ComponentError(error.what, where=str(component), fix="rename the file") from None
+        yield FileEntry(path=name, size=path.stat().st_size, sha256=hash_of(path))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(step.startswith(".") for step in path.parts)
+
+
+def _listed(registry: Registry, entry: ComponentEntry) -> ComponentEntry | None:
+    for other in registry.components:
+        if other.key == entry.key and canonical_version(other.version) == canonical_version(entry.version):
+            return other
+    return None
+
+
+def _is_same(path: Path, file: FileEntry) -> bool:
+    return path.is_file() and path.stat().st_size == file.size and hash_of(path) == file.sha256
+
+
+def _copy(component: Path, entry: ComponentEntry, aside: Path) -> None:
+    for file in entry.files:
+        target = aside / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(component / file.path, target)
+        if hash_of(target) != file.sha256:
+            raise ComponentError("changed while it was copied", where=str(component / file.path), fix="try again")
+    (aside / SUMS).write_bytes(signed_text(entry).encode())
+    if entry.signature is not None:
+        (aside / SIGNATURE).write_bytes(entry.signature.encode())
+
+
+def _check_size(text: str, where: str) -> None:
+    if len(text.encode()) > MAX_BYTES:
+        raise RegistryError(f"would be larger than {MAX_BYTES:,} bytes", where=where, fix="start another registry")
+
+
+def _sweep(target: Path) -> None:
+    # Only the holder of the registry's lock writes here: a process that was killed left these behind.
+    for leftover in target.parent.glob(f".{target.name}.*{PARTIAL}") if target.parent.is_dir() else ():
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextmanager
+def locked(registry: Path) -> Iterator[None]:
+    """A block in which no other process writes this registry. Raises `UserError` where it cannot be written."""
+    from filelock import FileLock
+
+    # Inside .git, where it does not show up as a file to commit.
+    folder = registry / ".git" if (registry / ".git").is_dir() else registry
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".registry.lock")
+        lock.acquire()
+    except OSError as error:
+        raise UserError(
+            f"the registry cannot be written ({(error.strerror or str(error)).lower()})",
+            where=str(registry),
+            fix="choose another place or mend its rights",
+        ) from error
+    try:
+        for leftover in registry.glob(f".{FILE}.*{PARTIAL}"):
+            leftover.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
