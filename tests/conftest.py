@@ -8,6 +8,7 @@ import os
 import socket
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before torch and transformers are first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
@@ -16,6 +17,10 @@ for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEM
     os.environ[variable] = "1"
 
 DESELECTED = pytest.StashKey[int]()
+
+# How fast a machine is, and what else it does, is no property of the code.
+settings.register_profile("lect", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lect")
 
 
 @pytest.fixture(scope="session", autouse=True)
