@@ -190,7 +190,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 def _parts_of(example: Example, *, sentences: bool) -> Iterator[str]:
     """The second text and the translation, and the sentences of each text, folded, where they are long enough."""
-    for text in (example.text, example.text_pair, example.translation):
+    for text in (example.text, example.text_pair, example.translation, example.question):
         if text is None:
             continue
         pieces = [] if text is example.text else [text]

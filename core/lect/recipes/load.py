@@ -204,8 +204,8 @@ def _check_one_backbone(backbone: BackboneTable | None, recipes: Sequence[Recipe
 
 
 def _told(backbone: BackboneTable) -> str:
-    name, *more = backbone.model_dump(exclude_none=True).items()
-    return " ".join([f'"{name[1]}"', *(f"with {field} {value!r}" for field, value in more)])
+    more = backbone.model_dump(exclude_defaults=True, exclude={"name"})
+    return " ".join([f'"{backbone.name}"', *(f"with {field} {value!r}" for field, value in more.items())])
 
 
 def _no_such_file(path: Path) -> RecipeError:
