@@ -233,6 +233,25 @@ def test_tmx_that_is_none(tmp_path, content, expected):
     assert expected in refusal("tmx", tmp_path, path="m.tmx", text="bam", translation="en", longest=1000)
 
 
+def test_a_tag_of_50_megabytes_is_refused_in_little_memory(tmp_path):
+    with gzip.open(tmp_path / "m.tmx", "wb", compresslevel=1) as file:
+        file.write(b'<tmx><body><tu tuid="')
+        for _ in range(50):
+            file.write(b"x" * 1_000_000)
+        file.write(b'"/></body></tmx>')
+    message = refusal("tmx", tmp_path, path="m.tmx", text="bam", translation="en", longest=1000)
+    assert "m.tmx, line 1: a tag of more than 4,000 bytes" in message
+
+
+def test_a_large_memory_is_streamed(tmp_path):
+    unit = '<tu><tuv xml:lang="en"><seg>{}</seg></tuv><tuv xml:lang="bm"><seg>b {}</seg></tuv></tu>\n'
+    units = "".join(unit.format(f"unit {number} " + "x" * 200, number) for number in range(20_000))
+    write(tmp_path, m__tmx=f"<tmx><body>\n{units}</body></tmx>")
+    rows = read("tmx", tmp_path, path="m.tmx", text="bam", translation="en", longest=1000)
+    assert len(rows) == 20_000
+    assert rows[-1].origin == "m.tmx, line 20001"
+
+
 def test_tmx_says_which_languages_there_are(tmp_path):
     write(tmp_path, m__tmx=TMX)
     message = refusal("tmx", tmp_path, path="m.tmx", text="nqo", translation="en")

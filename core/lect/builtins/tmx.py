@@ -90,7 +90,7 @@ class _Units:
         self._segments: dict[str, str] = {}
         self._language = ""
         self._text: list[str] | None = None
-        self._length = self._native = 0
+        self._length = self._native = self._fed = 0
         self._done: list[tuple[int, str, int, dict[str, str]]] = []
         self._parser = parser = expat.ParserCreate()
         parser.buffer_text = True
@@ -105,6 +105,10 @@ class _Units:
         except expat.ExpatError as error:
             what = f"not well-formed XML: {expat.ErrorString(error.code)}"
             raise DataError(what, where=f"{self._where}, line {error.lineno}", fix="export it anew") from None
+        self._fed += len(chunk)
+        # A tag is only parsed when all of it is there, however long.
+        if self._fed - self._parser.CurrentByteIndex > 4 * self._longest + 16 * _CHUNK:
+            raise self._refusal(f"a tag of more than {4 * self._longest:,} bytes", "export it anew")
         return bool(chunk)
 
     def taken(self) -> list[tuple[int, str, int, dict[str, str]]]:
