@@ -84,6 +84,16 @@ def test_three_languages_with_pieces_of_their_own_and_plain_rows_in_one_batch(ho
     torch.testing.assert_close(together[3], hidden(plain, ["the new house"], [()])[0], rtol=1e-4, atol=1e-4)
 
 
+def test_another_language_of_the_same_script_is_cut_otherwise_in_this_languages_stack_alone(host, backbone):
+    """Pieces that Bambara brings may occur in English; rows without its stack do not notice."""
+    model = RoutedModel(backbone).eval()
+    model.attach(bundle(host, backbone, "bm")[0])
+    encoder, text = RowEncoder(model), "the taara house"
+    (own,), (plain,) = encoder.pieces([text], ("lang:bm",)), encoder.pieces([text], ())
+    assert len(own.ids) < len(plain.ids)
+    assert plain.ids == backbone.tokenizer.backend_tokenizer.encode(text).ids
+
+
 def test_a_bundle_is_saved_small_and_read_back_the_same(host, backbone, tmp_path):
     component, manifest = bundle(host, backbone, "nqo")
     folder = write_component(tmp_path / "nqo", manifest, component.tensors(), component.saved_tokenizer, "")

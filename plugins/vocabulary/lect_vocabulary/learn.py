@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -61,7 +60,7 @@ def _learn_merges(base: BaseTokenizer, texts: Sequence[str], count: int, longest
 
 
 def _missing_characters(base: BaseTokenizer, texts: Sequence[str]) -> list[str]:
-    if _is_byte_level(base):
+    if base.is_byte_level:
         return []
     counts = Counter(character for text in texts for character in normalised(base, text) if not character.isspace())
     ranked = sorted(counts, key=lambda character: (-counts[character], character))
@@ -74,11 +73,11 @@ def _further_merges(base: BaseTokenizer, texts: Sequence[str], count: int, longe
         return {}
     pieces = {index: piece for piece, index in base.vocabulary.items()}
     words = Counter(word for text in texts for word in _words_of_pieces(base, text, pieces))
-    most = longest * (_BYTES_OF_CHARACTER if _is_byte_level(base) else 1)
+    most = longest * (_BYTES_OF_CHARACTER if base.is_byte_level else 1)
     found: dict[str, tuple[str, str]] = {}
     # More are learned than wanted, since some are refused.
-    for left, right in joined(words, count + count // 4):
-        piece = left + right
+    for left, right in joined(words, count + count // 4, base.prefix):
+        piece = left + right.removeprefix(base.prefix)
         # A pair of which one half was refused is refused with it.
         refused = any(half not in base.vocabulary and half not in found for half in (left, right))
         known = piece in found or piece in base.vocabulary or piece in base.special
@@ -102,10 +101,6 @@ def _words_of_pieces(base: BaseTokenizer, text: str, pieces: Mapping[int, str]) 
             words[-1].append(piece)
         before = word
     return [tuple(word) for word in words if len(word) > 1]
-
-
-def _is_byte_level(base: BaseTokenizer) -> bool:
-    return "ByteLevel" in json.dumps(base.parsed["pre_tokenizer"])
 
 
 # ----------------------------------------------------------------------------------------------------------- WordPiece

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, get_args
 
 from tokenizers import Tokenizer
@@ -104,8 +104,13 @@ class BaseTokenizer:
 
     @cached_property
     def prefix(self) -> str:
-        """What stands before a WordPiece that does not begin a word."""
+        """What stands before a piece that does not begin a word, of WordPiece above all."""
         return str(self.parsed["model"].get("continuing_subword_prefix") or "")
+
+    @cached_property
+    def is_byte_level(self) -> bool:
+        """Whether its pieces are written in GPT-2's characters for bytes."""
+        return "ByteLevel" in json.dumps(self.parsed["pre_tokenizer"])
 
     @cached_property
     def digest(self) -> str:
@@ -217,7 +222,7 @@ def surface(base: BaseTokenizer, piece: str) -> str:
     """The text of a piece, without the marks of its tokenizer."""
     if base.algorithm == "WordPiece":
         return piece.removeprefix(base.prefix)
-    if "ByteLevel" in json.dumps(base.parsed["pre_tokenizer"]):
+    if base.is_byte_level:
         return from_byte_characters(piece).strip()
     return piece.replace("▁", " ").strip()
 
@@ -228,6 +233,7 @@ def from_byte_characters(piece: str) -> str:
     return bytes(values[character] for character in piece if character in values).decode("utf-8", "replace")
 
 
+@lru_cache(maxsize=1)
 def _byte_values() -> Mapping[str, int]:
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     values = {chr(value): value for value in printable}
