@@ -52,7 +52,7 @@ def predict(
                 raise UserError("the text is empty", where=f"text {index}")
         examples = tuple(Example(text, origin=f"text {index}") for index, text in enumerate(texts, 1))
     else:
-        examples = read_source(host, source_of(data, reader, option), Path(), "--data").examples
+        examples = tuple(read_source(host, source_of(data, reader, option), Path(), "--data").examples)
     opened = open_stack(stack, host, library_of(components), backbone)
     if opened.head is None:
         raise StackError(

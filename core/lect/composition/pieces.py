@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +130,10 @@ def text_keys(texts: Sequence[str], pairs: Sequence[str] | None) -> np.ndarray[A
     Returns:
         *Shape:* ``(texts, 2)``, unsigned integers.
     """
-    seconds = [None] * len(texts) if pairs is None else pairs
-    joined = b"".join(map(_key, texts, seconds))
+    seconds = repeat(None) if pairs is None else pairs
+    joined = bytearray()
+    for key in map(_key, texts, seconds):
+        joined += key
     return np.frombuffer(joined, dtype="<u8").reshape(-1, 2)
 
 

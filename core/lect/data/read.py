@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect.data.examples import Example
+from lect.data.stored import hold
 from lect.errors import DataError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Dataset:
     """
 
     source: Source
-    examples: tuple[Example, ...]
+    examples: Sequence[Example]
     sha256: str
 
 
@@ -55,7 +56,7 @@ def read_source(host: Host, source: Source, folder: Path, where: str, needs: Seq
     """
     config = host.validate_config("reader", source.reader, source.config, where)
     with host.attributed(host.provided("reader", source.reader)) as spec:
-        examples = tuple(_checked(spec.read(config, folder), needs, where))
+        examples = hold(_checked(spec.read(config, folder), needs, where))
     if not examples:
         raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
     return Dataset(source, examples, digest(examples))

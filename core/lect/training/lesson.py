@@ -21,6 +21,7 @@ from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack, parse_stack
 from lect.data.examples import Example
 from lect.data.read import Dataset, Source, read_source
+from lect.data.stored import Texts, hold, joined
 from lect.errors import DataError, RecipeError
 from lect.recipes.schema import DataTable, Recipe
 from lect.specs import BuildContext, Corpus
@@ -51,9 +52,9 @@ class Material:
     members: Mapping[str, StoredComponent]
 
     @property
-    def examples(self) -> tuple[Example, ...]:
+    def examples(self) -> Sequence[Example]:
         """The training rows."""
-        return tuple(example for data in self.train for example in data.examples)
+        return joined([data.examples for data in self.train])
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ class Lesson:
         return Learner(
             component=self.component,
             objective=self.objective,
-            train=[example for data in self.train for example in data.examples],
-            validation=[example for data in self.validation for example in data.examples],
+            train=joined([data.examples for data in self.train]),
+            validation=joined([data.examples for data in self.validation]) if self.validation else (),
             settings=self.recipe.training,
             weight=self.weight,
         )
@@ -150,8 +151,8 @@ def prepare_lessons(
     lessons = []
     for material, component, own, target, weight in zip(materials, components, beneath, targets, weights, strict=True):
         recipe, examples, stack = material.recipe, material.examples, (*own, component.key)
-        pairs = [example.text_pair or "" for example in examples]
-        kept = encoder.keep([example.text for example in examples], stack, pairs if any(pairs) else None)
+        in_pairs = any(example.text_pair for example in examples)
+        kept = encoder.keep(Texts(examples, "text"), stack, Texts(examples, "text_pair") if in_pairs else None)
         truncated = tuple(examples[index].origin for index in kept.truncated())
         head_spec = host.spec("head", recipe.head.kind) if recipe.head else None
         context = ObjectiveContext(
@@ -195,7 +196,7 @@ def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[D
     parts: dict[bool, list[Dataset]] = {True: [], False: []}
     for data in train:
         for part in (True, False):
-            rows = tuple(row for row in data.examples if held_out(row.key or row.text) is part)
+            rows = hold(row for row in data.examples if held_out(row.key or row.text) is part)
             parts[part].append(Dataset(data.source, rows, hashlib.sha256(f"{data.sha256}/{part}".encode()).hexdigest()))
     if not any(data.examples for data in parts[False]) or not any(data.examples for data in parts[True]):
         raise DataError(
