@@ -112,7 +112,9 @@ class _Fit:
                 saved = step
             if ended:
                 break
-            if step < self._total and self._asked.stop:
+            # Alone it asks at the end of the step; several must hear of it while they talk.
+            stopped = self._stop() if processes.count == 1 and step < self._total else self._asked.stop
+            if step < self._total and stopped:
                 if saved != step:
                     self._checkpoint()
                 raise Interrupted(step, self._total)
@@ -175,7 +177,10 @@ class _Fit:
     def _agree(self, figures: list[dict[str, float]], pieces: int) -> tuple[list[dict[str, float]], int]:
         """Sum gradients and figures over the processes, and hear what any of them was asked."""
         minutes, main = self._task.settings.checkpoint_minutes, self._task.processes.is_main
-        asked = _Asked(self._stop(), main and bool(minutes) and time.monotonic() - self._saved_at >= 60 * minutes)
+        alone = self._task.processes.count == 1
+        asked = _Asked(
+            not alone and self._stop(), main and bool(minutes) and time.monotonic() - self._saved_at >= 60 * minutes
+        )
         present = [index for index, tensor in enumerate(self._trained) if tensor.grad is not None]
         heard = self._task.processes.gather((figures, pieces, asked, present))
         self._asked = _Asked(any(one.stop for *_, one, _ in heard), any(one.checkpoint for *_, one, _ in heard))
