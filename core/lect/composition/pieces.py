@@ -21,7 +21,7 @@ from lect.files import folder_aside
 
 ROWS_IN_MEMORY = 2000
 """Fewer rows than so many are not worth a file."""
-_ROWS_A_BATCH = 8192
+_ROWS_A_BATCH = 1024
 _FORMAT = 1
 
 Encode = Callable[[Sequence[str], Sequence[str] | None], Sequence[Any]]
