@@ -75,7 +75,8 @@ def test_a_version_is_looked_for_in_every_folder(library: Library) -> None:
 def test_unknown_names_show_the_nearest_and_the_places(library: Library) -> None:
     here, home = library.folders
     message = refusal(library, "lang:jva")
-    assert message == f'{here}, {home}: there is no component "lang:jva"; did you mean "lang:jav"? or try: lect pull lang:jva'
+    where, fix = f"{here}, {home}", 'did you mean "lang:jav"? or try: lect pull lang:jva'
+    assert message == f'{where}: there is no component "lang:jva"; {fix}'
     assert "train it, or name its folder as a path" in refusal(Library((here / "empty",)), "lang:jav")
 
 

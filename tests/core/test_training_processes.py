@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from lect import Example, Part
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
+from lect.errors import UserError
 from lect.recipes.schema import LearningTable, RunTable
 from lect.testing.backbones import tiny_backbone
 from lect.training.checkpoint import load_checkpoint
@@ -85,6 +87,9 @@ class Aimed:
         return {}
 
 
+SHARDED = ("one learner", "single rows")
+
+
 def texts(count, seed):
     starts = [(seed + 3 * row, 1 + row % 6) for row in range(count)]
     return [" ".join(WORDS[(start + word) % len(WORDS)] for word in range(length)) for start, length in starts]
@@ -119,9 +124,10 @@ class Curve:
         self.scores.append(dict(scores))
 
 
-def curves(folder, processes):
+def curves(folder, processes, names=tuple(RUNS)):
     found = {}
-    for name, (sizes, run) in RUNS.items():
+    for name in names:
+        sizes, run = RUNS[name]
         task, curve = task_of(folder / name, sizes, run, processes), Curve()
         results = fit(task, curve, None, lambda: False)
         ends = {key.key: key.component.tensors()["toy.scale"].flatten().tolist() for key in task.learners}
@@ -130,6 +136,7 @@ def curves(folder, processes):
             "scores": curve.scores,
             "ends": ends,
             "rows": [result.rows for result in results],
+            "cut": any(isinstance(weight, DTensor) for weight in task.model.encoder.parameters()),
             "final": [dict(result.scores) for result in results],
         }
     return found
@@ -154,6 +161,11 @@ def work(folder):
     processes = join_processes()
     assert processes.count == 2
     found = {**curves(folder, processes), "resumed": stopped_and_resumed(folder / "resumed", processes)}
+    # From here on each holds but a share of the frozen layers.
+    os.environ["ACCELERATE_USE_FSDP"] = "true"
+    found["sharded"] = curves(folder / "sharded", processes, SHARDED)
+    with pytest.raises(UserError, match="one component at a time"):
+        curves(folder / "refused", processes, ["a mixture"])
     (folder / f"process-{processes.index}.json").write_text(json.dumps(found))
     leave_processes()
 
@@ -202,6 +214,17 @@ def test_two_processes_have_the_loss_curve_of_one(name, one, two):
     assert main["ends"] == other["ends"]
     assert main["final"] == other["final"]
     assert other["steps"] == other["scores"] == []
+
+
+@pytest.mark.parametrize("name", SHARDED)
+def test_a_backbone_that_is_cut_over_processes_teaches_the_same(name, one, two):
+    for process in two:
+        sharded, alone = process["sharded"][name], one[name]
+        assert sharded["cut"] and not process[name]["cut"]
+        for key, values in alone["ends"].items():
+            assert sharded["ends"][key] == pytest.approx(values, abs=1e-4)
+    for together, single in zip(two[0]["sharded"][name]["steps"], one[name]["steps"], strict=True):
+        assert together == pytest.approx(single, abs=1e-4)
 
 
 def test_all_stop_where_one_is_asked_to_and_go_on_as_if_they_had_not(two):

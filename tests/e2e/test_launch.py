@@ -95,9 +95,9 @@ def test_a_process_that_dies_ends_the_others_and_ctrl_c_stops_all_after_a_checkp
     _, said = launcher.communicate(timeout=60)
     assert launcher.returncode == 130, said
     assert said.count("Stopping after this step") == 1
-    (line,) = [line for line in said.splitlines() if line.startswith("Stopped at step")]
-    again = int(line.split()[3])
-    assert line.endswith("--resume")
+    stopped = " ".join(said.split())
+    assert stopped.endswith("of 50000. Go on with the same command and --resume"), said
+    again = int(stopped.split("Stopped at step ")[1].split()[0])
 
     launcher = started("--resume")
     assert json.loads(log.read_text().splitlines()[0])["step"] == again + 1

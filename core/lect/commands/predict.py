@@ -78,7 +78,7 @@ def predict(
             for index, text in enumerate(texts, 1)
         )
     else:
-        examples = read_source(host, source_of(data, reader, option), Path(), "--data").examples
+        examples = tuple(read_source(host, source_of(data, reader, option), Path(), "--data").examples)
     library = library_of(components)
     opened = open_stack(with_auto(stack, language, nearest, library), host, library, backbone)
     for notice in opened.notices:

@@ -56,7 +56,9 @@ def train(
         if not run.processes.is_main:
             raise typer.Exit(INTERRUPTED) from None
         again = f"lect train {recipe} " + "".join(f"--set {change} " for change in changes or ())
-        console.print(f"Stopped at step {interruption.step} of {interruption.total}. Go on with: {again}--resume")
+        # Of several processes only the launcher knows how they were started.
+        how = f": {again}--resume" if run.processes.count == 1 else " the same command and --resume"
+        console.print(f"Stopped at step {interruption.step} of {interruption.total}. Go on with{how}")
         raise typer.Exit(INTERRUPTED) from None
     leave_processes()
     if not run.processes.is_main:

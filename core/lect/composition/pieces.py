@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from lect.files import folder_aside
 
 ROWS_IN_MEMORY = 2000
 """Fewer rows than so many are not worth a file."""
-_ROWS_A_BATCH = 8192
+_ROWS_A_BATCH = 1024
 _FORMAT = 1
 
 Encode = Callable[[Sequence[str], Sequence[str] | None], Sequence[Any]]
@@ -129,8 +130,10 @@ def text_keys(texts: Sequence[str], pairs: Sequence[str] | None) -> np.ndarray[A
     Returns:
         *Shape:* ``(texts, 2)``, unsigned integers.
     """
-    seconds = [None] * len(texts) if pairs is None else pairs
-    joined = b"".join(map(_key, texts, seconds))
+    seconds = repeat(None) if pairs is None else pairs
+    joined = bytearray()
+    for key in map(_key, texts, seconds):
+        joined += key
     return np.frombuffer(joined, dtype="<u8").reshape(-1, 2)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lect.data.cleaning import Counts
 from lect.data.examples import Example
 from lect.data.guard import Overlap
+from lect.data.stored import hold
 from lect.errors import DataError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Dataset:
     """
 
     source: Source
-    examples: tuple[Example, ...]
+    examples: Sequence[Example]
     sha256: str
     cleaning: Counts | None = None
     overlap: Overlap | None = None
@@ -83,7 +84,7 @@ def read_source(
     """
     config = host.validate_config("reader", source.reader, source.config, where)
     with host.attributed(host.provided("reader", source.reader)) as spec:
-        examples = tuple(keep(_checked(spec.read(config, folder), needs, where)))
+        examples = hold(keep(_checked(spec.read(config, folder), needs, where)))
     if not examples:
         raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
     return Dataset(source, examples, digest(examples))

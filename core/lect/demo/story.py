@@ -121,4 +121,4 @@ def _values(file: str) -> dict[str, Any]:
 
 def _terms(host: Host, locale: str, part: str, form: str) -> tuple[Example, ...]:
     source = Source("cldr", {"locale": locale, "part": part, "form": form})
-    return read_source(host, source, Path(), "demo").examples
+    return tuple(read_source(host, source, Path(), "demo").examples)

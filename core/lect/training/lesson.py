@@ -21,6 +21,7 @@ from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack, parse_stack
 from lect.data.examples import Example
 from lect.data.read import Dataset, read_source
+from lect.data.stored import Texts, hold, joined
 from lect.errors import DataError, RecipeError
 from lect.recipes.schema import DataTable, Recipe
 from lect.specs import BuildContext, Corpus, Progress
@@ -54,9 +55,9 @@ class Material:
     switching: Switching | None = None
 
     @property
-    def examples(self) -> tuple[Example, ...]:
+    def examples(self) -> Sequence[Example]:
         """The training rows."""
-        return tuple(example for data in self.train for example in data.examples)
+        return joined([data.examples for data in self.train])
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ class Lesson:
         return Learner(
             component=self.component,
             objective=self.objective,
-            train=[example for data in self.train for example in data.examples],
-            validation=[example for data in self.validation for example in data.examples],
+            train=joined([data.examples for data in self.train]),
+            validation=joined([data.examples for data in self.validation]) if self.validation else (),
             settings=self.recipe.training,
             weight=self.weight,
         )
@@ -161,8 +162,8 @@ def prepare_lessons(
         head = next((model.components[key].head for key in stack if model.components[key].head), None)
         truncated: tuple[str, ...] = ()
         if head is None or not head.windowed:
-            pairs = [example.text_pair or "" for example in examples]
-            kept = encoder.keep([example.text for example in examples], stack, pairs if any(pairs) else None)
+            in_pairs = any(example.text_pair for example in examples)
+            kept = encoder.keep(Texts(examples, "text"), stack, Texts(examples, "text_pair") if in_pairs else None)
             truncated = tuple(examples[index].origin for index in kept.truncated())
         kinds = [stored.manifest.head.kind for stored in material.stored if stored.manifest.head]
         kind = recipe.head.kind if recipe.head else next(iter(kinds), None)
@@ -212,7 +213,7 @@ def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[D
     parts: dict[bool, list[Dataset]] = {True: [], False: []}
     for data in train:
         for part in (True, False):
-            rows = tuple(row for row in data.examples if held_out(row.key or row.text) is part)
+            rows = hold(row for row in data.examples if held_out(row.key or row.text) is part)
             digest = hashlib.sha256(f"{data.sha256}/{part}".encode()).hexdigest()
             parts[part].append(replace(data, examples=rows, sha256=digest))
     if not any(data.examples for data in parts[False]) or not any(data.examples for data in parts[True]):

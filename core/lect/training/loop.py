@@ -22,6 +22,7 @@ from lect.training.optimise import clip_gradients, make_accelerator, make_optimi
 from lect.training.order import Indices, StepRows, dealt
 from lect.training.randomness import random_state, seed_all, set_random_state
 from lect.training.schedule import learning_rate_factor
+from lect.training.sharding import is_sharded, shard_backbone
 from lect.training.task import Interrupted, Learner, Result, Task, planned_steps, total_steps
 
 
@@ -72,6 +73,9 @@ class _Fit:
         module = JointLosses(task.model, task.encoder, [learner.objective for learner in task.learners])
         # Not wrapped for several processes: `Processes` sums the gradients, and says why.
         self._losses = self._accelerator.prepare_model(module, evaluation_mode=True)
+        self._sharded = is_sharded()
+        if self._sharded:
+            shard_backbone(task.model, len(task.learners), self._accelerator.device)
         self._optimiser = self._accelerator.prepare_optimizer(make_optimiser(task.learners))
         self._trained = [tensor for learner in task.learners for tensor in learner.parameters.values()]
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
@@ -112,7 +116,9 @@ class _Fit:
                 saved = step
             if ended:
                 break
-            if step < self._total and self._asked.stop:
+            # Alone it asks at the end of the step; several must hear of it while they talk.
+            stopped = self._stop() if processes.count == 1 and step < self._total else self._asked.stop
+            if step < self._total and stopped:
                 if saved != step:
                     self._checkpoint()
                 raise Interrupted(step, self._total)
@@ -145,7 +151,7 @@ class _Fit:
         pieces = sum(
             self._pass(indices, own, seen, figures)
             for indices, own in zip(rows.passes, shares, strict=True)
-            if any(own)
+            if self._sharded or any(own)
         )
         figures, pieces = self._agree(figures, pieces)
         for learner, own in zip(task.learners, figures, strict=True):
@@ -175,7 +181,10 @@ class _Fit:
     def _agree(self, figures: list[dict[str, float]], pieces: int) -> tuple[list[dict[str, float]], int]:
         """Sum gradients and figures over the processes, and hear what any of them was asked."""
         minutes, main = self._task.settings.checkpoint_minutes, self._task.processes.is_main
-        asked = _Asked(self._stop(), main and bool(minutes) and time.monotonic() - self._saved_at >= 60 * minutes)
+        alone = self._task.processes.count == 1
+        asked = _Asked(
+            not alone and self._stop(), main and bool(minutes) and time.monotonic() - self._saved_at >= 60 * minutes
+        )
         present = [index for index, tensor in enumerate(self._trained) if tensor.grad is not None]
         heard = self._task.processes.gather((figures, pieces, asked, present))
         self._asked = _Asked(any(one.stop for *_, one, _ in heard), any(one.checkpoint for *_, one, _ in heard))
@@ -196,6 +205,10 @@ class _Fit:
             with self._accelerator.autocast():
                 return dict(score(self._task.model, learner.validation))
 
+        if self._sharded:
+            # The layers are where all processes go through them together.
+            scores = compute()
+            return self._task.processes.from_main(lambda: scores)
         return self._task.processes.from_main(compute)
 
     def _pass(
@@ -215,6 +228,11 @@ class _Fit:
             seen: for each learner, the number of its rows in the step.
         """
         learners, device = self._task.learners, self._accelerator.device
+        if not any(own):
+            # The layers' other shares are needed by those that have rows: one of theirs goes along, and counts nothing.
+            own, stand_in = [range(1)], True
+        else:
+            stand_in = False
         batches = [
             share_of_batch(learner.objective, [learner.train[index] for index in indices], places, device)
             for learner, indices, places in zip(learners, rows, own, strict=True)
@@ -227,12 +245,12 @@ class _Fit:
             value = loss.total
             for penalty in (part.penalty() for part in learner.component.parts.values()):
                 value = value if penalty is None else value + penalty
-            share = len(places) / count
+            share = 0.0 if stand_in else len(places) / count
             total = value * share if total is None else total + value * share
             for name, term in {"loss": float(value.detach()), **loss.terms}.items():
                 figure[name] = figure.get(name, 0.0) + term * share
         self._accelerator.backward(total)
-        return sum(batch.rows.pieces for batch in batches if batch is not None)
+        return 0 if stand_in else sum(batch.rows.pieces for batch in batches if batch is not None)
 
     def _named(self, figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
         """The figures of all learners in one: those of several with the component's key in front."""

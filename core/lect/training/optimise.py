@@ -16,10 +16,13 @@ def make_accelerator(precision: Precision) -> Any:
     """An `Accelerator` of this precision."""
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
+    from accelerate.utils import patch_environment
 
     # Accelerate keeps the first run's precision for the process; a second run may ask for another.
     AcceleratorState._reset_state()
-    return Accelerator(mixed_precision=precision.mixed)
+    # Which modules are cut over the processes is not its affair (`lect.training.sharding`).
+    with patch_environment(ACCELERATE_USE_FSDP="false"):
+        return Accelerator(mixed_precision=precision.mixed)
 
 
 def make_optimiser(learners: Sequence[Learner]) -> torch.optim.Optimizer:

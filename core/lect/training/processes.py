@@ -11,15 +11,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
+
+from lect.errors import UserError
 
 T = TypeVar("T")
 
 _PATIENCE = timedelta(hours=6)
 """How long a process waits for the others; one that fails is not waited for, as the launcher ends all."""
+_UNTIL_ENDED = 15.0
+"""Seconds that a process whose others are gone waits to be ended."""
 _SPOKEN = "lect/spoken"
 
 
@@ -75,7 +80,8 @@ class Processes:
         import torch.distributed as distributed
 
         values: list[Any] = [None] * self.count
-        distributed.all_gather_object(values, value, group=self.talk)
+        with _talking():
+            distributed.all_gather_object(values, value, group=self.talk)
         return values
 
     def from_main(self, compute: Callable[[], T]) -> T:
@@ -85,7 +91,8 @@ class Processes:
         import torch.distributed as distributed
 
         holder: list[Any] = [compute() if self.is_main else None]
-        distributed.broadcast_object_list(holder, src=0, group=self.talk)
+        with _talking():
+            distributed.broadcast_object_list(holder, src=0, group=self.talk)
         value: T = holder[0]
         return value
 
@@ -108,7 +115,8 @@ class Processes:
             flat.setdefault(parameter.grad.dtype, []).append(parameter.grad)
         for gradients in flat.values():
             joined = torch.cat([gradient.reshape(-1) for gradient in gradients])
-            distributed.all_reduce(joined)
+            with _talking():
+                distributed.all_reduce(joined)
             parts = torch.split(joined, [gradient.numel() for gradient in gradients])
             for gradient, part in zip(gradients, parts, strict=True):
                 gradient.copy_(part.view_as(gradient))
@@ -123,7 +131,8 @@ class Processes:
         with torch.no_grad():
             for name in sorted(tensors):
                 whole = tensors[name].detach().contiguous()
-                distributed.broadcast(whole, src=0)
+                with _talking():
+                    distributed.broadcast(whole, src=0)
                 tensors[name].copy_(whole)
 
 
@@ -150,6 +159,20 @@ def leave_processes() -> None:
     if distributed.is_initialized():
         with contextlib.suppress(RuntimeError):
             distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def _talking() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        # Most likely another has ended: the launcher, which knows how, is about to end this one too.
+        time.sleep(_UNTIL_ENDED)
+        raise UserError(
+            f"the other processes cannot be reached any more ({str(error).splitlines()[0]})",
+            where="training",
+            fix="see what they said; go on with --resume",
+        ) from error
 
 
 def _on_cpu() -> bool:

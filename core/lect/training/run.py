@@ -183,7 +183,8 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
     settings, processes = run.recipe.training, run.processes
     precision = choose_precision(settings.precision, next(run.model.parameters()).device)
     kept = run.folder / "checkpoints"
-    checkpoint = load_checkpoint(kept, run.identity) if resume else None
+    # Other machines need not see the main one's disk.
+    checkpoint = processes.from_main(lambda: load_checkpoint(kept, run.identity)) if resume else None
     if resume and checkpoint is None:
         raise RecipeError("there is no checkpoint to resume", where=str(kept), fix="leave out --resume")
     info = run.info

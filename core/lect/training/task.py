@@ -24,6 +24,8 @@ from lect.training.processes import Processes
 if TYPE_CHECKING:
     from lect.recipes.schema import LearningTable, RunTable
 
+_ROWS_AT_ONCE = 4096
+
 
 @dataclass(frozen=True)
 class Learner:
@@ -48,7 +50,9 @@ class Learner:
     @cached_property
     def lengths(self) -> list[int]:
         """The pieces of each training row."""
-        return self.objective.lengths(self.train)
+        # Some at a time: all rows' pieces at once would be what the whole corpus takes.
+        parts = (self.train[first : first + _ROWS_AT_ONCE] for first in range(0, len(self.train), _ROWS_AT_ONCE))
+        return [length for part in parts for length in self.objective.lengths(part)]
 
     @cached_property
     def parameters(self) -> dict[str, nn.Parameter]:

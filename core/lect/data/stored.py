@@ -1,0 +1,162 @@
+"""Examples that lie in a file and are read where they are used: a long corpus takes no memory to speak of."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, fields
+from itertools import accumulate, chain, islice
+from pathlib import Path
+from typing import Any, overload
+
+from lect.cache import cache_folder
+from lect.data.examples import Example, Span
+
+ROWS_IN_MEMORY = 20_000
+"""Fewer rows than so many are held as they are."""
+_ROWS_A_BATCH = 4096
+_FIELDS = tuple(field.name for field in fields(Example))
+_PLAIN = frozenset({"text", "label", "text_pair", "translation", "language", "key", "origin", "question"})
+"""Fields that are texts; the others are kept as JSON."""
+
+
+def hold(examples: Iterable[Example], rows_in_memory: int = ROWS_IN_MEMORY) -> Sequence[Example]:
+    """The examples, each read once: as a tuple, or where they are many in a file that goes with the process."""
+    stream = iter(examples)
+    first = tuple(islice(stream, rows_in_memory))
+    beyond = next(stream, None)
+    return first if beyond is None else _StoredExamples(chain(first, [beyond], stream))
+
+
+def joined(several: Sequence[Sequence[Example]]) -> Sequence[Example]:
+    """Several sequences of examples as one, without a copy of what lies in files."""
+    if len(several) == 1:
+        return several[0]
+    if all(isinstance(one, tuple) for one in several):
+        return tuple(chain.from_iterable(several))
+    return _JoinedExamples(several)
+
+
+class Texts(Sequence[str]):
+    """One field of examples, read as it is asked for; "" where an example has none."""
+
+    def __init__(self, examples: Sequence[Example], field: str) -> None:
+        self._examples, self._field = examples, field
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __iter__(self) -> Iterator[str]:
+        return (getattr(example, self._field) or "" for example in self._examples)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return [getattr(example, self._field) or "" for example in self._examples[index]]
+        return getattr(self._examples[index], self._field) or ""
+
+
+class _Examples(Sequence[Example]):
+    """A sequence of examples by their number."""
+
+    def _at(self, row: int) -> Example:
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Example]: ...
+
+    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
+        if isinstance(index, slice):
+            return tuple(self._at(row) for row in range(*index.indices(len(self))))
+        # As of any sequence: counted from the end, and an error beyond it.
+        return self._at(range(len(self))[index])
+
+
+class _StoredExamples(_Examples):
+    def __init__(self, examples: Iterable[Example]) -> None:
+        import pyarrow
+
+        folder = cache_folder() / "examples"
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=folder, suffix=".arrow")
+        os.close(descriptor)
+        try:
+            self._length = _write(Path(name), examples)
+            reader = pyarrow.ipc.open_file(pyarrow.memory_map(name))
+        finally:
+            # What is mapped stays until the last process that uses it has ended, whatever ends it.
+            Path(name).unlink()
+        self._batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Example]:
+        for batch in self._batches:
+            yield from map(_example, zip(*(column.to_pylist() for column in batch), strict=True))
+
+    def _at(self, row: int) -> Example:
+        batch, place = self._batches[row // _ROWS_A_BATCH], row % _ROWS_A_BATCH
+        return _example(column[place].as_py() for column in batch)
+
+
+class _JoinedExamples(_Examples):
+    def __init__(self, several: Sequence[Sequence[Example]]) -> None:
+        self._several = tuple(several)
+        self._starts = list(accumulate((len(one) for one in several), initial=0))
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __iter__(self) -> Iterator[Example]:
+        return chain.from_iterable(self._several)
+
+    def _at(self, row: int) -> Example:
+        number = bisect_right(self._starts, row) - 1
+        return self._several[number][row - self._starts[number]]
+
+
+def _write(path: Path, examples: Iterable[Example]) -> int:
+    import pyarrow
+
+    schema = pyarrow.schema([(name, pyarrow.large_string()) for name in _FIELDS])
+    stream, count = iter(examples), 0
+    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_file(sink, schema) as writer:
+        while some := list(islice(stream, _ROWS_A_BATCH)):
+            columns: list[Any] = [
+                pyarrow.array([_written(example, name) for example in some], pyarrow.large_string()) for name in _FIELDS
+            ]
+            writer.write_batch(pyarrow.record_batch(columns, schema=schema))
+            count += len(some)
+    return count
+
+
+def _written(example: Example, name: str) -> str | None:
+    value: Any = getattr(example, name)
+    if value is None or name in _PLAIN:
+        return None if value is None else str(value)
+    return json.dumps([astuple(span) for span in value] if name == "answers" else value)
+
+
+def _example(values: Iterable[str | None]) -> Example:
+    return Example(**{name: _read(name, value) for name, value in zip(_FIELDS, values, strict=True)})
+
+
+def _read(name: str, value: str | None) -> Any:
+    if value is None or name in _PLAIN:
+        return value
+    found = json.loads(value)
+    if name == "answers":
+        return tuple(Span(*span) for span in found)
+    return tuple(tuple(each) if isinstance(each, list) else each for each in found) if isinstance(found, list) else found
