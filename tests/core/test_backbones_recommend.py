@@ -36,7 +36,7 @@ def test_those_that_know_the_text_come_first(tmp_path, host):
     assert decoder.against == ("reads as a decoder",)
     ranked, _ = recommend(["漢字 漢字"], host, also=names)
     first = next(each for each in ranked if each.name == names[0])
-    assert "of the pieces are unknown: it needs new ones" in first.against[0]
+    assert "it needs new pieces (method vocabulary)" in first.against[0]
 
 
 def test_what_is_not_here_is_listed_and_said_not_to_be_measured(host):
@@ -46,7 +46,7 @@ def test_what_is_not_here_is_listed_and_said_not_to_be_measured(host):
     base = by_name["FacebookAI/xlm-roberta-base"]
     assert base.cut is None and base.work is None and not base.here
     assert base.against == (
-        "needs about 2.8 GB",
+        "needs more memory than there is",
         "was not trained on the language",
         "gives no sentence vectors without training",
         "not measured offline",

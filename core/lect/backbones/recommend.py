@@ -25,6 +25,9 @@ _ROWS, _LENGTH = 16, 128
 _UNKNOWN_MOST = 0.02
 """A share of unknown pieces above which a tokenizer does not know a language."""
 
+_PIECES_MOST = 5.0
+"""Pieces a word above which hardly any piece is more than a letter."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -78,7 +81,7 @@ def recommend(
 ) -> tuple[tuple[Recommendation, ...], tuple[str, ...]]:
     """Backbones, the most fitting first, and a line for each that could not be looked at.
 
-    In this order: those without anything against them; then by pieces a word, the fewest first, and by parameters.
+    In this order: by how much speaks against them; measured before not measured; by pieces a word; by parameters.
 
     Args:
         texts: in the language, not empty.
@@ -178,9 +181,11 @@ def _covers(model: KnownModel | None, tag: str | None) -> bool | None:
 def _judged(each: Recommendation, task: Task, memory: int | None) -> Recommendation:
     against = list(each.against)
     if memory is not None and each.memory > memory:
-        against.append(f"needs about {each.memory / 1e9:.1f} GB")
+        against.append("needs more memory than there is")
     if each.cut is not None and each.cut.unknown > _UNKNOWN_MOST:
-        against.append(f"{each.cut.unknown:.0%} of the pieces are unknown: it needs new ones (method vocabulary)")
+        against.append("does not know the script or its letters: it needs new pieces (method vocabulary)")
+    if each.cut is not None and each.cut.per_word > _PIECES_MOST:
+        against.append("takes words to their letters or bytes")
     if each.covered is False:
         against.append("was not trained on the language")
     use = next((model.use for model in KNOWN if each.name in (model.local, model.id)), None)
@@ -192,9 +197,8 @@ def _judged(each: Recommendation, task: Task, memory: int | None) -> Recommendat
 
 
 def _order(each: Recommendation) -> tuple[Any, ...]:
-    serious = [reason for reason in each.against if reason != "not measured offline"]
     per_word = each.cut.per_word if each.cut else float("inf")
-    return len(serious), each.cut is None, per_word, each.parameters, each.name
+    return len(each.against), each.cut is None, per_word, each.parameters, each.name
 
 
 def bytes_of(amount: str) -> int:

@@ -186,6 +186,7 @@ def recommend(
     if as_json:
         print_json([asdict(each) for each in ranked])
         return
+    reasons = list(dict.fromkeys(reason for each in ranked for reason in each.against))
     rows = []
     for each in ranked:
         cut = each.cut
@@ -198,12 +199,15 @@ def recommend(
                 f"{cut.unknown:.1%}" if cut else "?",
                 f"{cut.per_word:.2f}" if cut else "?",
                 f"{each.work / 1e6:,.0f}" if each.work else "?",
-                "; ".join(each.against),
+                " ".join("abcdefghij"[reasons.index(reason)] for reason in each.against),
             ]
         )
     numbers = ["M par.", "GB", "unk.", "p./word", "MFLOP"]
-    print_table(["backbone", "licence", *numbers, "against it"], rows, right=numbers, narrow=numbers)
-    typer.echo("GB: to train a small part, 16 rows of 128 pieces in float32, estimated. MFLOP: a word, estimated.")
+    print_table(["backbone", "licence", *numbers, "against"], rows, right=numbers, narrow=[*numbers, "licence"])
+    for letter, reason in zip("abcdefghij", reasons, strict=False):
+        typer.echo(f"{letter}: {reason}")
+    typer.echo("GB: to train a small part, 16 rows of 128 pieces in float32, estimated.")
+    typer.echo("MFLOP: a word, estimated.")
     shared = sorted({each.cut.by for each in ranked if each.cut and not each.here})
     if shared:
         typer.echo(f"Models not on this machine were measured by the tokenizer of {', '.join(shared)}.")
