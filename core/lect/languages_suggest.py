@@ -1,4 +1,4 @@
-"""Which components are near a language that has none: by descent, place and script, and by texts if there are some."""
+"""Which components are near a language that has none: by descent, place and script, and by texts."""
 
 from __future__ import annotations
 

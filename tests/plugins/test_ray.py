@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from lect import Job, UserError
 from lect.host import Host
+from lect.testing.backbones import save_tiny_backbone
 
 ray = pytest.importorskip("ray")
 
@@ -66,7 +68,6 @@ def test_a_fleet_runs_on_it_by_the_same_command(cluster, tmp_path, monkeypatch):
     from typer.testing import CliRunner
 
     from lect.commands.app import app
-    from lect.testing.backbones import save_tiny_backbone
 
     save_tiny_backbone(tmp_path / "backbone", "xlm-roberta", seed=0)
     (tmp_path / "pairs.tsv").write_text("a\tb\n" + "the city\ta town\nthe year\ta day\n" * 8, "utf-8")
@@ -80,6 +81,22 @@ def test_a_fleet_runs_on_it_by_the_same_command(cluster, tmp_path, monkeypatch):
     ]
     assert 'no column "nothing"' in result.stdout
     assert (tmp_path / "components/lang/jav/weights.safetensors").is_file()
+
+
+def test_closing_lets_a_run_write_its_checkpoint(cluster, run, tmp_path):
+    save_tiny_backbone(tmp_path / "backbone", "xlm-roberta", seed=0)
+    (tmp_path / "pairs.tsv").write_text("a\tb\n" + "the city\ta town\nthe year\ta day\n" * 8, "utf-8")
+    recipe = RECIPE.replace("{language}", "jav").replace("{tag}", "jv").replace("{column}", "a").partition("fleet =")[0]
+    recipe = recipe.replace("epochs = 1", "steps = 5000, checkpoint_every = 5")
+    (tmp_path / "one.toml").write_text(recipe, "utf-8")
+    events = run({"jav": ["train", "one.toml"]})
+    assert next(events).code is None
+    until = time.monotonic() + 90
+    while not any((tmp_path / "runs/lang-jav/checkpoints").glob("step-*/state.json")):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    events.close()
+    assert "Stopped at step" in (tmp_path / "jav.log").read_text("utf-8")
 
 
 RECIPE = """

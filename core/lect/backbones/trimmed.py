@@ -78,7 +78,8 @@ class Trimmed:
             raise BackboneError(
                 f"it does not say which pieces of {parent.name} were kept ({error})", where=str(file), fix="trim again"
             ) from error
-        return found.long()
+        ids: Tensor = found.long()
+        return ids
 
 
 def parent_of(backbone: Backbone, fingerprint: str) -> ParentEntry | None:

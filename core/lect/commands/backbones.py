@@ -141,3 +141,73 @@ def trim(
         typer.echo(f"Kept is {what} of the scripts {', '.join(report.scripts)}.")
     if text:
         typer.echo(f"{report.texts - report.changed:,} of {report.texts:,} lines are cut as before.")
+
+
+@app.command("recommend")
+def recommend(
+    ctx: typer.Context,
+    text: Annotated[list[Path], typer.Option("--text", help="A text file in your language. Repeatable.")],
+    language: Annotated[str | None, typer.Option("--language", "-l", help="Its tag, such as bm.")] = None,
+    task: Annotated[
+        str, typer.Option("--task", help="What for: classification, retrieval, tagging or qa.")
+    ] = "classification",
+    memory: Annotated[str | None, typer.Option("--memory", help="The memory there is for training: 4GB, say.")] = None,
+    candidate: Annotated[
+        list[str] | None, typer.Option("--candidate", help="A folder or hub id to measure, too. Repeatable.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank backbones for your language, on your own text.
+
+    Those on this machine are measured: the share of unknown pieces, and pieces per word. Well-known models of the hub
+    are listed beside by what their authors state, and measured where they share a tokenizer with one that is here.
+    """
+    from lect.errors import UserError, nearest
+
+    tasks = ("classification", "retrieval", "tagging", "qa")
+    if task not in tasks:
+        raise UserError(f'there is no task "{task}" to recommend for', where="--task", fix=nearest(task, tasks))
+    host = load_host(ctx)
+    with stderr_console().status("Loading") as status:
+        from lect.backbones import recommend as advice
+
+        limit = advice.bytes_of(memory) if memory else None
+        ranked, passed = advice.recommend(
+            advice.sample_of(text),
+            host,
+            language=language,
+            task=task,  # type: ignore[arg-type]
+            memory=limit,
+            also=tuple(candidate or ()),
+            progress=lambda what, share: status.update(f"{what} {share:.0%}"),
+        )
+    for line in passed:
+        warn(line)
+    if as_json:
+        print_json([asdict(each) for each in ranked])
+        return
+    reasons = list(dict.fromkeys(reason for each in ranked for reason in each.against))
+    rows = []
+    for each in ranked:
+        cut = each.cut
+        rows.append(
+            [
+                each.name,
+                each.licence,
+                f"{each.parameters / 1e6:,.0f}",
+                f"{each.memory / 1e9:.1f}",
+                f"{cut.unknown:.1%}" if cut else "?",
+                f"{cut.per_word:.2f}" if cut else "?",
+                f"{each.work / 1e6:,.0f}" if each.work else "?",
+                " ".join("abcdefghij"[reasons.index(reason)] for reason in each.against),
+            ]
+        )
+    numbers = ["M par.", "GB", "unk.", "p./word", "MFLOP"]
+    print_table(["backbone", "licence", *numbers, "against"], rows, right=numbers, narrow=[*numbers, "licence"])
+    for letter, reason in zip("abcdefghij", reasons, strict=False):
+        typer.echo(f"{letter}: {reason}")
+    typer.echo("GB: to train a small part, 16 rows of 128 pieces in float32, estimated.")
+    typer.echo("MFLOP: a word, estimated.")
+    shared = sorted({each.cut.by for each in ranked if each.cut and not each.here})
+    if shared:
+        typer.echo(f"Models not on this machine were measured by the tokenizer of {', '.join(shared)}.")

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
@@ -60,7 +61,10 @@ class JobProcess:
 
     def wait(self) -> int:
         """The exit code, when it has ended."""
-        return self._process.wait()
+        # Ray interrupts a task by a flag that Python looks at between two instructions: waiting must come to some.
+        while (code := self._process.poll()) is None:
+            time.sleep(0.1)
+        return code
 
     def ask_to_stop(self) -> None:
         """Let it write its checkpoint and end."""
