@@ -170,6 +170,9 @@ def prepare_lessons(
             seed=seed,
         )
         objective = _objective(recipe, host, context)
+        if component.head is not None:
+            # What the head does not know is said now, not when its row comes up.
+            component.head.answers([row for data in (*material.train, *material.validation) for row in data.examples])
         lessons.append(
             Lesson(
                 recipe,
