@@ -9,12 +9,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lect import Example
+from lect.data.examples import Span
 from lect.data.stored import Texts, hold, joined
 
 # Readers decode files, so that no lone surrogate comes from one.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+WORDS = st.none() | st.lists(TEXT, max_size=3).map(tuple)
+NUMBERS = st.integers(0, 9)
 EXAMPLES = st.lists(
-    st.builds(Example, text=TEXT, label=st.none() | TEXT, text_pair=st.none() | TEXT, key=st.none() | TEXT), max_size=12
+    st.builds(
+        Example,
+        text=TEXT,
+        label=st.none() | TEXT,
+        text_pair=st.none() | TEXT,
+        key=st.none() | TEXT,
+        value=st.none() | st.floats(allow_nan=False),
+        words=WORDS,
+        places=st.none() | st.lists(st.tuples(NUMBERS, NUMBERS), max_size=3).map(tuple),
+        heads=st.none() | st.lists(NUMBERS, max_size=3).map(tuple),
+        question=st.none() | TEXT,
+        answers=st.none() | st.lists(st.builds(Span, TEXT, NUMBERS), max_size=3).map(tuple),
+    ),
+    max_size=12,
 )
 
 

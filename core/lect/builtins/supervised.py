@@ -17,6 +17,8 @@ from lect.errors import RecipeError, StackError
 from lect.heads import Head, Prediction
 from lect.training.objective import Batch, Loss, ObjectiveContext
 
+_AT_ONCE = 1024
+
 
 class SupervisedObjective:
     """The mean loss of the stack's head over labelled rows."""
@@ -35,7 +37,9 @@ class SupervisedObjective:
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
         """The pieces of each example, in all its rows."""
-        return self._head.layout(examples, self._cut).lengths
+        # A few at a time: what a layout holds of a row is much larger than its length.
+        parts = (examples[start : start + _AT_ONCE] for start in range(0, len(examples), _AT_ONCE))
+        return [length for part in parts for length in self._head.layout(part, self._cut).lengths]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
         """The rows, encoded, with the head's targets."""

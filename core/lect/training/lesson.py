@@ -180,6 +180,9 @@ def prepare_lessons(
             progress=progress or (lambda what, share: None),
         )
         objective = _objective(recipe, host, context)
+        if component.head is not None:
+            # What the head does not know is said now, not when its row comes up.
+            component.head.answers([row for data in (*material.train, *material.validation) for row in data.examples])
         if material.switching is not None:
             objective = CodeSwitched(objective, material.switching)
         lessons.append(
