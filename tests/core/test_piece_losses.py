@@ -57,7 +57,7 @@ def test_the_sampled_denominator_is_right_in_expectation():
     error = found.std(0) / len(found) ** 0.5
     assert ((found.mean(0) - expected).abs() < 4 * error).all()
     # Without the correction it would be far away, so that this test can fail.
-    loss._correction = 0.0
+    loss._corrections.zero_()
     uncorrected = torch.stack([loss._losses(states, labels, loss.draw(), None).exp() for _ in range(400)])
     assert ((uncorrected.mean(0) - expected).abs() > 10 * error).all()
 
@@ -82,7 +82,7 @@ def test_new_pieces_are_predicted_from_their_own_rows(wanted):
     rows, bias = torch.cat([head.matrix[:first], new.embeddings]), torch.cat([head.bias[:first], new.bias])
     expected = cross_entropy(states @ rows.T + bias, labels)
     if wanted == "corpus":
-        loss._correction = 0.0
+        loss._corrections.zero_()
         value = loss(states, labels, loss._others, new)
     torch.testing.assert_close(value, expected)
     torch.testing.assert_close(full_losses(head, states, labels, new)[0].mean(), expected.detach())

@@ -3,12 +3,12 @@
 The loss over all pieces is estimated from those that the text uses, each as it is, and a sample of the others, whose
 logits are raised by the logarithm of how many others each of them stands for. So the sum in the softmax's denominator
 is right in expectation (importance sampling, Bengio and Senécal 2008, section III; the sampled softmax of Jean et al.
-2015, section 3, with the proposal's logarithm as correction).
+2015, section 3, with the proposal's logarithm as correction). Others are drawn in proportion to what the head's bias
+alone gives them, half of them evenly: nearly as they would weigh in the sum, so that it varies little.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,13 +75,18 @@ class CandidateLoss:
         self._others, self._sampled = candidates.others.to(device), candidates.sampled
         self._is_always = torch.zeros(len(head.matrix), dtype=torch.bool, device=device)
         self._is_always[self._always] = True
-        self._correction = math.log(len(self._others) / self._sampled) if self._sampled else 0.0
+        self._corrections = torch.zeros(len(head.matrix), device=device)
+        if self._sampled:
+            likely = (head.bias.detach()[self._others].double().softmax(0) + 1 / len(self._others)) / 2
+            self._cumulated = likely.cumsum(0)
+            self._corrections[self._others] = -(likely * self._sampled).log().float()
 
     def draw(self) -> Tensor:
         """The sample for one pass, *Shape:* ``(sampled,)``, from torch's own random state."""
         if not self._sampled:
             return self._others
-        return self._others[torch.randint(len(self._others), (self._sampled,)).to(self._others.device)]
+        marks = torch.rand(self._sampled, dtype=torch.double).to(self._others.device) * self._cumulated[-1]
+        return self._others[torch.searchsorted(self._cumulated, marks).clamp_max(len(self._others) - 1)]
 
     def __call__(self, hidden_states: Tensor, labels: Tensor, sample: Tensor, new: NewPieces | None = None) -> Tensor:
         """The mean loss.
@@ -115,7 +120,7 @@ class CandidateLoss:
         if new is not None:
             sums.append(head.logits(states, new.embeddings, new.bias).logsumexp(1))
         if len(sample):
-            logits = head.logits(states, head.matrix[sample], head.bias[sample]) + self._correction
+            logits = head.logits(states, head.matrix[sample], head.bias[sample]) + self._corrections[sample]
             sums.append(logits.masked_fill(labels[:, None] == sample, -torch.inf).logsumexp(1))
         total = torch.stack(sums).logsumexp(0)
         # A right piece that is not always looked at counts once, as it is, wherever it was drawn as well.

@@ -29,6 +29,7 @@ _PIECES_PER_BATCH = 2048
 _RATE = 2e-3
 _WARMUP = 0.1
 _FLOOR = -20.0
+_AGAIN = 3
 
 
 def trained_head(
@@ -103,26 +104,37 @@ def _train(
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: min((step + 1) / (_WARMUP * steps + 1), (steps - step) / steps)
         )
+        generator, seen = random.Random(0), list[tuple[Tensor, Tensor]]()
         was_training = model.training
         model.eval()
         for step, batch in enumerate(_batches(rows, steps)):
             progress("training a head over pieces for the backbone, once", step / steps)
-            encoded, plain = cutter.padded(batch)
-            seen, chosen = masking.draw(encoded.input_ids, plain)
-            moved = encoded.to(device)
-            with torch.no_grad():
-                hidden = model(seen.to(device), moved.attention_mask, moved.routes, moved.token_type_ids)
-            places = chosen.to(device)
-            if not places.any():
+            states, labels = _hidden(model, cutter, batch, masking, device)
+            if not len(labels):
                 continue
-            found = loss(hidden[places], moved.input_ids[places], loss.draw())
-            optimiser.zero_grad(set_to_none=True)
-            torch.autograd.backward(found)
-            torch.nn.utils.clip_grad_norm_(transform.parameters(), 1.0)
-            optimiser.step()
+            # The frozen backbone costs nearly all of the time: what it has given is learned from several times.
+            for old_states, old_labels in [(states, labels), *generator.choices(seen or [(states, labels)], k=_AGAIN)]:
+                optimiser.zero_grad(set_to_none=True)
+                torch.autograd.backward(loss(old_states.float(), old_labels, loss.draw()))
+                torch.nn.utils.clip_grad_norm_(transform.parameters(), 1.0)
+                optimiser.step()
             schedule.step()
+            seen.append((states.half(), labels))
         model.train(was_training)
     return PieceHead(transform.requires_grad_(False).eval(), matrix, bias.detach())
+
+
+@torch.no_grad()
+def _hidden(
+    model: RoutedModel, cutter: Cutter, batch: Sequence[Row], masking: Masking, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """The bare backbone's states at hidden pieces, and these pieces."""
+    encoded, plain = cutter.padded(batch)
+    ids, chosen = masking.draw(encoded.input_ids, plain)
+    moved = encoded.to(device)
+    hidden = model(ids.to(device), moved.attention_mask, moved.routes, moved.token_type_ids)
+    places = chosen.to(device)
+    return hidden[places], moved.input_ids[places]
 
 
 def _batches(rows: Sequence[Row], steps: int) -> list[list[Row]]:
