@@ -75,8 +75,11 @@ def test_a_version_is_looked_for_in_every_folder(library: Library) -> None:
 def test_unknown_names_show_the_nearest_and_the_places(library: Library) -> None:
     here, home = library.folders
     message = refusal(library, "lang:jva")
-    assert message == f'{here}, {home}: there is no component "lang:jva"; did you mean "lang:jav"?'
-    assert "train it, or name its folder as a path" in refusal(Library((here / "empty",)), "lang:jav")
+    assert (
+        message
+        == f'{here}, {home}: there is no component "lang:jva"; did you mean "lang:jav"? or try: lect pull lang:jva'
+    )
+    assert "; try: lect pull lang:jav" in refusal(Library((here / "empty",)), "lang:jav")
 
 
 def test_a_component_by_its_path(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

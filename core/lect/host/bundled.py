@@ -31,6 +31,6 @@ BUNDLED: Mapping[tuple[str, str], str] = MappingProxyType(
 
 COMMANDS: frozenset[str] = frozenset(
     {"backbones", "components", "demo", "eval", "export", "import", "merge", "plugins", "predict", "train"}
-    | {"lock", "pull", "push", "registry", "search", "verify"}
+    | {"doctor", "info", "install", "lock", "pull", "push", "registry", "search", "uninstall", "upgrade", "verify"}
 )
 """The subcommands that come with `lect` and that no plugin's may replace."""
