@@ -16,6 +16,7 @@ from lect.errors import PluginError, RegistryError, nearest
 from lect.host.records import API
 from lect.registry.model import PluginEntry
 from lect.registry.opened import OpenRegistry
+from lect.registry.settings import BUNDLED
 
 CORE = ("lect", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pluggy", "pydantic")
 """What everything else stands on: a plugin never changes these unasked."""
@@ -150,6 +151,9 @@ def _of_entry(entry: PluginEntry, registry: OpenRegistry) -> Requirement:
         path = (Path(source.place) / entry.source).resolve()
         if not path.is_relative_to(Path(source.place).resolve()):
             raise RegistryError("leaves the registry", where=f"{registry.name}, plugin {entry.name}, source")
+        if registry.name == BUNDLED and not path.exists():
+            # The registry came in a wheel, without the folders beside it.
+            return Requirement(f"{entry.distribution}=={entry.version}", entry.sha256, entry)
         return Requirement(str(_existing(path)), entry.sha256, entry)
     if source.kind == "web":
         return Requirement(f"{source.place}{entry.source}", entry.sha256, entry)
