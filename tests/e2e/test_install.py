@@ -154,3 +154,19 @@ def test_the_doctor_finds_what_is_wrong_and_how_to_mend_it(environment):
     [wrong] = [each for each in json.loads(done.stdout) if each["subject"] == "component"]
     assert "there is no component.toml in it" in wrong["what"]
     assert wrong["fix"].startswith("lect components remove lang:mad")
+
+
+@pytest.mark.slow
+def test_a_new_plugin_passes_its_own_tests(environment):
+    pytest.importorskip("copier")
+    written = run(environment, "plugins", "new", "my-shift", "--author", 'A "quoted" name')
+    assert written.returncode == 0, written.stderr
+    assert run(environment, "install", "./lect-my-shift", "--yes").returncode == 0
+    tested = subprocess.run(
+        [environment / "venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "lect-my-shift"],
+        cwd=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert tested.returncode == 0, tested.stdout
+    assert "passed" in tested.stdout
+    again = run(environment, "plugins", "new", "my-shift")
+    assert (again.returncode, "something lies there already" in again.stderr) == (1, True)
