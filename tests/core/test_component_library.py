@@ -77,7 +77,7 @@ def test_unknown_names_show_the_nearest_and_the_places(library: Library) -> None
     message = refusal(library, "lang:jva")
     where, fix = f"{here}, {home}", 'did you mean "lang:jav"? or try: lect pull lang:jva'
     assert message == f'{where}: there is no component "lang:jva"; {fix}'
-    assert "train it, or name its folder as a path" in refusal(Library((here / "empty",)), "lang:jav")
+    assert "; try: lect pull lang:jav" in refusal(Library((here / "empty",)), "lang:jav")
 
 
 def test_a_component_by_its_path(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

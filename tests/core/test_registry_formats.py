@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import tarfile
 
 import pytest
@@ -22,7 +23,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lect.components.weights import check_weights
-from lect.errors import ComponentError, RegistryError, UserError
+from lect.composition.stack import parse_combination, parse_stack
+from lect.errors import ComponentError, RegistryError, StackError, UserError
 from lect.registry.archive import unpack
 from lect.registry.entries import entry_text, new_registry_text, with_field
 from lect.registry.model import parse_registry, signed_text
@@ -211,3 +213,30 @@ def test_an_archive_that_says_it_is_huge(tmp_path):
     file.write_bytes(header.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
     with pytest.raises(ComponentError, match="is cut short"):
         unpack(file, tmp_path / "components")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.5*lang:mad@>=1,<2 + task:x@^1",
+        "avg(lang:a@>=1,<2, lang:b@~1.2) + task:c",
+        "(lang:a@^1 - lang:b@1.0)",
+        "lang:a@<2",
+    ],
+)
+def test_ranges_in_stacks(text):
+    assert parse_stack(str(parse_stack(text))) == parse_stack(text)
+    versions = [atom.version for atom in parse_stack(text).atoms]
+    assert [version for version in versions if version] == re.findall(r"@((?:[^\s,)]|,(?=[<>=!~]))+)", text)
+
+
+@pytest.mark.parametrize("text", ["lang:a@>=1, <2", "lang:a@^", "lang:a@^x", "lang:a@1..2", "lang:a@"])
+def test_ranges_that_no_stack_takes(text):
+    with pytest.raises(StackError) as caught:
+        parse_stack(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_range_is_no_name_for_a_result():
+    with pytest.raises(StackError, match="a range of versions cannot be the result"):
+        parse_combination("lang:c@^1 = lang:a + lang:b")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,10 +14,10 @@ from lect.errors import PluginError, nearest
 from lect.host import API, Host, PluginRecord
 from lect.host.records import HOOKS, REGISTRATION
 
-app = typer.Typer(help="List plugins and what they provide.")
+app = typer.Typer(invoke_without_command=True)
 
 
-@app.command(name="plugins", help="List plugins and what they provide.")
+@app.callback(help="List plugins and what they provide.")
 def plugins(
     ctx: typer.Context,
     hook: Annotated[
@@ -26,6 +27,8 @@ def plugins(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print every installed plugin, or those that implement one hook."""
+    if ctx.invoked_subcommand is not None:
+        return
     wanted = None if hook is None else _full_name(hook)
     host = load_host(ctx, tolerant=True)
     shown = [record for record in host.plugins if wanted is None or wanted in record.hooks]
@@ -39,6 +42,19 @@ def plugins(
         for record in failing:
             complain(f"{record.label}: {record.status}: {record.error}")
         raise typer.Exit(FAILURE)
+
+
+@app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="What the plugin and its method are called.")],
+    to: Annotated[Path | None, typer.Option("--to", help="The folder; lect-NAME if absent.")] = None,
+    author: Annotated[str, typer.Option("--author", help="Who writes it.")] = "",
+) -> None:
+    """Write a working plugin with a method of its own and its tests, to start from."""
+    from lect.registry.template import new_plugin
+
+    folder = new_plugin(name, to or Path(f"lect-{name}"), author=author)
+    print(f"{folder}\ntry it: lect install ./{folder} && python -m pytest {folder}")
 
 
 def _full_name(hook: str) -> str:

@@ -56,7 +56,7 @@ def search(
 
         if role not in ROLES:
             raise UserError(f'there is no role "{role}"', where="--role", fix=nearest(role, ROLES))
-    opened = _open(registry, offline, max_age=SEARCHED_AGAIN)
+    opened = open_named(registry, offline, max_age=SEARCHED_AGAIN)
     if plugins:
         _print_plugins(opened, words or [], as_json)
         return
@@ -65,7 +65,7 @@ def search(
     found = [(each.name, record) for each in opened for record in each.index.search(query)]
     if not found:
         # That there is nothing is never told from memory.
-        found = [(each.name, record) for each in _open(registry, offline) for record in each.index.search(query)]
+        found = [(each.name, record) for each in open_named(registry, offline) for record in each.index.search(query)]
     if as_json:
         # The records are JSON already, and there may be ten thousand of them.
         records = (f'{{"registry": {json.dumps(name)}, {record[1:]}' for name, record in found)
@@ -99,11 +99,11 @@ def pull(
         from lect.registry.lock import FILE, read_lock, wanted_by
 
         lock = read_lock(Path(references[0] if references else FILE))
-        wanted = wanted_by(lock, _open(registry, offline), library_of(components), warn)
+        wanted = wanted_by(lock, open_named(registry, offline), library_of(components), warn)
         if not as_json:
             typer.echo(f"stack: {lock.stack}")
     else:
-        wanted = _wanted(references or [], _open(registry, offline), yanked)
+        wanted = _wanted(references or [], open_named(registry, offline), yanked)
     with stderr_console().status("Pulling") as status:
         done = [
             pull_one(each, into=components, progress=lambda what, share: status.update(f"{what} {share:.0%}"))
@@ -248,7 +248,8 @@ def _print_checked(checked: dict[str, Any]) -> None:
     typer.echo(f"{checked['component']}  sound, {origin}{signed}")
 
 
-def _open(names: list[str] | None, offline: bool, max_age: float = 0) -> list[OpenRegistry]:
+def open_named(names: list[str] | None, offline: bool, max_age: float = 0) -> list[OpenRegistry]:
+    """The registries of these names or places, or all that the user knows. Raises `RegistryError`."""
     from lect.registry.opened import open_registries
     from lect.registry.sources import is_offline
 

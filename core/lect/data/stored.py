@@ -159,4 +159,6 @@ def _read(name: str, value: str | None) -> Any:
     found = json.loads(value)
     if name == "answers":
         return tuple(Span(*span) for span in found)
-    return tuple(tuple(each) if isinstance(each, list) else each for each in found) if isinstance(found, list) else found
+    return (
+        tuple(tuple(each) if isinstance(each, list) else each for each in found) if isinstance(found, list) else found
+    )
