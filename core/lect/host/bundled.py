@@ -30,6 +30,21 @@ BUNDLED: Mapping[tuple[str, str], str] = MappingProxyType(
 """Kind and name of a spec → the distribution to install for it."""
 
 COMMANDS: frozenset[str] = frozenset(
-    {"backbones", "components", "demo", "eval", "export", "import", "merge", "plugins", "predict", "train"}
+    {
+        "audit",
+        "backbones",
+        "components",
+        "demo",
+        "eval",
+        "explain",
+        "export",
+        "import",
+        "index",
+        "merge",
+        "mine",
+        "plugins",
+        "predict",
+        "train",
+    }
 )
 """The subcommands that come with `lect` and that no plugin's may replace."""
