@@ -75,9 +75,14 @@ def test_a_matrix_is_scored_once_skips_what_is_absent_and_writes_every_form(work
     assert entries["eng", "language + task"]["is_fallback"]
     assert entries["cipher", "language + task"]["stack"] == "lang:cipher + task:mood"
     assert entries["cipher", "two languages"]["skipped"] == 'there is no component "lang:other"'
-    # The task alone does not read the cipher, and the language part helps it.
     (part,) = report["parts"]
-    assert (part["second"], part["value"] > 0.2, part["p"] < 0.01) == ("without lang:cipher", True, True)
+    whole, without = (
+        variant["scores"] for variant in entries["cipher", "language + task"]["cell"]["report"]["variants"]
+    )
+    main = {score["name"]: score["value"] for score in whole}, {score["name"]: score["value"] for score in without}
+    assert part["second"] == "without lang:cipher"
+    assert part["value"] == pytest.approx(main[0]["macro_f1"] - main[1]["macro_f1"])
+    assert part["low"] <= part["value"] <= part["high"] and 0 < part["p"] <= part["adjusted"] <= 1
     (compared,) = report["comparisons"]
     assert compared["value"] == pytest.approx(part["value"])
     cost = entries["cipher", "language + task"]["cell"]["cost"]
