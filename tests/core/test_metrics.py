@@ -79,6 +79,7 @@ def test_retrieval_scores():
         "recall@5": 0.5,
         "recall@10": 0.75,
         "mrr": pytest.approx((1 + 1 / 2 + 1 / 6 + 1 / 20) / 4),
+        "ndcg@10": pytest.approx((1 + 1 / math.log2(3) + 1 / math.log2(7)) / 4),
     }
     with pytest.raises(ValueError, match="count from 1"):
         retrieval_scores([0], [0])

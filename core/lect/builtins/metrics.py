@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from lect.specs import MetricSpec
 
 RECALL_AT = (1, 5, 10)
+GAIN_AT = 10
 _THREE = ("precision", "recall", "f1")
 
 
@@ -38,7 +40,10 @@ def classification_scores(truth: Sequence[Any], predicted: Sequence[Any]) -> dic
 
 
 def retrieval_scores(truth: Sequence[Any], predicted: Sequence[Any]) -> dict[str, float]:
-    """The share of queries answered among the first 1, 5 and 10, and the mean of one over the rank.
+    """The share of queries answered among the first 1, 5 and 10, the mean of one over the rank, and nDCG@10.
+
+    A query has one answer here, the best correct candidate, so that its ideal gain is 1 and its discounted gain
+    1 / log2(1 + rank) among the first ten (Järvelin & Kekäläinen 2002).
 
     Args:
         truth: the index, or the indices, of each query's correct candidate; only their number is used.
@@ -51,7 +56,9 @@ def retrieval_scores(truth: Sequence[Any], predicted: Sequence[Any]) -> dict[str
     if min(predicted) < 1:
         raise ValueError(f"ranks count from 1, not from {min(predicted)}")
     scores = {f"recall@{k}": sum(rank <= k for rank in predicted) / len(predicted) for k in RECALL_AT}
-    return {**scores, "mrr": sum(1 / rank for rank in predicted) / len(predicted)}
+    gains = [1 / math.log2(1 + rank) if rank <= GAIN_AT else 0.0 for rank in predicted]
+    mean = sum(1 / rank for rank in predicted) / len(predicted)
+    return {**scores, "mrr": mean, f"ndcg@{GAIN_AT}": sum(gains) / len(predicted)}
 
 
 def _check(truth: Sequence[Any], predicted: Sequence[Any]) -> None:
@@ -70,7 +77,7 @@ METRICS: tuple[MetricSpec, ...] = (
     ),
     MetricSpec(
         name="retrieval",
-        summary="the share found among the first 1, 5 and 10, and the mean reciprocal rank",
+        summary="the share found among the first 1, 5 and 10, the mean reciprocal rank, and nDCG@10",
         compute=retrieval_scores,
         main="recall@1",
     ),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lect.builtins.metrics import RECALL_AT, classification_scores, retrieval_scores
+from lect.builtins.metrics import GAIN_AT, RECALL_AT, classification_scores, retrieval_scores
 from lect.specs import SummedMetric
 
 Floats = NDArray[np.float64]
@@ -83,7 +83,8 @@ def _retrieval(truth: Sequence[Any], predicted: Sequence[Any], counts: Floats) -
     ranks = np.asarray(predicted, dtype=np.float64)
     total = counts.sum(axis=1)
     scores = {f"recall@{k}": counts @ (ranks <= k).astype(np.float64) / total for k in RECALL_AT}
-    return {**scores, "mrr": counts @ (1 / ranks) / total}
+    gains = np.where(ranks <= GAIN_AT, 1 / np.log2(1 + ranks), 0.0)
+    return {**scores, "mrr": counts @ (1 / ranks) / total, f"ndcg@{GAIN_AT}": counts @ gains / total}
 
 
 _COUNTED: dict[Callable[..., Any], CountedMetric] = {

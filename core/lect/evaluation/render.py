@@ -65,7 +65,7 @@ def markdown(report: EvaluationReport) -> str:
 
 def readable(name: str) -> str:
     """A score's name as it is shown: ``macro_f1`` is macro F1."""
-    return " ".join({"f1": "F1", "mrr": "MRR"}.get(word, word) for word in name.split("_"))
+    return " ".join({"f1": "F1", "mrr": "MRR", "ndcg@10": "nDCG@10"}.get(word, word) for word in name.split("_"))
 
 
 def _tables(report: EvaluationReport, width: int | None) -> list[_Table]:
