@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 from hypothesis import given
@@ -68,11 +67,12 @@ def test_listing_plugins_imports_no_framework():
 
 def test_help_takes_under_three_tenths_of_a_second():
     def seconds() -> float:
-        start = time.perf_counter()
+        before = os.times()
         assert module("--help").returncode == 0
-        return time.perf_counter() - start
+        after = os.times()
+        return (after.children_user + after.children_system) - (before.children_user + before.children_system)
 
-    # The best of some runs: other processes of the machine slow single ones down.
+    # Of the processor, not by the clock, and the best of some runs: what else the machine does is not the command's.
     assert min(seconds() for _ in range(5)) < 0.3
 
 
