@@ -124,7 +124,9 @@ def corpus_of(reader: str, config: Mapping[str, Any], corpus: str) -> str:
 
 def fold(text: str) -> str:
     """A text without case, spaces, punctuation and symbols, in compatibility form: what it says, not how it is set."""
-    return str(_punctuation().sub("", unicodedata.normalize("NFKC", text).casefold()))
+    folded = str(_punctuation().sub("", unicodedata.normalize("NFKC", text).casefold()))
+    # What stood apart may be one character now that the space between is gone.
+    return folded if folded == text else fold(folded)
 
 
 def check_files(
