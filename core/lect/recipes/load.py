@@ -134,6 +134,7 @@ def recipe_text(recipe: Recipe) -> str:
         (values["data"], "evaluation"),
         (values["data"], "guard"),
         (values["training"], "learning_rates"),
+        (values["objective"], "terms"),
     ):
         if not table[name]:
             del table[name]

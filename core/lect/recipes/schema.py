@@ -111,15 +111,51 @@ class HeadTable(OpenTable):
         return labels
 
 
+class TermTable(OpenTable):
+    """One objective of several, with its configuration beside it.
+
+    Args:
+        weight: what its loss is multiplied with.
+    """
+
+    name: str = Field(min_length=1)
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+
+
 class ObjectiveTable(OpenTable):
     """An objective, with its configuration beside it.
 
     Args:
         target: the frozen stack whose vectors are aimed at, where the objective aims at some; None for the backbone's.
+        terms: the objectives that ``combined`` adds up; the first has the main score.
     """
 
     name: str = Field(min_length=1)
     target: StackText | None = None
+    terms: Annotated[tuple[TermTable, ...], BeforeValidator(tuple_of)] = ()
+
+    @property
+    def title(self) -> str:
+        """What cards call it: the names of the objectives."""
+        return " + ".join(term.name for term in self.terms) or self.name
+
+    @field_validator("terms")
+    @classmethod
+    def _terms(cls, terms: tuple[TermTable, ...], info: ValidationInfo) -> tuple[TermTable, ...]:
+        if terms and info.data.get("name") != "combined":
+            raise ValueError('stand under the objective "combined"; set name = "combined"')
+        check_distinct([term.name for term in terms], "objective")
+        return terms
+
+    @model_validator(mode="after")
+    def _combined(self) -> ObjectiveTable:
+        if self.name != "combined":
+            return self
+        if not self.terms:
+            raise ValueError("combines nothing; add [[objective.terms]], each with a name and a weight")
+        if self.config:
+            raise ValueError(f'"{next(iter(self.config))}" is no field of a combined objective; write it into a term')
+        return self
 
 
 class DataTable(OpenTable):

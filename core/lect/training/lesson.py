@@ -28,6 +28,7 @@ from lect.training.code_switching import CodeSwitched, Switching
 from lect.training.data import read_switching, read_training, source_of
 from lect.training.objective import Objective, ObjectiveContext
 from lect.training.task import Learner
+from lect.training.terms import build_objective, needed_fields
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -109,12 +110,10 @@ def read_material(recipe: Recipe, host: Host, library: Library, seed: int) -> Ma
         UserError: the data or a stack is wrong.
     """
     file = recipe.name
-    needs = host.spec("objective", recipe.objective.name).needs
-    if recipe.head is not None:
-        needs = tuple(dict.fromkeys((*needs, *host.spec("head", recipe.head.kind).needs)))
+    needs, validated = needed_fields(recipe, host)
     train = read_training(recipe.data, host, recipe.folder, file, needs)
     validation = tuple(
-        _read(host, table, recipe, f"{file}, data.validation", needs) for table in recipe.data.validation
+        _read(host, table, recipe, f"{file}, data.validation", validated) for table in recipe.data.validation
     )
     if recipe.data.validation_share and not validation:
         train, validation = _split(train, recipe.data.validation_share, seed)
@@ -178,7 +177,7 @@ def prepare_lessons(
             folder=recipe.folder,
             progress=progress or (lambda what, share: None),
         )
-        objective = _objective(recipe, host, context)
+        objective = build_objective(recipe, host, context)
         if material.switching is not None:
             objective = CodeSwitched(objective, material.switching)
         lessons.append(
@@ -298,10 +297,3 @@ def _check_place(material: Material, model: RoutedModel, component: Component) -
             raise RecipeError(f'two heads: "{part}" has one already', where=where, fix="leave one out")
         if other.tokenizer_json and component.tokenizer_json:
             raise RecipeError(f'two vocabularies: "{part}" has one already', where=where, fix="leave one out")
-
-
-def _objective(recipe: Recipe, host: Host, context: ObjectiveContext) -> Objective:
-    name = recipe.objective.name
-    config = host.validate_config("objective", name, recipe.objective.config, f"{recipe.name}, objective")
-    with host.attributed(host.provided("objective", name)) as spec:
-        return spec.build(config, context)
