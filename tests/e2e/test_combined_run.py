@@ -18,6 +18,7 @@ role = "lang"
 
 [backbone]
 name = "backbone"
+prefix = "a: "
 
 [[parts]]
 method = "full"

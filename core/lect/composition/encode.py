@@ -80,7 +80,7 @@ class RowEncoder:
         for stored in self._stored.get(self._owner(stack), ()):
             if (found := stored.find(texts, pairs)) is not None:
                 return list(found)
-        return self._cut(texts, stack, pairs)
+        return self.cut(texts, stack, pairs)
 
     def keep(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> StoredPieces:
         """Cut texts into pieces once, so that `pieces` looks them up from then on.
@@ -91,7 +91,7 @@ class RowEncoder:
         said = f"{tokenizer.to_str()}\n{self._backbone.prefix}"
 
         def encode(texts: Sequence[str], pairs: Sequence[str] | None) -> list[Any]:
-            return self._cut(texts, stack, pairs)
+            return self.cut(texts, stack, pairs)
 
         try:
             stored = store_pieces(texts, pairs, said, encode, ROWS_IN_MEMORY)
@@ -100,7 +100,8 @@ class RowEncoder:
         self._stored.setdefault(self._owner(stack), []).append(stored)
         return stored
 
-    def _cut(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None) -> list[Any]:
+    def cut(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> list[Any]:
+        """The whole `tokenizers.Encoding` of each text (or pair of texts), with where its pieces stand; never kept."""
         tokenizer = self._tokenizer(stack)
         prefixed = [f"{self._backbone.prefix}{text}" for text in texts]
         inputs = prefixed if pairs is None else list(zip(prefixed, pairs, strict=True))

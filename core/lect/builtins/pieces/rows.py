@@ -56,7 +56,7 @@ class Cutter:
         new = list(dict.fromkeys(key for key in keys if key not in self._known))
         pairs = [second or "" for _, second in new] if self._with_translations else None
         if new:
-            encodings = self._encoder.pieces([text for text, _ in new], self._stack, pairs)
+            encodings = self._encoder.cut([text for text, _ in new], self._stack, pairs)
             self._known.update(zip(new, map(self._row, encodings), strict=True))
         return [self._known[key] for key in keys]
 
