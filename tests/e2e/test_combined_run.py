@@ -110,3 +110,18 @@ def test_a_run_that_goes_on_ends_with_the_same_bytes(combined, monkeypatch):
     resumed = combined.lect("train", "combined.toml", "--resume")
     assert resumed.exit_code == 0, resumed.stderr
     assert weights.read_bytes() == unbroken
+
+
+def test_the_target_is_a_language_with_pieces_of_its_own(combined):
+    language = (combined.folder / "language.toml").read_text("utf-8")
+    first = language.replace('name = "cipher"', 'name = "first"').replace('"full"', '"vocabulary"\npieces = 12')
+    assert combined.lect("train", str(combined.write("first.toml", first))).exit_code == 0
+    contents = []
+    for target in ("lang:first", ""):
+        changes = (f"objective.target={target}", "objective.terms.0.tokens=2.0", "backbone.prefix=", "training.steps=3")
+        result = combined.lect("train", "combined.toml", *(word for change in changes for word in ("--set", change)))
+        assert result.exit_code == 0, result.stderr
+        contents.append((combined.folder / "components/lang/cipher/weights.safetensors").read_bytes())
+    assert contents[0] != contents[1]
+    log = [json.loads(line) for line in (combined.folder / "runs/lang-cipher/metrics.jsonl").read_text().splitlines()]
+    assert {"alignment/tokens", "alignment/aligned"} <= log[0].keys()
