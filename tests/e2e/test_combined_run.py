@@ -125,3 +125,10 @@ def test_the_target_is_a_language_with_pieces_of_its_own(combined):
     assert contents[0] != contents[1]
     log = [json.loads(line) for line in (combined.folder / "runs/lang-cipher/metrics.jsonl").read_text().splitlines()]
     assert {"alignment/tokens", "alignment/aligned"} <= log[0].keys()
+
+
+def test_few_labels(workspace):
+    result = workspace.lect("train", "task.toml", "--set", "data.shots=3", "--set", "training.epochs=1")
+    assert result.exit_code == 0, result.stderr
+    assert "6 of 160 rows drawn, 3 of each of 2 labels" in " ".join((result.stdout + result.stderr).split())
+    assert read_manifest(workspace.folder / "components/task/mood/component.toml").training.examples == 6

@@ -14,6 +14,7 @@ from lect.data.guard import Overlap
 from lect.errors import DataError
 
 if TYPE_CHECKING:
+    from lect.data.shots import Shots
     from lect.host import Host
 
 
@@ -53,6 +54,7 @@ class Dataset:
         sha256: over every field of every example, in order.
         cleaning: what cleaning found, where there was any.
         overlap: what of it was in the evaluation data, where some is named.
+        shots: what was drawn of it, where only so many rows a label are wanted.
     """
 
     source: Source
@@ -60,6 +62,7 @@ class Dataset:
     sha256: str
     cleaning: Counts | None = None
     overlap: Overlap | None = None
+    shots: Shots | None = None
 
 
 def read_source(

@@ -202,6 +202,8 @@ class DataSection(Table):
         overlap: what becomes of such rows: the run is refused, they are dropped, or they are allowed.
         guard: files, or patterns such as ``data/**/test*``, that no training source may read.
         code_switching: words put into another language by a dictionary; None for none.
+        shots: the most rows of each label that are taken of each training source, drawn by the seed; None for all.
+            Validation rows are none of them.
     """
 
     train: Sources
@@ -212,6 +214,7 @@ class DataSection(Table):
     overlap: Overlaps = "refuse"
     guard: Names = ()
     code_switching: CodeSwitchingTable | None = None
+    shots: PositiveInt | None = None
 
     @field_validator("train")
     @classmethod

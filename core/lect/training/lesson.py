@@ -21,6 +21,7 @@ from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack, parse_stack
 from lect.data.examples import Example
 from lect.data.read import Dataset, read_source
+from lect.data.shots import draw_shots
 from lect.errors import DataError, RecipeError
 from lect.recipes.schema import DataTable, Recipe
 from lect.specs import BuildContext, Corpus, Progress
@@ -117,6 +118,8 @@ def read_material(recipe: Recipe, host: Host, library: Library, seed: int) -> Ma
     )
     if recipe.data.validation_share and not validation:
         train, validation = _split(train, recipe.data.validation_share, seed)
+    if recipe.data.shots is not None:
+        train = draw_shots(train, recipe.data.shots, seed, f"{file}, data.shots")
     frozen = parse_stack(recipe.stack)
     target = parse_stack(recipe.objective.target or "")
     stored, stored_target = read_stack(frozen, library, host), read_stack(target, library, host)
