@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -17,7 +19,7 @@ from lect.testing.backbones import tiny_backbone
 from lect.toml import parse_toml
 from lect.training.joint import JointLosses
 from lect.training.objective import ObjectiveContext, share_of_batch
-from lect.training.terms import build_objective, needed_fields
+from lect.training.terms import build_by_stack, build_objective, needed_fields
 
 PARALLEL = tuple(
     Example(f"the old house on the {word}", translation=f"at {word}") for word in ("water", "day", "way", "year")
@@ -160,3 +162,29 @@ def test_a_combined_recipe_reads_back_equal():
     made = recipe({"name": "alignment", "weight": 2.0, "contrast": 0.3}, MASKED)
     assert made.objective.title == "alignment + masked-lm"
     assert recipe_of(parse_toml(recipe_text(made), RecipeError, where="text")) == made
+
+
+def test_rows_through_several_stacks_make_the_mean_over_all_rows():
+    world = World(PARALLEL, {"name": "alignment"})
+    spec = world.host.spec("method", "full")
+    other = spec.build(spec.config(), BuildContext(world.model.backbone, Corpus(PARALLEL)))
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    world.model.attach(Component("lang:other", "lang", {"full": other}))
+    base = ObjectiveContext(world.model, world.encoder, ("lang:x",), (), PARALLEL, {})
+    rows = tuple(replace(row, stack="lang:other" if index % 4 == 0 else None) for index, row in enumerate(PARALLEL))
+    contexts = {None: base, "lang:other": replace(base, stack=("lang:other", "lang:x"))}
+    plain = recipe_of(
+        {**recipe(MASKED).model_dump(exclude_none=True), "objective": {"name": "alignment", "contrast": 0.0}}
+    )
+    objective = build_by_stack(plain, world.host, contexts)
+    whole, batch = world.loss(objective, rows)
+    assert {group.components: len(group.rows) for group in batch.rows.routes.groups} == {
+        ("lang:x",): 3,
+        ("lang:other", "lang:x"): 1,
+    }
+    through = [build_objective(plain, world.host, context) for context in contexts.values()]
+    own = [world.loss(one, part)[0].total for one, part in zip(through, (rows[1:], rows[:1]), strict=True)]
+    torch.testing.assert_close(whole.total, (3 * own[0] + own[1]) / 4)
+    assert set(whole.terms) >= {"bare", "lang:other", "lang:other/distance"}

@@ -182,7 +182,8 @@ def _check_independent(recipes: Sequence[Recipe]) -> None:
 
     learning = {recipe.key for recipe in recipes}
     for recipe in recipes:
-        for field, text in (("stack", recipe.stack), ("objective.target", recipe.objective.target or "")):
+        sources = [("data", table.stack or "") for table in (*recipe.data.train, *recipe.data.validation)]
+        for field, text in (("stack", recipe.stack), ("objective.target", recipe.objective.target or ""), *sources):
             for part in map(str, parse_stack(text).parts):
                 if part in learning - {recipe.key}:
                     raise RecipeError(

@@ -164,11 +164,13 @@ class DataTable(OpenTable):
     Args:
         corpus: what the rows' keys are of, such as ``nusax``: the guard compares keys of one corpus only. "" for what
             gives the keys: the same column of the same reader.
+        stack: the frozen stack that the rows go through beneath what is trained; None for the recipe's, "" for none.
     """
 
     reader: str = Field(min_length=1)
     licence: Line = ""
     corpus: Line = ""
+    stack: StackText | None = None
 
 
 def _tables(value: Any) -> Any:

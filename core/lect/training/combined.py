@@ -7,7 +7,7 @@ translations behind them) goes through the model side by side in one pass; what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,22 +25,13 @@ class Term:
 
     Args:
         name: how figures and scores call it.
-        needs: the fields that a row must have to take part.
+        takes: whether a row takes part.
     """
 
     name: str
     weight: float
-    needs: tuple[str, ...]
     objective: Objective
-
-    def takes(self, example: Example) -> bool:
-        """Whether a row takes part."""
-        return takes_part(example, self.needs)
-
-
-def takes_part(example: Example, needs: Sequence[str]) -> bool:
-    """Whether a row has all fields that are needed."""
-    return all(getattr(example, field) is not None for field in needs)
+    takes: Callable[[Example], bool]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from lect.training.code_switching import CodeSwitched, Switching
 from lect.training.data import read_switching, read_training, source_of
 from lect.training.objective import Objective, ObjectiveContext
 from lect.training.task import Learner
-from lect.training.terms import build_objective, needed_fields
+from lect.training.terms import build_by_stack, needed_fields
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -43,6 +43,7 @@ class Material:
         frozen: the stack beneath what will learn.
         target: the stack whose vectors are aimed at.
         members: what the new component stands on, where it stands on others.
+        beside: the frozen stacks that single sources of the data have in place of `frozen`, by `Example.stack`.
     """
 
     recipe: Recipe
@@ -54,6 +55,7 @@ class Material:
     stored_target: Sequence[StoredComponent]
     members: Mapping[str, StoredComponent]
     switching: Switching | None = None
+    beside: Mapping[str, tuple[Stack, Sequence[StoredComponent]]] = field(default_factory=dict)
 
     @property
     def examples(self) -> tuple[Example, ...]:
@@ -112,9 +114,15 @@ def read_material(recipe: Recipe, host: Host, library: Library, seed: int) -> Ma
     """
     file = recipe.name
     needs, validated = needed_fields(recipe, host)
-    train = read_training(recipe.data, host, recipe.folder, file, needs)
+    train = tuple(
+        _through(data, table.stack)
+        for data, table in zip(
+            read_training(recipe.data, host, recipe.folder, file, needs), recipe.data.train, strict=True
+        )
+    )
     validation = tuple(
-        _read(host, table, recipe, f"{file}, data.validation", validated) for table in recipe.data.validation
+        _through(_read(host, table, recipe, f"{file}, data.validation", validated), table.stack)
+        for table in recipe.data.validation
     )
     if recipe.data.validation_share and not validation:
         train, validation = _split(train, recipe.data.validation_share, seed)
@@ -125,7 +133,12 @@ def read_material(recipe: Recipe, host: Host, library: Library, seed: int) -> Ma
     stored, stored_target = read_stack(frozen, library, host), read_stack(target, library, host)
     members = _read_members(recipe, host, library)
     switching = read_switching(recipe.data, host, recipe.folder, file)
-    return Material(recipe, train, validation, frozen, target, stored, stored_target, members, switching)
+    beside = {
+        table.stack: (parsed := parse_stack(table.stack), read_stack(parsed, library, host))
+        for table in (*recipe.data.train, *recipe.data.validation)
+        if table.stack is not None
+    }
+    return Material(recipe, train, validation, frozen, target, stored, stored_target, members, switching, beside)
 
 
 def prepare_lessons(
@@ -144,11 +157,13 @@ def prepare_lessons(
         UserError: whatever in a recipe or a stack does not fit the backbone or what stands beside it.
     """
     beneath, targets, attached = [], [], dict[str, Component]()
+    beside: list[dict[str | None, tuple[str, ...]]] = []
     for material in materials:
         for name, member in material.members.items():
             attached[name] = attach_component(model, host, name, member)
         beneath.append(attach_stack(model, host, material.frozen, material.stored))
         targets.append(attach_stack(model, host, material.target, material.stored_target))
+        beside.append({text: attach_stack(model, host, *one) for text, one in material.beside.items()})
     components = []
     for material in materials:
         torch.manual_seed(seed)
@@ -158,29 +173,38 @@ def prepare_lessons(
         components.append(component)
     model.to(device)
     lessons = []
-    for material, component, own, target, weight in zip(materials, components, beneath, targets, weights, strict=True):
+    prepared = zip(materials, components, beneath, targets, beside, weights, strict=True)
+    for material, component, own, target, others, weight in prepared:
         recipe, examples, stack = material.recipe, material.examples, (*own, component.key)
+        rows = _by_stack(material)
+        stacks = {text: (*others.get(text, own), component.key) for text in rows}
         head = next((model.components[key].head for key in stack if model.components[key].head), None)
         truncated: tuple[str, ...] = ()
         if head is None or not head.windowed:
-            pairs = [example.text_pair or "" for example in examples]
-            kept = encoder.keep([example.text for example in examples], stack, pairs if any(pairs) else None)
-            truncated = tuple(examples[index].origin for index in kept.truncated())
+            for text, through in stacks.items():
+                kept_rows = rows[text]
+                pairs = [example.text_pair or "" for example in kept_rows]
+                kept = encoder.keep([example.text for example in kept_rows], through, pairs if any(pairs) else None)
+                truncated += tuple(kept_rows[index].origin for index in kept.truncated())
         kinds = [stored.manifest.head.kind for stored in material.stored if stored.manifest.head]
         kind = recipe.head.kind if recipe.head else next(iter(kinds), None)
+        shown = material.switching.shown if material.switching else tuple
         context = ObjectiveContext(
             model=model,
             encoder=encoder,
             stack=stack,
             target=target,
-            examples=material.switching.shown(examples) if material.switching else examples,
+            examples=examples,
             metric={name: provided.spec for name, provided in host.specs("metric").items()},
             head_metrics=host.spec("head", kind).metrics if kind else (),
             seed=seed,
             folder=recipe.folder,
             progress=progress or (lambda what, share: None),
         )
-        objective = build_objective(recipe, host, context)
+        contexts = {
+            text: replace(context, stack=through, examples=shown(rows[text])) for text, through in stacks.items()
+        }
+        objective = build_by_stack(recipe, host, contexts)
         if material.switching is not None:
             objective = CodeSwitched(objective, material.switching)
         lessons.append(
@@ -202,6 +226,27 @@ def prepare_lessons(
 
 def _read(host: Host, table: DataTable, recipe: Recipe, where: str, needs: tuple[str, ...]) -> Dataset:
     return read_source(host, source_of(table), recipe.folder, where, needs)
+
+
+def _through(data: Dataset, stack: str | None) -> Dataset:
+    """The same rows, told which stack they go through."""
+    if stack is None:
+        return data
+    return replace(data, examples=tuple(replace(example, stack=stack) for example in data.examples))
+
+
+def _by_stack(material: Material) -> dict[str | None, tuple[Example, ...]]:
+    """The training rows by the stack they go through; the validation rows of a stack that has no others.
+
+    Stacks that are validated come first: those have the main score.
+    """
+    found: dict[str | None, tuple[Example, ...]] = {}
+    for text in dict.fromkeys(
+        row.stack for part in (material.validation, material.train) for data in part for row in data.examples
+    ):
+        own = tuple(row for row in material.examples if row.stack == text)
+        found[text] = own or tuple(row for data in material.validation for row in data.examples if row.stack == text)
+    return found
 
 
 def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[Dataset, ...], tuple[Dataset, ...]]:
@@ -292,7 +337,8 @@ def _check_place(material: Material, model: RoutedModel, component: Component) -
     where = f"{recipe.name}, stack"
     if component.key in beneath:
         raise RecipeError(f'"{component.key}" would be trained on top of itself', where=where, fix="leave it out")
-    for part in material.frozen.parts:
+    stacks = (material.frozen, *(stack for stack, _ in material.beside.values()))
+    for part in dict.fromkeys(part for stack in stacks for part in stack.parts):
         other = beneath[str(part)]
         if other.role == "task" and component.role == "lang":
             raise RecipeError(f'a language cannot lie over the task "{part}"', where=where, fix="leave the task out")
