@@ -77,3 +77,20 @@ def test_what_cannot_stand_beneath_is_refused(several):
     itself = several.lect("train", "several.toml", "--set", "data.train.1.stack=task:mood")
     assert itself.exit_code == 1
     assert "trained on top of itself" in " ".join(itself.stderr.split())
+
+
+def test_meta_learning_over_languages_makes_an_ordinary_component(several):
+    changes = ("training.meta.method=reptile", "training.meta.inner_steps=2", "training.accumulation=2", "data.shots=8")
+    result = several.lect("train", "several.toml", "--json", *(word for one in changes for word in ("--set", one)))
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["steps"] == 2  # 32 rows an epoch, and 2 × 2 × 16 in a step
+    manifest = read_manifest(several.folder / "components/task/mood/component.toml")
+    assert 'method = "reptile"' in manifest.training.recipe
+    predicted = several.lect("predict", "-s", "lang:cipher + task:mood", "--json", "hsfbu ebz")
+    assert predicted.exit_code == 0, predicted.stderr
+    mixed = several.write(
+        "mix.toml", "[[train.mix]]\nrecipe = 'several.toml'\nset = ['training.meta.method=reptile']\n"
+    )
+    refused = several.lect("train", str(mixed))
+    assert refused.exit_code == 1
+    assert "cannot be mixed in" in " ".join(refused.stderr.split())

@@ -96,6 +96,8 @@ def mixed_recipe_of(values: Mapping[str, Any], *, name: str = "recipe", folder: 
             if _is_mixed(own):
                 raise RecipeError("mixes several recipes itself", where=str(path), fix="name those here")
             recipe = recipe_of(own, name=str(path), folder=path.parent)
+            if recipe.training.meta is not None:
+                raise RecipeError("cannot be mixed in", where=f"{path}, training.meta", fix="train it in its own run")
         except RecipeError as error:
             raise RecipeError(error.what, where=f"{where}: {error.where}", fix=error.fix) from None
         recipes.append(recipe.placed(recipe.folder, f"{where}: {recipe.name}"))

@@ -331,8 +331,37 @@ class LearningTable(Table):
     metric: str | None = None
 
 
+class MetaTable(Table):
+    """Meta-learning over the sources of the data (`lect.training.meta`).
+
+    Args:
+        inner_steps: steps of plain gradient descent that a task is learned for, a batch each.
+        inner_rate: their learning rate.
+    """
+
+    method: Literal["reptile", "fomaml"] = "reptile"
+    inner_steps: PositiveInt = 4
+    inner_rate: Rate = 1e-2
+
+
 class TrainingTable(LearningTable, RunTable):
-    """How long, how fast, how exactly: a run in which one component learns."""
+    """How long, how fast, how exactly: a run in which one component learns.
+
+    Args:
+        meta: learn to learn each source of the data in few steps; `accumulation` is then the number of sources in a
+            step, and `batch_size` the rows of an inner step. None to learn them.
+    """
+
+    meta: MetaTable | None = None
+
+    @model_validator(mode="after")
+    def _plain_batches(self) -> TrainingTable:
+        if self.meta is not None:
+            if self.batch_tokens is not None:
+                raise ValueError("meta cannot stand beside batch_tokens; set batch_size")
+            if self.precision == "float16":
+                raise ValueError('meta cannot learn in float16; set precision = "bfloat16"')
+        return self
 
 
 class OutputTable(Table):
@@ -412,6 +441,8 @@ class Recipe(Table):
                     raise ValueError(f'learning_rates: "{name}" is not trained; {nearest(name, learning)}')
         if training.patience is not None and "data" in info.data and not info.data["data"].validates:
             raise ValueError("patience needs validation; add data.validation or data.validation_share")
+        if training.meta is not None and "data" in info.data and len(info.data["data"].train) < 2:
+            raise ValueError("meta learns over several sources; write each as a [[data.train]]")
         return training
 
     @model_validator(mode="after")

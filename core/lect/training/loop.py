@@ -17,6 +17,7 @@ from lect.device import memory_used
 from lect.errors import RecipeError, UserError, nearest
 from lect.training.checkpoint import Checkpoint, State, save_checkpoint
 from lect.training.joint import JointLosses
+from lect.training.meta import learn_task
 from lect.training.objective import Loss, share_of_batch
 from lect.training.optimise import clip_gradients, make_accelerator, make_optimiser
 from lect.training.order import Indices, StepRows, dealt
@@ -76,7 +77,8 @@ class _Fit:
         self._trained = [tensor for learner in task.learners for tensor in learner.parameters.values()]
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
         lengths = [learner.lengths for learner in task.learners]
-        self._plan = (lengths, [learner.weight for learner in task.learners], task.temperature, task.settings)
+        weights = [learner.weight for learner in task.learners]
+        self._plan = (lengths, weights, task.temperature, task.settings, task.meta)
         self._total = total_steps(*self._plan)
         self._state = State(0, task.identity)
         self._best: dict[str, dict[str, Tensor]] = {}
@@ -142,10 +144,9 @@ class _Fit:
         figures: list[dict[str, float]] = [{} for _ in task.learners]
         processes = task.processes
         shares = dealt(rows.passes, processes.index, processes.count)
+        learn = self._pass if task.meta is None else self._meta_pass
         pieces = sum(
-            self._pass(indices, own, seen, figures)
-            for indices, own in zip(rows.passes, shares, strict=True)
-            if any(own)
+            learn(indices, own, seen, figures) for indices, own in zip(rows.passes, shares, strict=True) if any(own)
         )
         figures, pieces = self._agree(figures, pieces)
         for learner, own in zip(task.learners, figures, strict=True):
@@ -233,6 +234,21 @@ class _Fit:
                 figure[name] = figure.get(name, 0.0) + term * share
         self._accelerator.backward(total)
         return sum(batch.rows.pieces for batch in batches if batch is not None)
+
+    def _meta_pass(
+        self,
+        rows: Sequence[Indices],
+        own: Sequence[Indices],
+        seen: Sequence[int],
+        figures: Sequence[dict[str, float]],
+    ) -> int:
+        """As `_pass`, of one task of a run that meta-learns; such a run has one learner and one process."""
+        assert self._task.meta is not None
+
+        def backward(batch: Indices) -> int:
+            return self._pass([batch], [range(len(batch))], seen, figures)
+
+        return learn_task(self._task.meta, self._trained, rows[0], seen[0], backward)
 
     def _named(self, figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
         """The figures of all learners in one: those of several with the component's key in front."""

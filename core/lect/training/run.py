@@ -32,6 +32,7 @@ from lect.training.compiled import compile_model
 from lect.training.interrupt import stop_on_interrupt
 from lect.training.lesson import Lesson, prepare_lessons, read_material
 from lect.training.loop import Observer, fit
+from lect.training.meta import Meta
 from lect.training.observe import MetricsFile, Notifier, Observers, ProgressLine
 from lect.training.precision import choose_precision
 from lect.training.processes import Processes, join_processes
@@ -92,9 +93,16 @@ class Run:
                 [lesson.weight for lesson in self.lessons],
                 self.temperature,
                 self.recipe.training,
+                self.meta,
             ),
             recipe=self.recipe.model_dump(mode="json"),
         )
+
+    @property
+    def meta(self) -> Meta | None:
+        """How the component meta-learns, where the recipe says so."""
+        settings = getattr(self.recipe.training, "meta", None)
+        return settings and Meta(settings, tuple(len(data.examples) for data in self.lessons[0].train))
 
     @property
     def identity(self) -> str:
@@ -181,6 +189,9 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         RecipeError: there is nothing to resume, or it belongs to another recipe.
     """
     settings, processes = run.recipe.training, run.processes
+    if run.meta is not None and processes.count > 1:
+        fix = "start one process"
+        raise RecipeError("meta-learning takes one process", where=f"{run.recipe.name}, training.meta", fix=fix)
     precision = choose_precision(settings.precision, next(run.model.parameters()).device)
     kept = run.folder / "checkpoints"
     checkpoint = load_checkpoint(kept, run.identity) if resume else None
@@ -200,6 +211,7 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         identity=run.identity,
         temperature=run.temperature,
         processes=processes,
+        meta=run.meta,
     )
     started = time.perf_counter()
     done = checkpoint.state.step if checkpoint else 0
