@@ -64,5 +64,8 @@ def test_every_recipe_trains(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     from lect.commands.app import app
 
+    for name in re.findall(r'^stack = "lang:(\w+)"', recipe.read_text("utf-8"), re.MULTILINE):
+        beneath = ["train", str(ROOT / "examples/nusax/language.toml"), "--set", f"component.name={name}"]
+        assert CliRunner().invoke(app, [*beneath, *TWO_STEPS]).exit_code == 0
     result = CliRunner().invoke(app, ["train", str(recipe), *TWO_STEPS])
     assert result.exit_code == 0, result.stderr

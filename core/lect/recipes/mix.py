@@ -54,9 +54,12 @@ class MixSection(Table):
 
     Args:
         temperature: 1 draws rows by their number; the higher it is, the more evenly (`lect.training.mixing`).
+        joint: whether a component that learns may stand in the `stack` of others that learn: it then learns from their
+            losses as well, as a language beneath several tasks. All keep what they are at the end of the run.
     """
 
     temperature: Positive = 1.0
+    joint: bool = False
     mix: Annotated[tuple[MixEntry, ...], BeforeValidator(tuple_of)]
 
     @field_validator("mix")

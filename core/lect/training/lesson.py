@@ -40,7 +40,8 @@ class Material:
     """What a recipe names, as it was read: its data, and the frozen components. No backbone is needed for it.
 
     Args:
-        frozen: the stack beneath what will learn.
+        frozen: the stack beneath what will learn, less what learns itself.
+        beneath: all of that stack, by the components' keys.
         target: the stack whose vectors are aimed at.
         members: what the new component stands on, where it stands on others.
         beside: the frozen stacks that single sources of the data have in place of `frozen`, by `Example.stack`.
@@ -50,6 +51,7 @@ class Material:
     train: tuple[Dataset, ...]
     validation: tuple[Dataset, ...]
     frozen: Stack
+    beneath: tuple[str, ...]
     target: Stack
     stored: Sequence[StoredComponent]
     stored_target: Sequence[StoredComponent]
@@ -103,11 +105,14 @@ class Lesson:
         )
 
 
-def read_material(recipe: Recipe, host: Host, library: Library, seed: int) -> Material:
+def read_material(
+    recipe: Recipe, host: Host, library: Library, seed: int, learning: frozenset[str] = frozenset()
+) -> Material:
     """Read what a recipe names.
 
     Args:
         seed: of the run; it decides which rows are held out.
+        learning: components that learn in the same run and may stand beneath this one.
 
     Raises:
         UserError: the data or a stack is wrong.
@@ -128,7 +133,9 @@ def read_material(recipe: Recipe, host: Host, library: Library, seed: int) -> Ma
         train, validation = _split(train, recipe.data.validation_share, seed)
     if recipe.data.shots is not None:
         train = draw_shots(train, recipe.data.shots, seed, f"{file}, data.shots")
-    frozen = parse_stack(recipe.stack)
+    whole = parse_stack(recipe.stack)
+    frozen = Stack(tuple(part for part in whole.parts if str(part) not in learning))
+    beneath = tuple(map(str, whole.parts))
     target = parse_stack(recipe.objective.target or "")
     stored, stored_target = read_stack(frozen, library, host), read_stack(target, library, host)
     members = _read_members(recipe, host, library)
@@ -138,7 +145,9 @@ def read_material(recipe: Recipe, host: Host, library: Library, seed: int) -> Ma
         for table in (*recipe.data.train, *recipe.data.validation)
         if table.stack is not None
     }
-    return Material(recipe, train, validation, frozen, target, stored, stored_target, members, switching, beside)
+    return Material(
+        recipe, train, validation, frozen, beneath, target, stored, stored_target, members, switching, beside
+    )
 
 
 def prepare_lessons(
@@ -156,12 +165,12 @@ def prepare_lessons(
     Raises:
         UserError: whatever in a recipe or a stack does not fit the backbone or what stands beside it.
     """
-    beneath, targets, attached = [], [], dict[str, Component]()
+    targets, attached = [], dict[str, Component]()
     beside: list[dict[str | None, tuple[str, ...]]] = []
     for material in materials:
         for name, member in material.members.items():
             attached[name] = attach_component(model, host, name, member)
-        beneath.append(attach_stack(model, host, material.frozen, material.stored))
+        attach_stack(model, host, material.frozen, material.stored)
         targets.append(attach_stack(model, host, material.target, material.stored_target))
         beside.append({text: attach_stack(model, host, *one) for text, one in material.beside.items()})
     components = []
@@ -173,8 +182,9 @@ def prepare_lessons(
         components.append(component)
     model.to(device)
     lessons = []
-    prepared = zip(materials, components, beneath, targets, beside, weights, strict=True)
-    for material, component, own, target, others, weight in prepared:
+    prepared = zip(materials, components, targets, beside, weights, strict=True)
+    for material, component, target, others, weight in prepared:
+        own = material.beneath
         recipe, examples, stack = material.recipe, material.examples, (*own, component.key)
         rows = _by_stack(material)
         stacks = {text: (*others.get(text, own), component.key) for text in rows}
@@ -337,9 +347,9 @@ def _check_place(material: Material, model: RoutedModel, component: Component) -
     where = f"{recipe.name}, stack"
     if component.key in beneath:
         raise RecipeError(f'"{component.key}" would be trained on top of itself', where=where, fix="leave it out")
-    stacks = (material.frozen, *(stack for stack, _ in material.beside.values()))
-    for part in dict.fromkeys(part for stack in stacks for part in stack.parts):
-        other = beneath[str(part)]
+    others = (str(part) for stack, _ in material.beside.values() for part in stack.parts)
+    for part in dict.fromkeys((*material.beneath, *others)):
+        other = beneath[part]
         if other.role == "task" and component.role == "lang":
             raise RecipeError(f'a language cannot lie over the task "{part}"', where=where, fix="leave the task out")
         if other.head is not None and component.head is not None:

@@ -286,7 +286,7 @@ class _Fit:
     def _keep_best(self, learner: Learner, scores: dict[str, float]) -> None:
         state, key = self._state, learner.key
         score = _main_score(scores, learner.settings.metric or learner.objective.main_score)
-        if key not in state.best or score > state.best[key]:
+        if key not in state.best or score > state.best[key] or self._task.keeps_last:
             self._best[key] = {name: value.clone() for name, value in learner.component.tensors().items()}
             self._state = replace(
                 state,

@@ -54,6 +54,7 @@ class Run:
         temperature: how evenly rows of several components are drawn.
         folder: checkpoints, `metrics.jsonl` and the recipe lie here.
         processes: those that train together; each has made the same of the recipe.
+        joint: whether components that learn stand beneath others that do.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Run:
     folder: Path
     library: Library
     processes: Processes = field(default_factory=Processes)
+    joint: bool = False
 
     @property
     def rows(self) -> int:
@@ -149,13 +151,14 @@ def prepare_run(
     if isinstance(recipe, MixedRecipe):
         recipes, weights = recipe.recipes, [entry.weight for entry in recipe.train.mix]
         name, role, temperature = recipe.stem, "mix", recipe.train.temperature
-        text = mixed_recipe_text(recipe)
+        text, joint = mixed_recipe_text(recipe), recipe.train.joint
     else:
         recipes, weights = (recipe,), [1.0]
         name, role, temperature = recipe.component.name, str(recipe.component.role), 1.0
-        text = recipe_text(recipe)
+        text, joint = recipe_text(recipe), False
     seed = recipe.training.seed
-    materials = [read_material(single, host, library, seed) for single in recipes]
+    learning = frozenset(single.key for single in recipes) if joint else frozenset[str]()
+    materials = [read_material(single, host, library, seed, learning) for single in recipes]
     if backbone is None:
         table = recipes[0].backbone
         backbone = load_backbone(
@@ -172,7 +175,20 @@ def prepare_run(
     lessons = prepare_lessons(materials, weights, model, encoder, host, default_device(), seed, progress)
     folder = Path(recipe.output.folder or runs / f"{role}-{name}")
     return Run(
-        name, role, recipe, text, host, backbone, model, encoder, lessons, temperature, folder, library, processes
+        name,
+        role,
+        recipe,
+        text,
+        host,
+        backbone,
+        model,
+        encoder,
+        lessons,
+        temperature,
+        folder,
+        library,
+        processes,
+        joint,
     )
 
 
@@ -212,6 +228,7 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         temperature=run.temperature,
         processes=processes,
         meta=run.meta,
+        keeps_last=run.joint,
     )
     started = time.perf_counter()
     done = checkpoint.state.step if checkpoint else 0

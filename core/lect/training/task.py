@@ -69,6 +69,7 @@ class Task:
         identity: hash of recipe and data, so that only the same run goes on from a checkpoint.
         processes: those that train together, each with a task like this.
         meta: how the single learner meta-learns; None where it learns plainly.
+        keeps_last: whether learners end as they are in the last validation, and not as they were in their best one.
     """
 
     model: RoutedModel
@@ -81,6 +82,7 @@ class Task:
     temperature: float = 1.0
     processes: Processes = field(default_factory=Processes)
     meta: Meta | None = None
+    keeps_last: bool = False
 
 
 @dataclass(frozen=True)
