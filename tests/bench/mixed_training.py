@@ -1,7 +1,7 @@
 """Four languages trained in one mixed run against each trained alone: the same result, within noise?
 
-Runs examples/nusax/mix.toml and language.toml through the command line, three seeds each, and scores every language part
-by finding the Indonesian translation of each of the 400 test sentences among all of them::
+Runs examples/nusax/mix.toml and language.toml through the command line, three seeds each, and scores every language
+part by finding the Indonesian translation of each of the 400 test sentences among all of them::
 
     python tests/bench/mixed_training.py --folder nusax-mixed --epochs 2
 

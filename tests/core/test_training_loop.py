@@ -11,7 +11,7 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import UserError
-from lect.recipes.schema import LearningTable, RunTable
+from lect.recipes.training import LearningTable, RunTable
 from lect.testing.backbones import tiny_backbone
 from lect.training.checkpoint import load_checkpoint
 from lect.training.loop import fit

@@ -69,6 +69,9 @@ def test_every_recipe_trains(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     from lect.commands.app import app
 
+    for name in re.findall(r'^stack = "lang:(\w+)"', recipe.read_text("utf-8"), re.MULTILINE):
+        beneath = ["train", str(ROOT / "examples/nusax/language.toml"), "--set", f"component.name={name}"]
+        assert CliRunner().invoke(app, [*beneath, *TWO_STEPS]).exit_code == 0
     # All translations are encoded before the first step: thousands of them, in part.
     short = ["--set", "training.max_length=12"] if "nko" in recipe.parts else []
     result = CliRunner().invoke(app, ["train", str(recipe), *TWO_STEPS, *short])

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 from lect.components.fields import Line, tuple_of
 from lect.errors import DataError, RecipeError
 from lect.evaluation.matrix.file import DatasetTable, MatrixDataset, datasets_of
-from lect.recipes.schema import Table
+from lect.recipes.tables import Table
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(tuple_of)]
 Group = Literal["key", "language", "text_pair"]

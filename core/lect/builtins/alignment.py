@@ -2,7 +2,8 @@
 
 The target is the vector that a frozen stack (the bare backbone by default) gives the translation; it is computed once.
 Mean squared error as in multilingual distillation (Reimers and Gurevych 2020, equation 1), with a contrast among
-candidates by cosine and temperature (van den Oord et al. 2018, equation 4).
+candidates by cosine and temperature (van den Oord et al. 2018, equation 4). With a weight for `tokens`, words are
+aligned as well (`lect.builtins.word_alignment`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss, normalize
 
 from lect.builtins.specs import AlignmentConfig
+from lect.builtins.word_alignment import WordAlignment, WordsOfRows
 from lect.composition.model import RoutedModel
 from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
@@ -26,6 +28,7 @@ class _Translations:
     vectors: Tensor
     answers: Tensor
     candidates: Tensor
+    words: WordsOfRows | None
 
 
 class AlignmentObjective:
@@ -39,6 +42,7 @@ class AlignmentObjective:
         self._indices = {text: index for index, text in enumerate(translations)}
         self._targets = self._vectors(context.model, translations)
         self._directions = normalize(self._targets, dim=-1)
+        self._words = WordAlignment(config.dictionary, context) if config.tokens else None
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
         """The pieces of each row."""
@@ -62,17 +66,26 @@ class AlignmentObjective:
             candidates = self._directions[distinct]
         places = torch.tensor(list(own), dtype=torch.long)
         vectors, answers = self._targets[indices[places]].to(device), answers[places]
-        return Batch(rows, _Translations(vectors, answers.to(device), candidates.to(device)))
+        words = None
+        if self._words is not None:
+            words = self._words.words([examples[index] for index in own], rows.length, device)
+        return Batch(rows, _Translations(vectors, answers.to(device), candidates.to(device), words))
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
-        """The weighted sum of both terms."""
+        """The weighted sum of the terms."""
         translations: _Translations = batch.targets
         vectors = model.pool(hidden_states, batch.rows.attention_mask).float()
         distance = mse_loss(vectors, translations.vectors)
         cosines = normalize(vectors, dim=-1) @ translations.candidates.T
         contrast = cross_entropy(cosines / self._config.temperature, translations.answers)
         total = self._config.distance * distance + self._config.contrast * contrast
-        return Loss(total, {"distance": float(distance.detach()), "contrast": float(contrast.detach())})
+        terms = {"distance": float(distance.detach()), "contrast": float(contrast.detach())}
+        if self._words is not None and translations.words is not None:
+            found = cosines.argmax(1) == translations.answers
+            tokens, share = self._words.loss(model, hidden_states, translations.words, found)
+            total = total + self._config.tokens * tokens
+            terms |= {"tokens": float(tokens.detach()), "aligned": share}
+        return Loss(total, terms)
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
         """Retrieval of each row's translation among all of the examples' translations."""

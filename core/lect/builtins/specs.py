@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from lect.builtins.dictionaries import DictionaryConfig
 from lect.builtins.over import Over
 from lect.builtins.pieces.config import OBJECTIVES as PIECE_OBJECTIVES
 from lect.specs import BuildContext, Config, MergeSpec, MethodSpec, ObjectiveSpec
@@ -49,6 +50,21 @@ class AlignmentConfig(Config):
     candidates: Literal["batch", "all"] = Field(
         "batch", description="the translations each row is told apart from: its batch's, or all of the training set"
     )
+    tokens: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="weight of the mean squared error between words and those that translate them; 0 for none",
+    )
+    dictionary: DictionaryConfig | None = Field(
+        None, description="the reader's fields: words whose partners it knows need not find them by their states"
+    )
+
+    @model_validator(mode="after")
+    def _dictionary_of_tokens(self) -> AlignmentConfig:
+        if self.dictionary is not None and not self.tokens:
+            raise ValueError("the dictionary is of no use without tokens; give tokens a weight")
+        return self
 
 
 def _full(config: FullConfig, context: BuildContext) -> Part:

@@ -95,11 +95,11 @@ def check_stack(stack: str) -> str:
     return stack
 
 
-def check_distinct(methods: list[str]) -> None:
-    """Methods of which none occurs twice."""
-    for index, method in enumerate(methods):
-        if method in methods[:index]:
-            raise ValueError(f'the method "{method}" is there twice')
+def check_distinct(names: list[str], what: str = "method") -> None:
+    """Names of which none occurs twice."""
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ValueError(f'the {what} "{name}" is there twice')
 
 
 def tuple_of(value: Any) -> Any:

@@ -246,5 +246,5 @@ def _scripts_of(tag: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _more_than_texts() -> tuple[str, ...]:
-    texts = {"text", "label", "text_pair", "translation", "language", "key", "origin"}
+    texts = {"text", "label", "text_pair", "translation", "language", "key", "origin", "stack"}
     return tuple(each.name for each in fields(Example) if each.name not in texts)

@@ -66,8 +66,8 @@ class Dictionary:
         rows = duplicates = wordless = 0
         for example in examples:
             rows += 1
-            entry, translation = _key(example.text), example.translation or ""
-            folded = _key(translation)
+            entry, translation = fold_words(example.text), example.translation or ""
+            folded = fold_words(translation)
             if not entry or not folded:
                 wordless += 1
             elif folded in found.setdefault(entry, {}):
@@ -96,7 +96,7 @@ class Dictionary:
         Args:
             share: the probability with which an entry that is found is replaced.
         """
-        words = [(match.start(), match.end()) for match in _words().finditer(text)]
+        words = word_places(text)
         pieces: list[str] = []
         done = index = 0
         while index < len(words):
@@ -150,7 +150,16 @@ def _cyclic(translations: Mapping[str, Mapping[str, str]]) -> int:
     return sum(size for size in sizes.values() if size > 1)
 
 
-def _key(text: str) -> str:
+def word_places(text: str) -> list[tuple[int, int]]:
+    """Where a text's words stand: their first character, and the one behind their last.
+
+    Letters and digits with the apostrophes and hyphens inside them; what is written without spaces is one word.
+    """
+    return [match.span() for match in _words().finditer(text)]
+
+
+def fold_words(text: str) -> str:
+    """A text's words, whatever their case, with one space between them."""
     return " ".join(match.group() for match in _words().finditer(text)).casefold()
 
 

@@ -26,6 +26,7 @@ class Example:
         translation: the same content in another language, where the row is parallel.
         language: a BCP 47 tag of `text`.
         key: what the row is about (an entity, a sentence id): rows of one key never fall into two splits.
+        stack: the frozen stack that the row goes through, where a recipe's source has one of its own.
         origin: where the row stands, such as ``data.csv, line 7``; quoted in messages.
         labels: the classes, where a row may have several.
         value: the number that a regression should give.
@@ -46,6 +47,7 @@ class Example:
     language: str | None = None
     key: str | None = None
     origin: str = ""
+    stack: str | None = None
     labels: tuple[str, ...] | None = None
     value: float | None = None
     words: tuple[str, ...] | None = None

@@ -15,6 +15,7 @@ from lect.data.stored import hold
 from lect.errors import DataError
 
 if TYPE_CHECKING:
+    from lect.data.shots import Shots
     from lect.host import Host
 
 
@@ -54,6 +55,7 @@ class Dataset:
         sha256: over every field of every example, in order.
         cleaning: what cleaning found, where there was any.
         overlap: what of it was in the evaluation data, where some is named.
+        shots: what was drawn of it, where only so many rows a label are wanted.
     """
 
     source: Source
@@ -61,6 +63,7 @@ class Dataset:
     sha256: str
     cleaning: Counts | None = None
     overlap: Overlap | None = None
+    shots: Shots | None = None
 
 
 def read_source(

@@ -19,7 +19,7 @@ ROWS_IN_MEMORY = 20_000
 """Fewer rows than so many are held as they are."""
 _ROWS_A_BATCH = 4096
 _FIELDS = tuple(field.name for field in fields(Example))
-_PLAIN = frozenset({"text", "label", "text_pair", "translation", "language", "key", "origin", "question"})
+_PLAIN = frozenset({"text", "label", "text_pair", "translation", "language", "key", "origin", "question", "stack"})
 """Fields that are texts; the others are kept as JSON."""
 
 

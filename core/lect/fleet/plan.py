@@ -39,7 +39,8 @@ from lect.components.fields import tuple_of
 from lect.errors import DataError, RecipeError, nearest
 from lect.languages import normalise
 from lect.recipes.load import load_recipe, recipe_values
-from lect.recipes.schema import Recipe, Table
+from lect.recipes.schema import Recipe
+from lect.recipes.tables import Table
 
 _WORD = re.compile(r"\{\{(\w+)\}\}|\{([A-Za-z_]\w*)\}")
 

@@ -96,11 +96,19 @@ def mixed_recipe_of(values: Mapping[str, Any], *, name: str = "recipe", folder: 
             if _is_mixed(own):
                 raise RecipeError("mixes several recipes itself", where=str(path), fix="name those here")
             recipe = recipe_of(own, name=str(path), folder=path.parent)
+            if recipe.training.meta is not None:
+                raise RecipeError("cannot be mixed in", where=f"{path}, training.meta", fix="train it in its own run")
         except RecipeError as error:
             raise RecipeError(error.what, where=f"{where}: {error.where}", fix=error.fix) from None
         recipes.append(recipe.placed(recipe.folder, f"{where}: {recipe.name}"))
     _check_distinct_components(recipes, name)
-    _check_independent(recipes)
+    _check_independent(recipes, mixed.train.joint)
+    if mixed.train.joint and mixed.training.patience is not None:
+        raise RecipeError(
+            "components that learn from each other's losses have no best state of their own",
+            where=f"{name}, training.patience",
+            fix="leave it out, or train.joint",
+        )
     _check_one_backbone(mixed.backbone, recipes, name)
     if mixed.training.patience is not None and not any(recipe.data.validates for recipe in recipes):
         raise RecipeError(
@@ -134,6 +142,7 @@ def recipe_text(recipe: Recipe) -> str:
         (values["data"], "evaluation"),
         (values["data"], "guard"),
         (values["training"], "learning_rates"),
+        (values["objective"], "terms"),
     ):
         if not table[name]:
             del table[name]
@@ -175,20 +184,34 @@ def _check_distinct_components(recipes: Sequence[Recipe], name: str) -> None:
         seen[recipe.key] = index
 
 
-def _check_independent(recipes: Sequence[Recipe]) -> None:
-    """Refuse that a component stands frozen beneath one and learns in the same run."""
+def _check_independent(recipes: Sequence[Recipe], joint: bool) -> None:
+    """Refuse that a component stands frozen beneath one and learns in the same run; joint, only where it must not.
+
+    A stack of components that learn has those of earlier recipes only.
+    """
     from lect.composition.stack import parse_stack
 
     learning = {recipe.key for recipe in recipes}
+    earlier: set[str] = set()
     for recipe in recipes:
-        for field, text in (("stack", recipe.stack), ("objective.target", recipe.objective.target or "")):
+        sources = [("data", table.stack or "") for table in (*recipe.data.train, *recipe.data.validation)]
+        for field, text in (("stack", recipe.stack), ("objective.target", recipe.objective.target or ""), *sources):
             for part in map(str, parse_stack(text).parts):
+                if joint and field == "stack" and part in earlier:
+                    continue
+                if joint and field == "stack" and part in learning - {recipe.key}:
+                    raise RecipeError(
+                        f'"{part}" learns in the same run, and comes later',
+                        where=f"{recipe.name}, stack",
+                        fix="name its recipe before this one",
+                    )
                 if part in learning - {recipe.key}:
                     raise RecipeError(
                         f'"{part}" is frozen there, and learns in the same run',
                         where=f"{recipe.name}, {field}",
                         fix=f'train "{part}" in a run before this one',
                     )
+        earlier.add(recipe.key)
 
 
 def _check_one_backbone(backbone: BackboneTable | None, recipes: Sequence[Recipe], name: str) -> None:

@@ -30,7 +30,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from lect.components.fields import tuple_of
-from lect.recipes.schema import BackboneTable, LearningTable, Names, OutputTable, Recipe, RunTable, Table
+from lect.recipes.schema import BackboneTable, OutputTable, Recipe
+from lect.recipes.tables import Names, Table
+from lect.recipes.training import LearningTable, RunTable
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -54,9 +56,12 @@ class MixSection(Table):
 
     Args:
         temperature: 1 draws rows by their number; the higher it is, the more evenly (`lect.training.mixing`).
+        joint: whether a component that learns may stand in the `stack` of others that learn: it then learns from their
+            losses as well, as a language beneath several tasks. All keep what they are at the end of the run.
     """
 
     temperature: Positive = 1.0
+    joint: bool = False
     mix: Annotated[tuple[MixEntry, ...], BeforeValidator(tuple_of)]
 
     @field_validator("mix")

@@ -17,7 +17,7 @@ from torch import Tensor
 from lect.composition.model import RoutedModel
 from lect.data.dictionary import Dictionary
 from lect.data.examples import Example
-from lect.training.objective import Batch, Loss, Objective
+from lect.training.objective import Batch, Loss, Objective, share_of_batch
 
 _WORDS_A_ROW = 40
 
@@ -69,9 +69,13 @@ class CodeSwitched:
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
         """The rows, switched and encoded."""
-        # From torch's random state, which a checkpoint keeps: a resumed run draws what it would have drawn.
-        generator = random.Random(int(torch.randint(2**62, ()).item()))
-        return self._objective.batch([self._switching.switch(example, generator) for example in examples], device)
+        return self._objective.batch(self._switched(examples), device)
+
+    def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
+        """A process's share of the rows, switched as well."""
+        batch = share_of_batch(self._objective, self._switched(examples), own, device)
+        assert batch is not None
+        return batch
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The objective's."""
@@ -84,3 +88,8 @@ class CodeSwitched:
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
         """The objective's."""
         return self._objective.scores_without(model, examples)
+
+    def _switched(self, examples: Sequence[Example]) -> list[Example]:
+        # From torch's random state, which a checkpoint keeps: a resumed run draws what it would have drawn.
+        generator = random.Random(int(torch.randint(2**62, ()).item()))
+        return [self._switching.switch(example, generator) for example in examples]

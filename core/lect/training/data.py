@@ -69,12 +69,14 @@ def read_switching(data: DataSection, host: Host, folder: Path, file: str) -> Sw
 
 
 def data_notes(datasets: Iterable[Dataset], switching: Switching | None = None) -> Iterator[str]:
-    """A line for whatever cleaning, guard and dictionary found."""
+    """A line for whatever cleaning, guard, shots and dictionary found."""
     for data in datasets:
         if data.cleaning is not None:
             yield f"{data.source}: {data.cleaning}"
         if data.overlap is not None and data.overlap.count:
             yield f"{data.source}: {data.overlap}"
+        if data.shots is not None:
+            yield f"{data.source}: {data.shots}"
     if switching is not None:
         yield f"code-switching: {switching.dictionary.counts}"
 

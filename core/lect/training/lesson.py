@@ -21,6 +21,7 @@ from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack, parse_stack
 from lect.data.examples import Example
 from lect.data.read import Dataset, read_source
+from lect.data.shots import draw_shots
 from lect.data.stored import Texts, hold, joined
 from lect.errors import DataError, RecipeError
 from lect.recipes.schema import DataTable, Recipe
@@ -29,6 +30,7 @@ from lect.training.code_switching import CodeSwitched, Switching
 from lect.training.data import read_switching, read_training, source_of
 from lect.training.objective import Objective, ObjectiveContext
 from lect.training.task import Learner
+from lect.training.terms import build_by_stack, needed_fields
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -39,20 +41,24 @@ class Material:
     """What a recipe names, as it was read: its data, and the frozen components. No backbone is needed for it.
 
     Args:
-        frozen: the stack beneath what will learn.
+        frozen: the stack beneath what will learn, less what learns itself.
+        beneath: all of that stack, by the components' keys.
         target: the stack whose vectors are aimed at.
         members: what the new component stands on, where it stands on others.
+        beside: the frozen stacks that single sources of the data have in place of `frozen`, by `Example.stack`.
     """
 
     recipe: Recipe
     train: tuple[Dataset, ...]
     validation: tuple[Dataset, ...]
     frozen: Stack
+    beneath: tuple[str, ...]
     target: Stack
     stored: Sequence[StoredComponent]
     stored_target: Sequence[StoredComponent]
     members: Mapping[str, StoredComponent]
     switching: Switching | None = None
+    beside: Mapping[str, tuple[Stack, Sequence[StoredComponent]]] = field(default_factory=dict)
 
     @property
     def examples(self) -> Sequence[Example]:
@@ -100,31 +106,49 @@ class Lesson:
         )
 
 
-def read_material(recipe: Recipe, host: Host, library: Library, seed: int) -> Material:
+def read_material(
+    recipe: Recipe, host: Host, library: Library, seed: int, learning: frozenset[str] = frozenset()
+) -> Material:
     """Read what a recipe names.
 
     Args:
         seed: of the run; it decides which rows are held out.
+        learning: components that learn in the same run and may stand beneath this one.
 
     Raises:
         UserError: the data or a stack is wrong.
     """
     file = recipe.name
-    needs = host.spec("objective", recipe.objective.name).needs
-    if recipe.head is not None:
-        needs = tuple(dict.fromkeys((*needs, *host.spec("head", recipe.head.kind).needs)))
-    train = read_training(recipe.data, host, recipe.folder, file, needs)
+    needs, validated = needed_fields(recipe, host)
+    train = tuple(
+        _through(data, table.stack)
+        for data, table in zip(
+            read_training(recipe.data, host, recipe.folder, file, needs), recipe.data.train, strict=True
+        )
+    )
     validation = tuple(
-        _read(host, table, recipe, f"{file}, data.validation", needs) for table in recipe.data.validation
+        _through(_read(host, table, recipe, f"{file}, data.validation", validated), table.stack)
+        for table in recipe.data.validation
     )
     if recipe.data.validation_share and not validation:
         train, validation = _split(train, recipe.data.validation_share, seed)
-    frozen = parse_stack(recipe.stack)
+    if recipe.data.shots is not None:
+        train = draw_shots(train, recipe.data.shots, seed, f"{file}, data.shots")
+    whole = parse_stack(recipe.stack)
+    frozen = Stack(tuple(part for part in whole.parts if str(part) not in learning))
+    beneath = tuple(map(str, whole.parts))
     target = parse_stack(recipe.objective.target or "")
     stored, stored_target = read_stack(frozen, library, host), read_stack(target, library, host)
     members = _read_members(recipe, host, library)
     switching = read_switching(recipe.data, host, recipe.folder, file)
-    return Material(recipe, train, validation, frozen, target, stored, stored_target, members, switching)
+    beside = {
+        table.stack: (parsed := parse_stack(table.stack), read_stack(parsed, library, host))
+        for table in (*recipe.data.train, *recipe.data.validation)
+        if table.stack is not None
+    }
+    return Material(
+        recipe, train, validation, frozen, beneath, target, stored, stored_target, members, switching, beside
+    )
 
 
 def prepare_lessons(
@@ -142,12 +166,14 @@ def prepare_lessons(
     Raises:
         UserError: whatever in a recipe or a stack does not fit the backbone or what stands beside it.
     """
-    beneath, targets, attached = [], [], dict[str, Component]()
+    targets, attached = [], dict[str, Component]()
+    beside: list[dict[str | None, tuple[str, ...]]] = []
     for material in materials:
         for name, member in material.members.items():
             attached[name] = attach_component(model, host, name, member)
-        beneath.append(attach_stack(model, host, material.frozen, material.stored))
+        attach_stack(model, host, material.frozen, material.stored)
         targets.append(attach_stack(model, host, material.target, material.stored_target))
+        beside.append({text: attach_stack(model, host, *one) for text, one in material.beside.items()})
     components = []
     for material in materials:
         torch.manual_seed(seed)
@@ -157,32 +183,43 @@ def prepare_lessons(
         components.append(component)
     model.to(device)
     lessons = []
-    for material, component, own, target, weight in zip(materials, components, beneath, targets, weights, strict=True):
+    prepared = zip(materials, components, targets, beside, weights, strict=True)
+    for material, component, target, others, weight in prepared:
+        own = material.beneath
         recipe, examples, stack = material.recipe, material.examples, (*own, component.key)
+        rows = _by_stack(material)
+        stacks = {text: (*others.get(text, own), component.key) for text in rows}
         head = next((model.components[key].head for key in stack if model.components[key].head), None)
         truncated: tuple[str, ...] = ()
         if head is None or not head.windowed:
-            in_pairs = any(example.text_pair for example in examples)
-            kept = encoder.keep(Texts(examples, "text"), stack, Texts(examples, "text_pair") if in_pairs else None)
-            truncated = tuple(examples[index].origin for index in kept.truncated())
+            for text, through in stacks.items():
+                own_rows = rows[text]
+                pairs = Texts(own_rows, "text_pair") if any(example.text_pair for example in own_rows) else None
+                kept = encoder.keep(Texts(own_rows, "text"), through, pairs)
+                truncated += tuple(own_rows[index].origin for index in kept.truncated())
         kinds = [stored.manifest.head.kind for stored in material.stored if stored.manifest.head]
         kind = recipe.head.kind if recipe.head else next(iter(kinds), None)
+        shown = material.switching.shown if material.switching else None
         context = ObjectiveContext(
             model=model,
             encoder=encoder,
             stack=stack,
             target=target,
-            examples=material.switching.shown(examples) if material.switching else examples,
+            examples=examples,
             metric={name: provided.spec for name, provided in host.specs("metric").items()},
             head_metrics=host.spec("head", kind).metrics if kind else (),
             seed=seed,
             folder=recipe.folder,
             progress=progress or (lambda what, share: None),
         )
-        objective = _objective(recipe, host, context)
         if component.head is not None:
             # What the head does not know is said now, not when its row comes up.
             component.head.answers([row for data in (*material.train, *material.validation) for row in data.examples])
+        contexts = {
+            text: replace(context, stack=through, examples=shown(rows[text]) if shown else rows[text])
+            for text, through in stacks.items()
+        }
+        objective = build_by_stack(recipe, host, contexts)
         if material.switching is not None:
             objective = CodeSwitched(objective, material.switching)
         lessons.append(
@@ -204,6 +241,31 @@ def prepare_lessons(
 
 def _read(host: Host, table: DataTable, recipe: Recipe, where: str, needs: tuple[str, ...]) -> Dataset:
     return read_source(host, source_of(table), recipe.folder, where, needs)
+
+
+def _through(data: Dataset, stack: str | None) -> Dataset:
+    """The same rows, told which stack they go through."""
+    if stack is None:
+        return data
+    return replace(data, examples=tuple(replace(example, stack=stack) for example in data.examples))
+
+
+def _by_stack(material: Material) -> dict[str | None, Sequence[Example]]:
+    """The training rows by the stack they go through; the validation rows of a stack that has no others.
+
+    Stacks that are validated come first: those have the main score.
+    """
+    found: dict[str | None, Sequence[Example]] = {}
+    named = dict.fromkeys(
+        row.stack for part in (material.validation, material.train) for data in part for row in data.examples
+    )
+    if len(named) == 1:
+        # As it is: a long corpus lies in a file.
+        return {next(iter(named)): material.examples}
+    for text in named:
+        own = tuple(row for row in material.examples if row.stack == text)
+        found[text] = own or tuple(row for data in material.validation for row in data.examples if row.stack == text)
+    return found
 
 
 def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[Dataset, ...], tuple[Dataset, ...]]:
@@ -294,18 +356,12 @@ def _check_place(material: Material, model: RoutedModel, component: Component) -
     where = f"{recipe.name}, stack"
     if component.key in beneath:
         raise RecipeError(f'"{component.key}" would be trained on top of itself', where=where, fix="leave it out")
-    for part in material.frozen.parts:
-        other = beneath[str(part)]
+    others = (str(part) for stack, _ in material.beside.values() for part in stack.parts)
+    for part in dict.fromkeys((*material.beneath, *others)):
+        other = beneath[part]
         if other.role == "task" and component.role == "lang":
             raise RecipeError(f'a language cannot lie over the task "{part}"', where=where, fix="leave the task out")
         if other.head is not None and component.head is not None:
             raise RecipeError(f'two heads: "{part}" has one already', where=where, fix="leave one out")
         if other.tokenizer_json and component.tokenizer_json:
             raise RecipeError(f'two vocabularies: "{part}" has one already', where=where, fix="leave one out")
-
-
-def _objective(recipe: Recipe, host: Host, context: ObjectiveContext) -> Objective:
-    name = recipe.objective.name
-    config = host.validate_config("objective", name, recipe.objective.config, f"{recipe.name}, objective")
-    with host.attributed(host.provided("objective", name)) as spec:
-        return spec.build(config, context)

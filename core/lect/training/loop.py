@@ -17,6 +17,7 @@ from lect.device import memory_used
 from lect.errors import RecipeError, UserError, nearest
 from lect.training.checkpoint import Checkpoint, State, save_checkpoint
 from lect.training.joint import JointLosses
+from lect.training.meta import learn_task
 from lect.training.objective import Loss, share_of_batch
 from lect.training.optimise import clip_gradients, make_accelerator, make_optimiser
 from lect.training.order import Indices, StepRows, dealt
@@ -80,7 +81,8 @@ class _Fit:
         self._trained = [tensor for learner in task.learners for tensor in learner.parameters.values()]
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
         lengths = [learner.lengths for learner in task.learners]
-        self._plan = (lengths, [learner.weight for learner in task.learners], task.temperature, task.settings)
+        weights = [learner.weight for learner in task.learners]
+        self._plan = (lengths, weights, task.temperature, task.settings, task.meta)
         self._total = total_steps(*self._plan)
         self._state = State(0, task.identity)
         self._best: dict[str, dict[str, Tensor]] = {}
@@ -148,8 +150,9 @@ class _Fit:
         figures: list[dict[str, float]] = [{} for _ in task.learners]
         processes = task.processes
         shares = dealt(rows.passes, processes.index, processes.count)
+        learn = self._pass if task.meta is None else self._meta_pass
         pieces = sum(
-            self._pass(indices, own, seen, figures)
+            learn(indices, own, seen, figures)
             for indices, own in zip(rows.passes, shares, strict=True)
             if self._sharded or any(own)
         )
@@ -252,6 +255,21 @@ class _Fit:
         self._accelerator.backward(total)
         return 0 if stand_in else sum(batch.rows.pieces for batch in batches if batch is not None)
 
+    def _meta_pass(
+        self,
+        rows: Sequence[Indices],
+        own: Sequence[Indices],
+        seen: Sequence[int],
+        figures: Sequence[dict[str, float]],
+    ) -> int:
+        """As `_pass`, of one task of a run that meta-learns; such a run has one learner and one process."""
+        assert self._task.meta is not None
+
+        def backward(batch: Indices) -> int:
+            return self._pass([batch], [range(len(batch))], seen, figures)
+
+        return learn_task(self._task.meta, self._trained, rows[0], seen[0], backward)
+
     def _named(self, figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
         """The figures of all learners in one: those of several with the component's key in front."""
         if len(figures) == 1:
@@ -288,7 +306,7 @@ class _Fit:
     def _keep_best(self, learner: Learner, scores: dict[str, float]) -> None:
         state, key = self._state, learner.key
         score = _main_score(scores, learner.settings.metric or learner.objective.main_score)
-        if key not in state.best or score > state.best[key]:
+        if key not in state.best or score > state.best[key] or self._task.keeps_last:
             self._best[key] = {name: value.clone() for name, value in learner.component.tensors().items()}
             self._state = replace(
                 state,

@@ -61,7 +61,7 @@ def write_trained(run: Run, lesson: Lesson, result: Result, precision: str) -> P
         members=member_entries(lesson.members),
         requires=_requirements(run.host, recipe),
         training=TrainingEntry(
-            objective=recipe.objective.name,
+            objective=recipe.objective.title,
             data=tuple(
                 DataEntry(
                     source=str(data.source),

@@ -32,6 +32,7 @@ from lect.training.compiled import compile_model
 from lect.training.interrupt import stop_on_interrupt
 from lect.training.lesson import Lesson, prepare_lessons, read_material
 from lect.training.loop import Observer, fit
+from lect.training.meta import Meta
 from lect.training.observe import MetricsFile, Notifier, Observers, ProgressLine
 from lect.training.precision import choose_precision
 from lect.training.processes import Processes, join_processes
@@ -53,6 +54,7 @@ class Run:
         temperature: how evenly rows of several components are drawn.
         folder: checkpoints, `metrics.jsonl` and the recipe lie here.
         processes: those that train together; each has made the same of the recipe.
+        joint: whether components that learn stand beneath others that do.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Run:
     folder: Path
     library: Library
     processes: Processes = field(default_factory=Processes)
+    joint: bool = False
 
     @property
     def rows(self) -> int:
@@ -92,9 +95,16 @@ class Run:
                 [lesson.weight for lesson in self.lessons],
                 self.temperature,
                 self.recipe.training,
+                self.meta,
             ),
             recipe=self.recipe.model_dump(mode="json"),
         )
+
+    @property
+    def meta(self) -> Meta | None:
+        """How the component meta-learns, where the recipe says so."""
+        settings = getattr(self.recipe.training, "meta", None)
+        return settings and Meta(settings, tuple(len(data.examples) for data in self.lessons[0].train))
 
     @property
     def identity(self) -> str:
@@ -141,13 +151,14 @@ def prepare_run(
     if isinstance(recipe, MixedRecipe):
         recipes, weights = recipe.recipes, [entry.weight for entry in recipe.train.mix]
         name, role, temperature = recipe.stem, "mix", recipe.train.temperature
-        text = mixed_recipe_text(recipe)
+        text, joint = mixed_recipe_text(recipe), recipe.train.joint
     else:
         recipes, weights = (recipe,), [1.0]
         name, role, temperature = recipe.component.name, str(recipe.component.role), 1.0
-        text = recipe_text(recipe)
+        text, joint = recipe_text(recipe), False
     seed = recipe.training.seed
-    materials = [read_material(single, host, library, seed) for single in recipes]
+    learning = frozenset(single.key for single in recipes) if joint else frozenset[str]()
+    materials = [read_material(single, host, library, seed, learning) for single in recipes]
     if backbone is None:
         table = recipes[0].backbone
         backbone = load_backbone(
@@ -164,7 +175,20 @@ def prepare_run(
     lessons = prepare_lessons(materials, weights, model, encoder, host, default_device(), seed, progress)
     folder = Path(recipe.output.folder or runs / f"{role}-{name}")
     return Run(
-        name, role, recipe, text, host, backbone, model, encoder, lessons, temperature, folder, library, processes
+        name,
+        role,
+        recipe,
+        text,
+        host,
+        backbone,
+        model,
+        encoder,
+        lessons,
+        temperature,
+        folder,
+        library,
+        processes,
+        joint,
     )
 
 
@@ -181,6 +205,9 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         RecipeError: there is nothing to resume, or it belongs to another recipe.
     """
     settings, processes = run.recipe.training, run.processes
+    if run.meta is not None and processes.count > 1:
+        fix = "start one process"
+        raise RecipeError("meta-learning takes one process", where=f"{run.recipe.name}, training.meta", fix=fix)
     precision = choose_precision(settings.precision, next(run.model.parameters()).device)
     kept = run.folder / "checkpoints"
     # Other machines need not see the main one's disk.
@@ -201,6 +228,8 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         identity=run.identity,
         temperature=run.temperature,
         processes=processes,
+        meta=run.meta,
+        keeps_last=run.joint,
     )
     started = time.perf_counter()
     done = checkpoint.state.step if checkpoint else 0

@@ -15,6 +15,7 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.errors import LectError
+from lect.training.meta import Meta, meta_steps
 from lect.training.mixing import budget_steps, mixed_steps, probabilities
 from lect.training.objective import Objective
 from lect.training.order import StepRows, count_steps, single_steps, steps_an_epoch
@@ -22,7 +23,7 @@ from lect.training.precision import Precision
 from lect.training.processes import Processes
 
 if TYPE_CHECKING:
-    from lect.recipes.schema import LearningTable, RunTable
+    from lect.recipes.training import LearningTable, RunTable
 
 _ROWS_AT_ONCE = 4096
 
@@ -71,6 +72,8 @@ class Task:
         checkpoints: the folder where checkpoints are kept.
         identity: hash of recipe and data, so that only the same run goes on from a checkpoint.
         processes: those that train together, each with a task like this.
+        meta: how the single learner meta-learns; None where it learns plainly.
+        keeps_last: whether learners end as they are in the last validation, and not as they were in their best one.
     """
 
     model: RoutedModel
@@ -82,6 +85,8 @@ class Task:
     identity: str
     temperature: float = 1.0
     processes: Processes = field(default_factory=Processes)
+    meta: Meta | None = None
+    keeps_last: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,11 @@ class Interrupted(LectError):  # noqa: N818 - a stop on request is not an error
 
 
 def planned_steps(
-    lengths: Sequence[Sequence[int]], weights: Sequence[float], temperature: float, settings: RunTable
+    lengths: Sequence[Sequence[int]],
+    weights: Sequence[float],
+    temperature: float,
+    settings: RunTable,
+    meta: Meta | None = None,
 ) -> Iterator[StepRows]:
     """The steps of a run, without end; they depend on nothing but the arguments.
 
@@ -129,6 +138,8 @@ def planned_steps(
         shares = probabilities(sizes, weights, temperature)
         return budget_steps(lengths, shares, settings.batch_tokens, settings.accumulation, seed)
     assert settings.batch_size is not None
+    if meta is not None:
+        return meta_steps(meta, settings.batch_size, settings.accumulation, seed)
     if len(lengths) == 1:
         return single_steps(lengths[0], settings.batch_size, settings.accumulation, seed)
     shares = probabilities(sizes, weights, temperature)
@@ -136,12 +147,18 @@ def planned_steps(
 
 
 def total_steps(
-    lengths: Sequence[Sequence[int]], weights: Sequence[float], temperature: float, settings: RunTable
+    lengths: Sequence[Sequence[int]],
+    weights: Sequence[float],
+    temperature: float,
+    settings: RunTable,
+    meta: Meta | None = None,
 ) -> int:
     """The optimiser steps that a run takes. Arguments as of `planned_steps`."""
     if settings.steps is not None:
         return settings.steps
     epochs = settings.epochs or 1
+    if meta is not None and settings.batch_size is not None:
+        return meta.steps_an_epoch(settings.batch_size, settings.accumulation) * epochs
     if settings.batch_size is not None:
         return steps_an_epoch(sum(map(len, lengths)), settings.batch_size, settings.accumulation) * epochs
     return count_steps(planned_steps(lengths, weights, temperature, settings), epochs)

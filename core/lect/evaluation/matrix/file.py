@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, PositiveInt, PrivateAttr, field_val
 from lect.components.fields import Line, tuple_of
 from lect.data.read import Source
 from lect.errors import RecipeError, StackError, nearest
-from lect.recipes.schema import OpenTable, Table
+from lect.recipes.tables import OpenTable, Table
 
 Lines = Annotated[tuple[Line, ...], BeforeValidator(tuple_of)]
 _LANGUAGE = "{language}"
