@@ -96,6 +96,15 @@ def is_whole(folder: Path, made_from: Mapping[str, Any]) -> bool:
         return False
 
 
+def said_of(folder: Path) -> dict[str, Any]:
+    """All that `mark_whole` said of a folder; nothing where it is not marked."""
+    try:
+        said = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
 def _named_by(variable: str) -> Path | None:
     value = os.environ.get(variable, "").strip()
     return Path(value).expanduser().absolute() if value else None

@@ -142,6 +142,9 @@ def test_a_head_is_trained_once_and_taken_again(cache):
     second, _ = masked_of(tiny_backbone("xlm-roberta"), NEW)
     assert (folder / "weights.safetensors").stat().st_mtime_ns == written
     torch.testing.assert_close(first._head.bias, second._head.bias, atol=0, rtol=0)
+    # One that asks for a longer training does not.
+    masked_of(tiny_backbone("xlm-roberta"), head_steps=9)
+    assert '"trained": 9' in (folder / "made_from.json").read_text()
     masked_of(tiny_backbone("xlm-roberta", seed=1))
     assert len(list((cache / "heads").glob("masked-lm-*[0-9a-f]"))) == 2
 

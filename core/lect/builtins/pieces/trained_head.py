@@ -18,7 +18,7 @@ from lect.builtins.pieces.head import PieceHead, Transform
 from lect.builtins.pieces.masks import Masking
 from lect.builtins.pieces.rows import Cutter, Row, piece_counts
 from lect.builtins.pieces.stored_head import embedding_rows
-from lect.cache import cache_folder, is_whole, make_once, mark_whole
+from lect.cache import cache_folder, is_whole, make_once, mark_whole, said_of
 from lect.composition.model import RoutedModel
 from lect.composition.vectors import batches_by_length
 from lect.data.examples import Example
@@ -52,7 +52,7 @@ def trained_head(
     backbone = model.backbone
     made_from = {"fingerprint": backbone.fingerprint, "source": source, "steps": steps, "masked": masking.share}
     if not source:
-        # Whichever run came first has trained it.
+        # Whichever run came first has trained it, unless that was a shorter training.
         made_from = {"fingerprint": backbone.fingerprint, "source": ""}
     name = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
     folder = cache_folder() / "heads" / f"masked-lm-{name}"
@@ -64,9 +64,12 @@ def trained_head(
             save_file({**head.transform.state_dict(), "bias": head.bias.detach()}, aside / "weights.safetensors")
             mark_whole(aside, {**made_from, "backbone": backbone.identity, "trained": steps, "rows": len(rows)})
 
+    def is_ready() -> bool:
+        return is_whole(folder, made_from) and said_of(folder).get("trained", 0) >= steps
+
     make_once(
         folder,
-        lambda: is_whole(folder, made_from),
+        is_ready,
         make,
         lambda: progress("another process trains the backbone's head over pieces", 0.0),
     )
