@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,18 +57,25 @@ def fetch_from_hub(
 
 
 def _fetch(name: str, revision: str | None, patterns: list[str], known: Iterable[str]) -> Path:
+    import httpx
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
         HFValidationError,
         LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
     try:
         # Folders inside a repository hold copies in formats for other programs.
-        path = snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=["*/*"])
+        fetch = partial(snapshot_download, name, revision=revision, allow_patterns=patterns, ignore_patterns=["*/*"])
+        try:
+            path = fetch()
+        except (OfflineModeIsEnabled, httpx.ConnectError, httpx.TimeoutException):
+            # A commit is asked for on the hub, by newer versions of the library, though it cannot have changed.
+            path = fetch(local_files_only=True)
     except GatedRepoError as error:
         raise BackboneError(
             f"{name} is open only to those who accepted its terms",
