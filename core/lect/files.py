@@ -27,19 +27,8 @@ def write_aside(path: Path | str, content: bytes | str) -> None:
     Raises:
         UserError: it cannot be written; the message names the path and, on a full disk, the free space.
     """
-    target = _real(path)
-    aside = _aside(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("xb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            _flush(file.fileno())
-        aside.replace(target)
-    except OSError as error:
-        raise _refusal(target, error) from error
-    finally:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
+    with file_aside(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
