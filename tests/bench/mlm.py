@@ -20,13 +20,14 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
 from itertools import chain
 from pathlib import Path
 from typing import Any
+
+from figures import cell, peak
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared/data"
@@ -309,18 +310,8 @@ def held_out_loss(folder: Path, prepared: Any, states: Any) -> float:
     return float(torch.cat(losses).double().mean())
 
 
-def peak() -> float:
-    """The most memory this process has had, in GB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-
-
 def table(results: dict[tuple[str, str], list[dict[str, float]]], options: argparse.Namespace) -> str:
     """The figures, mean ± deviation over the seeds."""
-
-    def cell(values: list[float], digits: int) -> str:
-        spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-        return f"{statistics.mean(values):,.{digits}f}{spread}"
-
     lines = [
         "| text | side | tokens | tokens/s | peak memory, GB | held-out loss | trained |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",

@@ -18,13 +18,14 @@ import csv
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from figures import cell, peak
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared/data"
@@ -232,18 +233,8 @@ def macro_f1(truth: Sequence[str], answers: Sequence[str]) -> float:
     return float(f1_score(truth, answers, average="macro"))
 
 
-def peak() -> float:
-    """The most memory this process has had, in GB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-
-
 def table(results: dict[tuple[str, str], list[dict[str, float]]], options: argparse.Namespace) -> str:
     """The figures, mean ± deviation over the seeds."""
-
-    def cell(values: list[float], digits: int) -> str:
-        spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-        return f"{statistics.mean(values):,.{digits}f}{spread}"
-
     lines = [
         "| task | side | tokens/s | times peft | peak memory, GB | macro-F1 | trained |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
