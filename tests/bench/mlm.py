@@ -5,11 +5,15 @@ with its invertible block (`seq_bn_inv`) and frozen head over pieces, each side 
 
     python tests/bench/mlm.py --folder mlm-bench
     python tests/bench/mlm.py --folder mlm-bench --languages bam --seeds 0 --rows 64
+    python tests/bench/mlm.py --folder gpu --random-backbone --batch 64 --sides adapters "adapters bf16" lect
+
+The last is for a GPU: a backbone of XLM-R-base's size with random weights, e5-small's pieces, and more rows a step.
 
 The peer works as `run_mlm.py` does: texts joined and cut into blocks of 128 (`group_texts`), its collator's masks,
 logits of every position over the whole vocabulary, its defaults otherwise (float32 on a CPU). Both sides are scored by
 one function here: the cross-entropy over the whole vocabulary at the same hidden pieces of the same held-out rows. The
 head, which e5-small comes without, is trained once by `lect` on the training rows, before either side starts.
+Tokens a second are of the steps after the first tenth; memory is the process's, or the GPU's where there is one.
 
 What lies in the folder already is not run again.
 """
@@ -19,25 +23,33 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
+import time
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from figures import cell, peak
+from figures import cell, machine, peak_anywhere
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT.parent / "shared/data"
+DATA = Path(os.environ.get("LECT_DATA", ROOT.parent / "shared/data"))
 TEXTS = {
     "bam": DATA / "nllb-seed/bam_Latn/train.txt",
     "ace": DATA / "nllb-seed/ace_Latn/train.txt",
     "sun": DATA / "nusaparagraph-raw/sun/train.txt",
 }
-LENGTH, BATCH, HELD_OUT = 128, 16, 20
-SIDES = ("adapters", "lect")
+LENGTH, HELD_OUT = 128, 20
+#: What each side sets: of `TrainingArguments`, or of the table ``[training]``.
+SIDES: dict[str, dict[str, Any]] = {
+    "adapters": {},
+    "adapters bf16": {"bf16": True},
+    "lect": {},
+    "lect float32": {"precision": "float32"},
+    "lect compiled": {"compile": True},
+}
+SHARED = ("epochs", "rate", "batch", "head_steps", "backbone")
 
 
 def main() -> None:
@@ -50,28 +62,36 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--rate", type=float, default=5e-4)
     parser.add_argument("--head-steps", type=int, default=400)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--sides", nargs="+", default=["adapters", "lect"], choices=list(SIDES))
+    parser.add_argument("--backbone", default="e5-small")
+    parser.add_argument(
+        "--random-backbone", action="store_true", help="of XLM-R-base's size, random, as fast as a real one"
+    )
     parser.add_argument("--only", choices=(*SIDES, "head"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.folder = options.folder.resolve()
     if options.only:
         write_result(options)
         return
+    if options.random_backbone:
+        options.backbone = str(write_random(options))
     results: dict[tuple[str, str], list[dict[str, float]]] = {}
     for language in options.languages:
         write_rows(options, language)
         run_aside(options, language, 0, "head")
         for seed in options.seeds:
-            for side in SIDES:
+            for side in options.sides:
                 results.setdefault((language, side), []).append(run_aside(options, language, seed, side))
     print(table(results, options))
 
 
 def run_aside(options: argparse.Namespace, language: str, seed: int, side: str) -> dict[str, float]:
     """One side's figures, from a process of its own."""
-    path = options.folder / language / f"{side}-{seed}.json"
+    path = options.folder / language / f"{side.replace(' ', '-')}-{seed}.json"
     if not path.exists():
         chosen = ["--only", side, "--languages", language, "--seeds", str(seed), "--folder", str(options.folder)]
-        same = ["--epochs", str(options.epochs), "--rate", str(options.rate), "--head-steps", str(options.head_steps)]
+        same = [word for name in SHARED for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
         print(f"{language}, seed {seed}: {side}", file=sys.stderr, flush=True)
         subprocess.run([sys.executable, __file__, *chosen, *same], check=True, stdout=subprocess.DEVNULL)
     return json.loads(path.read_text())
@@ -81,9 +101,9 @@ def write_result(options: argparse.Namespace) -> None:
     """Run one side and write its figures."""
     (language,), (seed,) = options.languages, options.seeds
     folder = options.folder / language
-    work = {"lect": lect_side, "adapters": adapters_side, "head": head_side}[options.only]
+    work = {"lect": lect_side, "adapters": adapters_side, "head": head_side}[options.only.split()[0]]
     figures = work(options, folder, seed)
-    (folder / f"{options.only}-{seed}.json").write_text(json.dumps(figures, indent=1))
+    (folder / f"{options.only.replace(' ', '-')}-{seed}.json").write_text(json.dumps(figures, indent=1))
 
 
 # ------------------------------------------------------------------------------------------------------- the text
@@ -94,7 +114,7 @@ def write_rows(options: argparse.Namespace, language: str) -> None:
     folder = options.folder / language
     if (folder / "held-out.tsv").exists():
         return
-    tokenizer = backbone().tokenizer.backend_tokenizer
+    tokenizer = backbone(options.backbone).tokenizer.backend_tokenizer
     lines = [" ".join(line.split()) for line in TEXTS[language].read_text("utf-8").splitlines() if line.strip()]
     # Paragraphs are cut at the ends of their sentences.
     sentences = [part for line in lines for part in line.replace(". ", ".\n").splitlines()]
@@ -137,14 +157,16 @@ def lect_side(options: argparse.Namespace, folder: Path, seed: int) -> dict[str,
 
     prepared = prepare(options, folder, seed)
     (trained,) = execute_run(prepared, console=Console(stderr=True))
-    memory = peak()
+    memory = peak_anywhere()
     log = [json.loads(line) for line in (prepared.folder / "metrics.jsonl").read_text().splitlines()]
-    pieces = sum(len(ids) for ids in cut(prepared.backbone, read_rows(folder / "train.tsv"))) * options.epochs
+    steady = [line for line in log if "pieces" in line]
+    steady = steady[len(steady) // 10 :]
     prepared.model.attach(prepared.lessons[0].component)
     loss = held_out_loss(folder, prepared, lect_states(prepared, prepared.lessons[0].stack))
     return {
-        "tokens": pieces,
-        "seconds": trained.result.seconds,
+        "tokens": sum(line["pieces"] for line in steady[1:]),
+        "seconds": steady[-1]["seconds"] - steady[0]["seconds"],
+        "whole": trained.result.seconds,
         "memory": memory,
         "loss": loss,
         "parameters": trained.parameters,
@@ -157,11 +179,28 @@ def adapters_side(options: argparse.Namespace, folder: Path, seed: int) -> dict[
     import adapters
     import torch
     from datasets import Dataset
-    from transformers import BertConfig, BertForMaskedLM, DataCollatorForLanguageModeling, TrainingArguments, set_seed
+    from transformers import (
+        BertConfig,
+        BertForMaskedLM,
+        DataCollatorForLanguageModeling,
+        TrainerCallback,
+        TrainingArguments,
+        set_seed,
+    )
 
+    class Watch(TrainerCallback):
+        """When each step ended."""
+
+        def __init__(self) -> None:
+            self.ends: list[float] = []
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            self.ends.append(time.perf_counter())
+
+    watch = Watch()
     set_seed(seed)
-    head = lect_head(folder)
-    own = backbone()
+    own = backbone(options.backbone)
+    head = lect_head(folder, own)
     model = BertForMaskedLM(BertConfig.from_dict(own.model.config.to_dict()))
     model.bert.load_state_dict(own.model.state_dict())
     predictions = model.cls.predictions
@@ -191,18 +230,21 @@ def adapters_side(options: argparse.Namespace, folder: Path, seed: int) -> dict[
         model=model,
         args=TrainingArguments(
             output_dir=str(folder / "adapters-run"),
-            per_device_train_batch_size=BATCH,
+            per_device_train_batch_size=options.batch,
             num_train_epochs=options.epochs,
             learning_rate=options.rate,
             seed=seed,
             save_strategy="no",
             report_to=[],
+            **SIDES[options.only],
         ),
         train_dataset=blocks,
+        callbacks=[watch],
         data_collator=DataCollatorForLanguageModeling(tokenizer=tokenizer, mlm_probability=0.15),
     )
     done = trainer.train()
-    memory = peak()
+    memory = peak_anywhere()
+    first = len(watch.ends) // 10
     model.eval()
 
     @torch.no_grad()
@@ -210,8 +252,10 @@ def adapters_side(options: argparse.Namespace, folder: Path, seed: int) -> dict[
         return model.bert(input_ids=ids, attention_mask=mask)[0]
 
     return {
-        "tokens": len(blocks) * LENGTH * options.epochs,
-        "seconds": done.metrics["train_runtime"],
+        # The last batch of an epoch may have fewer rows; it counts as a share of a step.
+        "tokens": len(blocks) * LENGTH * options.epochs * (len(watch.ends) - 1 - first) / len(watch.ends),
+        "seconds": watch.ends[-1] - watch.ends[first],
+        "whole": done.metrics["train_runtime"],
         "memory": memory,
         "loss": held_out_loss(folder, prepare(options, folder, seed), states),
         "parameters": sum(value.numel() for value in model.parameters() if value.requires_grad),
@@ -222,12 +266,32 @@ def adapters_side(options: argparse.Namespace, folder: Path, seed: int) -> dict[
 # -------------------------------------------------------------------------------------------------- what both need
 
 
-def backbone() -> Any:
-    """e5-small, without its prefix."""
+def backbone(name: str) -> Any:
+    """The backbone, without a prefix."""
     from lect.backbones import load_backbone
     from lect.host import Host
 
-    return load_backbone("e5-small", host=Host.load(report=print), prefix="")
+    return load_backbone(name, host=Host.load(report=print), prefix="")
+
+
+def write_random(options: argparse.Namespace) -> Path:
+    """A backbone of XLM-R-base's size (Conneau et al. 2020, table 6) with random weights and another's pieces."""
+    folder = options.folder / "random-backbone"
+    if not (folder / "config.json").exists():
+        from transformers import BertConfig, BertModel
+
+        config = BertConfig(
+            vocab_size=250_002,
+            hidden_size=768,
+            num_hidden_layers=12,
+            num_attention_heads=12,
+            intermediate_size=3072,
+            max_position_embeddings=514,
+            pad_token_id=1,
+        )
+        BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+        backbone(options.backbone).tokenizer.save_pretrained(folder)
+    return folder
 
 
 def cut(own: Any, texts: list[str]) -> list[list[int]]:
@@ -242,14 +306,17 @@ def prepare(options: argparse.Namespace, folder: Path, seed: int) -> Any:
     from lect.recipes.load import load_recipe
     from lect.training.run import prepare_run
 
-    recipe = folder / "recipe.toml"
+    name = f"{folder.name}-{(options.only or 'lect').replace(' ', '-')}-{seed}"
+    recipe = folder / f"{name}.toml"
+    own = SIDES[options.only] if (options.only or "").startswith("lect") else {}
+    settings = "\n".join(f"{key} = {json.dumps(value)}" for key, value in own.items())
     recipe.write_text(
         f"""
-component = {{ name = "{folder.name}-{seed}", role = "lang" }}
-backbone = {{ name = "e5-small", prefix = "" }}
+component = {{ name = "{name}", role = "lang" }}
+backbone = {{ name = "{options.backbone}", prefix = "" }}
 objective = {{ name = "masked-lm", head_text = "train.tsv", head_steps = {options.head_steps} }}
 data = {{ train = {{ reader = "tsv", path = "train.tsv", text = "text" }} }}
-output = {{ folder = "{folder / f"lect-run-{seed}"}" }}
+output = {{ folder = "{folder / f"run-{name}"}" }}
 
 [[parts]]
 method = "bottleneck"
@@ -258,21 +325,23 @@ preset = "seq_bn_inv"
 [training]
 seed = {seed}
 epochs = {options.epochs}
-batch_size = {BATCH}
+batch_size = {options.batch}
 max_length = {LENGTH}
 learning_rate = {options.rate}
 warmup = 0.0
+log_every = 1
+{settings}
 """
     )
     return prepare_run(load_recipe(recipe), Host.load(report=print), Library((folder / "components",)))
 
 
-def lect_head(folder: Path) -> Any:
+def lect_head(folder: Path, own: Any) -> Any:
     """The head over pieces that `head_side` has trained."""
     from lect.builtins.pieces.trained_head import read_head
 
     (path,) = (folder / "cache" / "heads").glob("masked-lm-*/weights.safetensors")
-    return read_head(path.parent, backbone())
+    return read_head(path.parent, own)
 
 
 def lect_states(prepared: Any, stack: tuple[str, ...]) -> Any:
@@ -294,7 +363,9 @@ def held_out_loss(folder: Path, prepared: Any, states: Any) -> float:
     """The mean cross-entropy over the whole vocabulary at 15 % of the held-out pieces, the same for every side."""
     import torch
 
-    head, own = lect_head(folder), prepared.backbone
+    own, device = prepared.backbone, "cuda" if torch.cuda.is_available() else "cpu"
+    prepared.model.to(device)
+    head = lect_head(folder, own)
     mask_id = own.tokenizer.mask_token_id
     generator = torch.Generator().manual_seed(0)
     losses = []
@@ -304,6 +375,7 @@ def held_out_loss(folder: Path, prepared: Any, states: Any) -> float:
         hidden[:, [0, -1]] = False
         if not hidden.any():
             continue
+        row, hidden = row.to(device), hidden.to(device)
         found = head.transform(states(row.masked_fill(hidden, mask_id), torch.ones_like(row))[hidden])
         logits = found @ head.matrix.T + head.bias
         losses.append(torch.nn.functional.cross_entropy(logits, row[hidden], reduction="none"))
@@ -313,23 +385,21 @@ def held_out_loss(folder: Path, prepared: Any, states: Any) -> float:
 def table(results: dict[tuple[str, str], list[dict[str, float]]], options: argparse.Namespace) -> str:
     """The figures, mean ± deviation over the seeds."""
     lines = [
-        "| text | side | tokens | tokens/s | peak memory, GB | held-out loss | trained |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        "| text | side | steps | tokens/s | | peak memory, GB | held-out loss | trained |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for language in options.languages:
         bare = json.loads((options.folder / language / "head-0.json").read_text())["loss"]
-        lines.append(f"| {language} | bare backbone, with the head | | | | {bare:.3f} | |")
-        for side in SIDES:
+        lines.append(f"| {language} | bare backbone, with the head | | | | | {bare:.3f} | |")
+        base: float | None = None
+        for side in options.sides:
             own = results[language, side]
             speeds = [one["tokens"] / one["seconds"] for one in own]
-            cells = [f"{own[0]['tokens']:,.0f}", cell(speeds, 0), cell([one["memory"] for one in own], 2)]
-            cells += [cell([one["loss"] for one in own], 3), f"{own[0]['parameters']:,.0f}"]
-            lines.append(f"| {language} | {side} | {' | '.join(cells)} |")
-        peer, ours = ([one["tokens"] / one["seconds"] for one in results[language, side]] for side in SIDES)
-        lines.append(
-            f"| {language} | lect / adapters | | {statistics.mean(ours) / statistics.mean(peer):.1f} × | | | |"
-        )
-    return "\n".join([*lines, "", f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"])
+            base = base or statistics.median(speeds)
+            cells = [f"{own[0]['steps']:,.0f}", cell(speeds, 0), f"{statistics.median(speeds) / base:.1f} ×"]
+            cells += [cell([one["memory"] for one in own], 2), cell([one["loss"] for one in own], 3)]
+            lines.append(f"| {language} | {side} | {' | '.join(cells)} | {own[0]['parameters']:,.0f} |")
+    return "\n".join([*lines, "", machine()])
 
 
 if __name__ == "__main__":

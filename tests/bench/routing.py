@@ -34,6 +34,9 @@ TASKS = [f"t{index}" for index in range(8)]
 #: Every row another pair of language and task.
 PAIRS = [(LANGUAGES[row % 8], TASKS[(row // 8 + row) % 8]) for row in range(ROWS)]
 
+#: Where `peft` puts LoRA in such models if nothing is said; `lect` puts it on every projection inside the layers.
+LORA_TARGETS = ["query", "value"]
+
 Run = Callable[[], Tensor]
 
 
@@ -41,77 +44,98 @@ def main() -> None:
     """Print the table as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=15)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--backbone", default="e5-small")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options = parser.parse_args()
     host = Host.load(report=lambda line: None)
-    bare = load_backbone("e5-small", host=host)
+    bare = load_backbone(options.backbone, host=host)
+    bare.model.to(options.device)
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(10, 200_000, (ROWS, LENGTH), generator=generator)
+    ids = torch.randint(10, bare.model.config.vocab_size, (ROWS, LENGTH), generator=generator).to(options.device)
     mask = torch.ones_like(ids)
     runs: dict[str, tuple[Run, Run | None]] = {"bare backbone": (lambda: bare.model(ids, mask)[0], None)}
-    runs |= with_lect(host, ids, mask) | with_adapters(bare.model, ids, mask) | with_peft(bare.model, ids, mask)
+    runs |= (
+        with_lect(host, options.backbone, ids, mask)
+        | with_adapters(bare.model, ids, mask)
+        | with_peft(bare.model, ids, mask)
+    )
     with torch.inference_mode():
         errors = {
             name: None if solo is None else float((run() - solo()).abs().max()) for name, (run, solo) in runs.items()
         }
         columns = {}
         for precision in (torch.float32, torch.bfloat16):
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
-                columns[precision] = timed({name: run for name, (run, _) in runs.items()}, repeats)
+            with torch.autocast(options.device, torch.bfloat16, enabled=precision == torch.bfloat16):
+                columns[precision] = timed({name: run for name, (run, _) in runs.items()}, options)
     print("| 32 rows of 32 pieces | float32 | bfloat16 | largest error of a row |")
     print("| --- | ---: | ---: | ---: |")
     for name in runs:
         cells = [f"{columns[precision][name] / columns[precision]['bare backbone']:.2f} ×" for precision in columns]
         error = "" if errors[name] is None else f"{errors[name]:.1e}"
         print(f"| {name} | {cells[0]} | {cells[1]} | {error} |")
-    seconds = ", ".join(f"{values['bare backbone'] * 1000:.0f} ms" for values in columns.values())
+    seconds = ", ".join(f"{values['bare backbone'] * 1000:.1f} ms" for values in columns.values())
+    gpu = f"{torch.cuda.get_device_name()}, " if options.device == "cuda" else ""
     print(
-        f"\nThe bare backbone takes {seconds}; {platform.machine()}, {torch.get_num_threads()} threads, "
+        f"\nThe bare backbone takes {seconds}; {gpu}{platform.machine()}, {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}."
     )
 
 
-def timed(runs: dict[str, Run], repeats: int) -> dict[str, float]:
+def timed(runs: dict[str, Run], options: argparse.Namespace) -> dict[str, float]:
     """The median time of each, in seconds; they take turns."""
     taken: dict[str, list[float]] = {name: [] for name in runs}
-    for repeat in range(repeats + 2):
+    for repeat in range(options.repeats + 2):
         for name, run in runs.items():
             started = time.perf_counter()
             run()
+            if options.device == "cuda":
+                torch.cuda.synchronize()
             if repeat > 1:
                 taken[name].append(time.perf_counter() - started)
     return {name: statistics.median(values) for name, values in taken.items()}
 
 
-def with_lect(host: Host, ids: Tensor, mask: Tensor) -> dict[str, tuple[Run, Run | None]]:
+def with_lect(host: Host, backbone: str, ids: Tensor, mask: Tensor) -> dict[str, tuple[Run, Run | None]]:
     """One stack, eight languages, eight languages by eight tasks, and eight LoRAs."""
-    model = RoutedModel(load_backbone("e5-small", host=host)).eval()
-    for method, names in (("bottleneck", LANGUAGES + TASKS), ("lora", [f"r{index}" for index in range(8)])):
+    model = RoutedModel(load_backbone(backbone, host=host)).eval()
+    for method, settings, names in (
+        ("bottleneck", {}, LANGUAGES + TASKS),
+        ("lora", {"target_modules": LORA_TARGETS}, [f"r{index}" for index in range(8)]),
+        ("lora", {}, [f"a{index}" for index in range(8)]),
+    ):
         spec = host.spec("method", method)
-        config = host.validate_config("method", method, {}, "bench")
+        config = host.validate_config("method", method, settings, "bench")
         for name in names:
             part = spec.build(config, BuildContext(model.backbone))
             scatter(part)
             model.attach(Component(name, "lang", {method: part}, None))
+    model.to(ids.device)
 
     def forward(stacks: list[tuple[str, ...]]) -> Run:
-        routes = Routes.of(stacks)
+        routes = Routes.of(stacks).to(ids.device)
         return lambda: model(ids, mask, routes)
 
     def alone(stacks: list[tuple[str, ...]]) -> Run:
         def run() -> Tensor:
-            rows = [model(ids[row : row + 1], mask[row : row + 1], Routes.of([stacks[row]])) for row in range(ROWS)]
-            return torch.cat(rows)
+            return torch.cat(
+                [
+                    model(ids[row : row + 1], mask[row : row + 1], Routes.of([stacks[row]]).to(ids.device))
+                    for row in range(ROWS)
+                ]
+            )
 
         return run
 
     languages = [(language,) for language, _ in PAIRS]
     loras = [(f"r{row % 8}",) for row in range(ROWS)]
+    everywhere = [(f"a{row % 8}",) for row in range(ROWS)]
     return {
         "lect: no stack": (forward([()] * ROWS), None),
         "lect: one stack": (forward([PAIRS[0]] * ROWS), None),
         "lect: 8 languages": (forward(languages), alone(languages)),
         "lect: 8 languages × 8 tasks": (forward(list(PAIRS)), alone(list(PAIRS))),
         "lect: 8 LoRAs": (forward(loras), alone(loras)),
+        "lect: 8 LoRAs on all projections": (forward(everywhere), alone(everywhere)),
     }
 
 
@@ -125,6 +149,7 @@ def with_adapters(bare: torch.nn.Module, ids: Tensor, mask: Tensor) -> dict[str,
     for name in LANGUAGES + TASKS:
         model.add_adapter(name, config="seq_bn")
     scatter_named(model, "adapters.")
+    model.to(ids.device)
 
     def run_with(setup: object) -> Run:
         def run() -> Tensor:
@@ -163,11 +188,12 @@ def with_peft(bare: torch.nn.Module, ids: Tensor, mask: Tensor) -> dict[str, tup
     from peft import LoraConfig, get_peft_model
 
     names = [f"r{index}" for index in range(8)]
-    config = LoraConfig(target_modules=["query", "value"])
+    config = LoraConfig(target_modules=LORA_TARGETS)
     model = get_peft_model(copy.deepcopy(bare), config, adapter_name=names[0]).eval()
     for name in names[1:]:
         model.add_adapter(name, config)
     scatter_named(model, "lora_")
+    model.to(ids.device)
     chosen = [names[row % 8] for row in range(ROWS)]
 
     def alone() -> Tensor:

@@ -17,7 +17,6 @@ import argparse
 import csv
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -25,10 +24,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from figures import cell, peak
+from figures import cell, machine, peak_anywhere
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT.parent / "shared/data"
+DATA = Path(os.environ.get("LECT_DATA", ROOT.parent / "shared/data"))
 TASKS = {
     "sib200": ("tsv", DATA / "sib200/eng_Latn", ".tsv", "category"),
     "nusax": ("csv", DATA / "nusax-senti/ind", ".csv", "label"),
@@ -38,7 +37,7 @@ PARTS = {
     "lect bottleneck": 'method = "bottleneck"\nreduction_factor = 16',
 }
 SIDES = ("peft lora", *PARTS)
-PREFIX, BATCH = "query: ", 16
+PREFIX = "query: "
 
 
 def main() -> None:
@@ -50,6 +49,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help="training rows; all if absent")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--rate", type=float, default=5e-4)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--backbone", default="e5-small", help="a name, or a folder")
     parser.add_argument("--only", choices=SIDES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.folder = options.folder.resolve()
@@ -72,7 +73,8 @@ def run_aside(options: argparse.Namespace, task: str, seed: int, side: str) -> d
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         chosen = ["--only", side, "--tasks", task, "--seeds", str(seed), "--folder", str(options.folder)]
-        same = ["--epochs", str(options.epochs), "--rate", str(options.rate)]
+        same = ["--epochs", str(options.epochs), "--rate", str(options.rate), "--batch", str(options.batch)]
+        same += ["--backbone", options.backbone]
         same += ["--rows", str(options.rows)] if options.rows else []
         print(f"{task}, seed {seed}: {side}", file=sys.stderr, flush=True)
         subprocess.run([sys.executable, __file__, *chosen, *same], check=True, stdout=subprocess.DEVNULL)
@@ -115,6 +117,7 @@ def lect_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
     recipe.write_text(
         f"""
 component = {{ name = "{name}-{seed}", role = "task" }}
+backbone = {{ name = "{options.backbone}", prefix = "{PREFIX}" }}
 head = {{ kind = "classification" }}
 objective = {{ name = "supervised" }}
 output = {{ folder = "{own / f"run-{name}-{seed}"}" }}
@@ -132,13 +135,13 @@ label = "{label}"
 [training]
 seed = {seed}
 epochs = {options.epochs}
-batch_size = {BATCH}
+batch_size = {options.batch}
 learning_rate = {options.rate}
 """
     )
     run = prepare_run(load_recipe(recipe), Host.load(report=print), Library((own / "components",)))
     (trained,) = execute_run(run, console=Console(stderr=True))
-    memory = peak()
+    memory = peak_anywhere()
     texts, truth = read(task, "test")
     run.model.attach(run.lessons[0].component)
     answers = predict_rows(run.model, run.encoder, run.lessons[0].stack, [Example(text) for text in texts])
@@ -169,7 +172,9 @@ def peft_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
     from lect.host import Host
 
     set_seed(seed)
-    folder = Host.load(report=print).spec("backbone", "e5-small").prepare(lambda what, share: None)
+    folder = Path(options.backbone)
+    if not folder.is_dir():
+        folder = Host.load(report=print).spec("backbone", options.backbone).prepare(lambda what, share: None)
     texts, labels = read(task, "train", options.rows)
     names = sorted(set(labels))
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -192,7 +197,7 @@ def peft_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
         model=model,
         args=TrainingArguments(
             output_dir=str(options.folder / task / "peft-run"),
-            per_device_train_batch_size=BATCH,
+            per_device_train_batch_size=options.batch,
             num_train_epochs=options.epochs,
             learning_rate=options.rate,
             seed=seed,
@@ -203,7 +208,7 @@ def peft_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
         data_collator=DataCollatorWithPadding(tokenizer),
     )
     done = trainer.train()
-    memory = peak()
+    memory = peak_anywhere()
     tested, truth = read(task, "test")
     found = trainer.predict(Dataset.from_dict({"text": tested}).map(cut, batched=True, remove_columns=["text"]))
     answers = torch.from_numpy(found.predictions).argmax(1).tolist()
@@ -247,7 +252,7 @@ def table(results: dict[tuple[str, str], list[dict[str, float]]], options: argpa
             cells = [cell(speeds[side], 0), f"{times:.2f} ×", cell([one["memory"] for one in own], 2)]
             cells += [cell([100 * one["score"] for one in own], 1), f"{own[0]['parameters']:,.0f}"]
             lines.append(f"| {task} | {side} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"])
+    return "\n".join([*lines, "", machine()])
 
 
 if __name__ == "__main__":

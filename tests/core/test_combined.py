@@ -81,7 +81,7 @@ def test_the_loss_and_its_gradients_are_the_weighted_sum():
     own = [world.loss(term.objective, PARALLEL)[0] for term in (alignment, masked)]
     torch.testing.assert_close(together.total, 2.0 * own[0].total + 0.5 * own[1].total)
     assert together.terms["masked-lm"] == pytest.approx(float(own[1].total.detach()), rel=1e-4)
-    assert together.terms["alignment/distance"] == pytest.approx(own[0].terms["distance"], rel=1e-4)
+    assert together.terms["alignment/distance"] == pytest.approx(float(own[0].terms["distance"]), rel=1e-4)
     expected = world.gradients(2.0 * own[0].total + 0.5 * own[1].total)
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():

@@ -79,12 +79,12 @@ class AlignmentObjective:
         cosines = normalize(vectors, dim=-1) @ translations.candidates.T
         contrast = cross_entropy(cosines / self._config.temperature, translations.answers)
         total = self._config.distance * distance + self._config.contrast * contrast
-        terms = {"distance": float(distance.detach()), "contrast": float(contrast.detach())}
+        terms: dict[str, float | Tensor] = {"distance": distance.detach(), "contrast": contrast.detach()}
         if self._words is not None and translations.words is not None:
             found = cosines.argmax(1) == translations.answers
             tokens, share = self._words.loss(model, hidden_states, translations.words, found)
             total = total + self._config.tokens * tokens
-            terms |= {"tokens": float(tokens.detach()), "aligned": share}
+            terms |= {"tokens": tokens.detach(), "aligned": share}
         return Loss(total, terms)
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:

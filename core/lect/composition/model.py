@@ -42,8 +42,7 @@ class _Pass:
     """One batch on its way through the backbone."""
 
     routes: Routes
-    steps: dict[str, tuple[Step, ...]] = field(default_factory=dict)
-    plans: dict[tuple[tuple[int, ...], ...], tuple[Step, ...]] = field(default_factory=dict)
+    plans: dict[int, tuple[Step, ...]] = field(default_factory=dict)
     residuals: dict[Tap, Tensor] = field(default_factory=dict)
 
 
@@ -66,6 +65,8 @@ class RoutedModel(nn.Module):
         self.heads = nn.ModuleDict()
         self._components: dict[str, Component] = {}
         self._acting: dict[str, tuple[tuple[Part, frozenset[str]], ...]] = {}
+        self._alike: dict[str, int] = {}
+        self._numbers: dict[tuple[object, ...], int] = {}
         self._sites: dict[str, RoutedSite] = {}
         self._taps: dict[Tap, RemovableHandle] = {}
         self._sublayers: dict[str, Sublayer] = {
@@ -221,17 +222,26 @@ class RoutedModel(nn.Module):
     def _steps_at(self, path: str) -> tuple[Step, ...]:
         if self._pass is None:
             return ()
-        steps = self._pass.steps.get(path)
-        if steps is None:
+        alike = self._alike_at(path)
+        if alike not in self._pass.plans:
             groups = self._pass.routes.groups
             stacks = [self._parts_at(path, group.components) for group in groups]
-            # In most batches the same parts act, in the same order, in every layer.
-            plan = tuple(tuple(id(part) for part in stack) for stack in stacks)
-            if plan not in self._pass.plans:
-                rows = [group.rows for group in groups]
-                self._pass.plans[plan] = plan_steps(stacks, rows, self._pass.routes.size)
-            steps = self._pass.steps[path] = self._pass.plans[plan]
-        return steps
+            self._pass.plans[alike] = plan_steps(stacks, [group.rows for group in groups], self._pass.routes.size)
+        return self._pass.plans[alike]
+
+    def _alike_at(self, path: str) -> int:
+        """A number that is the same for places where the same parts act, so that they share a batch's plan."""
+        if path not in self._alike:
+            acting = tuple(
+                (key, number)
+                for key, parts in self._acting.items()
+                for number, (_, sites) in enumerate(parts)
+                if path in sites
+            )
+            # There they are in another order.
+            place = (acting, path == self.backbone.anatomy.word_embedding)
+            self._alike[path] = self._numbers.setdefault(place, len(self._numbers))
+        return self._alike[path]
 
     def _parts_at(self, path: str, stack: tuple[str, ...]) -> tuple[Part, ...]:
         parts = [part for key in stack for part, sites in self._acting[key] if path in sites]
@@ -257,6 +267,7 @@ class RoutedModel(nn.Module):
             key: tuple((part, frozenset(part.sites())) for part in component.parts.values())
             for key, component in self._components.items()
         }
+        self._alike, self._numbers = {}, {}
         wanted = {site for acting in self._acting.values() for _, sites in acting for site in sites}
         for path in self._sites.keys() - wanted:
             del self._sites[path]

@@ -34,8 +34,8 @@ def add_by_rows(
 ) -> Tensor:
     """``onto + scale · up(activation(down(inputs)))`` with each row's own projections; `onto` for rows without any.
 
-    Most of the time goes into passing over tensors of the rows' full width, so that each is passed over once: what is
-    added to and the bias are part of the second product, and the scale is taken where the features are few.
+    Most of the time goes into passing over tensors of the rows' full width, so that this is done as seldom as can be:
+    the second product is added where it is computed, and the scale is taken where the features are few.
 
     Args:
         onto: *Shape:* ``(rows, length, features of the output)``; None to add nothing.
@@ -55,26 +55,32 @@ def add_by_rows(
         narrow = torch.baddbmm(_of_rows(down.biases, assignment).unsqueeze(2), first, columns)
     if activation is not None:
         narrow = activation(narrow)
-    factors = torch.tensor([*scales, 0.0], dtype=narrow.dtype, device=narrow.device)[assignment].view(-1, 1, 1)
-    narrow = narrow * factors
-    if up.biases is None:
-        second = _of_rows(up.weights, assignment).transpose(1, 2)
-    else:
-        # The bias is one row more, of a feature that is always 1.
-        second = _of_rows([torch.cat([weight.T, bias.unsqueeze(0)]) for weight, bias in _paired(up)], assignment)
-        narrow = torch.cat([narrow, factors.expand(-1, 1, narrow.shape[2])], dim=1)
-    rows = narrow.transpose(1, 2)
+    factors = _factors(scales, assignment, narrow.dtype)
+    if factors is not None:
+        narrow = narrow * factors
+    rows, second = narrow.transpose(1, 2), _of_rows(up.weights, assignment).transpose(1, 2)
+    if up.biases is not None:
+        # Added to `onto` while that is copied, which it has to be in any case.
+        biases = _of_rows(up.biases, assignment).unsqueeze(1)
+        if factors is not None:
+            biases = biases * factors
+        onto = biases.expand(-1, inputs.shape[1], -1) if onto is None else onto + biases.to(onto.dtype)
     if onto is None:
         return torch.bmm(rows, second)
-    if onto.dtype == rows.dtype:
-        return torch.baddbmm(onto, rows, second)
-    # Under autocast: what is added to keeps its precision.
-    return onto + torch.bmm(rows, second)
+    if onto.dtype != rows.dtype:
+        # Under autocast: what is added to keeps its precision.
+        return onto + torch.bmm(rows, second)
+    if up.biases is not None and onto.is_contiguous():
+        return onto.baddbmm_(rows, second)
+    return torch.baddbmm(onto, rows, second)
 
 
-def _paired(projections: Projections) -> list[tuple[Tensor, Tensor]]:
-    assert projections.biases is not None
-    return list(zip(projections.weights, projections.biases, strict=True))
+def _factors(scales: Sequence[float], assignment: Tensor, dtype: torch.dtype) -> Tensor | None:
+    """Each row's scale, 0 for rows without any; None where they are known to be 1. *Shape:* ``(rows, 1, 1)``."""
+    # Elsewhere than on the CPU to look at the indices would be to wait for them.
+    if assignment.device.type == "cpu" and all(scale == 1.0 for scale in scales) and -1 not in assignment.tolist():
+        return None
+    return torch.tensor([*scales, 0.0], dtype=dtype, device=assignment.device)[assignment].view(-1, 1, 1)
 
 
 def _of_rows(tensors: Sequence[Tensor], assignment: Tensor) -> Tensor:

@@ -100,14 +100,14 @@ class CombinedObjective:
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The weighted sum; figures are each term's own, before its weight, in proportion to the rows in it."""
         total = torch.zeros((), device=hidden_states.device)
-        figures: dict[str, float] = {}
+        figures: dict[str, float | Tensor] = {}
         taken: tuple[_Taken, ...] = batch.targets
         for one in taken:
             rows, name = one.batch.rows, one.term.name
             own = hidden_states[one.first : one.first + rows.size, : rows.length]
             loss = one.term.objective.loss(model, own, one.batch)
             total = total + one.term.weight * one.share * loss.total
-            figures[name] = float(loss.total.detach()) * one.share
+            figures[name] = loss.total.detach() * one.share
             figures |= {f"{name}/{figure}": value * one.share for figure, value in loss.terms.items()}
         return Loss(total, figures)
 

@@ -242,6 +242,7 @@ class _Fit:
         ]
         losses: list[Loss | None] = self._losses(batches)
         total: Tensor | None = None
+        found: list[tuple[dict[str, float], float, Mapping[str, float | Tensor]]] = []
         for learner, loss, places, count, figure in zip(learners, losses, own, seen, figures, strict=True):
             if loss is None:
                 continue
@@ -250,9 +251,12 @@ class _Fit:
                 value = value if penalty is None else value + penalty
             share = 0.0 if stand_in else len(places) / count
             total = value * share if total is None else total + value * share
-            for name, term in {"loss": float(value.detach()), **loss.terms}.items():
-                figure[name] = figure.get(name, 0.0) + term * share
+            found.append((figure, share, {"loss": value.detach(), **loss.terms}))
         self._accelerator.backward(total)
+        # Only now: on a GPU to read a figure is to wait for it, and the way back would begin no sooner.
+        for figure, share, terms in found:
+            for name, term in terms.items():
+                figure[name] = figure.get(name, 0.0) + float(term) * share
         return 0 if stand_in else sum(batch.rows.pieces for batch in batches if batch is not None)
 
     def _meta_pass(

@@ -63,10 +63,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Loss:
-    """What is minimised, and its terms for the log."""
+    """What is minimised, and its terms for the log: numbers, or tensors of one number without gradient."""
 
     total: Tensor
-    terms: Mapping[str, float] = field(default_factory=dict)
+    terms: Mapping[str, float | Tensor] = field(default_factory=dict)
 
 
 class Objective(Protocol):

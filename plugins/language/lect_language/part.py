@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lect.composition.part import Inner, Part, SiteContext
 from lect_language.settings import check_fits, library_config, reduction_at
 from lect_language.shared import share_projections
-from lect_language.together import can_act_together, changed
+from lect_language.together import Plain, changed
 
 if TYPE_CHECKING:
     from lect import Backbone
@@ -50,6 +50,8 @@ class BottleneckPart(Part):
                 self.layers[str(number)] = blocks
         share_projections(config, self.layers, backbone.hidden_size)
         self.invertible = _invertible(config, backbone.hidden_size, invertible_non_linearity or config.non_linearity)
+        # Looked up once: with many parts in a batch, looking is a good share of the time.
+        self._plain = {site: Plain.of(self._adapter_at(site)) for site in self._places}
 
     def sites(self) -> Iterable[str]:
         """The projections that end the blocks, and the embeddings."""
@@ -77,17 +79,19 @@ class BottleneckPart(Part):
         self, parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext, assignment: Tensor
     ) -> Tensor | None:
         """What the module gives, each row taken through its own bottleneck, where these are plain and alike."""
-        if not all(isinstance(part, BottleneckPart) and site in part._places for part in parts):
+        plains = [part._plain.get(site) for part in parts if isinstance(part, BottleneckPart)]
+        if (
+            len(plains) < len(parts)
+            or plains[0] is None
+            or any(plain is None or plain.kind != plains[0].kind for plain in plains)
+        ):
             return None
-        adapters = [part._adapter_at(site) for part in parts if isinstance(part, BottleneckPart)]
-        if not can_act_together(adapters):
-            return None
-        first, hidden = adapters[0], inner(inputs)
+        first, hidden = plains[0].adapter, inner(inputs)
         if isinstance(first, ParallelAdapter):
             assert context.residual is not None
-            return changed(adapters, context.residual, hidden, assignment)
+            return changed(plains, context.residual, hidden, assignment)
         prepared, _, residual = first.pre_forward(hidden, context.residual, context.norm)
-        output = changed(adapters, prepared, residual, assignment)
+        output = changed(plains, prepared, residual, assignment)
         return output if residual is hidden else torch.where((assignment >= 0)[:, None, None], output, hidden)
 
     def origin(self) -> Mapping[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from adapters.methods.modeling import Adapter
 from torch import Tensor, nn
@@ -10,30 +11,56 @@ from torch import Tensor, nn
 from lect.composition.together import Projections, add_by_rows
 
 
-def can_act_together(adapters: Sequence[Adapter]) -> bool:
-    """Whether these bottlenecks are plain (two linear layers and an activation) and of one shape and configuration."""
-    return all(_is_plain(adapter) for adapter in adapters) and len({_kind(adapter) for adapter in adapters}) == 1
+@dataclass(frozen=True)
+class Plain:
+    """A bottleneck of two linear layers and an activation, with its layers at hand.
+
+    Args:
+        kind: equal for those that differ in their weights alone.
+    """
+
+    adapter: Adapter
+    down: nn.Linear
+    up: nn.Linear
+    kind: tuple[object, ...]
+
+    @classmethod
+    def of(cls, adapter: Adapter) -> Plain | None:
+        """The bottleneck's layers; None where it has more to it."""
+        layers = list(adapter.adapter_down)
+        if (
+            len(layers) != 2
+            or type(layers[0]) is not nn.Linear
+            or type(adapter.adapter_up) is not nn.Linear
+            or not isinstance(adapter.scaling, float)
+            or adapter.use_gating
+            or adapter.add_layer_norm_after
+            or hasattr(adapter, "DropPath")
+        ):
+            return None
+        return cls(adapter, layers[0], adapter.adapter_up, _kind(adapter))
 
 
-def changed(adapters: Sequence[Adapter], hidden: Tensor, onto: Tensor, assignment: Tensor) -> Tensor:
+def changed(plains: Sequence[Plain], hidden: Tensor, onto: Tensor, assignment: Tensor) -> Tensor:
     """What each row's own bottleneck adds to `onto`; nothing for rows that have none.
 
     Args:
+        plains: all of one kind.
         hidden: what the bottlenecks read. *Shape:* ``(rows, length, hidden)``.
         onto: *Shape:* ``(rows, length, hidden)``.
-        assignment: *Shape:* ``(rows,)``; each row's index into `adapters`, or -1.
+        assignment: *Shape:* ``(rows,)``; each row's index into `plains`, or -1.
 
     Returns:
         *Shape:* ``(rows, length, hidden)``.
     """
-    first = adapters[0]
+    first = plains[0].adapter
     draws = first.training and first.dropout.p > 0
     change = add_by_rows(
         None if draws else onto,
         hidden,
-        _projections([adapter.adapter_down[0] for adapter in adapters]),
-        _projections([adapter.adapter_up for adapter in adapters]),
-        [adapter.scaling for adapter in adapters],
+        _projections([plain.down for plain in plains]),
+        _projections([plain.up for plain in plains]),
+        [plain.adapter.scaling for plain in plains],
         assignment,
         activation=first.adapter_down[1],
     )
@@ -42,17 +69,6 @@ def changed(adapters: Sequence[Adapter], hidden: Tensor, onto: Tensor, assignmen
 
 def _projections(layers: Sequence[nn.Linear]) -> Projections:
     return Projections([layer.weight for layer in layers], [layer.bias for layer in layers])
-
-
-def _is_plain(adapter: Adapter) -> bool:
-    layers = list(adapter.adapter_down)
-    return (
-        len(layers) == 2
-        and type(layers[0]) is nn.Linear
-        and type(adapter.adapter_up) is nn.Linear
-        and isinstance(adapter.scaling, float)
-        and not (adapter.use_gating or adapter.add_layer_norm_after or hasattr(adapter, "DropPath"))
-    )
 
 
 def _kind(adapter: Adapter) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from lect.composition.part import Inner, Part, SiteContext
 from lect_lora.base import base_of
-from lect_lora.together import can_act_together, changed
+from lect_lora.together import Plain, can_act_together, changed, changed_by_one
 
 _ROUNDING = 1e-5
 ADAPTER = "default"
@@ -46,6 +46,9 @@ class PeftPart(Part):
         super().__init__()
         self.linears = linears
         self._habits = dict(habits)
+        # Looked up once: with many parts in a batch, looking is a good share of the time.
+        self._layer_at = {site: linears.get_submodule(site) for site in habits}
+        self._plain = {site: Plain.of(layer) for site, layer in self._layer_at.items()}
 
     def sites(self) -> Iterable[str]:
         """The paths of the projections."""
@@ -57,7 +60,9 @@ class PeftPart(Part):
 
     def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
         """What the layer gives, standing on what is below."""
-        layer = self.linears.get_submodule(site)
+        layer, plain = self._layer_at[site], self._plain[site]
+        if plain is not None and not plain.draws:
+            return changed_by_one(plain, inputs, inner(inputs))
         base = base_of(layer)
         with base.standing_on(inner):
             output: Tensor = layer(inputs)
@@ -69,12 +74,10 @@ class PeftPart(Part):
         self, parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext, assignment: Tensor
     ) -> Tensor | None:
         """What the layers give, each row with its own, where these are plain LoRA of one rank."""
-        if not all(isinstance(part, PeftPart) and site in part._habits for part in parts):
+        plains = [part._plain.get(site) for part in parts if isinstance(part, PeftPart)]
+        if len(plains) < len(parts) or inputs.ndim != 3 or not can_act_together(plains):
             return None
-        layers = [part.linears.get_submodule(site) for part in parts if isinstance(part, PeftPart)]
-        if inputs.ndim != 3 or not can_act_together(layers):
-            return None
-        return changed(layers, inputs, inner(inputs), assignment)
+        return changed(plains, inputs, inner(inputs), assignment)
 
     @torch.no_grad()
     def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:

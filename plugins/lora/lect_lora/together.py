@@ -1,9 +1,12 @@
-"""Many LoRAs of one rank in one batch: two products over batches of matrices instead of two a LoRA."""
+"""Plain LoRA with as few passes over the output as can be; many of one rank in one batch by products over batches."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeGuard
 
+import torch
 from peft.tuners.lora.layer import Linear
 from torch import Tensor, nn
 
@@ -13,21 +16,50 @@ from lect_lora.base import base_of
 _ADAPTER = "default"
 
 
-def can_act_together(layers: Sequence[nn.Module]) -> bool:
-    """Whether these layers are plain LoRA (Hu et al. 2022, section 4.1) of one rank, and draw no dropout.
+@dataclass(frozen=True)
+class Plain:
+    """A plain LoRA (Hu et al. 2022, section 4.1), with its matrices' modules at hand."""
 
-    One that took a share out of the weight it stands on (PiSSA, OLoRA) is none: it adds less than its matrices give.
-    """
-    return all(_is_plain(layer) for layer in layers) and len({_rank(layer) for layer in layers}) == 1
+    layer: nn.Module
+    down: nn.Linear
+    up: nn.Linear
+
+    @classmethod
+    def of(cls, layer: nn.Module) -> Plain | None:
+        """The layer's modules; None where it is another method.
+
+        One that took a share out of the weight it stands on (PiSSA, OLoRA) is none: it adds less than its matrices
+        give.
+        """
+        plain = (
+            type(layer) is Linear
+            and base_of(layer).share_A is None
+            and not layer.lora_variant
+            and not layer.lora_bias[_ADAPTER]
+            and not layer.fan_in_fan_out
+        )
+        return cls(layer, layer.lora_A[_ADAPTER], layer.lora_B[_ADAPTER]) if plain else None
+
+    @property
+    def draws(self) -> bool:
+        """Whether it drops out some of its input, now."""
+        return self.layer.training and not isinstance(self.layer.lora_dropout[_ADAPTER], nn.Identity)
 
 
-def changed(layers: Sequence[nn.Module], inputs: Tensor, onto: Tensor, assignment: Tensor) -> Tensor:
+def can_act_together(plains: Sequence[Plain | None]) -> TypeGuard[Sequence[Plain]]:
+    """Whether these are all plain LoRA of one rank, and draw no dropout."""
+    rank = None if plains[0] is None else plains[0].down.out_features
+    return all(plain is not None and plain.down.out_features == rank and not plain.draws for plain in plains)
+
+
+def changed(plains: Sequence[Plain], inputs: Tensor, onto: Tensor, assignment: Tensor) -> Tensor:
     """What each row's own LoRA adds to `onto`; nothing for rows that have none.
 
     Args:
+        plains: all of one rank.
         inputs: *Shape:* ``(rows, length, features)``.
         onto: *Shape:* ``(rows, length, features of the output)``.
-        assignment: *Shape:* ``(rows,)``; each row's index into `layers`, or -1.
+        assignment: *Shape:* ``(rows,)``; each row's index into `plains`, or -1.
 
     Returns:
         *Shape:* ``(rows, length, features of the output)``.
@@ -35,25 +67,28 @@ def changed(layers: Sequence[nn.Module], inputs: Tensor, onto: Tensor, assignmen
     return add_by_rows(
         onto,
         inputs,
-        Projections([layer.lora_A[_ADAPTER].weight for layer in layers]),
-        Projections([layer.lora_B[_ADAPTER].weight for layer in layers]),
-        [layer.scaling[_ADAPTER] for layer in layers],
+        Projections([plain.down.weight for plain in plains]),
+        Projections([plain.up.weight for plain in plains]),
+        [plain.layer.scaling[_ADAPTER] for plain in plains],
         assignment,
     )
 
 
-def _is_plain(layer: nn.Module) -> bool:
-    return (
-        type(layer) is Linear
-        and base_of(layer).share_A is None
-        and not layer.lora_variant
-        and not layer.lora_bias[_ADAPTER]
-        and not layer.fan_in_fan_out
-        and not layer.disable_adapters
-        and not layer.merged
-        and (not layer.training or isinstance(layer.lora_dropout[_ADAPTER], nn.Identity))
-    )
+def changed_by_one(plain: Plain, inputs: Tensor, onto: Tensor) -> Tensor:
+    """What one LoRA adds to `onto`, for all rows.
 
+    `peft`'s own layer passes over the output three times (the product, its scale, the sum), and so does the way back;
+    here it is one product onto what is there, scaled where the features are few.
 
-def _rank(layer: nn.Module) -> tuple[int, ...]:
-    return tuple(layer.lora_A[_ADAPTER].weight.shape)
+    Args:
+        inputs: *Shape:* ``(rows, ..., features)``.
+        onto: *Shape:* ``(rows, ..., features of the output)``.
+
+    Returns:
+        *Shape:* ``(rows, ..., features of the output)``.
+    """
+    narrow = plain.down(inputs) * plain.layer.scaling[_ADAPTER]
+    if onto.dtype != narrow.dtype or onto.shape[:-1] != narrow.shape[:-1]:
+        # Under autocast: what is added to keeps its precision.
+        return onto + plain.up(narrow)
+    return torch.addmm(onto.flatten(0, -2), narrow.flatten(0, -2), plain.up.weight.T).view(onto.shape)
