@@ -96,7 +96,7 @@ def test_stretches_give_the_same_loss_and_gradient(monkeypatch):
     loss = CandidateLoss(head, choose_candidates(torch.ones(SIZE), SIZE, "all", 5), CPU)
     values = []
     for largest in (10**6, 2 * SIZE):
-        monkeypatch.setattr(module, "LARGEST", largest)
+        monkeypatch.setitem(module.LARGEST, "cpu", largest)
         states = states_of(9).requires_grad_()
         value = loss(states, labels, loss.draw())
         values.append((value.detach(), torch.autograd.grad(value, states)[0]))

@@ -21,8 +21,8 @@ from lect.composition.part import NewPieces
 
 MOST_USED = 32_768
 """Of a text that uses more pieces, the most frequent ones are always looked at, and the rest are sampled."""
-LARGEST = 2**24
-"""The largest number of logits that are held at once."""
+LARGEST = {"cpu": 2**24, "cuda": 2**27}
+"""The largest number of logits that are held at once; elsewhere as on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class CandidateLoss:
         """
         states = self._head.transform(hidden_states)
         width = len(self._always) + len(sample) + (0 if new is None else len(new.bias))
-        step = max(1, LARGEST // width)
+        step = _stretch(states.device, width)
         if len(labels) <= step or not torch.is_grad_enabled():
             return self._losses(states, labels, sample, new).mean()
         # Computed again on the way back, so that only one stretch's logits are held.
@@ -126,6 +126,11 @@ class CandidateLoss:
         # A right piece that is not always looked at counts once, as it is, wherever it was drawn as well.
         missing = (labels < first) & ~self._is_always[labels.clamp_max(first - 1)]
         return torch.where(missing, torch.logaddexp(total, right), total) - right
+
+
+def _stretch(device: torch.device, width: int) -> int:
+    """At how many places so many logits are held at once."""
+    return max(1, LARGEST.get(device.type, LARGEST["cpu"]) // width)
 
 
 def right_logits(head: PieceHead, states: Tensor, labels: Tensor, new: NewPieces | None) -> Tensor:
@@ -155,8 +160,9 @@ def full_losses(head: PieceHead, hidden_states: Tensor, labels: Tensor, new: New
     first = known_pieces(head, new)
     states = head.transform(hidden_states)
     losses, hits = [], []
-    for start in range(0, len(labels), max(1, LARGEST // first)):
-        own = slice(start, start + max(1, LARGEST // first))
+    step = _stretch(states.device, first)
+    for start in range(0, len(labels), step):
+        own = slice(start, start + step)
         logits = head.logits(states[own], head.matrix[:first], head.bias[:first])
         if new is not None:
             logits = torch.cat([logits, head.logits(states[own], new.embeddings, new.bias)], dim=1)

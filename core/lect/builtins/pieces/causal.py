@@ -24,7 +24,7 @@ from lect.training.objective import Batch, Loss, ObjectiveContext
 class _Following:
     """After which places a piece of the text follows, which one, and the sample of other pieces."""
 
-    places: Tensor
+    places: tuple[Tensor, Tensor]
     labels: Tensor
     sample: Tensor
 
@@ -68,7 +68,8 @@ class CausalObjective:
         encoded, _ = self._cutter.padded(rows)
         places = _stacked(rows, encoded.length)
         labels = encoded.input_ids.roll(-1, dims=1)[places]
-        following = _Following(places.to(device), labels.to(device), self._loss.draw().to(device))
+        indices, columns = (found.to(device) for found in places.nonzero(as_tuple=True))
+        following = _Following((indices, columns), labels.to(device), self._loss.draw().to(device))
         return Batch(encoded.to(device), following)
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:

@@ -27,9 +27,9 @@ from lect.training.objective import Batch, Loss, ObjectiveContext
 
 @dataclass(frozen=True)
 class _Hidden:
-    """Where pieces are hidden and which ones, and the sample of other pieces that they are told apart from."""
+    """Where pieces are hidden (rows, columns) and which, and the sample of others that they are told apart from."""
 
-    places: Tensor
+    places: tuple[Tensor, Tensor]
     labels: Tensor
     sample: Tensor
 
@@ -83,7 +83,8 @@ class MaskedObjective:
         """The rows with pieces hidden anew; what was there is in the targets alone."""
         encoded, plain = self._cutter.padded(self._cutter.rows(examples))
         seen, chosen = self._masking.draw(encoded.input_ids, plain)
-        hidden = _Hidden(chosen.to(device), encoded.input_ids[chosen].to(device), self._loss.draw().to(device))
+        rows, columns = (indices.to(device) for indices in chosen.nonzero(as_tuple=True))
+        hidden = _Hidden((rows, columns), encoded.input_ids[chosen].to(device), self._loss.draw().to(device))
         return Batch(with_ids(encoded, seen).to(device), hidden)
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
