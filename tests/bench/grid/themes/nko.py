@@ -1,0 +1,155 @@
+"""N'Ko: found among English sentences, and topics from English labels alone (issue 5)."""
+
+from __future__ import annotations
+
+from grid.job import DATA, Job, PseudoLabels, Score, Table, Theme, Train
+from grid.themes.tests import flores, sib
+
+ENGLISH, NKO = f"{DATA}/nllb-seed/eng_Latn/train.txt", f"{DATA}/nllb-seed/nqo_Nkoo/train.txt"
+HEAD_TEXT = f'"{ENGLISH}"'
+GUARD = (flores("nqo"), sib("nqo"))
+LANGUAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    # The component: what it is called in the tables, its recipe, and what is changed there.
+    "nqo": ("alignment, 6 epochs", "nko/language.toml", ()),
+    "nqo-10": ("alignment, 10 epochs", "nko/language.toml", ("training.epochs=10",)),
+    "nqo-tokens": ("alignment of words too, 6 epochs", "nko/language.toml", ("objective.tokens=10.0",)),
+    "nqo-combined": ("alignment and masked LM, 6 epochs", "nko/language-combined.toml", ()),
+    "nqo-both": (
+        "alignment of words too, and masked LM, 6 epochs",
+        "nko/language-combined.toml",
+        ("objective.terms.0.tokens=10.0",),
+    ),
+    "nqo-deep": (
+        "alignment, 6 epochs, bottlenecks of a quarter, double",
+        "nko/language.toml",
+        ("parts.1.reduction_factor=4", 'parts.1.preset="double_seq_bn"'),
+    ),
+    "nqo-3": ("alignment, 3 epochs", "nko/language.toml", ("training.epochs=3",)),
+    "nqo-1": ("alignment, 1 epoch", "nko/language.toml", ("training.epochs=1",)),
+    "nqo-plain": ("alignment, 6 epochs, no new pieces", "nko/language.toml", ("parts.0=",)),
+}
+_ROWS = f'reader="tsv", path="{DATA}/sib200/eng_Latn/train.tsv", label="category"'
+_PSEUDO = 'reader="tsv", path="{made}/nqo-topics.tsv", label="category"'
+BOTTLENECK = ('parts=[{method="bottleneck", reduction_factor=16}]',)
+LAST = ('parts=[{method="bottleneck", reduction_factor=4, leave_out=[0,1,2,3,4,5,6,7,8]}]',)
+HEAD = ("parts=[]", "training.learning_rate=1e-3", "training.epochs=12")
+TASKS: dict[str, tuple[str, tuple[str, ...]]] = {
+    # What does not depend on the language is trained once, and goes over each of its parts.
+    "topic": ("LoRA", ()),
+    "topic-bottleneck": ("bottleneck", BOTTLENECK),
+    "topic-head": ("head alone", HEAD),
+    "topic-last": ("bottleneck in the last three layers", LAST),
+}
+OVER: dict[str, tuple[str, tuple[str, ...]]] = {
+    # Trained over one part of the language, `{lang}`; English labels in all of them.
+    "through": (
+        "LoRA, English rows bare and through N'Ko's part",
+        (f'data.train=[{{{_ROWS}, stack=""}}, {{{_ROWS}, stack="lang:{{lang}}"}}]',),
+    ),
+    "labelled": (
+        "LoRA, English rows, and N'Ko rows of NLLB Seed as the English task labels their translations",
+        (f'data.train=[{{{_ROWS}, stack=""}}, {{{_PSEUDO}, stack="lang:{{lang}}"}}]', "training.epochs=2"),
+    ),
+    "labelled-head": (
+        "head alone, on the same rows",
+        (f'data.train=[{{{_ROWS}, stack=""}}, {{{_PSEUDO}, stack="lang:{{lang}}"}}]', "parts=[]", "training.epochs=3"),
+    ),
+}
+OVER_LANGUAGES = ("nqo-10", "nqo-tokens", "nqo-combined", "nqo")
+_SEVERAL = ["", "lang:nqo-10", "lang:bam", "lang:ace-seed"]
+
+
+def theme() -> Theme:
+    """All of it."""
+    languages = {name: _language(name) for name in LANGUAGES}
+    tasks = [_task(name) for name in TASKS]
+    label = Job(
+        "nko/label",
+        (PseudoLabels("nqo-topics", "task:topic", ENGLISH, NKO, 0.8),),
+    )
+    first = [languages[name] for name in ("nqo-10", "nqo", "nqo-combined", "nqo-tokens")]
+    over = [_over(kind, language) for language in OVER_LANGUAGES for kind in OVER]
+    scores = [_scores(language) for language in LANGUAGES if language not in ("nqo-1", "nqo-3")]
+    rest = [job for job in languages.values() if job not in first]
+    jobs = [*first[:2], tasks[0], label, *first[2:], *tasks[1:], *over[:3], *scores[:4], *over[3:], *rest, *scores[4:]]
+    return Theme("nko", (*jobs, _several(), _task_languages()), _tables())
+
+
+def _tables() -> tuple[Table, ...]:
+    return (
+        Table("nko-retrieval", "FLORES devtest, N'Ko → English, recall@1 among 1,012"),
+        Table("nko-topics", "SIB-200 from English labels, macro-F1"),
+    )
+
+
+def _language(name: str) -> Job:
+    row, recipe, changes = LANGUAGES[name]
+    masked = (f"objective.terms.1.head_text={HEAD_TEXT}",) if "combined" in recipe else ()
+    train = Train(recipe, (f"component.name={name}", *changes, *masked), (f"lang:{name}",), GUARD)
+    return Job(f"nko/{name}", (train, Score("nko-retrieval", row, "N'Ko", f"lang:{name}", flores("nqo"), "recall@1")))
+
+
+def _task(name: str) -> Job:
+    row, changes = TASKS[name]
+    train = Train("topic/task.toml", (f"component.name={name}", *changes), (f"task:{name}",), (sib("nqo"), sib("eng")))
+    return Job(f"nko/{name}", (train, *_both(row, f"task:{name}", "no language part", "")))
+
+
+def _over(kind: str, language: str) -> Job:
+    row, changes = OVER[kind]
+    name = f"topic-{kind}-{language}"
+    filled = tuple(change.replace("{lang}", language) for change in changes)
+    needs = frozenset({"made:nqo-topics"}) if kind.startswith("labelled") else frozenset()
+    train = Train("topic/task.toml", (f"component.name={name}", *filled), (f"task:{name}",), (sib("nqo"), sib("eng")))
+    return Job(
+        f"nko/{name}", (train, *_both(row, f"task:{name}", LANGUAGES[language][0], language)), more_needs=tuple(needs)
+    )
+
+
+def _scores(language: str) -> Job:
+    """Each task that was trained without the language, over one of its parts."""
+    return Job(
+        f"nko/topics-{language}",
+        tuple(
+            Score(
+                "nko-topics",
+                f"{row}; {LANGUAGES[language][0]}",
+                "N'Ko",
+                f"lang:{language} + task:{name}",
+                sib("nqo"),
+                "macro_f1",
+            )
+            for name, (row, _) in TASKS.items()
+        ),
+    )
+
+
+def _both(row: str, task: str, part: str, language: str) -> tuple[Score, ...]:
+    """The task on N'Ko, and on English without the language's part."""
+    stack = f"lang:{language} + {task}" if language else task
+    return (
+        Score("nko-topics", f"{row}; {part}", "N'Ko", stack, sib("nqo"), "macro_f1"),
+        Score("nko-topics", f"{row}; {part}", "English", task, sib("eng"), "macro_f1"),
+    )
+
+
+def _several() -> Job:
+    """English rows through the parts of several languages: what they have in common is what the task may lean on."""
+    rows = ", ".join(f'{{{_ROWS}, stack="{stack}"}}' for stack in _SEVERAL)
+    name = "topic-several"
+    changes = (f"component.name={name}", f"data.train=[{rows}]", "training.epochs=4")
+    train = Train("topic/task.toml", changes, (f"task:{name}",), (sib("nqo"), sib("eng")))
+    row = "LoRA, English rows bare and through the parts of N'Ko, Bambara and Acehnese"
+    return Job(f"nko/{name}", (train, *_both(row, f"task:{name}", LANGUAGES["nqo-10"][0], "nqo-10")))
+
+
+def _task_languages() -> Job:
+    """The recipe over English, Javanese and Sundanese, with labels of all three."""
+    name = "topics"
+    train = Train("topic/task-languages.toml", (), (f"task:{name}",), (sib("nqo"), sib("eng")))
+    row = "LoRA over English, Javanese and Sundanese (labels of all three)"
+    return Job(
+        f"nko/{name}",
+        (train, *_both(row, f"task:{name}", LANGUAGES["nqo-10"][0], "nqo-10")),
+        more_needs=("lang:jav", "lang:sun"),
+    )
