@@ -42,8 +42,10 @@ def main() -> None:
         return
     due = plan(themes, options.only, options.seeds, one_a_theme=options.smoke)
     if options.list:
+        from grid.estimate import steps_of
+
         for one in due:
-            print(one)
+            print(f"{one}, {steps_of(one.job, settings):,} steps")
         return
     failed = Runner(settings, due, Limits(options.workers, options.limit_seconds, options.last_seconds)).run()
     print(tables_of(themes, settings))

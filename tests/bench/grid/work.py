@@ -293,6 +293,10 @@ def _each(change: str, backbone: Sequence[str]) -> str:
 def _make_quick(values: dict[str, Any]) -> None:
     """Fewer rows; short trainings of what comes before."""
     sources = values["data"]["train"]
+    if values.get("head", {}).get("kind") == "classification":
+        # Of all labels, whatever order they stand in.
+        values["data"]["shots"] = QUICK_ROWS
+        sources = []
     for source in [sources] if isinstance(sources, dict) else sources:
         source["limit"] = min(source.get("limit", 120), 120)
     for part in values.get("parts", ()):

@@ -26,7 +26,7 @@ LANGUAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "nqo-3": ("alignment, 3 epochs", "nko/language.toml", ("training.epochs=3",)),
     "nqo-1": ("alignment, 1 epoch", "nko/language.toml", ("training.epochs=1",)),
-    "nqo-plain": ("alignment, 6 epochs, no new pieces", "nko/language.toml", ("parts.0=",)),
+    "nqo-plain": ("alignment, 6 epochs, no new pieces", "nko/language.toml", ("parts.0=", "training.learning_rates=")),
 }
 _ROWS = f'reader="tsv", path="{DATA}/sib200/eng_Latn/train.tsv", label="category"'
 _PSEUDO = 'reader="tsv", path="{made}/nqo-topics.tsv", label="category"'
