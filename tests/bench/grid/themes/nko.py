@@ -20,9 +20,9 @@ LANGUAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("objective.terms.0.tokens=10.0",),
     ),
     "nqo-deep": (
-        "alignment, 6 epochs, bottlenecks of a quarter, double",
+        "alignment, 10 epochs, larger bottlenecks at both places",
         "nko/language.toml",
-        ("parts.1.reduction_factor=4", 'parts.1.preset="double_seq_bn"'),
+        ("parts.1.reduction_factor=4", 'parts.1.preset="double_seq_bn"', "training.epochs=10"),
     ),
     "nqo-3": ("alignment, 3 epochs", "nko/language.toml", ("training.epochs=3",)),
     "nqo-1": ("alignment, 1 epoch", "nko/language.toml", ("training.epochs=1",)),
@@ -55,7 +55,7 @@ OVER: dict[str, tuple[str, tuple[str, ...]]] = {
         (f'data.train=[{{{_ROWS}, stack=""}}, {{{_PSEUDO}, stack="lang:{{lang}}"}}]', "parts=[]", "training.epochs=3"),
     ),
 }
-OVER_LANGUAGES = ("nqo-10", "nqo-tokens", "nqo-combined", "nqo")
+OVER_LANGUAGES = ("nqo-10", "nqo-tokens", "nqo-deep", "nqo-combined")
 _SEVERAL = ["", "lang:nqo-10", "lang:bam", "lang:ace-seed"]
 
 
@@ -67,7 +67,7 @@ def theme() -> Theme:
         "nko/label",
         (PseudoLabels("nqo-topics", "task:topic", ENGLISH, NKO, 0.8),),
     )
-    first = [languages[name] for name in ("nqo-10", "nqo", "nqo-combined", "nqo-tokens")]
+    first = [languages[name] for name in ("nqo-10", "nqo", "nqo-tokens", "nqo-deep", "nqo-combined")]
     over = [_over(kind, language) for language in OVER_LANGUAGES for kind in OVER]
     scores = [_scores(language) for language in LANGUAGES if language not in ("nqo-1", "nqo-3")]
     rest = [job for job in languages.values() if job not in first]
