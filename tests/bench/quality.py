@@ -62,7 +62,7 @@ def main() -> None:
 
 def plan(themes: Sequence[Theme], only: Sequence[str], seeds: Sequence[int]) -> list[Due]:
     """What is to be done, in its order; with what is named, what it needs."""
-    jobs = [job for theme in themes for job in theme.jobs]
+    jobs = sorted((job for theme in themes for job in theme.jobs), key=lambda job: job.later)
     chosen = {job.name for job in jobs if not only or any(fnmatch(job.name, pattern) for pattern in only)}
     makers = {made: job for job in jobs for made in job.makes}
     waiting = [job for job in jobs if job.name in chosen]

@@ -103,12 +103,15 @@ class Job:
     Args:
         name: unlike that of every other job: ``theme/what``.
         keeps: whether the components it makes are needed by others; fully tuned models are large.
+        more_needs: what its recipes name themselves.
+        later: after the jobs of all themes that have a smaller number.
     """
 
     name: str
     steps: tuple[Step, ...]
     keeps: bool = True
     more_needs: tuple[str, ...] = ()
+    later: int = 0
 
     @property
     def theme(self) -> str:

@@ -16,6 +16,7 @@ def theme() -> Theme:
         Job(
             f"initialisers/{name}-{language}",
             (Compare("initialisers", LANGUAGES[language], language, name, STEPS, PIECES, ROWS),),
+            later=2,
         )
         for name in INITIALISERS
         for language in LANGUAGES
