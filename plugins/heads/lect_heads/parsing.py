@@ -79,14 +79,17 @@ class ParsingHead(Head):
         return vectors if self.tags is None else torch.cat([vectors, self.tags(hidden)], dim=-1)
 
     def answers(self, examples: Sequence[Example]) -> list[tuple[Arc, ...]]:
-        """Each example's arcs."""
+        """Each example's arcs. A relation that was not learned is none of the head's answers, and counts as missed."""
         return [self._arcs_of(example) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> TreeTargets:
         """Each word's head, relation and tag."""
         values = [
             torch.tensor(
-                [(head, self._relation[name], self._tag.get(tag, -1)) for head, name, tag in self._arcs_of(example)]
+                [
+                    (head, self._known(name, example), self._tag.get(tag, -1))
+                    for head, name, tag in self._arcs_of(example)
+                ]
             ).reshape(-1, 3)
             for example in examples
         ]
@@ -161,11 +164,14 @@ class ParsingHead(Head):
         left, right = _with_bias(dependents[..., start:middle]), _with_bias(heads[..., middle:end])
         return torch.einsum("wi,rij,wj->wr", left, self.relations, right)
 
+    def _known(self, name: str, example: Example) -> int:
+        """The number of a relation to learn."""
+        if name not in self._relation:
+            raise DataError(f'unknown relation "{name}"', where=example.origin, fix=nearest(name, self._relations))
+        return self._relation[name]
+
     def _arcs_of(self, example: Example) -> tuple[Arc, ...]:
         heads, names = tree_of(example)
-        for name in names:
-            if name not in self._relation:
-                raise DataError(f'unknown relation "{name}"', where=example.origin, fix=nearest(name, self._relations))
         tags = example.tags if self._tags and example.tags is not None else (None,) * len(heads)
         return tuple(zip(heads, names, tags, strict=True))
 

@@ -1,0 +1,1 @@
+"""The grid of quality figures: jobs by theme, the processes that run them, and the tables they end in."""
