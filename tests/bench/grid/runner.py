@@ -110,6 +110,10 @@ class Runner:
             if self._due:
                 self._hire()
             return 1
+        if "ready" in outcome:
+            # It may have been given a job before it said so.
+            self._hand_out()
+            return 0
         failed = 0
         if one is not None and "error" in outcome:
             self._fail(one, outcome["error"])
