@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lect.backbones import load_backbone
-from lect.components.assemble import attach_stack, read_stack
+from lect.components.assemble import attach_stack, must_write, read_stack
 from lect.components.library import Library
 from lect.components.store import StoredComponent
 from lect.composition.encode import RowEncoder
@@ -85,6 +85,7 @@ def open_stack(
         host=host,
         progress=progress,
         revision=entry.revision if entry and not backbone else None,
+        writes=must_write(host, stored),
     )
     model = RoutedModel(loaded)
     keys = attach_stack(model, host, stack, stored)

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from lect.backbones import Backbone, load_backbone
 from lect.backbones.weights import hold_weights
+from lect.components.assemble import must_write
 from lect.components.library import Library
 from lect.components.members import member_entries
 from lect.composition.component import Component
@@ -168,6 +169,9 @@ def prepare_run(
             pooling=table.pooling,
             prefix=table.prefix,
             revision=table.revision,
+            writes=any(
+                must_write(host, each.stored, each.recipe.head.kind if each.recipe.head else None) for each in materials
+            ),
         )
         hold_weights(backbone, table.weights, default_device())
     model = RoutedModel(backbone)
