@@ -102,6 +102,8 @@ _MBART = Family(
     word_embedding="embed_tokens",
     kind="encoder-decoder",
 )
+# Its decoder looks positions up once for all rows.
+_MBART = replace(_MBART, writer=replace(_MBART, shared=("embed_positions",)))
 
 FAMILIES: dict[str, Family] = {
     "bert": _BERT,

@@ -181,10 +181,12 @@ class Phrasing:
             return None
         found = self._tokenizer.token_to_id(piece)
         if found is None:
-            special = set(map(str, self._backbone.tokenizer.all_special_tokens))
-            known = sorted(special - {str(self._tokenizer.id_to_token(each)) for each in self._ordinary})
-            shown = f"it has {', '.join(known[:6])}{' …' if len(known) > 6 else ''}" if known else "leave it out"
-            raise RecipeError(f'"{self._backbone.name}" has no piece "{piece}"', where=f"head.{field}", fix=shown)
+            added = self._tokenizer.get_added_tokens_decoder()
+            known = sorted(
+                each.content for index, each in added.items() if each.special and index not in self._ordinary
+            )
+            fix = f"it has {', '.join(known[:6])}{' …' if len(known) > 6 else ''}" if known else "leave it out"
+            raise RecipeError(f'"{self._backbone.name}" has no piece "{piece}"', where=f"head.{field}", fix=fix)
         return int(found)
 
 

@@ -84,7 +84,11 @@ def _search(
         begun = named["decoder_input_ids"].shape[1]
     with quiet_transformers(), model.routed(spread):
         writer = _Writer(backbone, pieces, pieces.width)
-        rows: Any = writer.generate(**named, generation_config=_settings(search, backbone.padding_id))
+        settings = _settings(search, backbone.padding_id)
+        if not is_decoder:
+            # With any row's own start, nothing is put in front of what rows are made to begin with.
+            settings.decoder_start_token_id = sources[0].forced[0]
+        rows: Any = writer.generate(**named, generation_config=settings)
     return [row[begun:].tolist() for row in rows]
 
 
@@ -128,6 +132,8 @@ class _Writer(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         config.vocab_size, config.use_cache = width, True
         config.is_encoder_decoder, config.is_decoder = backbone.writer is not None, False
         super().__init__(config)
+        # What a checkpoint says of searching is not what was asked for.
+        self.generation_config = GenerationConfig()
         self._pieces = pieces
         # The list hides the modules from `torch`: nothing that is done to this one is done to them.
         self._modules_of_backbone = [backbone.model, writing]
