@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -21,6 +21,9 @@ from lect.composition.sites import RowsMismatchError
 from lect.heads import Decoding
 from lect.writing.pieces import RoutedPieces
 from lect.writing.rows import Source
+
+_KEPT = next(each.name for each in fields(CausalLMOutputWithPast) if each.name in ("past_key_values", "cache"))
+"""What this version of transformers calls the keys and values that are kept from piece to piece."""
 
 
 @dataclass(frozen=True)
@@ -159,29 +162,22 @@ class _Writer(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         past_key_values: Any = None,
-        use_cache: bool | None = None,
+        cache: Any = None,
         encoder_outputs: Any = None,
         decoder_input_ids: Tensor | None = None,
         **_: Any,
     ) -> Any:
         """The logits of the piece behind the last one of each row."""
-        writing = self._modules_of_backbone[1]
+        kept = {_KEPT: past_key_values if cache is None else cache, "use_cache": True}
         if decoder_input_ids is None:
-            output = writing(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                position_ids=position_ids,
-                past_key_values=past_key_values,
-                use_cache=True,
-            )
-            logits = self._pieces(output.last_hidden_state[:, -1:])
-            return CausalLMOutputWithPast(logits=logits, past_key_values=output.past_key_values)
-        output = writing(
-            input_ids=decoder_input_ids,
-            encoder_hidden_states=encoder_outputs[0],
-            encoder_attention_mask=attention_mask,
-            past_key_values=past_key_values,
-            use_cache=True,
-        )
+            named = {"input_ids": input_ids, "attention_mask": attention_mask, "position_ids": position_ids}
+        else:
+            named = {
+                "input_ids": decoder_input_ids,
+                "encoder_hidden_states": encoder_outputs[0],
+                "encoder_attention_mask": attention_mask,
+            }
+        output = self._modules_of_backbone[1](**named, **kept)
         logits = self._pieces(output.last_hidden_state[:, -1:])
-        return Seq2SeqLMOutput(logits=logits, past_key_values=output.past_key_values)
+        kind = CausalLMOutputWithPast if decoder_input_ids is None else Seq2SeqLMOutput
+        return kind(logits=logits, **{_KEPT: output[_KEPT]})
