@@ -111,6 +111,52 @@ def test_a_translator_is_trained_scored_and_asked(workspace, family, head):
     assert "tok:13a" in (workspace.folder / "report.html").read_text("utf-8")
 
 
+LANGUAGE = """
+[component]
+name = "x"
+role = "lang"
+languages = ["en"]
+
+[backbone]
+name = "writer"
+
+[[parts]]
+method = "lora"
+target_modules = "all-linear"
+
+[objective]
+name = "alignment"
+
+[data.train]
+reader = "csv"
+path = "pairs.csv"
+text = "en"
+translation = "id"
+
+[training]
+steps = 2
+"""
+
+
+def test_a_language_of_the_encoder_alone_stands_beneath_a_translator(workspace):
+    save_tiny_backbone(workspace.folder / "writer", "m2m_100", writes=True)
+    write_pairs(workspace)
+    workspace.write("language.toml", LANGUAGE)
+    assert workspace.lect("train", "language.toml").exit_code == 0
+    head = 'source_code = "__en__"\ntarget_code = "__id__"\nlongest = 4'
+    recipe = RECIPE.format(backbone="writer", head=head, epochs=1).replace('method = "full"', 'method = "lora"')
+    workspace.write("job.toml", f'stack = "lang:x"\n{recipe}')
+    result = workspace.lect("train", "job.toml")
+    assert result.exit_code == 0, result.stderr
+    result = workspace.lect("eval", "-s", "lang:x + task:job", *READ, "-o", "limit=4", "--json")
+    assert result.exit_code == 0, result.stderr
+    labels = [variant["label"] for variant in json.loads(result.stdout)["variants"]]
+    assert labels == ["lang:x + task:job", "without lang:x", "without task:job", "bare backbone"]
+    # The language is still of use where nothing is written.
+    result = workspace.lect("eval", "-s", "lang:x", *READ)
+    assert result.exit_code == 0, result.stderr
+
+
 def refusal(workspace, recipe):
     workspace.write("job.toml", recipe)
     result = workspace.lect("train", "job.toml")
