@@ -95,6 +95,10 @@ def test_a_translator_is_trained_scored_and_asked(workspace, family, head):
     told = json.loads(workspace.lect("predict", "-s", "task:job", "--json", "good house").stdout)
     assert told == {"text": "good house", "answer": "little water", "score": None, "scores": {}}
 
+    long = workspace.lect("predict", "-s", "task:job", "good house " * 100)
+    assert (long.exit_code, long.stdout.count("\n")) == (0, 1)
+    assert f"1 of 1 texts are longer than {120 if family == 'llama' else 128} pieces and were cut" in long.stderr
+
     workspace.write(
         "matrix.toml",
         'components = "components"\nresamples = 100\n\n[[dataset]]\nname = "pairs"\nlanguage = "id"\nreader = "csv"\n'

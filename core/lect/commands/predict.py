@@ -92,7 +92,7 @@ def predict(
     from lect.training.run import describe_truncated
 
     predictions = predict_rows(opened.model, opened.encoder, opened.keys, examples)
-    if cut := describe_truncated(opened.truncated(examples), len(examples), opened.encoder.max_length):
+    if cut := describe_truncated(opened.truncated(examples), len(examples), opened.limit):
         warn(cut)
     if as_json:
         for example, answer in zip(examples, predictions, strict=True):

@@ -15,6 +15,7 @@ from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack, parse_stack
 from lect.data.examples import Example
 from lect.device import default_device
+from lect.heads import WritingHead
 from lect.specs import Progress
 
 if TYPE_CHECKING:
@@ -55,10 +56,22 @@ class OpenStack:
             if each.manifest.backbone.fingerprint != loaded.fingerprint
         )
 
+    @property
+    def limit(self) -> int:
+        """The most pieces of a text that are read; longer ones are cut."""
+        from lect.writing.answer import text_limit
+
+        return text_limit(self.model, self.encoder, self.keys, self.head)
+
     def truncated(self, examples: Sequence[Example]) -> tuple[str, ...]:
         """Where the texts stand that are longer than the backbone reads, and are cut."""
-        if self.head is not None and self.head.windowed:
+        head = self.head
+        if head is not None and head.windowed:
             return ()
+        if isinstance(head, WritingHead):
+            from lect.writing.answer import cut_texts
+
+            return cut_texts(self.model, self.encoder, self.keys, head, examples)
         encodings = self.encoder.pieces([example.text for example in examples], self.keys)
         return tuple(
             example.origin for example, encoding in zip(examples, encodings, strict=True) if encoding.overflowing

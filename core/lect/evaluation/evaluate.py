@@ -166,5 +166,5 @@ def _are_labels(truth: Sequence[Any]) -> bool:
 def _truncated(opened: OpenStack, examples: Sequence[Example]) -> list[str]:
     from lect.training.run import describe_truncated
 
-    line = describe_truncated(opened.truncated(examples), len(examples), opened.encoder.max_length)
+    line = describe_truncated(opened.truncated(examples), len(examples), opened.limit)
     return [f"{line}."] if line else []

@@ -10,10 +10,9 @@ from lect.composition.routes import Routes
 from lect.composition.vectors import batches_by_length
 from lect.data.examples import Example
 from lect.errors import RecipeError, StackError
-from lect.heads import Prediction, WritingHead
+from lect.heads import Head, Prediction, WritingHead
 from lect.writing.pieces import writing_head
 from lect.writing.rows import Phrasing, Source
-from lect.writing.search import Search, search_rows
 
 PIECES_AT_ONCE = 8192
 """The most pieces, of all beams of a batch, whose keys and values are held."""
@@ -35,6 +34,9 @@ def write_answers(
         RecipeError: the head's settings do not fit the backbone.
         StackError: a stack brings pieces that the backbone cannot write.
     """
+    # What searches is half of transformers, and of no use to whoever does not write.
+    from lect.writing.search import Search, search_rows
+
     check_writes(model, stacks)
     decoding, phrasings = head.decoding, dict[tuple[str, ...], Phrasing]()
     for stack in dict.fromkeys(stacks):
@@ -55,6 +57,21 @@ def write_answers(
     finally:
         model.train(training)
     return [prediction for prediction in found if prediction is not None]
+
+
+def cut_texts(
+    model: RoutedModel, encoder: RowEncoder, stack: tuple[str, ...], head: WritingHead, examples: Sequence[Example]
+) -> tuple[str, ...]:
+    """Where the texts stand that are too long to be read whole, beside the words around them and the answer."""
+    phrasing = Phrasing(model.backbone, encoder, stack, head.decoding)
+    return tuple(each.origin for each in examples if phrasing.source(head.demand(each)).truncated)
+
+
+def text_limit(model: RoutedModel, encoder: RowEncoder, stack: tuple[str, ...], head: Head | None) -> int:
+    """The most pieces that are read of a text, with what stands around it."""
+    if not isinstance(head, WritingHead):
+        return encoder.max_length
+    return Phrasing(model.backbone, encoder, stack, head.decoding).room
 
 
 def check_writes(model: RoutedModel, stacks: Sequence[tuple[str, ...]]) -> None:

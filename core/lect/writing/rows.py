@@ -61,6 +61,10 @@ class Phrasing:
     (mBART, M2M100, NLLB); its decoder begins with a start piece, the piece of the language to write, or both, as its
     family was trained (Liu et al. 2020, section 2.2; Fan et al. 2021, section 4.1).
 
+    Attributes:
+        longest: the most pieces of an answer, its end included.
+        room: the most pieces of what is read, the words around the text included.
+
     Raises:
         BackboneError: the backbone has no piece for the end of a text.
     """
@@ -77,7 +81,7 @@ class Phrasing:
         self.end = int(backbone.tokenizer.eos_token_id)
         # A decoder's row holds the text and its answer.
         self.longest = min(decoding.longest, encoder.max_length // 2)
-        self._room = encoder.max_length - (self.longest + 1 if self._is_decoder else 0)
+        self.room = encoder.max_length - (self.longest if self._is_decoder else 0)
 
     @cached_property
     def ends(self) -> tuple[int, ...]:
@@ -97,14 +101,14 @@ class Phrasing:
         frame = self._frame.of(self._code(demand.source_code, "source_code"), self._ordinary)
         front, back = frame.front, () if self._is_decoder else frame.back
         before = f"{self._backbone.prefix}{demand.before}"
-        room = self._room - len(front) - len(back)
+        room = self.room - len(front) - len(back)
         ids, text, truncated = self._plain(before + demand.text + demand.after), demand.text, False
         while len(ids) > room:
             offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets
             kept = len(offsets) - (len(ids) - room)
             if kept < min(_LEAST, len(offsets)) or not text:
                 raise RecipeError(
-                    f"rows of {self._room} pieces have no room for the text",
+                    f"rows of {self.room} pieces have no room for the text",
                     where="head.prompt",
                     fix="shorten the prompt, lower head.longest or raise training.max_length",
                 )
@@ -113,9 +117,10 @@ class Phrasing:
         return Source((*front, *ids, *back), self._forced(demand), truncated)
 
     def target(self, text: str, demand: Demand) -> tuple[int, ...]:
-        """What should be written behind a source, its end included; as much of it as may be written."""
-        ids = self._plain(f" {text}" if self._goes_on_with_space(demand) else text)
-        return (*ids[: self.longest], self.end)
+        """What should be written behind a source, its end included; of a long text only the beginning."""
+        ids = tuple(self._plain(f" {text}" if self._goes_on_with_space(demand) else text))
+        # Where it is cut, it does not end.
+        return (*ids, self.end) if len(ids) < self.longest else ids[: self.longest]
 
     def text(self, ids: Sequence[int]) -> str:
         """The text that was written."""
