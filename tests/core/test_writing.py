@@ -198,6 +198,30 @@ def objective_of(model, head, stack=(), examples=ROWS):
     return WritingObjective(context, head)
 
 
+@pytest.mark.parametrize("family", ["llama", "gemma2", "t5", "mbart", "m2m_100"])
+@torch.no_grad()
+def test_what_is_kept_from_piece_to_piece_is_what_a_whole_pass_computes(host, family):
+    model = model_of(host, family, ("lora",))
+    encoder, stack, head = RowEncoder(model), ("task:lora",), Echo(model.backbone, longest=6)
+    phrasing, pieces = Phrasing(model.backbone, encoder, stack, head.decoding), writing_head(model.backbone)
+    routes = Routes.uniform(stack, 1)
+    for row in ROWS[:3]:
+        source = phrasing.source(head.demand(row))
+        read = torch.tensor([source.ids])
+        written: list[int] = []
+        while len(written) < 6 and phrasing.end not in written:
+            if source.forced:
+                given = torch.tensor([[*source.forced, *written]])
+                hidden = model(read, torch.ones_like(read), routes)
+                states = model.write(given, torch.ones_like(given), hidden, torch.ones_like(read), routes)
+            else:
+                given = torch.tensor([[*source.ids, *written]])
+                states = model(given, torch.ones_like(given), routes)
+            written.append(int(RoutedPieces(model, pieces, routes)(states[:, -1:]).argmax()))
+        (answer,) = write_answers(model, encoder, [stack], head, [row])
+        assert answer.answer == phrasing.text(written)
+
+
 @pytest.mark.parametrize("family", ["llama", "mt5", "mbart", "m2m_100"])
 def test_padding_and_neighbours_change_no_loss_and_prompts_are_not_learned(host, family):
     model = model_of(host, family, ("lora",))
