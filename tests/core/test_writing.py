@@ -284,6 +284,15 @@ def test_new_pieces_are_read_and_written_by_a_decoder_and_refused_by_an_encoder_
         together = write_answers(model, RowEncoder(model), stacks, head, rows)
         for stack, row, answer in zip(stacks, rows, together, strict=True):
             assert write_answers(model, RowEncoder(model), [stack], head, [row])[0].answer == answer.answer
+    taught = [Example("a new dog", translation="ߛߣߍ߬ ߞߎߘߊ")]
+    objective = objective_of(model, Echo(model.backbone, longest=40), ("task:lora", "task:vocabulary"), taught)
+    batch = objective.batch(taught, torch.device("cpu"))
+    first = model.components["task:vocabulary"].parts["vocabulary"].new_pieces().first
+    assert (batch.targets.labels >= first).any()
+    hidden = model(batch.rows.input_ids, batch.rows.attention_mask, batch.rows.routes)
+    objective.loss(model, hidden, batch).total.backward()
+    learned = dict(model.components["task:vocabulary"].parts["vocabulary"].named_parameters())
+    assert all(parameter.grad.abs().sum() > 0 for parameter in learned.values())
     model = model_of(host, "mbart", ("vocabulary",))
     with pytest.raises(StackError, match="pieces of its own"):
         write_answers(model, RowEncoder(model), [("task:vocabulary",)], Echo(model.backbone), ROWS[:1])
@@ -335,6 +344,19 @@ def test_a_long_text_is_cut_and_its_prompt_is_whole():
     assert len(long) == 16 and phrasing.end not in long and short[-1] == phrasing.end
     with pytest.raises(RecipeError, match="no room for the text"):
         phrasing.source(Demand("the people", "word " * 60, ""))
+
+
+@pytest.mark.parametrize(("family", "piece"), [("llama", "Ċ"), ("gemma2", "<0x0A>")])
+def test_an_answer_of_a_decoder_ends_with_its_line(family, piece):
+    backbone = tiny_backbone(family, writes=True)
+    model = RoutedModel(backbone)
+    encoder = RowEncoder(model)
+    end, line = backbone.tokenizer.eos_token_id, encoder.tokenizer(()).token_to_id(piece)
+    phrasing = Phrasing(backbone, encoder, (), Decoding())
+    assert phrasing.ends == (end, line)
+    words = encoder.tokenizer(()).encode("the house\nand more", add_special_tokens=False).ids
+    assert phrasing.text(words) == "the house"
+    assert Phrasing(backbone, encoder, (), Decoding(one_line=False)).text(words) == "the house and more"
 
 
 def test_codes_that_a_backbone_does_not_have_are_refused():

@@ -13,8 +13,6 @@ from lect.errors import BackboneError, RecipeError
 from lect.heads import Decoding, Demand
 
 _LEAST = 4
-_LINE_ENDS = ("\n", "Ċ", "<0x0A>")
-"""How tokenizers write a line's end in their pieces: as it is, byte-level, and falling back to bytes."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,13 @@ class Phrasing:
         """The pieces after which nothing is written."""
         if not self._one_line:
             return (self.end,)
+        # How this tokenizer writes a line's end: as it is, as a letter that stands for the byte, or as <0x0A>.
+        encoding = self._tokenizer.encode("\n", add_special_tokens=False)
+        if not encoding.ids or encoding.ids[-1] in self._ordinary:
+            return (self.end,)
+        mark = encoding.tokens[-1]
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
-        lines = {index for piece, index in vocabulary.items() if any(mark in piece for mark in _LINE_ENDS)}
-        return (self.end, *sorted(lines - {self.end}))
+        return (self.end, *sorted(index for piece, index in vocabulary.items() if mark in piece and index != self.end))
 
     def source(self, demand: Demand) -> Source:
         """What is read.
