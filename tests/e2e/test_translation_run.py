@@ -161,6 +161,26 @@ def test_a_language_of_the_encoder_alone_stands_beneath_a_translator(workspace):
     assert result.exit_code == 0, result.stderr
 
 
+@pytest.mark.parametrize("family", ["llama", "mbart"])
+def test_a_translator_learns_beside_a_classifier(workspace, family):
+    save_tiny_backbone(workspace.folder / "writer", family, writes=True)
+    write_pairs(workspace)
+    head = {"llama": 'prompt = "{text} ="', "mbart": 'source_code = "en_XX"\ntarget_code = "id_ID"'}[family]
+    recipe = RECIPE.format(backbone="writer", head=f"{head}\nlongest = 4", epochs=1)
+    recipe = recipe.replace('name = "writer"', 'name = "writer"\npooling = "mean"')
+    workspace.write("job.toml", recipe.replace('method = "full"', 'method = "lora"\ntarget_modules = "all-linear"'))
+    task = (workspace.folder / "task.toml").read_text("utf-8")
+    workspace.write("task.toml", task.replace('"backbone"', '"writer"').replace('"full"', '"lora"'))
+    mix = '[backbone]\nname = "writer"\npooling = "mean"\n\n[[train.mix]]\nrecipe = "job.toml"\n\n[[train.mix]]\nrecipe = "task.toml"\n'
+    workspace.write("mix.toml", f"{mix}\n[training]\nsteps = 3\nbatch_size = 8\n")
+    result = workspace.lect("train", "mix.toml")
+    assert result.exit_code == 0, result.stderr
+    result = workspace.lect("eval", "-s", "task:mood", "-d", "test.csv", "-o", "label=label", "--json")
+    assert result.exit_code == 0, result.stderr
+    result = workspace.lect("eval", "-s", "task:job", *READ, "-o", "limit=2", "--json")
+    assert result.exit_code == 0, result.stderr
+
+
 def refusal(workspace, recipe):
     workspace.write("job.toml", recipe)
     result = workspace.lect("train", "job.toml")

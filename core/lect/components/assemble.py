@@ -121,6 +121,9 @@ def restore(
 
 def must_write(host: Host, stored: Sequence[StoredComponent], kind: str | None = None) -> bool:
     """Whether the backbone must be loaded to write, for one of these components or for a head of this kind."""
+    if any(each.manifest.backbone.reads is not None for each in stored):
+        # Trained beside one that writes: its parts lie in both halves.
+        return True
     kinds = {each.manifest.head.kind for each in stored if each.manifest.head} | ({kind} if kind else set())
     return any(host.spec("head", each).writes for each in kinds)
 
