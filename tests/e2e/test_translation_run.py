@@ -156,6 +156,10 @@ def test_a_language_of_the_encoder_alone_stands_beneath_a_translator(workspace):
     assert result.exit_code == 0, result.stderr
     labels = [variant["label"] for variant in json.loads(result.stdout)["variants"]]
     assert labels == ["lang:x + task:job", "without lang:x", "without task:job", "bare backbone"]
+    refused = workspace.lect("export", "task:job", "exported", "--to", "peft")
+    assert refused.exit_code == 1 and "both halves of an encoder-decoder" in refused.stderr
+    refused = workspace.lect("merge", "task:job", "merged")
+    assert refused.exit_code == 1 and "both halves of an encoder-decoder" in refused.stderr
     # The language is still of use where nothing is written.
     result = workspace.lect("eval", "-s", "lang:x", *READ)
     assert result.exit_code == 0, result.stderr
@@ -171,7 +175,8 @@ def test_a_translator_learns_beside_a_classifier(workspace, family):
     workspace.write("job.toml", recipe.replace('method = "full"', 'method = "lora"\ntarget_modules = "all-linear"'))
     task = (workspace.folder / "task.toml").read_text("utf-8")
     workspace.write("task.toml", task.replace('"backbone"', '"writer"').replace('"full"', '"lora"'))
-    mix = '[backbone]\nname = "writer"\npooling = "mean"\n\n[[train.mix]]\nrecipe = "job.toml"\n\n[[train.mix]]\nrecipe = "task.toml"\n'
+    mixed = "\n".join(f'[[train.mix]]\nrecipe = "{name}.toml"\n' for name in ("job", "task"))
+    mix = f'[backbone]\nname = "writer"\npooling = "mean"\n\n{mixed}'
     workspace.write("mix.toml", f"{mix}\n[training]\nsteps = 3\nbatch_size = 8\n")
     result = workspace.lect("train", "mix.toml")
     assert result.exit_code == 0, result.stderr
