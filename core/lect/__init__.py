@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lect.composition.stack import Stack, parse_stack
     from lect.data.examples import Example, Span
     from lect.errors import UserError
-    from lect.heads import Head, Layout, Prediction
+    from lect.heads import Decoding, Demand, Head, Layout, Prediction, WritingHead
     from lect.hookspecs import hookimpl
     from lect.host import Host
     from lect.specs import (
@@ -49,6 +49,8 @@ _HOMES = {
     "BuildContext": "lect.specs",
     "CommandSpec": "lect.specs",
     "Config": "lect.specs",
+    "Decoding": "lect.heads",
+    "Demand": "lect.heads",
     "Example": "lect.data.examples",
     "ExecutorSpec": "lect.specs",
     "FormatSpec": "lect.specs",
@@ -77,6 +79,7 @@ _HOMES = {
     "Stack": "lect.composition.stack",
     "SummedMetric": "lect.specs",
     "UserError": "lect.errors",
+    "WritingHead": "lect.heads",
     "hookimpl": "lect.hookspecs",
     "load_backbone": "lect.backbones",
     "parse_stack": "lect.composition.stack",
@@ -88,6 +91,8 @@ __all__ = [
     "BuildContext",
     "CommandSpec",
     "Config",
+    "Decoding",
+    "Demand",
     "Example",
     "ExecutorSpec",
     "FormatSpec",
@@ -116,6 +121,7 @@ __all__ = [
     "Stack",
     "SummedMetric",
     "UserError",
+    "WritingHead",
     "__version__",
     "hookimpl",
     "load_backbone",

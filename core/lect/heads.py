@@ -137,3 +137,68 @@ class Head(nn.Module):
             logits: what `forward` gave for the layout's rows. *Shape:* ``(rows, …)``.
         """
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a backbone is to write, and of which text.
+
+    Args:
+        text: what is read; too long ones are cut.
+        before: what is put in front of it.
+        after: what is put behind it.
+        source_code: the piece that stands for the text's language, where the backbone has such pieces.
+        target_code: the piece that stands for the language to write, where the backbone has such pieces.
+    """
+
+    text: str
+    before: str = ""
+    after: str = ""
+    source_code: str | None = None
+    target_code: str | None = None
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How pieces are chosen.
+
+    Args:
+        longest: the most pieces of an answer.
+        beams: how many beginnings are kept at a time; 1 takes the likeliest piece each time.
+        length_penalty: of beams: their logarithmic probability is divided by their length to this power.
+        one_line: whether a decoder's answer ends where its line does.
+    """
+
+    longest: int = 128
+    beams: int = 1
+    length_penalty: float = 1.0
+    one_line: bool = True
+
+
+class WritingHead(Head):
+    """A head whose answers are texts that the backbone writes: it says what is demanded, and has no parameters.
+
+    The pieces are predicted by the backbone's own table of pieces, through the parts of the row's stack. So the same
+    head answers over the bare backbone, too.
+
+    Attributes:
+        decoding: how the pieces of an answer are chosen.
+    """
+
+    decoding: Decoding = Decoding()
+
+    def demand(self, example: Example) -> Demand:
+        """What is to be written for an example."""
+        raise NotImplementedError
+
+    def target(self, example: Example) -> str:
+        """What should be written. Raises `DataError` where the example does not say."""
+        raise NotImplementedError
+
+    def answer(self, example: Example, written: str) -> Prediction:
+        """The answer that a written text is: by default the text itself."""
+        return Prediction(written, None)
+
+    def answers(self, examples: Sequence[Example]) -> list[Any]:
+        """What should be written for each example."""
+        return [self.target(example) for example in examples]

@@ -203,6 +203,7 @@ class HeadSpec:
         needs: the fields of `Example` that every row it learns from must have.
         labels: the labels of a new head, from its configuration and the training rows, where a recipe names none; by
             default the distinct ``label`` of all rows, sorted, of which there must be two. Raises `DataError`.
+        writes: whether it builds a `lect.heads.WritingHead`: of an encoder-decoder both halves are loaded then.
     """
 
     name: str
@@ -212,6 +213,7 @@ class HeadSpec:
     metrics: tuple[str, ...] = ("classification",)
     needs: tuple[str, ...] = ("label",)
     labels: Callable[[Any, Sequence[Example]], Sequence[str]] | None = None
+    writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -301,12 +303,15 @@ class MetricSpec:
         compute: maps ``(truth, predicted)`` to named scores, between 0 and 1 but for distances. Any function will do;
             a `SummedMetric` has its confidence intervals a hundred times as fast.
         main: the name among them that early stopping and tables show first.
+        signatures: from the true values, for each score what it was computed with, in the words of the library that
+            others compare with, such as sacrebleu's signature; reports quote it.
     """
 
     name: str
     summary: str
     compute: Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]]
     main: str
+    signatures: Callable[[Sequence[Any]], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,7 @@ def test_json_has_the_documented_keys():
         "seconds",
         "confidence",
         "notes",
+        "signatures",
     ]
     documented = EvaluationReport.to_json.__doc__
     assert all(f"``{key}``" in documented for key in given)

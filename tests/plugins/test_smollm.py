@@ -144,6 +144,27 @@ def test_it_goes_on_with_a_text_as_a_language_model_does(backbone):
     assert backbone.tokenizer.decode(best) == " Paris"
 
 
+@pytest.mark.slow
+@needs_file
+def test_it_writes_what_transformers_writes_with_it(backbone):
+    from transformers import AutoModelForCausalLM
+
+    from lect.components.assemble import build_head
+    from lect.writing.answer import write_answers
+
+    settings = {"prompt": "The capital of {text} is", "longest": 6}
+    head = build_head(Host.load(), "translation", settings, backbone, (), "head")
+    model = RoutedModel(backbone)
+    rows = [Example("France"), Example("the United Kingdom of Great Britain")]
+    answers = [each.answer for each in write_answers(model, RowEncoder(model), [()] * 2, head, rows)]
+    whole = AutoModelForCausalLM.from_pretrained(backbone.folder, dtype=torch.float32).eval()
+    for row, answer in zip(rows, answers, strict=True):
+        ids = backbone.tokenizer(f"The capital of {row.text} is", return_tensors="pt").input_ids
+        written = whole.generate(ids, max_new_tokens=6, do_sample=False, pad_token_id=2)[0, ids.shape[1] :]
+        assert " ".join(backbone.tokenizer.decode(written).split("\n")[0].split()) == answer
+    assert answers[0].startswith("Paris")
+
+
 def component(backbone, key, role, method, config):
     spec = Host.load().spec("method", method)
     part = spec.build(spec.config.model_validate(config), BuildContext(backbone, Corpus()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -90,8 +90,15 @@ def kind_of(model: Any) -> Kind:
     return FAMILIES[model.config.model_type].kind
 
 
-def read_anatomy(model: Any) -> Anatomy:
+WRITER = "writer."
+"""What the paths of an encoder-decoder's second half begin with."""
+
+
+def read_anatomy(model: Any, writer: Any = None) -> Anatomy:
     """The places of this model; of an encoder-decoder the encoder is given.
+
+    Args:
+        writer: its decoder, where that is to carry components too: its layers come behind the encoder's.
 
     Raises:
         BackboneError: for a family that is not in the table.
@@ -99,26 +106,40 @@ def read_anatomy(model: Any) -> Anatomy:
     kind = model.config.model_type
     check_family(kind)
     family = FAMILIES[kind]
-    modules = dict(model.named_modules())
-    if family.layers not in modules:
+    reading = _read_half(model, family)
+    if writer is None:
+        return reading
+    writing = _read_half(writer, family.writer or family, WRITER)
+    return replace(
+        reading,
+        layers=reading.layers + writing.layers,
+        linears=reading.linears + writing.linears,
+        layer_paths=reading.layer_paths + writing.layer_paths,
+        shared=reading.shared | writing.shared,
+    )
+
+
+def _read_half(model: Any, family: Family, half: str = "") -> Anatomy:
+    kind = model.config.model_type
+    modules = {f"{half}{path}": module for path, module in model.named_modules() if path or not half}
+    layers = f"{half}{family.layers}"
+    if layers not in modules:
         raise BackboneError(
             f'this model of type "{kind}" has no layers at "{family.layers}"',
             fix="load it as a plain model without a head, of an encoder-decoder the encoder",
         )
-    count = len(modules[family.layers])
+    count = len(modules[layers])
     table = model.get_submodule(family.word_embedding) if family.word_embedding else model.get_input_embeddings()
     return Anatomy(
         word_embedding=next(path for path, module in modules.items() if module is table),
         embeddings=_embeddings(family, modules, table),
-        layers=tuple(_layer(family, f"{family.layers}.{index}") for index in range(count)),
+        layers=tuple(_layer(family, f"{layers}.{index}") for index in range(count)),
         linears=tuple(
-            path
-            for path, module in modules.items()
-            if path.startswith(f"{family.layers}.") and isinstance(module, nn.Linear)
+            path for path, module in modules.items() if path.startswith(f"{layers}.") and isinstance(module, nn.Linear)
         ),
         hidden_size=model.config.hidden_size,
         scale=_scale(table),
-        layer_paths=tuple(f"{family.layers}.{index}" for index in range(count)),
+        layer_paths=tuple(f"{layers}.{index}" for index in range(count)),
         shared=frozenset(path for path in modules if path.rsplit(".", 1)[-1] in family.shared),
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lect.backbones.anatomy import Anatomy, kind_of, read_anatomy
+from lect.backbones.anatomy import WRITER, Anatomy, kind_of, read_anatomy
 from lect.backbones.families import Kind
 from lect.backbones.fingerprint import fingerprint_of
 from lect.backbones.trimmed import Trimmed
@@ -35,6 +36,8 @@ class Backbone:
         prefix: a text put before every input.
         folder: where it was read from; what its checkpoint holds beside the model can be read there.
         trimmed: what it was cut from, where it was.
+        writer: of an encoder-decoder the decoder, where it was loaded to write. The paths of its modules begin with
+            ``writer.``; the encoder's, and so what was trained on the encoder alone, are as they are without it.
 
     Raises:
         BackboneError: a decoder's first hidden state is asked for, which has seen one piece only.
@@ -50,6 +53,7 @@ class Backbone:
     licence: str = ""
     folder: Path | None = None
     trimmed: Trimmed | None = None
+    writer: Any = None
 
     def __post_init__(self) -> None:
         if self.pooling == "first" and self.kind == "decoder":
@@ -66,12 +70,22 @@ class Backbone:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the parameters and the tokenizer, as 64 hexadecimal digits."""
-        return fingerprint_of(self.model, self.tokenizer)
+        return fingerprint_of(self, self.tokenizer)
 
     @cached_property
     def anatomy(self) -> Anatomy:
         """Where the model's parts lie."""
-        return read_anatomy(self.model)
+        return read_anatomy(self.model, self.writer)
+
+    @cached_property
+    def reading(self) -> Backbone:
+        """The same without the half that writes, where it has one."""
+        return self if self.writer is None else replace(self, writer=None)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it can write as it was loaded: a decoder, or both halves of an encoder-decoder."""
+        return self.kind == "decoder" or self.writer is not None
 
     @property
     def hidden_size(self) -> int:
@@ -97,10 +111,34 @@ class Backbone:
         found = (tokenizer.bos_token_id, tokenizer.eos_token_id)
         return int(next((index for index in found if index is not None), 0))
 
+    @property
+    def start_id(self) -> int:
+        """The piece that an encoder-decoder's answer begins with."""
+        config = self.model.config
+        stated = getattr(config, "decoder_start_token_id", None)
+        if stated is not None:
+            return int(stated)
+        # As the families' papers have it: T5 begins with its padding, mBART and M2M100 with the end of a text.
+        return self.padding_id if "t5" in config.model_type else int(self.tokenizer.eos_token_id)
+
     def module(self, path: str) -> nn.Module:
         """The model's module at a path such as ``encoder.layer.0.output.dense``."""
-        found: nn.Module = self.model.get_submodule(path)
+        half, path = (self.writer, path[len(WRITER) :]) if path.startswith(WRITER) else (self.model, path)
+        found: nn.Module = half.get_submodule(path)
         return found
+
+    def named_modules(self) -> Iterator[tuple[str, nn.Module]]:
+        """Every module by its path."""
+        yield from self.model.named_modules()
+        if self.writer is not None:
+            yield from ((f"{WRITER}{path}", module) for path, module in self.writer.named_modules() if path)
+
+    def named_parameters(self, remove_duplicate: bool = True) -> Iterator[tuple[str, nn.Parameter]]:
+        """Every parameter by its path; the halves' common table of pieces in both."""
+        yield from self.model.named_parameters(remove_duplicate=remove_duplicate)
+        if self.writer is not None:
+            named = self.writer.named_parameters(remove_duplicate=remove_duplicate)
+            yield from ((f"{WRITER}{path}", parameter) for path, parameter in named)
 
     def pool(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Sentence vectors.

@@ -30,6 +30,7 @@ class Family:
             outside of any module, where nothing can act on the product.
         attention: the one implementation of attention that gives this family's own results, row by row.
         shared: names of modules that the model calls once for the whole batch.
+        writer: of an encoder-decoder the decoder, where its layers are built otherwise than the encoder's.
     """
 
     layers: str
@@ -47,6 +48,7 @@ class Family:
     kind: Kind = "encoder"
     attention: str | None = None
     shared: tuple[str, ...] = ()
+    writer: Family | None = None
 
 
 _BERT = Family(
@@ -84,6 +86,11 @@ _T5 = Family(
     kind="encoder-decoder",
     shared=("relative_attention_bias",),
 )
+# Between its two blocks stands a third one, which reads what the encoder gave.
+_T5 = replace(
+    _T5,
+    writer=replace(_T5, feed_forward_output="layer.2.DenseReluDense.wo", feed_forward_input_norm="layer.2.layer_norm"),
+)
 _MBART = Family(
     "layers",
     "self_attn.out_proj",
@@ -95,6 +102,8 @@ _MBART = Family(
     word_embedding="embed_tokens",
     kind="encoder-decoder",
 )
+# Its decoder looks positions up once for all rows.
+_MBART = replace(_MBART, writer=replace(_MBART, shared=("embed_positions",)))
 
 FAMILIES: dict[str, Family] = {
     "bert": _BERT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import re
@@ -30,6 +31,7 @@ def load_backbone(
     pooling: Pooling | None = None,
     prefix: str | None = None,
     revision: str | None = None,
+    writes: bool = False,
 ) -> Backbone:
     """A backbone in float32, frozen and in evaluation mode.
 
@@ -40,6 +42,7 @@ def load_backbone(
         pooling: instead of what the plugin registers, the folder's ``lect.toml`` says, or of ``mean``.
         prefix: instead of what the plugin registers, the folder's ``lect.toml`` says, or of none.
         revision: a commit, tag or branch; for hub ids only.
+        writes: whether of an encoder-decoder both halves are loaded.
 
     Raises:
         BackboneError: there is no such backbone, or it cannot be used; the message says what to do.
@@ -66,7 +69,7 @@ def load_backbone(
         )
     with quiet_transformers():
         config = _read_config(folder)
-        model = _read_model(folder, config)
+        model, writer = _read_model(folder, config, writes)
         tokenizer = _read_tokenizer(folder, model)
     return Backbone(
         name=name,
@@ -79,17 +82,18 @@ def load_backbone(
         licence=own.licence,
         folder=folder,
         trimmed=own.descent(folder) if isinstance(own, FolderSettings) else None,
+        writer=writer,
     )
 
 
 # ---------------------------------------------------------------------------------------------------- the model alone
 
 
-def model_class(config: Any) -> Any:
+def model_class(config: Any, writes: bool = False) -> Any:
     """The class of `transformers` that holds what `lect` runs of a model, and as little else as there is."""
     from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING
 
-    if FAMILIES[config.model_type].kind == "encoder-decoder" and config.model_type in _ENCODERS_OF_THEIR_OWN:
+    if not writes and config.model_type in _ENCODERS_OF_THEIR_OWN:
         return MODEL_FOR_TEXT_ENCODING_MAPPING[type(config)]
     return MODEL_MAPPING[type(config)]
 
@@ -112,6 +116,21 @@ def reading_half(model: Any) -> Any:
         model.config.use_cache = False
     model.requires_grad_(False)
     return model.eval()
+
+
+def writing_half(model: Any) -> Any:
+    """An encoder-decoder's decoder, in the state of `reading_half`; its table of pieces has the encoder's weight.
+
+    It is a module of its own: what acts on the one that reads does not act on the one that writes.
+    """
+    writer, table = model.get_decoder(), model.get_encoder().get_input_embeddings()
+    if writer.get_input_embeddings() is table:
+        own = copy.copy(table)
+        own._parameters = dict(table._parameters)
+        writer.set_input_embeddings(own)
+    writer.config.use_cache = False
+    writer.requires_grad_(False)
+    return writer.eval()
 
 
 _ENCODERS_OF_THEIR_OWN = {"t5", "mt5", "umt5"}
@@ -177,11 +196,13 @@ def _read_config(folder: Path) -> Any:
     return config
 
 
-def _read_model(folder: Path, config: Any) -> Any:
+def _read_model(folder: Path, config: Any, writes: bool) -> tuple[Any, Any]:
+    """What reads, and of an encoder-decoder that is to write, what writes."""
     import torch
 
     _check_weights(folder)
-    kind = model_class(config)
+    writes = writes and FAMILIES[config.model_type].kind == "encoder-decoder"
+    kind = model_class(config, writes)
     options = model_options(kind, config)
     try:
         model, report = kind.from_pretrained(
@@ -197,7 +218,7 @@ def _read_model(folder: Path, config: Any) -> Any:
             f"its weights cannot be read ({_first_line(error)})", where=str(folder), fix="fetch or save the model again"
         ) from error
     _check_complete(folder, report)
-    return reading_half(model)
+    return reading_half(model), writing_half(model) if writes else None
 
 
 def _check_weights(folder: Path) -> None:

@@ -30,10 +30,11 @@ def hold_weights(backbone: Backbone, weights: Weights, device: torch.device) -> 
         _check_quantised(weights, device)
     # Read before anything is changed; it is remembered.
     _ = backbone.fingerprint
-    for path, module in list(backbone.model.named_modules()):
-        if (held := _held(module, weights)) is not None:
-            parent, _, name = path.rpartition(".")
-            setattr(backbone.model.get_submodule(parent), name, held)
+    for half in (backbone.model, backbone.writer):
+        for path, module in list(half.named_modules()) if half is not None else ():
+            if (held := _held(module, weights)) is not None:
+                parent, _, name = path.rpartition(".")
+                setattr(half.get_submodule(parent), name, held)
 
 
 class HeldLinear(nn.Linear):

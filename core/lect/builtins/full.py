@@ -24,11 +24,11 @@ class FullPart(Part):
     def __init__(self, context: BuildContext) -> None:
         super().__init__()
         # In a tuple, so that it does not become a submodule.
-        self._backbone = (context.backbone.model,)
+        self._backbone = (context.backbone,)
         self.copies = nn.ModuleDict(
             {
                 path.replace(".", "/"): _own_copy(module)
-                for path, module in context.backbone.model.named_modules()
+                for path, module in context.backbone.named_modules()
                 if next(module.children(), None) is None and next(module.parameters(), None) is not None
             }
         )

@@ -14,7 +14,7 @@ from lect.composition.vectors import batches_by_length
 from lect.composition.windows import Cutter
 from lect.data.examples import Example
 from lect.errors import RecipeError, StackError
-from lect.heads import Head, Prediction
+from lect.heads import Head, Prediction, WritingHead
 from lect.training.objective import Batch, Loss, ObjectiveContext
 
 _AT_ONCE = 1024
@@ -25,7 +25,7 @@ class SupervisedObjective:
 
     def __init__(self, context: ObjectiveContext) -> None:
         self._context = context
-        head = _head_of(context.model, context.stack)
+        head = head_of(context.model, context.stack)
         if head is None:
             raise RecipeError(
                 'the objective "supervised" needs a head', where="objective", fix='add a table [head] with kind = "…"'
@@ -75,16 +75,27 @@ class SupervisedObjective:
 
 @torch.no_grad()
 def predict_rows(
-    model: RoutedModel, encoder: RowEncoder, stack: tuple[str, ...], examples: Sequence[Example]
+    model: RoutedModel,
+    encoder: RowEncoder,
+    stack: tuple[str, ...],
+    examples: Sequence[Example],
+    head: Head | None = None,
 ) -> list[Prediction]:
     """The answer of the stack's head for each example, in their order.
+
+    Args:
+        head: one that answers in its place.
 
     Raises:
         StackError: the stack has no head.
     """
-    head = _head_of(model, stack)
+    head = head or head_of(model, stack)
     if head is None:
         raise StackError("this stack has no head, so it answers nothing", fix="end it with a task:…")
+    if isinstance(head, WritingHead):
+        from lect.writing.answer import write_answers
+
+        return write_answers(model, encoder, [stack] * len(examples), head, examples)
     device = next(model.encoder.parameters()).device
     training = model.training
     model.eval()
@@ -103,5 +114,6 @@ def predict_rows(
     return [prediction for prediction in predictions if prediction is not None]
 
 
-def _head_of(model: RoutedModel, stack: tuple[str, ...]) -> Head | None:
+def head_of(model: RoutedModel, stack: tuple[str, ...]) -> Head | None:
+    """The head of a stack, where it has one."""
     return next((model.components[key].head for key in stack if model.components[key].head), None)

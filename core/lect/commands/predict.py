@@ -88,14 +88,20 @@ def predict(
             "this stack has no head, so it answers nothing", where=f'stack "{stack}"', fix="end it with a task:…"
         )
     from lect.builtins.supervised import predict_rows
+    from lect.heads import WritingHead
     from lect.training.run import describe_truncated
 
     predictions = predict_rows(opened.model, opened.encoder, opened.keys, examples)
-    if cut := describe_truncated(opened.truncated(examples), len(examples), opened.encoder.max_length):
+    if cut := describe_truncated(opened.truncated(examples), len(examples), opened.limit):
         warn(cut)
     if as_json:
         for example, answer in zip(examples, predictions, strict=True):
             typer.echo(json.dumps(_record(example, answer), ensure_ascii=False))
+        return
+    if isinstance(opened.head, WritingHead):
+        # Nothing beside the texts, so that they can go into a file, line by line.
+        for answer in predictions:
+            typer.echo(" ".join(str(answer).split()))
         return
     rows = [[_short(_given(e)), _short(str(p)), _score(p)] for e, p in zip(examples, predictions, strict=True)]
     # A label is never folded; what may be as long as the text is.

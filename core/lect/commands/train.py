@@ -48,7 +48,7 @@ def train(
     for lesson in run.lessons:
         for note in data_notes(lesson.train, lesson.switching):
             console.print(note, soft_wrap=True, markup=False)
-    if cut := describe_truncated(run.truncated, run.rows, run.encoder.max_length):
+    if cut := describe_truncated(run.truncated, run.rows, run.limit):
         warn(cut)
     try:
         trained = execute_run(run, console=console, resume=resume)

@@ -85,6 +85,7 @@ def restore(
         ComponentError: it belongs to another backbone, or its weights do not fit its manifest.
     """
     manifest = stored.manifest
+    backbone = _read_alone(backbone, manifest.backbone.fingerprint)
     parent = parent_of(backbone, manifest.backbone.fingerprint)
     if parent is None:
         check_backbone(manifest, backbone.fingerprint, where=str(stored.folder))
@@ -118,6 +119,15 @@ def restore(
     return component
 
 
+def must_write(host: Host, stored: Sequence[StoredComponent], kind: str | None = None) -> bool:
+    """Whether the backbone must be loaded to write, for one of these components or for a head of this kind."""
+    if any(each.manifest.backbone.reads is not None for each in stored):
+        # Trained beside one that writes: its parts lie in both halves.
+        return True
+    kinds = {each.manifest.head.kind for each in stored if each.manifest.head} | ({kind} if kind else set())
+    return any(host.spec("head", each).writes for each in kinds)
+
+
 def finder(library: Library, host: Host) -> Callable[[Atom], Path]:
     """What gives a component's folder: the library's, else the one that a plugin finds. It raises `ComponentError`."""
 
@@ -131,6 +141,13 @@ def finder(library: Library, host: Host) -> Callable[[Atom], Path]:
             return resolved
 
     return find
+
+
+def _read_alone(backbone: Backbone, fingerprint: str) -> Backbone:
+    """The half of an encoder-decoder that reads, for a component that was trained on that half alone."""
+    if backbone.writer is None or fingerprint == backbone.fingerprint or fingerprint != backbone.reading.fingerprint:
+        return backbone
+    return backbone.reading
 
 
 def _attach(model: RoutedModel, host: Host, part: StackPart, available: Mapping[str, StoredComponent]) -> Component:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lect.backbones import load_backbone
-from lect.components.assemble import finder
+from lect.components.assemble import finder, must_write
 from lect.components.card import render_card
 from lect.components.library import Library
 from lect.components.manifest import Manifest, OriginEntry, RequirementEntry
@@ -58,7 +58,9 @@ def combine(
     _check_target(combination, members, folder, overwrite)
     licence = _licence(stored, licence)
     entry = members[0].manifest.backbone
-    backbone = backbone or load_backbone(entry.name, host=host, progress=progress, revision=entry.revision)
+    backbone = backbone or load_backbone(
+        entry.name, host=host, progress=progress, revision=entry.revision, writes=must_write(host, members)
+    )
     merged = merge_components(merge, members, backbone, host)
     values = {
         **merged.manifest.model_dump(by_alias=True),

@@ -141,6 +141,12 @@ def export_component(
     stored = read_component(library.find(parts[0]))
     check_target(folder, overwrite, lambda there: provided.spec.detect(there) is not None)
     entry = stored.manifest.backbone
+    if entry.reads is not None:
+        raise ComponentError(
+            "it acts on both halves of an encoder-decoder, which no format here has a place for yet",
+            where=str(stored.folder),
+            fix="keep it as it is, or share it with lect push",
+        )
     loaded = load_backbone(
         backbone or entry.name, host=host, progress=progress, revision=None if backbone else entry.revision
     )

@@ -52,6 +52,7 @@ class BackboneEntry(Entry):
         identity: the hub id, or the package and its version.
         revision: the hub's commit.
         trimmed_from: fingerprints of what it was cut from, where it was (`lect backbones trim`).
+        reads: of an encoder-decoder of which both halves were loaded, the fingerprint of the encoder alone.
     """
 
     name: str = Field(min_length=1)
@@ -60,11 +61,16 @@ class BackboneEntry(Entry):
     fingerprint: Sha256
     hidden_size: PositiveInt
     trimmed_from: Annotated[tuple[Sha256, ...], BeforeValidator(tuple_of)] = ()
+    reads: Sha256 | None = None
 
     def goes_with(self, other: BackboneEntry) -> bool:
-        """Whether one backbone carries components of both: they are the same, or one was trimmed from the other."""
+        """Whether one backbone carries components of both.
+
+        They are the same, one was trimmed from the other, or one is the half of the other that reads.
+        """
         return (
-            self.fingerprint == other.fingerprint
+            self.fingerprint in (other.fingerprint, other.reads)
+            or self.reads == other.fingerprint
             or self.fingerprint in other.trimmed_from
             or other.fingerprint in self.trimmed_from
         )

@@ -72,6 +72,12 @@ def merge_stack(
     opened = open_stack(text, host, library, backbone, progress)
     if not opened.keys:
         raise StackError("the stack is empty, so there is nothing to merge", fix="name a component, such as task:topic")
+    if opened.model.backbone.writer is not None:
+        raise ComponentError(
+            "both halves of an encoder-decoder cannot be merged yet",
+            where=f'stack "{opened.stack}"',
+            fix="keep the stack as it is",
+        )
     folded = fold_stack(opened.model, opened.keys)
     expected = _states(opened.model, opened.encoder, opened.keys)
     own = opened.model.backbone

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lect.backbones import load_backbone
-from lect.components.assemble import attach_stack, read_stack
+from lect.components.assemble import attach_stack, must_write, read_stack
 from lect.components.library import Library
 from lect.components.store import StoredComponent
 from lect.composition.encode import RowEncoder
@@ -15,6 +15,7 @@ from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack, parse_stack
 from lect.data.examples import Example
 from lect.device import default_device
+from lect.heads import WritingHead
 from lect.specs import Progress
 
 if TYPE_CHECKING:
@@ -55,10 +56,22 @@ class OpenStack:
             if each.manifest.backbone.fingerprint != loaded.fingerprint
         )
 
+    @property
+    def limit(self) -> int:
+        """The most pieces of a text that are read; longer ones are cut."""
+        from lect.writing.answer import text_limit
+
+        return text_limit(self.model, self.encoder, self.keys, self.head)
+
     def truncated(self, examples: Sequence[Example]) -> tuple[str, ...]:
         """Where the texts stand that are longer than the backbone reads, and are cut."""
-        if self.head is not None and self.head.windowed:
+        head = self.head
+        if head is not None and head.windowed:
             return ()
+        if isinstance(head, WritingHead):
+            from lect.writing.answer import cut_texts
+
+            return cut_texts(self.model, self.encoder, self.keys, head, examples)
         encodings = self.encoder.pieces([example.text for example in examples], self.keys)
         return tuple(
             example.origin for example, encoding in zip(examples, encodings, strict=True) if encoding.overflowing
@@ -85,6 +98,7 @@ def open_stack(
         host=host,
         progress=progress,
         revision=entry.revision if entry and not backbone else None,
+        writes=must_write(host, stored),
     )
     model = RoutedModel(loaded)
     keys = attach_stack(model, host, stack, stored)

@@ -122,6 +122,12 @@ class RowEncoder:
         finally:
             tokenizer.enable_truncation(self.max_length)
 
+    def tokenizer(self, stack: tuple[str, ...]) -> Any:
+        """A `tokenizers.Tokenizer` as it cuts the rows of a stack, for the caller to change."""
+        from tokenizers import Tokenizer
+
+        return Tokenizer.from_str(self._tokenizer(stack).to_str())
+
     def encode(
         self, texts: Sequence[str], stacks: Sequence[tuple[str, ...]], pairs: Sequence[str] | None = None
     ) -> EncodedRows:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,7 @@ class RoutedModel(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.encoder: nn.Module = backbone.model
+        self.writer: nn.Module | None = backbone.writer
         self.parts = nn.ModuleDict()
         self.heads = nn.ModuleDict()
         self._components: dict[str, Component] = {}
@@ -141,22 +142,30 @@ class RoutedModel(nn.Module):
         if self.backbone.kind == "decoder":
             # Counted from each row's own first piece, on whichever side its padding is.
             named["position_ids"] = (attention_mask.long().cumsum(1) - 1).clamp_min(0)
-        if len(routes.groups) == 1 or not (self._splits_groups or self._differ_at_shared(routes)):
-            try:
-                return self._run(input_ids, routes, named)
-            except RowsMismatchError:
-                self._splits_groups = True
-        # Some module of this backbone is called for all rows at once, or mixes their dimension with another: each group
-        # goes through on its own.
-        output: Tensor | None = None
-        for group in routes.groups:
-            chosen = {name: value[group.rows] for name, value in named.items()}
-            hidden = self._run(input_ids[group.rows], Routes.uniform(group.components, len(group.rows)), chosen)
-            if output is None:
-                output = hidden.new_empty((routes.size, *hidden.shape[1:]))
-            output = output.index_copy(0, group.rows, hidden)
-        assert output is not None
-        return output
+        return self._in_groups(self.compiled or self.encoder, {"input_ids": input_ids, **named}, routes)
+
+    def write(
+        self, input_ids: Tensor, attention_mask: Tensor, hidden_states: Tensor, read: Tensor, routes: Routes
+    ) -> Tensor:
+        """Hidden states of what an encoder-decoder writes; each has seen what was written before it, and the text.
+
+        Args:
+            input_ids: what is written. *Shape:* ``(rows, length)``.
+            attention_mask: *Shape:* ``(rows, length)``.
+            hidden_states: what `forward` gave for the texts. *Shape:* ``(rows, read length, hidden)``.
+            read: the texts' attention mask. *Shape:* ``(rows, read length)``.
+
+        Returns:
+            *Shape:* ``(rows, length, hidden)``.
+        """
+        assert self.writer is not None, "the backbone was loaded to read"
+        named = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "encoder_hidden_states": hidden_states,
+            "encoder_attention_mask": read,
+        }
+        return self._in_groups(self.writer, named, routes)
 
     def pool(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Sentence vectors, *Shape:* ``(rows, hidden)``, as the backbone pools them."""
@@ -183,20 +192,50 @@ class RoutedModel(nn.Module):
                 outputs.append(HeadOutput(head, rows, head(hidden_states[rows], attention_mask[rows])))
         return outputs
 
-    def _run(self, input_ids: Tensor, routes: Routes, named: dict[str, Any]) -> Tensor:
+    @contextmanager
+    def routed(self, routes: Routes) -> Iterator[None]:
+        """A block in which every call of the backbone itself has these rows, such as those of `transformers`' search.
+
+        Raises:
+            StackError: a stack names what is not attached.
+            RowsMismatchError: (from the call) rows of these routes cannot go through together.
+        """
         for group in routes.groups:
             for key in group.components:
                 if key not in self._components:
                     raise StackError(f'"{key}" is not attached')
+        if len(routes.groups) > 1 and self._differ_at_shared(routes):
+            raise RowsMismatchError("a module that is called once for all rows")
         self._pass = _Pass(routes)
         try:
-            forward = self.compiled or self.encoder
-            with attention_precision(input_ids.device), self._forgetful_layers():
-                hidden: Tensor = forward(input_ids=input_ids, **named)[0]
-            return hidden
+            yield
         finally:
             # Whoever calls the backbone itself gets the bare backbone.
             self._pass = None
+
+    def _in_groups(self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes) -> Tensor:
+        """The hidden states that one half of the backbone gives, all rows at once where that can be."""
+        if len(routes.groups) == 1 or not (self._splits_groups or self._differ_at_shared(routes)):
+            try:
+                return self._run(half, named, routes)
+            except RowsMismatchError:
+                self._splits_groups = True
+        # Some module of this backbone is called for all rows at once, or mixes their dimension with another: each group
+        # goes through on its own.
+        output: Tensor | None = None
+        for group in routes.groups:
+            chosen = {name: value[group.rows] for name, value in named.items()}
+            hidden = self._run(half, chosen, Routes.uniform(group.components, len(group.rows)))
+            if output is None:
+                output = hidden.new_empty((routes.size, *hidden.shape[1:]))
+            output = output.index_copy(0, group.rows, hidden)
+        assert output is not None
+        return output
+
+    def _run(self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes) -> Tensor:
+        with self.routed(routes), attention_precision(named["input_ids"].device), self._forgetful_layers():
+            hidden: Tensor = half(**named)[0]
+        return hidden
 
     def _forgetful_layers(self) -> AbstractContextManager[None]:
         if not (self.checkpoints_layers and torch.is_grad_enabled()):

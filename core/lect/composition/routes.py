@@ -53,6 +53,17 @@ class Routes:
             size += routes.size
         return cls(tuple(Group(stack, torch.cat(rows)) for stack, rows in members.items()), size)
 
+    def repeated(self, times: int) -> Routes:
+        """Each row's route so many times, one behind the other: row 2 becomes rows 6, 7 and 8 for three times."""
+        if times == 1:
+            return self
+        offsets = torch.arange(times)
+        groups = (
+            Group(group.components, (group.rows[:, None] * times + offsets.to(group.rows.device)).flatten())
+            for group in self.groups
+        )
+        return Routes(tuple(groups), self.size * times)
+
     def to(self, device: torch.device | str) -> Routes:
         """The same routes with their indices on a device."""
         return Routes(tuple(Group(group.components, group.rows.to(device)) for group in self.groups), self.size)

@@ -16,6 +16,7 @@ from lect.errors import DataError, StackError
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
 from lect.evaluation.report import Difference, EvaluationReport, Variant, differences_of, variant_of
 from lect.evaluation.retrieval import matches, ranks
+from lect.heads import WritingHead
 from lect.specs import MetricSpec
 
 if TYPE_CHECKING:
@@ -63,17 +64,19 @@ def evaluate_answers(
         raise StackError("this stack has no head", where=f'stack "{opened.stack}"', fix="end it with a task:…")
     truth = head.answers(examples)
     metrics = [host.spec("metric", name) for name in host.spec("head", head_kind).metrics]
+    writes = isinstance(head, WritingHead)
     predictions = {
-        ablation: predict_rows(opened.model, opened.encoder, ablation.keys, examples)
-        for ablation in ablations(opened, keep_head=True)
+        ablation: predict_rows(opened.model, opened.encoder, ablation.keys, examples, head if writes else None)
+        for ablation in ablations(opened, keep_head=not writes)
     }
     answers = {ablation: [each.answer for each in own] for ablation, own in predictions.items()}
     shown = {ablation: [str(each) for each in own] for ablation, own in predictions.items()}
     notes = _truncated(opened, examples)
-    if _are_labels(truth):
+    labelled = _are_labels(truth) and not writes
+    if labelled:
         most, count = Counter(truth).most_common(1)[0]
         notes = [f'Always answering "{most}" would be right on {count / len(truth):.1%} of the rows.', *notes]
-    return _report(opened, dataset, truth, answers, shown, metrics, notes, started)
+    return _report(opened, dataset, truth, answers, shown, metrics, notes, started, labelled)
 
 
 def evaluate_retrieval(
@@ -120,6 +123,7 @@ def _report(
     metrics: Sequence[MetricSpec],
     notes: Sequence[str],
     started: float,
+    labelled: bool = False,
 ) -> EvaluationReport:
     (whole, own), *others = answers.items()
     variants: list[Variant] = []
@@ -143,7 +147,13 @@ def _report(
         main=metrics[0].main,
         variants=tuple(variants),
         differences=tuple(differences),
-        support=dict(sorted(Counter(str(value) for value in truth).items())) if _are_labels(truth) else {},
+        support=dict(sorted(Counter(str(value) for value in truth).items())) if labelled else {},
+        signatures={
+            score: told
+            for metric in metrics
+            if metric.signatures is not None
+            for score, told in metric.signatures(truth).items()
+        },
         seconds=round(time.perf_counter() - started, 2),
         notes=tuple(notes),
     )
@@ -156,5 +166,5 @@ def _are_labels(truth: Sequence[Any]) -> bool:
 def _truncated(opened: OpenStack, examples: Sequence[Example]) -> list[str]:
     from lect.training.run import describe_truncated
 
-    line = describe_truncated(opened.truncated(examples), len(examples), opened.encoder.max_length)
+    line = describe_truncated(opened.truncated(examples), len(examples), opened.limit)
     return [f"{line}."] if line else []

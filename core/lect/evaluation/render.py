@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _Detail = Literal["intervals", "values", "least"]
 _DETAILS: tuple[_Detail, ...] = ("intervals", "values", "least")
+_WORDS = {"f1": "F1", "mrr": "MRR", "ndcg@10": "nDCG@10", "bleu": "BLEU", "chrf++": "chrF++"}
 _SIDES = 2
 _BETWEEN = 2
 
@@ -47,7 +48,7 @@ def renderables(report: EvaluationReport, width: int) -> Iterator[Any]:
             table.add_row(*(Text(cell, style="dim" if (y, x) in plain.dim else "") for x, cell in enumerate(row)))
         yield Padding(table, (1, 0, 0, _SIDES))
     yield Text("")
-    for sentence in (_legend(report), *report.notes):
+    for sentence in (_legend(report), *_signatures(report), *report.notes):
         yield Text(sentence, style="dim")
 
 
@@ -59,13 +60,13 @@ def markdown(report: EvaluationReport) -> str:
         lines.append(_line((":--", *("--:" for _ in table.header[1:]))))
         lines += [*(_line(row) for row in table.rows), ""]
     lines.append(_legend(report))
-    lines += [f"\n{_cell(note)}" for note in report.notes]
+    lines += [f"\n{_cell(note)}" for note in (*_signatures(report), *report.notes)]
     return "\n".join(lines) + "\n"
 
 
 def readable(name: str) -> str:
     """A score's name as it is shown: ``macro_f1`` is macro F1."""
-    return " ".join({"f1": "F1", "mrr": "MRR", "ndcg@10": "nDCG@10"}.get(word, word) for word in name.split("_"))
+    return " ".join(_WORDS.get(word, word) for word in name.split("_"))
 
 
 def _tables(report: EvaluationReport, width: int | None) -> list[_Table]:
@@ -161,6 +162,10 @@ def _facts(report: EvaluationReport) -> str:
 
 def _legend(report: EvaluationReport) -> str:
     return f"Scores × 100; in brackets {100 * report.confidence:.0f} % confidence intervals over resampled rows."
+
+
+def _signatures(report: EvaluationReport) -> list[str]:
+    return [f"{readable(name)}: {signature}" for name, signature in report.signatures.items()]
 
 
 def _line(cells: tuple[str, ...]) -> str:

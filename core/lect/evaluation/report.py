@@ -91,6 +91,7 @@ class EvaluationReport:
         seconds: how long it took.
         confidence: the level of all intervals.
         notes: sentences the reader must know, such as how many rows were truncated.
+        signatures: for a score what it was computed with, such as sacrebleu's signature of BLEU.
     """
 
     title: str
@@ -104,6 +105,7 @@ class EvaluationReport:
     seconds: float = 0.0
     confidence: float = 0.95
     notes: tuple[str, ...] = ()
+    signatures: Mapping[str, str] = field(default_factory=dict)
 
     def names(self) -> list[str]:
         """The scores of the whole (not of single labels), the main one first, in the order the variants have them."""
@@ -125,7 +127,7 @@ class EvaluationReport:
         ``schema`` (1), ``title``, ``dataset``, ``rows``, ``backbone``, ``main``, ``confidence``, ``seconds``;
         ``variants``: ``label``, ``scores`` (``name``, ``value``, ``low``, ``high``), ``predictions``;
         ``differences``: ``variant``, ``name``, ``value``, ``low``, ``high``, ``share_not_positive``;
-        ``support``: rows by label; ``notes``.
+        ``support``: rows by label; ``notes``; ``signatures``: what a score was computed with, by its name.
         """
         return json.dumps({"schema": SCHEMA, **asdict(self)}, ensure_ascii=False, indent=2, allow_nan=False)
 
@@ -143,6 +145,7 @@ class EvaluationReport:
                 differences=tuple(Difference(**difference) for difference in given["differences"]),
                 support=dict(given["support"]),
                 notes=tuple(given["notes"]),
+                signatures=dict(given.get("signatures", {})),
             )
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"not an evaluation report ({type(error).__name__}: {error})") from None

@@ -17,7 +17,7 @@ from lect.explain.attention import attention_maps, pooled, rollout
 from lect.explain.attribution import Score, attribute
 from lect.explain.explanation import Explained, Explanation, Piece
 from lect.explain.words import Span, by_word, words_of
-from lect.heads import Head, Prediction
+from lect.heads import Head, Prediction, WritingHead
 
 
 def explain(
@@ -136,8 +136,8 @@ def _decoded(opened: OpenStack, head: Head, rows: EncodedRows, text: str) -> Pre
 
 def _head_score(opened: OpenStack, head: Head, text: str, target: str | None) -> tuple[Score, str]:
     rows = _rows(opened, text, opened.keys)[0]
-    logits = _logits(opened, rows)
-    if logits.shape != (1, len(head.labels)):
+    logits = None if isinstance(head, WritingHead) else _logits(opened, rows)
+    if logits is None or logits.shape != (1, len(head.labels)):
         raise StackError(
             "its head does not give one label a text", where=f'stack "{opened.stack}"', fix="name one that classifies"
         )

@@ -11,9 +11,12 @@ _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "lect-heads": {
         "head": (
             *("classification", "multi-label", "regression", "tagging", "pos"),
-            *("qa", "multiple-choice", "parsing"),
+            *("qa", "multiple-choice", "parsing", "translation"),
         ),
-        "metric": ("tagging", "token", "squad", "multiple-choice", "parsing", "regression", "multi-label"),
+        "metric": (
+            *("tagging", "token", "squad", "multiple-choice", "parsing", "regression", "multi-label"),
+            "translation",
+        ),
         "reader": ("conll", "conllu", "squad", "choices"),
     },
     "lect-language": {"method": ("bottleneck",), "format": ("adapters",)},

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from lect.backbones.backbone import Backbone
-from lect.backbones.load import model_class, model_options, reading_half
+from lect.backbones.load import model_class, model_options, reading_half, writing_half
 from lect.backbones.quiet import quiet_transformers
 from lect.errors import nearest
 from lect.files import folder_aside
 from lect.testing.tokenizers import MAX_LENGTH, tiny_tokenizer
 
 
-def tiny_backbone(family: str = "xlm-roberta", seed: int = 0, hidden: int = 32, layers: int = 2) -> Backbone:
+def tiny_backbone(
+    family: str = "xlm-roberta", seed: int = 0, hidden: int = 32, layers: int = 2, writes: bool = False
+) -> Backbone:
     """A backbone of random weights, large enough that any change to its input shows in its output.
 
     The weights depend on nothing but the arguments. The tokenizer is a small one of the family's kind.
@@ -22,20 +24,28 @@ def tiny_backbone(family: str = "xlm-roberta", seed: int = 0, hidden: int = 32, 
     Args:
         family: a `model_type`: one of `TINY_FAMILIES`.
         hidden: the width of a hidden state, a multiple of 16.
+        writes: whether it is one that can write: a decoder, or an encoder-decoder with both halves. Its head over
+            pieces is its embeddings; an M2M100 or mBART has pieces for two languages.
 
     Raises:
-        ValueError: there is no tiny backbone of this family.
+        ValueError: there is no tiny backbone of this family, or it cannot write.
     """
-    _, model, tokenizer = _build(family, seed, hidden, layers)
+    _, model, writer, tokenizer = _build(family, seed, hidden, layers, writes)
     name = f"tiny-{family}"
-    return Backbone(name, f"{name} (seed {seed}, {layers} layers of {hidden})", model, tokenizer, licence="MIT")
+    identity = f"{name} (seed {seed}, {layers} layers of {hidden})"
+    return Backbone(name, identity, model, tokenizer, licence="MIT", writer=writer)
 
 
 def save_tiny_backbone(
-    folder: Path | str, family: str = "xlm-roberta", seed: int = 0, hidden: int = 32, layers: int = 2
+    folder: Path | str,
+    family: str = "xlm-roberta",
+    seed: int = 0,
+    hidden: int = 32,
+    layers: int = 2,
+    writes: bool = False,
 ) -> Path:
     """A tiny backbone as a folder that `transformers` loads; returns the folder. Arguments as in `tiny_backbone`."""
-    whole, _, tokenizer = _build(family, seed, hidden, layers)
+    whole, _, _, tokenizer = _build(family, seed, hidden, layers, writes)
     with quiet_transformers(), folder_aside(folder) as aside:
         whole.save_pretrained(aside)
         tokenizer.save_pretrained(aside)
@@ -45,26 +55,34 @@ def save_tiny_backbone(
 # ---------------------------------------------------------------------------------------------------------- the model
 
 
-def _build(family: str, seed: int, hidden: int, layers: int) -> tuple[Any, Any, Any]:
-    """The model as it is saved, what `lect` runs of it, and the tokenizer."""
+def _build(family: str, seed: int, hidden: int, layers: int, writes: bool) -> tuple[Any, Any, Any, Any]:
+    """The model as it is saved, what `lect` runs of it to read and to write, and the tokenizer."""
     import torch
 
     if family not in TINY_FAMILIES:
         raise ValueError(f'there is no tiny backbone of family "{family}"; {nearest(family, TINY_FAMILIES)}')
-    tokenizer = tiny_tokenizer(**_TOKENIZERS.get(family, {}))
+    if writes and family not in _DECODERS and family not in _ENCODER_DECODERS:
+        raise ValueError(f'a tiny backbone of family "{family}" cannot write')
+    tokenizer = tiny_tokenizer(**_TOKENIZERS.get(family, {}), **(_LANGUAGES.get(family, {}) if writes else {}))
     config = _config(family, tokenizer, hidden, layers)
-    kind = model_class(config)
+    kind = model_class(config, writes)
     options = model_options(kind, config)
     if attention := options.pop("attn_implementation", None):
         config._attn_implementation = attention
+    if writes:
+        config.tie_word_embeddings = True
     with torch.random.fork_rng(devices=[]):
         whole = kind(config, **options)
     _fill(whole, seed, family)
+    writer = None
+    if writes and family in _ENCODER_DECODERS:
+        writer = writing_half(whole)
+        _fill(writer, seed + 1, family)
     model = reading_half(whole)
     if model is not whole:
         # The same under every version, whatever names the rest of the model has.
         _fill(model, seed, family)
-    return whole, model, tokenizer
+    return whole, model, writer, tokenizer
 
 
 def _config(family: str, tokenizer: Any, hidden: int, layers: int) -> Any:
@@ -250,6 +268,10 @@ _TOKENIZERS: Mapping[str, dict[str, Any]] = {
     "smollm3": _LLAMA,
     "t5": _T5,
     "umt5": _T5,
+}
+_LANGUAGES: Mapping[str, dict[str, Any]] = {
+    "m2m_100": {"languages": ("__en__", "__id__")},
+    "mbart": {"languages": ("en_XX", "id_ID"), "behind": "en_XX"},
 }
 
 TINY_FAMILIES: tuple[str, ...] = tuple(

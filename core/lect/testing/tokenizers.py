@@ -30,7 +30,13 @@ _ENDINGS = "s ed ing er est ly tion ment ness able an kan nya ku mu"
 
 
 def tiny_tokenizer(
-    kind: Kind = "unigram", *, begins: str | None = "<s>", ends: str | None = "</s>", pads: bool = True
+    kind: Kind = "unigram",
+    *,
+    begins: str | None = "<s>",
+    ends: str | None = "</s>",
+    pads: bool = True,
+    languages: Sequence[str] = (),
+    behind: str | None = None,
 ) -> Any:
     """A small fast tokenizer.
 
@@ -38,20 +44,22 @@ def tiny_tokenizer(
         begins: the special piece put before a text, if any.
         ends: the special piece put behind it, if any.
         pads: whether it has a piece for padding.
+        languages: pieces that stand for languages.
+        behind: the one of them that is put behind the end of a text, if any.
     """
     from tokenizers import AddedToken, processors
     from transformers import PreTrainedTokenizerFast
 
     build = {"unigram": _unigram, "byte-level": _byte_level, "qwen": _qwen, "sentencepiece": _sentencepiece}[kind]
     special = [piece for piece in _SPECIAL if pads or piece != "<pad>"] + [_MASK] * (kind == "unigram")
-    for piece in (begins, ends):
+    for piece in (begins, ends, *languages):
         if piece is not None and piece not in special:
             special.append(piece)
     backend = build(special)
     backend.add_special_tokens([AddedToken(text, normalized=False, special=True) for text in special])
-    around = [piece for piece in (begins, ends) if piece is not None]
+    around = [piece for piece in (begins, ends, behind) if piece is not None]
     if around:
-        one = " ".join(piece for piece in (begins, "$A", ends) if piece is not None)
+        one = " ".join(piece for piece in (begins, "$A", ends, behind) if piece is not None)
         two = " ".join(piece for piece in (ends, "$B:0", ends and f"{ends}:0") if piece is not None)
         backend.post_processor = processors.TemplateProcessing(
             single=one, pair=f"{one} {two}", special_tokens=[(piece, backend.token_to_id(piece)) for piece in around]

@@ -24,6 +24,7 @@ from lect.data.read import Dataset, read_source
 from lect.data.shots import draw_shots
 from lect.data.stored import Texts, hold, joined
 from lect.errors import DataError, RecipeError
+from lect.heads import WritingHead
 from lect.recipes.schema import DataTable, Recipe
 from lect.specs import BuildContext, Corpus, Progress
 from lect.training.code_switching import CodeSwitched, Switching
@@ -31,6 +32,7 @@ from lect.training.data import read_switching, read_training, source_of
 from lect.training.objective import Objective, ObjectiveContext
 from lect.training.task import Learner
 from lect.training.terms import build_by_stack, needed_fields
+from lect.writing.answer import check_writes, cut_texts
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -191,7 +193,11 @@ def prepare_lessons(
         stacks = {text: (*others.get(text, own), component.key) for text in rows}
         head = next((model.components[key].head for key in stack if model.components[key].head), None)
         truncated: tuple[str, ...] = ()
-        if head is None or not head.windowed:
+        if isinstance(head, WritingHead):
+            check_writes(model, list(stacks.values()))
+            for text, through in stacks.items():
+                truncated += cut_texts(model, encoder, through, head, rows[text])
+        elif head is None or not head.windowed:
             for text, through in stacks.items():
                 own_rows = rows[text]
                 pairs = Texts(own_rows, "text_pair") if any(example.text_pair for example in own_rows) else None

@@ -53,6 +53,7 @@ def write_trained(run: Run, lesson: Lesson, result: Result, precision: str) -> P
             fingerprint=run.backbone.fingerprint,
             hidden_size=run.backbone.hidden_size,
             trimmed_from=run.backbone.trimmed.fingerprints if run.backbone.trimmed else (),
+            reads=run.backbone.reading.fingerprint if run.backbone.writer is not None else None,
         ),
         parts=tuple(PartEntry(method=part.method, config=dict(part.config)) for part in recipe.parts),
         head=None

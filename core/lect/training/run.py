@@ -15,6 +15,8 @@ from rich.console import Console
 
 from lect.backbones import Backbone, load_backbone
 from lect.backbones.weights import hold_weights
+from lect.builtins.supervised import head_of
+from lect.components.assemble import must_write
 from lect.components.library import Library
 from lect.components.members import member_entries
 from lect.composition.component import Component
@@ -38,6 +40,7 @@ from lect.training.precision import choose_precision
 from lect.training.processes import Processes, join_processes
 from lect.training.task import Interrupted, Result, Task, total_steps
 from lect.training.trackers import Trackers, check_trackers
+from lect.writing.answer import text_limit
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -76,6 +79,12 @@ class Run:
     def rows(self) -> int:
         """The number of training rows, of all components."""
         return sum(lesson.rows for lesson in self.lessons)
+
+    @property
+    def limit(self) -> int:
+        """The most pieces of a text that every component reads; longer ones are cut."""
+        lessons = ((lesson.stack, head_of(self.model, lesson.stack)) for lesson in self.lessons)
+        return min(text_limit(self.model, self.encoder, stack, head) for stack, head in lessons)
 
     @property
     def truncated(self) -> tuple[str, ...]:
@@ -168,6 +177,9 @@ def prepare_run(
             pooling=table.pooling,
             prefix=table.prefix,
             revision=table.revision,
+            writes=any(
+                must_write(host, each.stored, each.recipe.head.kind if each.recipe.head else None) for each in materials
+            ),
         )
         hold_weights(backbone, table.weights, default_device())
     model = RoutedModel(backbone)

@@ -85,3 +85,25 @@ class ParsingConfig(Config):
     dropout: float = Field(0.33, ge=0, lt=1, description="dropout of hidden states and of those vectors, in training")
     overlap: int = Overlap
     tags: bool = Field(True, description="learn parts of speech, too, where the training rows have them")
+
+
+class TranslationConfig(Config):
+    """A text in another language."""
+
+    source: str | None = Field(None, min_length=1, description="the texts' language, a tag such as en; prompts name it")
+    target: str | None = Field(None, min_length=1, description="the language to write, likewise")
+    prompt: str | None = Field(
+        None,
+        min_length=1,
+        description="what the backbone is given, with {text}, {source} and {target}; for decoders an instruction and "
+        "for encoder-decoders the text alone where absent",
+    )
+    source_code: str | None = Field(
+        None, min_length=1, description="the piece for the texts' language, where the backbone has one: eng_Latn, en_XX"
+    )
+    target_code: str | None = Field(
+        None, min_length=1, description="the piece for the language to write, which an answer is made to begin with"
+    )
+    longest: int = Field(128, gt=0, description="the most pieces of a translation; half of a row at most")
+    beams: int = Field(1, gt=0, description="beginnings that are kept at a time; 1 for the likeliest piece each time")
+    length_penalty: float = Field(1.0, allow_inf_nan=False, description="of beams: the larger, the longer")

@@ -61,6 +61,12 @@ def _parsing(config: Any, backbone: Backbone, labels: Sequence[str]) -> Head:
     return ParsingHead(config, backbone, labels)
 
 
+def _translation(config: Any, backbone: Backbone, labels: Sequence[str]) -> Head:
+    from lect_heads.translation import TranslationHead
+
+    return TranslationHead(config, backbone, labels)
+
+
 def _label_sets(config: Any, examples: Sequence[Example]) -> Sequence[str]:
     from lect_heads.pooled import labels_of
 
@@ -172,6 +178,16 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             metrics=("parsing",),
             needs=("words", "heads", "relations"),
             labels=_tree_labels,
+        ),
+        HeadSpec(
+            name="translation",
+            summary="the text in another language, written by a decoder or an encoder-decoder",
+            config=configs.TranslationConfig,
+            build=_translation,
+            metrics=("translation",),
+            needs=("translation",),
+            labels=_none,
+            writes=True,
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,54 @@ def stored_causal_head(backbone: Backbone) -> PieceHead:
         matrix = found["lm_head.weight"].float().to(matrix.device)
     bias = torch.zeros(len(matrix), device=matrix.device)
     return PieceHead(nn.Identity(), matrix, bias, getattr(config, "final_logit_softcapping", None))
+
+
+def stored_writing_head(backbone: Backbone) -> PieceHead:
+    """An encoder-decoder's language-model head.
+
+    Rows of its own (mT5), or its embeddings, in T5 of states in a scale of their own (Raffel et al. 2020, as its code
+    has it), in mBART with a bias.
+
+    Raises:
+        BackboneError: the checkpoint lacks rows that are not its embeddings.
+    """
+    config, matrix = backbone.model.config, embedding_rows(backbone)
+    found = dict(_read(backbone.folder, {"lm_head.weight", "final_logits_bias"})) if backbone.folder else {}
+    tied = _is_tied(backbone)
+    if not tied:
+        if "lm_head.weight" not in found:
+            raise BackboneError(
+                f'"{backbone.name}" comes without the head that predicts pieces',
+                fix="use a folder or hub id that was saved with its language-model head",
+            )
+        matrix = found["lm_head.weight"].float().to(matrix.device)
+    bias = torch.zeros(len(matrix), device=matrix.device)
+    if "final_logits_bias" in found:
+        bias = found["final_logits_bias"].float().flatten().to(matrix.device)
+    scale = config.d_model**-0.5 if tied and config.model_type in _T5 else 1.0
+    return PieceHead(_Scaled(scale), matrix, bias)
+
+
+class _Scaled(nn.Module):
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self._scale = scale
+
+    def forward(self, states: Tensor) -> Tensor:
+        return states * self._scale
+
+
+_T5 = ("t5", "mt5", "umt5")
+
+
+def _is_tied(backbone: Backbone) -> bool:
+    """Whether the head's rows are the embeddings, as the checkpoint says: newer versions of transformers forget it."""
+    config = backbone.model.config
+    stated = getattr(config, "tie_word_embeddings", True)
+    if backbone.folder is not None and config.model_type in _T5:
+        values = json.loads((backbone.folder / "config.json").read_text(encoding="utf-8"))
+        stated = values.get("tie_word_embeddings", config.model_type == "t5")
+    return bool(stated)
 
 
 def _activation(name: str) -> Any:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lect.components.assemble import attach_stack, finder, read_stack
+from lect.components.assemble import attach_stack, finder, must_write, read_stack
 from lect.components.library import Library
 from lect.components.open import DEFAULT_BACKBONE, OpenStack
 from lect.components.store import read_folder_manifest, size_of, weights_hash
@@ -23,6 +23,7 @@ from lect.device import default_device
 from lect.errors import DataError
 from lect.evaluation.report import EvaluationReport
 from lect.files import write_aside
+from lect.heads import WritingHead
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -134,7 +135,7 @@ class Bench:
     backbone: str | None = None
 
     @cached_property
-    def _models(self) -> dict[tuple[str, str | None], RoutedModel]:
+    def _models(self) -> dict[tuple[str, str | None, bool], RoutedModel]:
         return {}
 
     def open(self, text: str) -> OpenStack:
@@ -146,10 +147,11 @@ class Bench:
         entry = stored[0].manifest.backbone if stored else None
         name = self.backbone or (entry.name if entry else DEFAULT_BACKBONE)
         revision = entry.revision if entry and not self.backbone else None
-        if (name, revision) not in self._models:
-            loaded = load_backbone(name, host=self.host, revision=revision)
-            self._models[name, revision] = RoutedModel(loaded)
-        model = self._models[name, revision]
+        which = (name, revision, must_write(self.host, stored))
+        if which not in self._models:
+            loaded = load_backbone(name, host=self.host, revision=revision, writes=which[2])
+            self._models[which] = RoutedModel(loaded)
+        model = self._models[which]
         model.detach_all()
         keys = attach_stack(model, self.host, stack, stored)
         model.to(default_device()).eval()
@@ -197,7 +199,8 @@ def _rows(opened: OpenStack, dataset: Dataset, report: EvaluationReport, metric:
     examples = dataset.examples
     texts = [example.text for example in examples]
     answers = report.variants[0].predictions
-    truth = tuple(example.label or "" for example in examples)
+    writes = isinstance(opened.head, WritingHead)
+    truth = tuple((example.translation if writes else example.label) or "" for example in examples)
     correct: tuple[bool, ...] = ()
     confidence: tuple[float, ...] = ()
     started = time.perf_counter()
@@ -205,6 +208,9 @@ def _rows(opened: OpenStack, dataset: Dataset, report: EvaluationReport, metric:
         sentence_vectors(opened.model, opened.encoder, texts, opened.keys)
         seconds = time.perf_counter() - started
         correct = tuple(int(rank) == 1 for rank in answers)
+    elif writes:
+        # What was written is in the report; what it took is the cost.
+        seconds = report.seconds / len(report.variants)
     else:
         predictions = predict_rows(opened.model, opened.encoder, opened.keys, examples)
         seconds = time.perf_counter() - started

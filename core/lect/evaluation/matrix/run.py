@@ -17,6 +17,7 @@ from lect.errors import ComponentError
 from lect.evaluation.matrix.cells import Bench, Cell, CellFolder, compute_cell, key_of
 from lect.evaluation.matrix.file import MatrixFile, MatrixStack
 from lect.evaluation.matrix.result import Column, Comparison, Curve, Entry, Gap, MatrixReport, RowOf
+from lect.evaluation.render import readable
 from lect.evaluation.significance import holm, paired_test
 
 if TYPE_CHECKING:
@@ -116,9 +117,8 @@ def _report(matrix: MatrixFile, datasets: dict[str, Dataset], entries: Sequence[
         ),
         rows=tuple(RowOf(each.name, each.pattern, each.fallback) for each in matrix.stacks),
         entries=tuple(entries),
-        notes=tuple(dict.fromkeys(f"{entry.name}, {entry.dataset}: {entry.skipped}."
-                                  for entry in entries if entry.skipped)),
-    )  # fmt: skip
+        notes=tuple(dict.fromkeys((*_skipped(entries), *_signatures(scored)))),
+    )
     return replace(
         report,
         entries=tuple(replace(entry, gap=_gap(report, entry)) for entry in entries),
@@ -126,6 +126,15 @@ def _report(matrix: MatrixFile, datasets: dict[str, Dataset], entries: Sequence[
         parts=_without_parts(report, host),
         curves=_curves(matrix.folder / Path(matrix.runs).expanduser(), scored),
     )
+
+
+def _skipped(entries: Sequence[Entry]) -> list[str]:
+    return [f"{entry.name}, {entry.dataset}: {entry.skipped}." for entry in entries if entry.skipped]
+
+
+def _signatures(scored: Sequence[Cell]) -> list[str]:
+    """What scores were computed with, as the library says that others compare with."""
+    return [f"{readable(score)}: {told}." for cell in scored for score, told in cell.report.signatures.items()]
 
 
 def _gap(report: MatrixReport, entry: Entry) -> Gap | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lect import MetricSpec, SummedMetric
-from lect_heads.metrics import numbers, sequences, squad, trees
+from lect_heads.metrics import numbers, sequences, squad, translation, trees
 
 METRICS = (
     MetricSpec(
@@ -47,5 +47,12 @@ METRICS = (
         "precision, recall and F1 of labels: micro, macro and each; rows wholly right",
         SummedMetric(numbers.label_set_statistics, numbers.label_set_scores),
         main="micro_f1",
+    ),
+    MetricSpec(
+        "translation",
+        "chrF++ and BLEU, by sacrebleu",
+        SummedMetric(translation.translation_statistics, translation.translation_scores),
+        main="chrf++",
+        signatures=translation.signatures,
     ),
 )

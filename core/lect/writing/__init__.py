@@ -1,0 +1,1 @@
+"""Texts that a backbone writes, each row through its own stack."""
