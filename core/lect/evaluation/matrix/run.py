@@ -17,6 +17,7 @@ from lect.errors import ComponentError
 from lect.evaluation.matrix.cells import Bench, Cell, CellFolder, compute_cell, key_of
 from lect.evaluation.matrix.file import MatrixFile, MatrixStack
 from lect.evaluation.matrix.result import Column, Comparison, Curve, Entry, Gap, MatrixReport, RowOf
+from lect.evaluation.ranking import Ranked
 from lect.evaluation.significance import holm, paired_test
 
 if TYPE_CHECKING:
@@ -176,6 +177,8 @@ def _compared(
 
 def _answers(cell: Cell, variant: int) -> Sequence[Any]:
     answers = cell.report.variants[variant].predictions
+    if cell.metric == "ranking":
+        return [Ranked.parse(answer) for answer in answers]
     return [int(rank) for rank in answers] if cell.metric == "retrieval" else answers
 
 
