@@ -170,17 +170,16 @@ def check_heads(corpus: str, queries: str, where: str) -> None:
     """Refuse vectors of different heads.
 
     Args:
-        corpus, queries: the components whose heads give the vectors (`OpenStack.embedding`).
+        corpus, queries: the components whose heads give the vectors of either side (`OpenStack.embedding`).
 
     Raises:
         UserError: they are not the same.
     """
     if corpus == queries:
         return
-    named = {"": "the backbone's own vectors"}
-    theirs, ours = (named.get(each, f'vectors of "{each}"') for each in (corpus, queries))
-    fix = f'end the queries\' stack with "{corpus}"' if corpus else f'leave "{queries}" out of the queries\' stack'
-    raise UserError(f"holds {theirs}, and the queries have {ours}", where=where, fix=fix)
+    theirs, ours = (f'vectors of "{each}"' if each else "the backbone's own vectors" for each in (corpus, queries))
+    fix = "end both stacks with one of them" if corpus and queries else f'end both stacks with "{corpus or queries}"'
+    raise UserError(f"{theirs} and {ours} cannot be compared", where=where, fix=fix)
 
 
 def check_weights(facts: IndexFacts, weights: dict[str, str], folder: Path) -> None:
