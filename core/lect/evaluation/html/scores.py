@@ -92,14 +92,15 @@ def gaps(report: MatrixReport) -> str:
     if not report.source or not any(entry.gap for entry in report.entries):
         return ""
     name = next(column.label for column in report.columns if column.language == report.source)
+    stacks = report.stacks_with_gaps
     rows = [
-        [_language(column), *(_gap(report.entry(column.name, row.name)) for row in report.rows)]
+        [_language(column), *(_gap(report.entry(column.name, stack)) for stack in stacks)]
         for column in report.columns
         if column.language != report.source
     ]
-    said = f"The task was learned in {name}. This is how far each stack falls behind its own score there; grey: the "
-    said += "interval holds 0."
-    return paragraph(said) + table(["", *(escape(row.name) for row in report.rows)], rows)
+    said = f"The task was learned in {name}. This is each stack's score less its own score there: below 0 it falls "
+    said += "behind; grey: the interval holds 0."
+    return paragraph(said) + table(["", *map(escape, stacks)], rows)
 
 
 def part_gains(report: MatrixReport) -> str:
