@@ -174,3 +174,19 @@ def test_triples_in_tables_and_json_lines(host, tmp_path):
     (tmp_path / "e.jsonl").write_text('{"anchor": "x", "positive": "y", "negatives": ["a", 3]}\n', "utf-8")
     with pytest.raises(DataError, match=r'e\.jsonl, line 1: "negatives" holds what is no text'):
         read(host, tmp_path, "e.jsonl")
+
+
+def test_a_cosine_is_explained_with_the_heads_own_vectors(host):
+    from lect.components.open import OpenStack
+    from lect.composition.stack import parse_stack
+    from lect.errors import StackError
+    from lect.explain.explain import explain
+
+    model, _, encoder = model_with(host, projection=8)
+    opened = OpenStack(parse_stack("task:find"), model, encoder, ("task:find",), ())
+    found = explain(opened, "the house is dark", against="a dark day", steps=32)
+    vectors = sentence_vectors(model, encoder, ["the house is dark", "a dark day"], ("task:find",))
+    assert found.kind == "cosine"
+    assert found.variants[0].score == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-4)
+    with pytest.raises(StackError, match="gives vectors, so it answers nothing"):
+        explain(opened, "the house is dark")
