@@ -11,10 +11,10 @@ _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "lect-heads": {
         "head": (
             *("classification", "multi-label", "regression", "tagging", "pos"),
-            *("qa", "multiple-choice", "parsing"),
+            *("qa", "multiple-choice", "parsing", "retrieval"),
         ),
         "metric": ("tagging", "token", "squad", "multiple-choice", "parsing", "regression", "multi-label"),
-        "reader": ("conll", "conllu", "squad", "choices"),
+        "reader": ("conll", "conllu", "squad", "choices", "triples"),
     },
     "lect-language": {"method": ("bottleneck",), "format": ("adapters",)},
     "lect-lora": {
