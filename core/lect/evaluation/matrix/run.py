@@ -117,9 +117,8 @@ def _report(matrix: MatrixFile, datasets: dict[str, Dataset], entries: Sequence[
         ),
         rows=tuple(RowOf(each.name, each.pattern, each.fallback) for each in matrix.stacks),
         entries=tuple(entries),
-        notes=tuple(dict.fromkeys(f"{entry.name}, {entry.dataset}: {entry.skipped}."
-                                  for entry in entries if entry.skipped)),
-    )  # fmt: skip
+        notes=_skipped(entries),
+    )
     return replace(
         report,
         entries=tuple(replace(entry, gap=_gap(report, entry)) for entry in entries),
@@ -127,6 +126,20 @@ def _report(matrix: MatrixFile, datasets: dict[str, Dataset], entries: Sequence[
         parts=_without_parts(report, host),
         curves=_curves(matrix.folder / Path(matrix.runs).expanduser(), scored),
     )
+
+
+def _skipped(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Why cells are not scored; what is absent of one stack in one sentence."""
+    absent: dict[str, list[str]] = {}
+    others = []
+    for entry in entries:
+        what, found, component = entry.skipped.partition("there is no component ")
+        if found and not what:
+            absent.setdefault(entry.name, []).append(component)
+        elif entry.skipped:
+            others.append(f"{entry.name}, {entry.dataset}: {entry.skipped}.")
+    named = [f"{name}: there is no component {', '.join(dict.fromkeys(own))}." for name, own in absent.items()]
+    return tuple(dict.fromkeys((*named, *others)))
 
 
 def _gap(report: MatrixReport, entry: Entry) -> Gap | None:
