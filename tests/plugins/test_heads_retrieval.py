@@ -144,6 +144,7 @@ def test_texts_that_are_equal_have_their_matches_in_common(host):
     vectors = sentence_vectors(model, encoder, ["where is the house", *pool], ("task:find",))
     order = (vectors[1:] @ vectors[0]).argsort(descending=True).tolist()
     assert ranked[0].places == ((1 + order.index(0), 1.0),)
+    assert head.answers(ROWS[1:2]) == [("he fell",)]
     with pytest.raises(DataError, match="no text that matches"):
         head.answers([Example("a question", origin="line 3")])
 

@@ -97,9 +97,9 @@ class RetrievalHead(Head):
             vectors = self.projection(vectors)
         return normalize(vectors.float(), dim=-1)
 
-    def answers(self, examples: Sequence[Example]) -> list[str]:
-        """The match of each text."""
-        return [_match(example) for example in examples]
+    def answers(self, examples: Sequence[Example]) -> list[tuple[str]]:
+        """The match of each text: no label, of which a report would say how frequent it is."""
+        return [(_match(example),) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> RetrievalTargets:
         """Every text against the matches and negatives of all."""
