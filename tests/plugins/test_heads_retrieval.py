@@ -125,7 +125,7 @@ def test_a_learned_temperature_stays_above_a_hundredth_unless_it_began_lower(hos
             head.scale.fill_(20.0)
         cosines = vectors[[0, 2]] @ vectors[[1, 3]].T
         expected = torch.nn.functional.cross_entropy(cosines / least, torch.tensor([0, 1]))
-        assert float(head.loss(vectors, targets)) == pytest.approx(float(expected), rel=1e-4)
+        assert head.loss(vectors, targets).item() == pytest.approx(float(expected), rel=1e-4)
 
 
 class _Rows:
