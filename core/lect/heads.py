@@ -89,10 +89,13 @@ class Head(nn.Module):
     example's rows its answer (`decode`) or a loss against its targets. Every row's logits depend on that row alone.
 
     `labels` is fixed when the head is built. `windowed` says that long texts are spread over rows instead of cut.
+    `embeds` says that `forward` gives each row a vector, by whose cosines texts are compared: search, mining and
+    evaluation then take these vectors and not the backbone's own.
     """
 
     labels: tuple[str, ...] = ()
     windowed: bool = False
+    embeds: bool = False
 
     def layout(self, examples: Sequence[Example], cut: Cutter) -> Layout:
         """The rows of each example: by default one, of the text and its second one where it has one."""
@@ -126,6 +129,20 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
+    def share(self, examples: Sequence[Example], own: Sequence[int], cut: Cutter) -> tuple[Layout, Any]:
+        """The rows, and the targets, of those examples of a batch that one of several processes has.
+
+        By default those of these examples alone. A head whose loss compares examples with each other lays out all that
+        its own ones are compared with, so that the processes' losses together are that of the whole batch.
+
+        Args:
+            examples: the whole batch.
+            own: indices into it.
+        """
+        chosen = [examples[index] for index in own]
+        layout = self.layout(chosen, cut)
+        return layout, self.targets(chosen, layout)
+
     def loss(self, logits: Tensor, targets: Any) -> Tensor:
         """The scalar to minimise, the mean over rows (or words, or examples: whatever is answered)."""
         raise NotImplementedError
@@ -137,6 +154,13 @@ class Head(nn.Module):
             logits: what `forward` gave for the layout's rows. *Shape:* ``(rows, …)``.
         """
         raise NotImplementedError
+
+    def compared(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> list[Prediction]:
+        """The predictions of a whole data set as its metrics take them: by default as they are.
+
+        A head whose answers are ranks finds them here, where the examples of all batches are there.
+        """
+        return list(predictions)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lect.builtins.metrics import METRICS, classification_scores, retrieval_scores
+from lect.evaluation.ranking import Ranked
 from lect.evaluation.retrieval import matches, ranks
 
 LABELS = st.sampled_from(["positive", "neutral", "negative", "other"])
@@ -68,7 +69,8 @@ def test_no_rows_and_unequal_rows_are_errors(compute):
 
 def test_each_metric_has_its_main_score_between_0_and_1():
     for spec in METRICS:
-        scores = spec.compute([1, 1, 2], [1, 2, 2])
+        answers = [Ranked(((rank, 1.0),)) for rank in (1, 2, 2)] if spec.name == "ranking" else [1, 2, 2]
+        scores = spec.compute([1, 1, 2], answers)
         assert spec.main in scores
         assert all(0 <= value <= 1 for value in scores.values())
 

@@ -90,8 +90,9 @@ def test_an_index_is_not_overwritten_unasked_and_a_damaged_one_is_refused(tmp_pa
 
 
 @settings(deadline=None)
-@given(st.integers(2, 30), st.integers(0, 10), st.integers(1, 7), st.integers(0, 1000))
+@given(st.integers(8, 30), st.integers(0, 10), st.integers(1, 7), st.integers(0, 1000))
 def test_mining_finds_planted_pairs_whatever_the_order_and_the_block(count, extra, block, seed):
+    # Of fewer texts the neighbours' mean may be about zero, and the ratio anything.
     generator = np.random.default_rng(seed)
     sources = generator.normal(size=(count, 64))
     order = generator.permutation(count)

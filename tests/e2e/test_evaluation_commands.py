@@ -173,6 +173,9 @@ def test_an_explanation_shares_the_logit_out_and_says_what_each_part_changed(wor
     assert "hsfbu</span>" in page and "<script" not in page
     shown = workspace.lect(*arguments)
     assert "what the whole adds to the stack without lang:cipher" in shown.stdout
+    # Where no colour is seen the word that counts most has its figure behind it.
+    word, value = max(zip(text.split(), whole["words"], strict=True), key=lambda pair: abs(pair[1]))
+    assert f"{word}({value:+.2f})" in shown.stdout
     refused = workspace.lect("explain", text, "-s", "lang:cipher", "--components", str(trained))
     assert refused.exit_code == 1 and "--against" in refused.stderr
     beside = workspace.lect("explain", text, "-s", "lang:cipher", "--against", "the great day and", "--json",

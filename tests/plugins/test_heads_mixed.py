@@ -39,6 +39,10 @@ ROWS = {
         Example("it was dark", question="cause", choices=("night", "the sun shone", "no one knows"), label="0"),
         Example("he fell", question="effect", choices=("it hurt", "it rained"), label="0"),
     ],
+    "retrieval": [
+        Example("where is it", text_pair="in a small house", negatives=("one more day",)),
+        Example("who fell", text_pair="he fell and it hurt"),
+    ],
     "parsing": [
         Example("the dog barks", words=("the", "dog", "barks"), heads=(2, 3, 0), relations=("det", "nsubj", "root")),
         Example(LONG, words=tuple(LONG.split()), heads=(0, *(1,) * 71), relations=("root", *("det",) * 71)),
@@ -51,7 +55,12 @@ LABELS = {
     "pos": ["A", "N", "X"],
     "parsing": ["det", "nsubj", "root"],
 }
-CONFIGS = {"qa": {"no_answer": True, "overlap": 8}, "parsing": {"arc": 12, "relation": 8}, "tagging": {"overlap": 4}}
+CONFIGS = {
+    "qa": {"no_answer": True, "overlap": 8},
+    "parsing": {"arc": 12, "relation": 8},
+    "tagging": {"overlap": 4},
+    "retrieval": {"projection": 16, "learned": True},
+}
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +120,7 @@ def test_each_row_of_a_mixed_batch_gets_its_own_head_and_what_it_gives_alone(hos
             for place, example in enumerate(examples):
                 (alone,) = predict_rows(model, encoder, stacks[kind], [example])
                 mixed = together[place]
-                if kind == "regression":
+                if kind in ("regression", "retrieval"):
                     assert mixed.answer == pytest.approx(alone.answer, abs=1e-4)
                 else:
                     assert mixed.answer == alone.answer
@@ -160,5 +169,8 @@ def test_a_head_learns_its_rows_by_heart_and_only_its_own_parameters_move(host, 
     elif kind == "parsing":
         # The long one is 72 times the same word under the first.
         assert answers[0] == head.answers(examples)[0]
+    elif kind == "retrieval":
+        predictions = predict_rows(model, encoder, stack, examples)
+        assert [str(ranked) for ranked in head.compared(predictions, examples)] == ["1", "1"]
     else:
         assert answers == head.answers(examples)

@@ -129,7 +129,9 @@ def _data(bias: DataBias) -> tuple[Table, str]:
 
 def _terms(bias: DataBias) -> tuple[Table, str]:
     labels = list(bias.terms[0].lift)
-    rows = tuple((t.term, f"{t.rows:,}", *(f"{t.lift[label]:.2f}" for label in labels)) for t in bias.terms)
+    rows = tuple(
+        (t.term, f"{t.rows:,}", *(f"{t.lift[label]:.2f}" if t.rows else "–" for label in labels)) for t in bias.terms
+    )
     said = "Lift: a label's share among the rows with the term over its share among all; 1 where the term says nothing."
     return Table("terms and labels", ("term", "rows", *labels), rows), said
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lect.specs import MetricSpec
+from lect.specs import MetricSpec, SummedMetric
 
 RECALL_AT = (1, 5, 10)
 GAIN_AT = 10
@@ -61,6 +61,34 @@ def retrieval_scores(truth: Sequence[Any], predicted: Sequence[Any]) -> dict[str
     return {**scores, "mrr": mean, f"ndcg@{GAIN_AT}": sum(gains) / len(predicted)}
 
 
+def ranking_statistics(true: Any, predicted: Any) -> dict[str, float]:
+    """What one query adds to the sums of `ranking_scores`.
+
+    Gains are grades, discounted by log2(1 + rank) and divided by those of the best order there is (Järvelin &
+    Kekäläinen 2002, with grades as `trec_eval` and scikit-learn take them). Recall is the share of the relevant texts
+    that are found.
+
+    Args:
+        true: not used: what was predicted names every relevant text.
+        predicted: a `lect.evaluation.ranking.Ranked`.
+    """
+    places = predicted.places
+    grades = sorted((grade for _, grade in places), reverse=True)
+    ideal = sum(grade / math.log2(1 + rank) for rank, grade in enumerate(grades[:GAIN_AT], 1))
+    gain = sum(grade / math.log2(1 + rank) for rank, grade in places if rank <= GAIN_AT)
+    recalls = {f"recall@{k}": sum(rank <= k for rank, _ in places) / len(places) for k in RECALL_AT}
+    return {"queries": 1.0, "gain": gain / ideal, "reciprocal": 1 / places[0][0], **recalls}
+
+
+def ranking_scores(sums: Mapping[str, Any]) -> dict[str, Any]:
+    """The means over queries."""
+    import numpy as np
+
+    queries = np.maximum(1, sums["queries"])
+    recalls = {f"recall@{k}": sums[f"recall@{k}"] / queries for k in RECALL_AT}
+    return {f"ndcg@{GAIN_AT}": sums["gain"] / queries, "mrr": sums["reciprocal"] / queries, **recalls}
+
+
 def _check(truth: Sequence[Any], predicted: Sequence[Any]) -> None:
     if len(truth) != len(predicted):
         raise ValueError(f"{len(truth)} rows and {len(predicted)} predictions")
@@ -80,5 +108,11 @@ METRICS: tuple[MetricSpec, ...] = (
         summary="the share found among the first 1, 5 and 10, the mean reciprocal rank, and nDCG@10",
         compute=retrieval_scores,
         main="recall@1",
+    ),
+    MetricSpec(
+        name="ranking",
+        summary="nDCG@10 with grades of relevance, the mean reciprocal rank, and recall at 1, 5 and 10",
+        compute=SummedMetric(ranking_statistics, ranking_scores),
+        main=f"ndcg@{GAIN_AT}",
     ),
 )

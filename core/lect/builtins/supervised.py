@@ -43,10 +43,14 @@ class SupervisedObjective:
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
         """The rows, encoded, with the head's targets."""
-        layout = self._head.layout(examples, self._cut)
+        return self.batch_share(examples, range(len(examples)), device)
+
+    def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
+        """Some of the rows, with whatever else of the batch the head compares them with."""
+        layout, targets = self._head.share(examples, own, self._cut)
         routes = Routes.uniform(self._context.stack, len(layout.rows))
         rows = self._context.encoder.assemble(layout.rows, routes).to(device)
-        return Batch(rows, self._head.targets(examples, layout).to(device))
+        return Batch(rows, targets.to(device))
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The head's loss."""
@@ -67,7 +71,7 @@ class SupervisedObjective:
     def _metrics_of(
         self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]
     ) -> Mapping[str, float]:
-        predictions = predict_rows(model, self._context.encoder, stack, examples)
+        predictions = self._head.compared(predict_rows(model, self._context.encoder, stack, examples), examples)
         truth = self._head.answers(examples)
         answers = [prediction.answer for prediction in predictions]
         return {name: score for metric in self._metrics for name, score in metric.compute(truth, answers).items()}

@@ -44,6 +44,18 @@ def evaluate(
         list[Path] | None,
         typer.Option("--output", help="Write the report there too: .json or .md; of a matrix .html or .csv as well."),
     ] = None,
+    corpus: Annotated[
+        str | None, typer.Option("--corpus", help="A file of texts that the rows of --data are queries for.")
+    ] = None,
+    qrels: Annotated[
+        Path | None, typer.Option("--qrels", help="Judgements: query, text and grade, in BEIR's or TREC's columns.")
+    ] = None,
+    corpus_option: Annotated[
+        list[str] | None, typer.Option("--corpus-option", help="A setting of the corpus's reader instead.")
+    ] = None,
+    corpus_stack: Annotated[
+        str | None, typer.Option("--corpus-stack", help="The corpus's stack; the one head alone by default.")
+    ] = None,
     cells: Annotated[
         Path | None, typer.Option("--cells", help="Where a matrix keeps what is scored, to go on from there.")
     ] = None,
@@ -51,16 +63,16 @@ def evaluate(
     """Score a stack, with and without each of its components; or, with a file, languages × stacks.
 
     A stack with a head is scored by its answers to labelled rows; one without by how often a text's vector finds its
-    translation.
+    translation. With --corpus and --qrels it is scored by how well queries find what is relevant.
     """
     from lect.errors import UserError
 
     if matrix is not None:
         from lect.commands.matrix import Shown, evaluate_matrix
 
-        if stack or data or reader or option or backbone:
+        if stack or data or reader or option or backbone or corpus or qrels:
             raise UserError(
-                "a matrix and --stack, --data, --reader, --option or --backbone are given both",
+                "a matrix and --stack, --data, --reader, --option, --backbone or --corpus are given both",
                 where=str(matrix),
                 fix="say them in the file",
             )
@@ -71,12 +83,15 @@ def evaluate(
     for file in output or ():
         if file.suffix not in (".json", ".md"):
             raise UserError(f'reports are not written as "{file.suffix}"', where=str(file), fix="use .json or .md")
+    if bool(corpus) is not bool(qrels) or ((corpus_option or corpus_stack is not None) and not corpus):
+        raise UserError("--corpus and --qrels go together", fix="give both, or neither of their options")
     source = source_of(data, reader, option)
+    texts = source_of(corpus, None, corpus_option or option) if corpus else None
     host = load_host(ctx)
     with stderr_console().status("Loading") as status:
         from lect.components.open import open_stack
         from lect.data.read import read_source
-        from lect.evaluation.evaluate import evaluate_answers, evaluate_retrieval
+        from lect.evaluation.evaluate import evaluate_rows
 
         examples = read_source(host, source, Path(), "--data").examples
         library = library_of(components)
@@ -85,11 +100,16 @@ def evaluate(
         for notice in opened.notices:
             note(notice)
         status.update("Evaluating")
-        head = next((stored.manifest.head for stored in opened.stored if stored.manifest.head), None)
-        if head is not None:
-            report = evaluate_answers(opened, host, head.kind, examples, str(source))
+        if texts is None or qrels is None:
+            report, _ = evaluate_rows(opened, host, examples, str(source))
         else:
-            report = evaluate_retrieval(opened, host, examples, str(source))
+            from lect.data.judgements import read_judgements
+            from lect.evaluation.search import evaluate_search
+
+            judgements = read_judgements(qrels, str(qrels))
+            rows = read_source(host, texts, Path(), "--corpus").examples
+            other = None if corpus_stack is None else open_stack(corpus_stack, host, library, backbone)
+            report = evaluate_search(opened, host, examples, rows, judgements, str(source), other)
     for file in output or ():
         from lect.files import write_aside
 

@@ -50,15 +50,18 @@ def mine(
         from lect.components.open import open_stack
         from lect.composition.vectors import sentence_vectors
         from lect.data.read import read_source
+        from lect.search.index import check_heads
         from lect.search.mining import mine as mined
 
         files = [read_source(host, source, Path(), str(source)).examples for source in sources]
-        vectors = []
+        vectors, heads = [], []
         for text, examples in zip((stack, second_stack), files, strict=True):
             status.update(f"Encoding {len(examples):,} texts")
             opened = open_stack(text, host, library_of(components), backbone)
             texts = [example.text for example in examples]
+            heads.append(opened.embedding)
             vectors.append(sentence_vectors(opened.model, opened.encoder, texts, opened.keys))
+        check_heads(heads[0], heads[1], second)
         status.update("Comparing")
         pairs = mined(vectors[0], vectors[1], neighbours=neighbours, threshold=threshold)
     records = [

@@ -46,6 +46,12 @@ class OpenStack:
         return next((self.model.components[key].head for key in self.keys if self.model.components[key].head), None)
 
     @property
+    def embedding(self) -> str:
+        """The component whose head gives texts their vectors; empty where these are the backbone's own."""
+        heads = {key: self.model.components[key].head for key in self.keys}
+        return next((key for key, head in heads.items() if head is not None and head.embeds), "")
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """A line for each component that was trained on another backbone, of which this one is a part."""
         loaded = self.model.backbone
@@ -72,10 +78,12 @@ class OpenStack:
             from lect.writing.answer import cut_texts
 
             return cut_texts(self.model, self.encoder, self.keys, head, examples)
-        encodings = self.encoder.pieces([example.text for example in examples], self.keys)
-        return tuple(
-            example.origin for example, encoding in zip(examples, encodings, strict=True) if encoding.overflowing
-        )
+        columns = [[example.text for example in examples]]
+        if self.embedding:
+            columns.append([example.text_pair or "" for example in examples])
+        encodings = [self.encoder.pieces(texts, self.keys) for texts in columns]
+        cut = [any(encoding.overflowing for encoding in own) for own in zip(*encodings, strict=True)]
+        return tuple(example.origin for example, is_cut in zip(examples, cut, strict=True) if is_cut)
 
 
 def open_stack(

@@ -171,6 +171,19 @@ class RoutedModel(nn.Module):
         """Sentence vectors, *Shape:* ``(rows, hidden)``, as the backbone pools them."""
         return self.backbone.pool(hidden_states, attention_mask)
 
+    def embedding_head(self, stack: tuple[str, ...]) -> Head | None:
+        """The head of these components that gives vectors, where one does."""
+        heads = (self._components[key].head for key in stack)
+        return next((head for head in heads if head is not None and head.embeds), None)
+
+    def vectors(self, hidden_states: Tensor, attention_mask: Tensor, stack: tuple[str, ...]) -> Tensor:
+        """The vectors by which texts of one stack are compared, *Shape:* ``(rows, width)``: its head's, else pooled."""
+        head = self.embedding_head(stack)
+        vectors: Tensor = (
+            self.pool(hidden_states, attention_mask) if head is None else head(hidden_states, attention_mask)
+        )
+        return vectors
+
     def logits(self, hidden_states: Tensor, attention_mask: Tensor, routes: Routes) -> list[HeadOutput]:
         """Each row's own head's logits, one entry a head; rows whose stack has no head are in none.
 

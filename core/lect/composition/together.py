@@ -47,6 +47,10 @@ def add_by_rows(
     Returns:
         *Shape:* ``(rows, length, features of the output)``.
     """
+    kept = None if onto is None else onto.dtype
+    if not torch.is_autocast_enabled(inputs.device.type):
+        # A backbone may be held, and compute, in fewer bits than what learns.
+        inputs = inputs.to(down.weights[0].dtype)
     # The narrow features come before the length: products with few columns are slow where they come last.
     first, columns = _of_rows(down.weights, assignment), inputs.transpose(1, 2)
     if down.biases is None:
@@ -68,8 +72,8 @@ def add_by_rows(
     if onto is None:
         return torch.bmm(rows, second)
     if onto.dtype != rows.dtype:
-        # Under autocast: what is added to keeps its precision.
-        return onto + torch.bmm(rows, second)
+        # What is added to keeps its precision.
+        return (onto + torch.bmm(rows, second)).to(kept)
     if up.biases is not None and onto.is_contiguous():
         return onto.baddbmm_(rows, second)
     return torch.baddbmm(onto, rows, second)

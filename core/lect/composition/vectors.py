@@ -40,10 +40,10 @@ def encoded_batches(
 def sentence_vectors(
     model: RoutedModel, encoder: RowEncoder, texts: Sequence[str], stack: tuple[str, ...] = ()
 ) -> Tensor:
-    """The pooled hidden states of each text.
+    """The vector of each text: what the stack's head makes of it where that gives vectors, else its pooled states.
 
     Returns:
-        *Shape:* ``(texts, hidden)``, float32, on the CPU.
+        *Shape:* ``(texts, width)``, float32, on the CPU.
     """
     device = next(model.encoder.parameters()).device
     vectors = torch.empty(len(texts), model.backbone.hidden_size)
@@ -52,6 +52,9 @@ def sentence_vectors(
     for rows, batch in encoded_batches(encoder, texts, stack):
         moved = batch.to(device)
         hidden = model(moved.input_ids, moved.attention_mask, moved.routes, moved.token_type_ids)
-        vectors[rows] = model.pool(hidden, moved.attention_mask).float().cpu()
+        found = model.vectors(hidden, moved.attention_mask, stack).float().cpu()
+        if vectors.shape[1] != found.shape[1]:
+            vectors = torch.empty(len(texts), found.shape[1])
+        vectors[rows] = found
     model.train(training)
     return vectors

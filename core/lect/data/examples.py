@@ -38,6 +38,7 @@ class Example:
         question: what is asked of `text`.
         answers: the accepted answers; empty where the text has none.
         choices: what there is to choose from; `label` is the number of the right one, from 0.
+        negatives: texts that are no match for `text`, where `text_pair` is one.
     """
 
     text: str
@@ -58,3 +59,4 @@ class Example:
     question: str | None = None
     answers: tuple[Span, ...] | None = None
     choices: tuple[str, ...] | None = None
+    negatives: tuple[str, ...] | None = None

@@ -191,8 +191,9 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _parts_of(example: Example, *, sentences: bool) -> Iterator[str]:
-    """The second text and the translation, and the sentences of each text, folded, where they are long enough."""
-    for text in (example.text, example.text_pair, example.translation, example.question):
+    """The other texts of a row, and the sentences of each text, folded, where they are long enough."""
+    others = (example.text_pair, example.translation, example.question, *(example.negatives or ()))
+    for text in (example.text, *others):
         if text is None:
             continue
         pieces = [] if text is example.text else [text]

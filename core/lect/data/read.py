@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _COLUMNS = ("label", "text_pair", "translation", "key")
 _MORE = (
     *("labels", "value", "words", "places", "tags", "heads", "relations"),
-    *("question", "answers", "choices"),
+    *("question", "answers", "choices", "negatives"),
 )
 
 

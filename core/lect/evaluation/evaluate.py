@@ -49,6 +49,22 @@ def ablations(opened: OpenStack, *, keep_head: bool) -> list[Ablation]:
     return found
 
 
+def evaluate_rows(
+    opened: OpenStack, host: Host, examples: Sequence[Example], dataset: str
+) -> tuple[EvaluationReport, str]:
+    """A stack's scores on rows, and the metric they are of: answers where it has a head, else retrieval.
+
+    A head that gives vectors is scored by its answers to rows that say what matches, and by retrieval on parallel rows.
+
+    Raises:
+        DataError: a row lacks what is asked of it.
+    """
+    kind = next((stored.manifest.head.kind for stored in opened.stored if stored.manifest.head), None)
+    if kind is None or (opened.embedding and not any(example.text_pair for example in examples)):
+        return evaluate_retrieval(opened, host, examples, dataset), "retrieval"
+    return evaluate_answers(opened, host, kind, examples, dataset), host.spec("head", kind).metrics[0]
+
+
 def evaluate_answers(
     opened: OpenStack, host: Host, head_kind: str, examples: Sequence[Example], dataset: str
 ) -> EvaluationReport:
@@ -66,7 +82,9 @@ def evaluate_answers(
     metrics = [host.spec("metric", name) for name in host.spec("head", head_kind).metrics]
     writes = isinstance(head, WritingHead)
     predictions = {
-        ablation: predict_rows(opened.model, opened.encoder, ablation.keys, examples, head if writes else None)
+        ablation: head.compared(
+            predict_rows(opened.model, opened.encoder, ablation.keys, examples, head if writes else None), examples
+        )
         for ablation in ablations(opened, keep_head=not writes)
     }
     answers = {ablation: [each.answer for each in own] for ablation, own in predictions.items()}
@@ -76,7 +94,7 @@ def evaluate_answers(
     if labelled:
         most, count = Counter(truth).most_common(1)[0]
         notes = [f'Always answering "{most}" would be right on {count / len(truth):.1%} of the rows.', *notes]
-    return _report(opened, dataset, truth, answers, shown, metrics, notes, started, labelled)
+    return report_of(opened, dataset, truth, answers, shown, metrics, notes, started, labelled)
 
 
 def evaluate_retrieval(
@@ -86,7 +104,9 @@ def evaluate_retrieval(
     dataset: str,
     candidates: Sequence[str] = (),
 ) -> EvaluationReport:
-    """How often a row's vector is nearest to that of its own translation, which the bare backbone gives.
+    """How often a row's vector is nearest to that of its own translation.
+
+    That one the bare backbone gives; where a head gives the vectors, its component alone.
 
     Args:
         candidates: further texts among which the translation is to be found.
@@ -102,19 +122,20 @@ def evaluate_retrieval(
             )
     translations = [example.translation or "" for example in examples]
     pool = sorted({*translations, *candidates})
-    targets = sentence_vectors(opened.model, opened.encoder, pool)
+    through = (opened.embedding,) if opened.embedding else ()
+    targets = sentence_vectors(opened.model, opened.encoder, pool, through)
     correct = matches(translations, pool)
     texts = [example.text for example in examples]
     found = {
         ablation: ranks(sentence_vectors(opened.model, opened.encoder, texts, ablation.keys), targets, correct)
-        for ablation in ablations(opened, keep_head=False)
+        for ablation in ablations(opened, keep_head=bool(opened.embedding))
     }
     notes = [f"Each text is looked for among {len(pool):,} translations.", *_truncated(opened, examples)]
     shown = {ablation: [str(rank) for rank in own] for ablation, own in found.items()}
-    return _report(opened, dataset, correct, found, shown, [host.spec("metric", "retrieval")], notes, started)
+    return report_of(opened, dataset, correct, found, shown, [host.spec("metric", "retrieval")], notes, started)
 
 
-def _report(
+def report_of(
     opened: OpenStack,
     dataset: str,
     truth: Sequence[Any],
@@ -125,6 +146,15 @@ def _report(
     started: float,
     labelled: bool = False,
 ) -> EvaluationReport:
+    """The report of what each variant of a stack answered, the whole one first.
+
+    Args:
+        truth: the true answer of every row.
+        answers: each variant's, as the metrics take them.
+        shown: the same as readers of the report get them.
+        metrics: the main one first.
+        started: when the evaluation began, by `time.perf_counter`.
+    """
     (whole, own), *others = answers.items()
     variants: list[Variant] = []
     differences: list[Difference] = []

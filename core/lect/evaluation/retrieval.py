@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_TIE = 1e-12
+TIE = 1e-12
 
 
 def ranks(
@@ -29,7 +29,7 @@ def ranks(
     Raises:
         ValueError: the shapes do not fit, a query has no correct candidate, or an index is out of range.
     """
-    asked, offered = _directions(queries), _directions(candidates)
+    asked, offered = unit_vectors(queries), unit_vectors(candidates)
     if asked.shape[1] != offered.shape[1] or len(correct) != len(asked):
         raise ValueError(f"{asked.shape} queries, {offered.shape} candidates and {len(correct)} answers do not fit")
     found: list[int] = []
@@ -39,7 +39,7 @@ def ranks(
         is_correct = _marks(correct[start : start + block], len(offered))
         best = np.where(is_correct, cosines, -np.inf).max(axis=1, keepdims=True)
         # Not written as >=, so that a cosine that is not a number counts against the query.
-        as_near = ~(cosines < best - _TIE) & ~is_correct
+        as_near = ~(cosines < best - TIE) & ~is_correct
         found.extend(int(rank) for rank in 1 + as_near.sum(axis=1))
     return found
 
@@ -60,7 +60,12 @@ def matches(answers: Sequence[str], candidates: Sequence[str]) -> list[frozenset
     return [sets[answer] for answer in answers]
 
 
-def _directions(vectors: Any) -> NDArray[np.float64]:
+def unit_vectors(vectors: Any) -> NDArray[np.float64]:
+    """Vectors of length 1 (0 where there is none), in double precision. Raises `ValueError` for another shape.
+
+    Args:
+        vectors: an array or tensor. *Shape:* ``(rows, features)``.
+    """
     # Double precision, so that what ties does not hang on the order in which a product was summed.
     if hasattr(vectors, "detach"):
         vectors = vectors.detach().double().cpu().numpy()

@@ -33,7 +33,8 @@ def explain(
 
     Args:
         target: the label to explain; the stack's own answer by default.
-        against: for a stack without a head: the text whose vector (of the bare backbone) `text` is compared with.
+        against: for a stack without a head, or with one that gives vectors: the text that `text` is compared with; its
+            vector is that of the bare backbone, or of the head's component alone.
         attention: maps and their rollout, too.
         steps: of the integral; more are more exact.
 
@@ -45,7 +46,8 @@ def explain(
     """
     if not text.strip():
         raise DataError("the text is empty", where="the text to explain")
-    head = opened.head
+    # A head that gives vectors answers nothing alone: what is explained is a cosine, as without a head.
+    head = None if opened.embedding else opened.head
     score, label = _head_score(opened, head, text, target) if head else _cosine(opened, against)
     spans = words_of(text)
     variants = [
@@ -155,15 +157,17 @@ def _head_score(opened: OpenStack, head: Head, text: str, target: str | None) ->
 
 def _cosine(opened: OpenStack, against: str | None) -> tuple[Score, str]:
     if not against:
+        what = "gives vectors" if opened.embedding else "has no head"
         raise StackError(
-            "this stack has no head, so it answers nothing",
+            f"this stack {what}, so it answers nothing",
             where=f'stack "{opened.stack}"',
             fix="end it with a task:…, or name a text to compare with by --against",
         )
-    vector = sentence_vectors(opened.model, opened.encoder, [against])
+    own = (opened.embedding,) if opened.embedding else ()
+    vector = sentence_vectors(opened.model, opened.encoder, [against], own)
 
     def score(hidden: Tensor, mask: Tensor, _routes: Routes) -> Tensor:
-        found = opened.model.pool(hidden, mask)
+        found = opened.model.vectors(hidden, mask, opened.keys)
         return torch.nn.functional.cosine_similarity(found, vector.to(found.device, found.dtype))
 
     return score, against

@@ -95,4 +95,4 @@ class Explanation:
     def __rich_console__(self, console: Any, options: Any) -> Any:
         from lect.explain.render import renderables
 
-        yield from renderables(self)
+        yield from renderables(self, in_colour=console.color_system is not None)

@@ -15,8 +15,12 @@ _CSS = """.words { line-height:2.1; font-size:1.05rem; max-width:46rem; overflow
 .words span { padding:.15rem .2rem; border-radius:4px }"""
 
 
-def renderables(explanation: Explanation) -> Iterator[Any]:
-    """What `rich` prints for an explanation."""
+def renderables(explanation: Explanation, *, in_colour: bool = True) -> Iterator[Any]:
+    """What `rich` prints for an explanation.
+
+    Args:
+        in_colour: whether colours are seen; where they are not, figures stand behind the words.
+    """
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -25,18 +29,20 @@ def renderables(explanation: Explanation) -> Iterator[Any]:
     yield Text(f"{explanation.stack} · {explanation.backbone}", style="dim")
     yield Text(_headline(explanation, whole), style="bold")
     largest = _largest(explanation)
-    yield Padding(_coloured(explanation, whole.words, largest), (1, 0, 1, 2))
+    marked = _coloured if in_colour else _numbered
+    yield Padding(marked(explanation, whole.words, largest), (1, 0, 1, 2))
     columns = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for place, name in enumerate(("stack", "answer", "probability", f"of {_short(explanation.target)}", "score")):
+    header, *rows = _table(explanation)
+    for place, name in enumerate(header):
         columns.add_column(Text(name), justify="right" if place > 1 else "left", overflow="fold")
-    for variant in explanation.variants:
-        columns.add_row(*map(Text, _facts(variant)))
+    for row in rows:
+        columns.add_row(*map(Text, row))
     yield Padding(columns, (0, 0, 0, 2))
     for variant in others:
         yield Text(f"\nwhat the whole adds to the stack {variant.label}", style="bold")
-        yield Padding(_coloured(explanation, explanation.changes(variant), largest), (0, 0, 0, 2))
+        yield Padding(marked(explanation, explanation.changes(variant), largest), (0, 0, 0, 2))
     yield Text("")
-    for sentence in _legend(explanation):
+    for sentence in _legend(explanation, in_colour=in_colour):
         yield Text(sentence, style="dim")
 
 
@@ -44,8 +50,7 @@ def page(explanation: Explanation) -> str:
     """The page as HTML."""
     whole, *others = explanation.variants
     largest = _largest(explanation)
-    rows = [[escape(cell) for cell in _facts(variant)] for variant in explanation.variants]
-    header = ["stack", "answer", "probability", f"of {escape(_short(explanation.target))}", "score"]
+    header, *rows = [[escape(cell) for cell in row] for row in _table(explanation)]
     parts = [
         section("words", "Words", _spans(explanation, whole.words, largest)),
         section("parts", "With and without each part", table(header, rows)),
@@ -83,19 +88,25 @@ def _headline(explanation: Explanation, whole: Explained) -> str:
     return answer
 
 
-def _facts(variant: Explained) -> tuple[str, ...]:
-    if not variant.answer:
-        return variant.label, "–", "–", "–", f"{variant.score:.3f}"
-    chance, own = f"{variant.probability:.3f}", f"{variant.target_probability:.3f}"
-    return variant.label, variant.answer, chance, own, f"{variant.score:+.2f}"
+def _table(explanation: Explanation) -> list[tuple[str, ...]]:
+    """What each variant answers, below a header; without a column that would say what another says."""
+    if explanation.kind == "cosine":
+        return [("stack", "cosine"), *((each.label, f"{each.score:.3f}") for each in explanation.variants)]
+    rows: list[tuple[str, ...]] = [("stack", "answer", "probability", f"of {_short(explanation.target)}", "score")]
+    for each in explanation.variants:
+        chance, own = f"{each.probability:.3f}", f"{each.target_probability:.3f}"
+        rows.append((each.label, each.answer, chance, own, f"{each.score:+.2f}"))
+    if all(each.answer == explanation.target for each in explanation.variants):
+        return [(*row[:3], row[4]) for row in rows]
+    return rows
 
 
-def _legend(explanation: Explanation) -> list[str]:
+def _legend(explanation: Explanation, *, in_colour: bool = True) -> list[str]:
     what = f'the logit of "{explanation.target}"' if explanation.kind == "logit" else "the cosine"
+    said, others = ("Green words raise", "red ones") if in_colour else ("Words with + raise", "those with -")
     whole = explanation.variants[0]
     return [
-        f"Green words raise {what}, red ones lower it, by integrated gradients from the same text with every piece "
-        "masked.",
+        f"{said} {what}, {others} lower it, by integrated gradients from the same text with every piece masked.",
         f"All pieces together: {sum(piece.attribution for piece in whole.pieces):+.3f} of "
         f"{whole.score - whole.baseline:+.3f}; the difference is the integral's error.",
     ]
@@ -110,6 +121,19 @@ def _coloured(explanation: Explanation, values: Sequence[float], largest: float)
         if share >= 0.05:
             red, green, blue = (int(255 - share * (255 - part)) for part in (_FOR if value > 0 else _AGAINST))
             text.stylize(f"#000000 on #{red:02x}{green:02x}{blue:02x}", start, end)
+    return text
+
+
+def _numbered(explanation: Explanation, values: Sequence[float], largest: float) -> Any:
+    from rich.text import Text
+
+    text, done = Text(overflow="fold"), 0
+    for (word, start, end), value in zip(explanation.words, values, strict=True):
+        text.append(f"{explanation.text[done:start]}{word}")
+        if abs(value) >= 0.05 * largest:
+            text.append(f"({value:+.2f})")
+        done = end
+    text.append(explanation.text[done:])
     return text
 
 

@@ -11,13 +11,13 @@ _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "lect-heads": {
         "head": (
             *("classification", "multi-label", "regression", "tagging", "pos"),
-            *("qa", "multiple-choice", "parsing", "translation"),
+            *("qa", "multiple-choice", "parsing", "retrieval", "translation"),
         ),
         "metric": (
             *("tagging", "token", "squad", "multiple-choice", "parsing", "regression", "multi-label"),
             "translation",
         ),
-        "reader": ("conll", "conllu", "squad", "choices"),
+        "reader": ("conll", "conllu", "squad", "choices", "triples"),
     },
     "lect-language": {"method": ("bottleneck",), "format": ("adapters",)},
     "lect-lora": {

@@ -34,6 +34,8 @@ class IndexFacts:
         fingerprint: of the backbone.
         stack: that the corpus went through.
         weights: SHA-256 of the weights of each of the stack's components, by name.
+        width: of the vectors.
+        head: the component whose head gave the vectors; empty where they are the backbone's own.
     """
 
     backbone: str
@@ -42,6 +44,7 @@ class IndexFacts:
     weights: dict[str, str]
     rows: int
     width: int
+    head: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,12 @@ def directions(vectors: Tensor | NDArray[Any]) -> NDArray[np.float32]:
     return np.ascontiguousarray(array / np.where(lengths == 0, 1, lengths))
 
 
-def facts_of(opened: OpenStack, rows: int) -> IndexFacts:
+def facts_of(opened: OpenStack, rows: int, width: int) -> IndexFacts:
     """What an index over this stack says of itself."""
     backbone = opened.model.backbone
     weights = {stored.manifest.key: weights_hash(stored.folder) for stored in opened.stored}
-    return IndexFacts(
-        backbone.name, backbone.fingerprint, str(opened.stack), weights, rows, backbone.hidden_size
-    )  # fmt: skip
+    stack, head = str(opened.stack), opened.embedding
+    return IndexFacts(backbone.name, backbone.fingerprint, stack, weights, rows, width, head)
 
 
 def build_index(opened: OpenStack, examples: Sequence[Example], folder: Path, *, overwrite: bool = False) -> Index:
@@ -114,7 +116,7 @@ def build_index(opened: OpenStack, examples: Sequence[Example], folder: Path, *,
     vectors = directions(sentence_vectors(opened.model, opened.encoder, [each.text for each in examples], opened.keys))
     flat = faiss.IndexFlatIP(vectors.shape[1])
     flat.add(vectors)
-    facts = facts_of(opened, len(examples))
+    facts = facts_of(opened, len(examples), flat.d)
     rows = tuple({"text": each.text, "key": each.key, "origin": each.origin} for each in examples)
     with folder_aside(folder) as aside:
         faiss.write_index(flat, str(aside / VECTORS))
@@ -147,10 +149,10 @@ def check_queries(index: Index, opened: OpenStack, folder: Path) -> None:
     """Refuse queries whose vectors do not live in the index's space.
 
     The queries' stack may be another than the corpus's: language parts lead different languages into one space. What
-    must agree is the backbone, and of components that both use, the weights.
+    must agree is the backbone, the head where one gives the vectors, and of components that both use, the weights.
 
     Raises:
-        UserError: the backbone is another, or a component was trained anew.
+        UserError: the backbone or the head is another, or a component was trained anew.
     """
     fingerprint = opened.model.backbone.fingerprint
     if fingerprint != index.facts.fingerprint:
@@ -160,7 +162,24 @@ def check_queries(index: Index, opened: OpenStack, folder: Path) -> None:
             where=str(folder),
             fix="name the same backbone, or build the index again",
         )
+    check_heads(index.facts.head, opened.embedding, where=str(folder))
     check_weights(index.facts, {each.manifest.key: weights_hash(each.folder) for each in opened.stored}, folder)
+
+
+def check_heads(corpus: str, queries: str, where: str) -> None:
+    """Refuse vectors of different heads.
+
+    Args:
+        corpus, queries: the components whose heads give the vectors of either side (`OpenStack.embedding`).
+
+    Raises:
+        UserError: they are not the same.
+    """
+    if corpus == queries:
+        return
+    theirs, ours = (f'vectors of "{each}"' if each else "the backbone's own vectors" for each in (corpus, queries))
+    fix = "end both stacks with one of them" if corpus and queries else f'end both stacks with "{corpus or queries}"'
+    raise UserError(f"{theirs} and {ours} cannot be compared", where=where, fix=fix)
 
 
 def check_weights(facts: IndexFacts, weights: dict[str, str], folder: Path) -> None:

@@ -201,8 +201,12 @@ def prepare_lessons(
             for text, through in stacks.items():
                 own_rows = rows[text]
                 pairs = Texts(own_rows, "text_pair") if any(example.text_pair for example in own_rows) else None
-                kept = encoder.keep(Texts(own_rows, "text"), through, pairs)
-                truncated += tuple(own_rows[index].origin for index in kept.truncated())
+                is_apart = pairs is not None and head is not None and head.embeds
+                kept = [encoder.keep(Texts(own_rows, "text"), through, None if is_apart else pairs)]
+                if is_apart:
+                    kept.append(encoder.keep(Texts(own_rows, "text_pair"), through))
+                cut = sorted({index for each in kept for index in each.truncated()})
+                truncated += tuple(own_rows[index].origin for index in cut)
         kinds = [stored.manifest.head.kind for stored in material.stored if stored.manifest.head]
         kind = recipe.head.kind if recipe.head else next(iter(kinds), None)
         shown = material.switching.shown if material.switching else None

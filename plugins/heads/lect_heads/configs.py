@@ -77,6 +77,18 @@ class ChoiceConfig(Config):
     )
 
 
+class RetrievalConfig(Config):
+    """A vector a text, near those of what it matches (a bi-encoder)."""
+
+    pooling: Literal["mean", "first", "max", "last"] | None = Field(
+        None, description="how the vector is made of the hidden states; as the backbone does it where absent"
+    )
+    projection: int | None = Field(None, gt=0, description="width of a linear layer over it; none where absent")
+    temperature: float = Field(0.05, gt=0, allow_inf_nan=False, description="cosines are divided by this")
+    learned: bool = Field(False, description="learn the temperature, from there on")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout of the vector, in training")
+
+
 class ParsingConfig(Config):
     """A biaffine parser (Dozat & Manning 2017)."""
 

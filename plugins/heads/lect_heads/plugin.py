@@ -55,6 +55,12 @@ def _choice(config: Any, backbone: Backbone, labels: Sequence[str]) -> Head:
     return ChoiceHead(config, backbone, labels)
 
 
+def _retrieval(config: Any, backbone: Backbone, labels: Sequence[str]) -> Head:
+    from lect_heads.retrieval import RetrievalHead
+
+    return RetrievalHead(config, backbone)
+
+
 def _parsing(config: Any, backbone: Backbone, labels: Sequence[str]) -> Head:
     from lect_heads.parsing import ParsingHead
 
@@ -168,6 +174,15 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             build=_choice,
             metrics=("multiple-choice",),
             needs=("choices", "label"),
+            labels=_none,
+        ),
+        HeadSpec(
+            name="retrieval",
+            summary="a vector a text: search, matching, mining",
+            config=configs.RetrievalConfig,
+            build=_retrieval,
+            metrics=("ranking",),
+            needs=("text_pair",),
             labels=_none,
         ),
         HeadSpec(

@@ -87,8 +87,9 @@ def changed_by_one(plain: Plain, inputs: Tensor, onto: Tensor) -> Tensor:
     Returns:
         *Shape:* ``(rows, ..., features of the output)``.
     """
-    narrow = plain.down(inputs) * plain.layer.scaling[_ADAPTER]
+    # As `peft` does: a backbone may be held, and compute, in fewer bits than what learns.
+    narrow = plain.down(inputs.to(plain.down.weight.dtype)) * plain.layer.scaling[_ADAPTER]
     if onto.dtype != narrow.dtype or onto.shape[:-1] != narrow.shape[:-1]:
         # Under autocast: what is added to keeps its precision.
-        return onto + plain.up(narrow)
+        return (onto + plain.up(narrow)).to(onto.dtype)
     return torch.addmm(onto.flatten(0, -2), narrow.flatten(0, -2), plain.up.weight.T).view(onto.shape)

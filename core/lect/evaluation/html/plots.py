@@ -54,6 +54,8 @@ def lines(
         axes.plot(
             each.x, each.y, color=colour(place), marker=marker, markersize=4, linewidth=1.4, label=_plain(each.name)
         )
+    if all(isinstance(value, int) for each in series for value in each.x):
+        axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     if len(series) > 1:

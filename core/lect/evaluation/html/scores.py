@@ -37,10 +37,7 @@ def in_short(report: MatrixReport) -> str:
         if own:
             better = [each.dataset for each in own if each.adjusted < report.alpha and each.value > 0]
             worse = [each.dataset for each in own if each.adjusted < report.alpha and each.value < 0]
-            said.append(
-                f"{escape(row.name)} is significantly better than the baseline in {len(better)} and worse in "
-                f"{len(worse)} of {len(own)} languages{_listed(better, worse)}."
-            )
+            said.append(f"{escape(row.name)} {_differs(better, worse, [each.dataset for each in own])}.")
     absent = sum(entry.cell is None for entry in report.entries)
     if absent:
         said.append(f"{absent} of {len(report.entries)} cells could not be scored; the reasons are at the end.")
@@ -92,14 +89,15 @@ def gaps(report: MatrixReport) -> str:
     if not report.source or not any(entry.gap for entry in report.entries):
         return ""
     name = next(column.label for column in report.columns if column.language == report.source)
+    stacks = report.stacks_with_gaps
     rows = [
-        [_language(column), *(_gap(report.entry(column.name, row.name)) for row in report.rows)]
+        [_language(column), *(_gap(report.entry(column.name, stack)) for stack in stacks)]
         for column in report.columns
         if column.language != report.source
     ]
-    said = f"The task was learned in {name}. This is how far each stack falls behind its own score there; grey: the "
-    said += "interval holds 0."
-    return paragraph(said) + table(["", *(escape(row.name) for row in report.rows)], rows)
+    said = f"The task was learned in {name}. This is each stack's score less its own score there: below 0 it falls "
+    said += "behind; grey: the interval holds 0."
+    return paragraph(said) + table(["", *map(escape, stacks)], rows)
 
 
 def part_gains(report: MatrixReport) -> str:
@@ -201,6 +199,14 @@ def _language(column: Column) -> str:
     return f"{escape(column.label)}{name}"
 
 
-def _listed(better: list[str], worse: list[str]) -> str:
-    said = [f"{word}: {', '.join(names)}" for word, names in (("better", better), ("worse", worse)) if names]
-    return f" ({escape('; '.join(said))})" if said else ""
+def _differs(better: list[str], worse: list[str], compared: list[str]) -> str:
+    """In which data sets a stack differs from the baseline."""
+    where = "the one language" if len(compared) == 1 else f"the {len(compared)} languages"
+    if not better and not worse:
+        return (
+            f"does not differ significantly from the baseline in {'' if len(compared) == 1 else 'any of '}{where}"
+            + (" that it was compared in")
+        )
+    named = {"better": better, "worse": worse}
+    parts = [f"{kind} in {len(own)} ({escape(', '.join(own))})" for kind, own in named.items() if own]
+    return f"is, compared with the baseline, significantly {' and '.join(parts)} of {where}"

@@ -21,6 +21,7 @@ from lect.composition.stack import parse_stack
 from lect.data.read import Dataset
 from lect.device import default_device
 from lect.errors import DataError
+from lect.evaluation.ranking import Ranked
 from lect.evaluation.report import EvaluationReport
 from lect.files import write_aside
 from lect.heads import WritingHead
@@ -159,17 +160,11 @@ class Bench:
 
 
 def compute_cell(bench: Bench, stack: str, dataset: Dataset, key: str) -> Cell:
-    """Score a stack on a data set. Raises as `evaluate_answers` and `evaluate_retrieval`."""
-    from lect.evaluation.evaluate import evaluate_answers, evaluate_retrieval
+    """Score a stack on a data set. Raises as `evaluate_rows`."""
+    from lect.evaluation.evaluate import evaluate_rows
 
     opened = bench.open(stack)
-    head = next((stored.manifest.head for stored in opened.stored if stored.manifest.head), None)
-    if head is not None:
-        report = evaluate_answers(opened, bench.host, head.kind, dataset.examples, str(dataset.source))
-        metric = bench.host.spec("head", head.kind).metrics[0]
-    else:
-        report = evaluate_retrieval(opened, bench.host, dataset.examples, str(dataset.source))
-        metric = "retrieval"
+    report, metric = evaluate_rows(opened, bench.host, dataset.examples, str(dataset.source))
     rows, seconds = _rows(opened, dataset, report, metric)
     training = [stored.manifest.training for stored in opened.stored]
     trained = [each.seconds for each in training if each is not None]
@@ -204,10 +199,10 @@ def _rows(opened: OpenStack, dataset: Dataset, report: EvaluationReport, metric:
     correct: tuple[bool, ...] = ()
     confidence: tuple[float, ...] = ()
     started = time.perf_counter()
-    if metric == "retrieval":
+    if metric in ("retrieval", "ranking"):
         sentence_vectors(opened.model, opened.encoder, texts, opened.keys)
         seconds = time.perf_counter() - started
-        correct = tuple(int(rank) == 1 for rank in answers)
+        correct = tuple(Ranked.parse(answer).places[0][0] == 1 for answer in answers)
     elif writes:
         # What was written is in the report; what it took is the cost.
         seconds = report.seconds / len(report.variants)

@@ -155,7 +155,10 @@ def _gaps(report: MatrixReport, columns: Sequence[Column], intervals: bool) -> T
     return Table(
         f"gap to the source language, {report.source}",
         ("stack", *(column.name for column in columns)),
-        tuple((row.name, *(text(report.entry(column.name, row.name)) for column in columns)) for row in report.rows),
+        tuple(
+            (stack, *(text(report.entry(column.name, stack)) for column in columns))
+            for stack in report.stacks_with_gaps
+        ),
     )
 
 

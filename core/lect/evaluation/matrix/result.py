@@ -137,6 +137,12 @@ class MatrixReport:
     computed: int = 0
     notes: tuple[str, ...] = ()
 
+    @property
+    def stacks_with_gaps(self) -> list[str]:
+        """The stacks that were scored in the source language and in another one."""
+        having = {entry.name for entry in self.entries if entry.gap is not None}
+        return [row.name for row in self.rows if row.name in having]
+
     def entry(self, dataset: str, name: str) -> Entry:
         """The entry of a data set and a stack."""
         return next(each for each in self.entries if (each.dataset, each.name) == (dataset, name))

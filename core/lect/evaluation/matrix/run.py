@@ -17,6 +17,7 @@ from lect.errors import ComponentError
 from lect.evaluation.matrix.cells import Bench, Cell, CellFolder, compute_cell, key_of
 from lect.evaluation.matrix.file import MatrixFile, MatrixStack
 from lect.evaluation.matrix.result import Column, Comparison, Curve, Entry, Gap, MatrixReport, RowOf
+from lect.evaluation.ranking import Ranked
 from lect.evaluation.render import readable
 from lect.evaluation.significance import holm, paired_test
 
@@ -128,8 +129,18 @@ def _report(matrix: MatrixFile, datasets: dict[str, Dataset], entries: Sequence[
     )
 
 
-def _skipped(entries: Sequence[Entry]) -> list[str]:
-    return [f"{entry.name}, {entry.dataset}: {entry.skipped}." for entry in entries if entry.skipped]
+def _skipped(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Why cells are not scored; what is absent of one stack in one sentence."""
+    absent: dict[str, list[str]] = {}
+    others = []
+    for entry in entries:
+        what, found, component = entry.skipped.partition("there is no component ")
+        if found and not what:
+            absent.setdefault(entry.name, []).append(component)
+        elif entry.skipped:
+            others.append(f"{entry.name}, {entry.dataset}: {entry.skipped}.")
+    named = [f"{name}: there is no component {', '.join(dict.fromkeys(own))}." for name, own in absent.items()]
+    return tuple(dict.fromkeys((*named, *others)))
 
 
 def _signatures(scored: Sequence[Cell]) -> list[str]:
@@ -185,6 +196,8 @@ def _compared(
 
 def _answers(cell: Cell, variant: int) -> Sequence[Any]:
     answers = cell.report.variants[variant].predictions
+    if cell.metric == "ranking":
+        return [Ranked.parse(answer) for answer in answers]
     return [int(rank) for rank in answers] if cell.metric == "retrieval" else answers
 
 
