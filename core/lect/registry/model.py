@@ -12,7 +12,7 @@ from lect.components.fields import Languages, Licence, Line, Name, Sha256, Versi
 from lect.components.manifest import BackboneEntry, Entry, MemberEntry, RequirementEntry, ResultEntry
 from lect.errors import LectError, RecipeError, RegistryError
 from lect.registry.format import SCHEMA
-from lect.registry.paths import check_file_path
+from lect.registry.paths import check_file_path, clash
 from lect.specs import Role
 
 MAX_FILES = 64
@@ -74,11 +74,8 @@ class ComponentEntry(Entry):
     @classmethod
     def _files(cls, files: tuple[FileEntry, ...]) -> tuple[FileEntry, ...]:
         # Where a file system folds case, one would silently take the other's place.
-        seen = set[str]()
-        for file in files:
-            if file.path.casefold() in seen:
-                raise ValueError(f'the file "{file.path}" is there twice')
-            seen.add(file.path.casefold())
+        if path := clash(file.path for file in files):
+            raise ValueError(f'the file "{path}" is there twice, or in the place of a folder')
         return files
 
     @property
