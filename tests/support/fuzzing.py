@@ -8,6 +8,7 @@ import io
 import json
 import math
 import random
+import re
 import tarfile
 import tempfile
 from pathlib import Path
@@ -181,9 +182,14 @@ def try_manifest_values(values) -> bool:
         assert again == manifest
         card = render_card(manifest)
         assert ModelCard(card).data.to_dict()["library_name"] == "lect"
-        assert "<script>" not in card.split("## Training")[0]
+        assert "<script>" not in _outside_code(card.split("---\n", 2)[2])
 
     return refused_in_one_line(read, ComponentError)
+
+
+def _outside_code(markdown: str) -> str:
+    body = re.sub(r"^(`{3,})\w*\n.*?^\1$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", body)
 
 
 def try_registry_values(values) -> bool:
