@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from lect.commands.app import FAILURE
-from lect.commands.console import complain, print_json, print_table, warn
+from lect.commands.app import FAILURE, load_host
+from lect.commands.console import complain, note, print_json, print_table, stderr_console, warn
 from lect.commands.options import JsonOption
 from lect.errors import UserError
 
@@ -103,20 +103,58 @@ def build(
 
 @app.command()
 def check(
+    ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A registry's folder.")] = Path(),
     key: Annotated[str | None, typer.Option("--key", help="A public key that all have to be signed with.")] = None,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Compute results again, where the data of the recipes is at hand.")
+    ] = False,
+    data: Annotated[
+        Path, typer.Option("--data", help="Where relative paths of the recipes start; for --recompute.")
+    ] = Path(),
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0, help="How far a score may be from the stated one.")
+    ] = 0.02,
 ) -> None:
-    """Check a registry: schema, licences, languages, hashes, manifests, weights, cards, signatures."""
+    """Check a registry: schema, licences, languages, hashes, manifests, weights, cards, audits, signatures.
+
+    With --recompute every component is scored anew on the validation rows of its own recipe. Recipes name files to
+    read: do so only for components that you trust.
+    """
     from lect.registry.check import check_registry
     from lect.registry.signing import check_key
 
     problems = list(check_registry(folder, key=check_key(key) if key else None))
     for problem in problems:
         typer.echo(problem)
-    if problems:
-        complain(f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'} in {folder / 'registry.toml'}")
+    count = len(problems)
+    if recompute and not count:
+        count = _recompute(ctx, folder, data, tolerance)
+    if count:
+        complain(f"{count} {'problem' if count == 1 else 'problems'} in {folder / 'registry.toml'}")
         raise typer.Exit(FAILURE)
     typer.echo(f"{folder / 'registry.toml'}  is sound")
+
+
+def _recompute(ctx: typer.Context, folder: Path, data: Path, tolerance: float) -> int:
+    """How many results are others than they are stated to be."""
+    from lect.registry.recompute import recompute_results
+
+    # What stands before `registry`, such as --no-plugin, is kept at the root.
+    root: Any = ctx.find_root()
+    host, count = load_host(root), 0
+    with stderr_console().status("Loading") as status:
+        for one in recompute_results(
+            folder, host, data=data, tolerance=tolerance, progress=lambda what, share: status.update(what)
+        ):
+            count += len(one.problems)
+            for problem in one.problems:
+                typer.echo(f"{one.reference}: {problem}")
+            if one.missing:
+                note(f"{one.reference}: not computed again: {one.missing}")
+            elif not one.problems:
+                typer.echo(f"{one.reference}: {one.compared} scores are as they were")
+    return count
 
 
 @app.command("yank")
