@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import subprocess
+import sys
 
 import pytest
 from huggingface_hub import ModelCard
@@ -65,7 +68,7 @@ def test_from_run_and_audit_to_a_registry_that_is_sound(mood):
         "task:mood@1.0.0: 10 scores are as they were",
         "registry/registry.toml  is sound",
     ]
-    lines(mood.lect("pull", "task:mood", "--registry", "registry", "--components", "pulled"))
+    lines(mood.lect("pull", "task:mood", "--registry", "./registry", "--components", "pulled"))
     pulled = refusal(mood.lect("components", "card", "task:mood", "--limits", "x", "--components", "pulled"))
     assert "was pulled, and its card is its author's" in pulled
 
@@ -203,3 +206,56 @@ def test_results_are_computed_again(mood):
         assert checked.exit_code == 0, checked.stdout
         assert "note: task:mood@1.0.0: not computed again: " in checked.stderr
         assert said in checked.stderr
+
+
+STARTERS = """schema = 1
+
+[[starter]]
+name = "mood"
+version = "1.0.0"
+role = "task"
+languages = ["en"]
+licence = "CC0-1.0"
+recipe = "task.toml"
+weights = "WEIGHTS"
+environment = "another machine"
+"""
+
+
+def test_a_starter_is_rebuilt_to_the_bit(workspace):
+    """Trained by its recipe in two processes, it has the same weights; other weights than listed are said to be so."""
+    recipe = (workspace.folder / "task.toml").read_text()
+    workspace.write("task.toml", recipe.replace("epochs = 6", "epochs = 1"))
+    trained = json.loads(workspace.lect("train", "task.toml", "--json").stdout)
+    weights = hashlib.sha256((workspace.folder / trained["folder"] / "weights.safetensors").read_bytes()).hexdigest()
+    workspace.write("registry.toml", STARTERS.replace("WEIGHTS", weights))
+    assert lines(workspace.lect("registry", "check", ".")) == ["registry.toml  is sound"]
+    listed = json.loads(workspace.lect("registry", "rebuild", "--registry", ".", "--json").stdout)
+    assert [each["recipe"] for each in listed] == ["task.toml"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lect", "registry", "rebuild", "task:mood", "--registry", ".", "--components", "built"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"task:mood  built/task/mood\nequal to the bit: SHA-256 {weights}\n"
+    workspace.write("registry.toml", STARTERS.replace("WEIGHTS", "a" * 64))
+    other = workspace.lect("registry", "rebuild", "task:mood", "--registry", ".", "--components", "again")
+    assert other.exit_code == 1
+    assert f"error: task:mood: its weights are {weights}, and {'a' * 64} are listed" in other.stderr
+    assert "listed for: another machine" in other.stdout
+    assert (workspace.folder / "again/task/mood/weights.safetensors").is_file()
+
+
+def test_starters_that_are_wrong(workspace):
+    workspace.write("registry.toml", STARTERS.replace("WEIGHTS", "a" * 64).replace('"mood"', '"other"'))
+    unknown = refusal(workspace.lect("registry", "rebuild", "task:oter", "--registry", "."))
+    assert 'there is no starter component "task:oter"; did you mean "task:other"?' in unknown
+    checked = workspace.lect("registry", "check", ".")
+    assert checked.exit_code == 1
+    assert "starter task:other: task.toml: is listed with name 'task:other', and is a recipe of 'task:mood'" in (
+        checked.stdout
+    )
+    workspace.write("registry.toml", STARTERS.replace("WEIGHTS", "a" * 64).replace("task.toml", "nowhere.toml"))
+    assert "nowhere.toml" in workspace.lect("registry", "check", ".").stdout
+    workspace.write("registry.toml", STARTERS.replace("WEIGHTS", "a" * 64).replace("task.toml", "../task.toml"))
+    assert "leaves its folder" in workspace.lect("registry", "check", ".").stdout

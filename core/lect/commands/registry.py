@@ -10,7 +10,7 @@ import typer
 
 from lect.commands.app import FAILURE, load_host
 from lect.commands.console import complain, note, print_json, print_table, stderr_console, warn
-from lect.commands.options import JsonOption
+from lect.commands.options import ComponentsOption, JsonOption, library_of
 from lect.errors import UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Where components and plugins are looked for.")
@@ -155,6 +155,71 @@ def _recompute(ctx: typer.Context, folder: Path, data: Path, tolerance: float) -
             elif not one.problems:
                 typer.echo(f"{one.reference}: {one.compared} scores are as they were")
     return count
+
+
+@app.command()
+def rebuild(
+    ctx: typer.Context,
+    references: Annotated[
+        list[str] | None, typer.Argument(metavar="[REF]...", help="Starter components; without any they are listed.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--registry", help="A registry's folder; by default the one that comes with lect.")
+    ] = None,
+    components: ComponentsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a starter component by its recipe, and compare its weights with those that the registry lists."""
+    from lect.registry.settings import bundled_registry
+
+    place = folder or bundled_registry()
+    if place is None:
+        raise UserError("no registry came with this lect", fix="name one with --registry FOLDER")
+    if references:
+        _rebuild(ctx, references, place, components, as_json)
+        return
+    from lect.registry.rebuild import starters
+
+    entries = starters(place)
+    if as_json:
+        print_json([entry.model_dump(mode="json") for entry in entries])
+        return
+    rows = [(entry.key, entry.version, entry.licence, entry.summary) for entry in entries]
+    print_table(("component", "version", "licence", "summary"), rows, narrow=("component", "version"))
+
+
+def _rebuild(ctx: typer.Context, references: list[str], place: Path, components: Path | None, as_json: bool) -> None:
+    from lect.registry.rebuild import rebuild as rebuild_one
+    from lect.registry.rebuild import starters
+
+    entries = starters(place, references)
+    root: Any = ctx.find_root()
+    host, library, console = load_host(root), library_of(components), stderr_console()
+    done = [rebuild_one(entry, place, host, library, console=console) for entry in entries]
+    if as_json:
+        print_json(
+            [
+                {
+                    "component": each.entry.key,
+                    "folder": str(each.folder),
+                    "weights": each.weights,
+                    "listed": each.entry.weights,
+                    "environment": each.environment,
+                }
+                for each in done
+            ]
+        )
+    for each in () if as_json else done:
+        typer.echo(f"{each.entry.key}  {each.folder}")
+        if each.is_equal:
+            typer.echo(f"equal to the bit: SHA-256 {each.weights}")
+        else:
+            typer.echo(f"trained in: {each.environment}\nlisted for: {each.entry.environment}")
+    different = [each for each in done if not each.is_equal]
+    for each in different:
+        complain(f"{each.entry.key}: its weights are {each.weights}, and {each.entry.weights} are listed")
+    if different:
+        raise typer.Exit(FAILURE)
 
 
 @app.command("yank")

@@ -37,7 +37,8 @@ def train(
     host = load_host(ctx)
     console = stderr_console()
     with console.status("Loading") as status:
-        from lect.training.data import data_notes, licence_notes
+        from lect.recipes.licences import licence_notes
+        from lect.training.data import data_notes
         from lect.training.processes import leave_processes
         from lect.training.run import describe_truncated, execute_run, prepare_run
         from lect.training.task import Interrupted

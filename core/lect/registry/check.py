@@ -46,9 +46,23 @@ def check_registry(folder: Path, *, key: str | None = None) -> Iterator[str]:
         yield from (f"{entry.reference}: {problem}" for problem in _problems(folder, entry))
         if key is not None and not is_signed_with(entry, key):
             yield f"{entry.reference}: is not signed with this key"
+    yield from _starter_problems(folder, registry)
     for path in sorted((folder / "components").glob("*/*/*")):
         if path.is_dir() and not path.name.startswith(".") and path.resolve() not in listed:
             yield f"{path}: lies there, and {FILE} does not list it"
+
+
+def _starter_problems(folder: Path, registry: Registry) -> Iterator[str]:
+    from lect.recipes.licences import licence_notes
+    from lect.registry.rebuild import starter_recipe
+
+    for entry in registry.starters:
+        try:
+            recipe = starter_recipe(entry, folder)
+        except LectError as error:
+            yield f"starter {entry.key}: {error}"
+        else:
+            yield from (f"starter {note}" for note in licence_notes(recipe))
 
 
 def _problems(folder: Path, entry: ComponentEntry) -> Iterator[str]:

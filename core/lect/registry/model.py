@@ -121,6 +121,31 @@ class PluginEntry(Entry):
     yanked: Line | None = None
 
 
+class StarterEntry(Entry):
+    """A component that is not shipped: whoever wants it trains it by its recipe, and compares.
+
+    Args:
+        recipe: its file, from the registry's root.
+        weights: SHA-256 of the weights that the recipe gave.
+        environment: what it gave them in.
+    """
+
+    name: Name
+    version: VersionText
+    role: Role
+    languages: Languages = ()
+    licence: Licence = ""
+    summary: Line = ""
+    recipe: FilePath
+    weights: Sha256
+    environment: Line = ""
+
+    @property
+    def key(self) -> str:
+        """Role and name: ``lang:mad``."""
+        return f"{self.role}:{self.name}"
+
+
 class Registry(Entry):
     """Everything that a registry offers."""
 
@@ -129,6 +154,7 @@ class Registry(Entry):
     schema_version: Literal[1] = Field(default=1, alias="schema")
     plugins: Annotated[tuple[PluginEntry, ...], BeforeValidator(tuple_of)] = Field(default=(), alias="plugin")
     components: Annotated[tuple[ComponentEntry, ...], BeforeValidator(tuple_of)] = Field(default=(), alias="component")
+    starters: Annotated[tuple[StarterEntry, ...], BeforeValidator(tuple_of)] = Field(default=(), alias="starter")
 
     @model_validator(mode="after")
     def _distinct(self) -> Registry:
@@ -138,6 +164,9 @@ class Registry(Entry):
             if identity in seen:
                 raise ValueError(f"{entry.reference} is there twice")
             seen.add(identity)
+        keys = [entry.key for entry in self.starters]
+        if twice := next((key for key in keys if keys.count(key) > 1), None):
+            raise ValueError(f"the starter {twice} is there twice")
         return self
 
 

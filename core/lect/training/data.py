@@ -14,7 +14,7 @@ from lect.data.examples import Example
 from lect.data.guard import Guard, Overlap, check_files, corpus_of
 from lect.data.read import Dataset, Source, read_source
 from lect.errors import DataError
-from lect.recipes.schema import DataSection, DataTable, Recipe
+from lect.recipes.schema import DataSection, DataTable
 from lect.training.code_switching import Switching
 
 if TYPE_CHECKING:
@@ -66,19 +66,6 @@ def read_switching(data: DataSection, host: Host, folder: Path, file: str) -> Sw
         raise DataError("the dictionary has no entry with words", where=where, fix="name another")
     sha256 = hashlib.sha256("\n".join(each.sha256 for each in read).encode()).hexdigest()
     return Switching(dictionary, table.share, table.rows, sha256)
-
-
-def licence_notes(recipe: Recipe) -> Iterator[str]:
-    """A line for each source of the training data whose licence the component's does not keep to."""
-    from lect.components.licences import licence_conflicts
-
-    if recipe.card is not None and recipe.card.licence_reason:
-        return
-    switching = recipe.data.code_switching
-    tables = (*recipe.data.train, *(switching.dictionary if switching else ()))
-    sources = [(str(source_of(table)), table.licence) for table in tables]
-    for conflict in licence_conflicts(recipe.component.licence, sources):
-        yield f"{recipe.key}: {conflict}; lect push refuses that, unless card.licence_reason says why it is right"
 
 
 def data_notes(datasets: Iterable[Dataset], switching: Switching | None = None) -> Iterator[str]:
