@@ -32,6 +32,8 @@ NC, ND, SA = NON_COMMERCIAL, NO_DERIVATIVES, SHARE_ALIKE
         ("CC-BY-SA-4.0", "CC-BY-NC-SA-4.0", (NC, SA)), ("CC-BY-NC-SA-4.0", "CC-BY-SA-4.0", (SA,)),
         ("GPL-3.0-or-later", "CC-BY-SA-4.0", ()), ("GPL-3.0-only", "CC-BY-SA-3.0", (SA,)),
         ("GPL-3.0-only", "CC-BY-NC-SA-4.0", (NC, SA)),
+        ("AGPL-3.0-only", "CC-BY-SA-4.0", (SA,)), ("GPL-2.0-or-later", "GPL-2.0-only", (SA,)),
+        ("GPL-2.0-or-later", "GPL-2.0-or-later", ()),
         ("CC-BY-ND-4.0", "CC-BY-ND-4.0", (ND,)), ("CC-BY-NC-ND-4.0", "CC-BY-NC-ND-4.0", (ND,)),
         ("MIT", "CC-BY-NC-ND-4.0", (NC, ND)),
         ("MIT", "GPL-3.0-only", (SA,)), ("GPL-3.0-only", "GPL-2.0-or-later", ()),

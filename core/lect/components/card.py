@@ -128,7 +128,7 @@ def _language(tag: str) -> str:
 
 def _use(manifest: Manifest) -> Iterable[str]:
     folder = f"components/{manifest.role}/{manifest.name}"
-    yield f"Lay this folder at {_code(folder)}, and stacks find it by its name:"
+    yield f"Lay this folder at {_code(folder)}, or pull it from a registry, and stacks find it by its name:"
     if manifest.head is not None:
         yield _block("sh", f'lect predict --stack "{manifest.key}" "a text"')
         stack = f"lang:… + {manifest.key}"

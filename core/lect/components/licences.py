@@ -26,7 +26,7 @@ _CREATIVE_COMMONS = re.compile(r"\bCC[ -]BY((?:[ -](?:NC|ND|SA))*)(?:[ -]v?(\d)(
 _COPYLEFT = re.compile(r"^(GPL|LGPL|AGPL|GFDL|ODBL|OSL|EUPL|CDLA-SHARING)-(\d+)(?:\.(\d+))?(.*)$", re.IGNORECASE)
 _NOT_COMMERCIAL = re.compile(r"non-?commercial|research[ -](use[ -])?only|\bNC\b", re.IGNORECASE)
 # https://creativecommons.org/share-your-work/licensing-considerations/compatible-licenses/
-_COMPATIBLE = re.compile(r"^(A?GPL-3\.0.*|FAL-1\.3)$", re.IGNORECASE)
+_COMPATIBLE = re.compile(r"^(GPL-3\.0.*|FAL-1\.3)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,9 @@ def _is_alike(granted: str, stated: str) -> bool:
     mine, other = _COPYLEFT.match(granted), _COPYLEFT.match(stated)
     if not mine or not other or mine[1].upper() != other[1].upper():
         return granted.upper() == stated.upper()
-    later = other[4].lower() in ("-or-later", "+")
+    granted_later, stated_later = (each[4].lower() in ("-or-later", "+") for each in (mine, other))
     numbers = [(int(each[2]), int(each[3] or 0)) for each in (mine, other)]
-    return numbers[0] >= numbers[1] if later else numbers[0] == numbers[1]
+    return numbers[0] >= numbers[1] if stated_later else numbers[0] == numbers[1] and not granted_later
 
 
 def _version(found: re.Match[str]) -> tuple[int, int]:
