@@ -1,4 +1,4 @@
-"""Broken manifests, registries, locks, archives and safetensors headers by the hundred thousand.
+"""Broken manifests, registries, locks, cards, archives and safetensors headers by the hundred thousand.
 
     python tests/bench/fuzz.py [--inputs 200000] [--start 0] [--state fuzz.json]
 
@@ -26,11 +26,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from fuzzing import (
     MANIFEST,
     REGISTRY,
+    a_card,
     a_lock,
     an_archive,
     mutated,
     odd_archive,
     try_archive,
+    try_card,
     try_lock,
     try_manifest,
     try_manifest_values,
@@ -55,7 +57,7 @@ Attempt = Callable[[random.Random], bool]
 
 def attempts(folder: Path) -> dict[str, Attempt]:
     """What is tried, by name: each makes an input of random numbers, and says whether it was refused."""
-    archive, lock = an_archive(folder), a_lock(folder)
+    archive, lock, card = an_archive(folder), a_lock(folder), a_card()
     manifest, registry = (parse_toml(text, UserError, where="x") for text in (MANIFEST, REGISTRY))
     return {
         "manifest": lambda generator: try_manifest(mutated(MANIFEST.encode(), generator)),
@@ -68,6 +70,7 @@ def attempts(folder: Path) -> dict[str, Attempt]:
             weights_of(with_odd_values(HEADER, generator), bytes(generator.choice((0, 24, 32, 40)))), folder
         ),
         "members": lambda generator: try_archive(odd_archive(archive, generator), folder),
+        "card": lambda generator: try_card(mutated(card, generator), folder),
         "lock": lambda generator: try_lock(mutated(lock, generator), folder),
     }
 

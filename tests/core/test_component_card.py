@@ -179,6 +179,33 @@ def test_a_card_is_checked_against_its_manifest(tmp_path: Path) -> None:
     assert problems("x" * 2**21) == ["its card is larger than 1,048,576 bytes"]
 
 
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ("a: " + "[" * 20_000, "maximum recursion depth"),
+        ("a: !!python/object:os.system x", "could not determine a constructor"),
+        ("1: 2", "keywords must be strings"),
+        ("model-index: 3", "Invalid `model_index`"),
+        ("a: 2026-99-99", "month must be in 1..12"),
+        ("a: &a [*a]", "its card says library_name = None"),
+        # Ten to the ninth power of texts, if it were written out.
+        (
+            "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
+            + "\n".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9))
+            + "\nlibrary_name: *a8",
+            "its card says library_name = a list",
+        ),
+        ("a: b\n---\n## x" + " " * 500_000 + "x", "its card says library_name = None"),
+        ("a" * 500_000 + "\n" + " " * 500_000, "its card "),
+    ],
+)
+def test_cards_that_nobody_should_send(tmp_path: Path, metadata: str, said: str) -> None:
+    (tmp_path / "README.md").write_text(f"---\n{metadata}\n---\n", "utf-8")
+    problems = list(card_problems(manifest(), tmp_path))
+    assert said in problems[0]
+    assert all(len(problem) < 500 and problem.isprintable() for problem in problems)
+
+
 def test_what_is_not_known_is_said_so() -> None:
     card = render_card(manifest(training=None, results=(), licence="", summary="", languages=()))
     assert "## Training\n\nNot recorded." in card

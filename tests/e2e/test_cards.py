@@ -174,6 +174,30 @@ def test_a_registry_says_what_is_wrong_with_a_card_or_licence(mood):
     assert "allows nobody to share what is made of it" in refused
 
 
+def test_what_strangers_wrote_steers_no_terminal(tmp_path):
+    from sharing import Machine, make_component
+
+    from lect.components.manifest import DataEntry, TrainingEntry
+
+    data = DataEntry(source="x\x1b[31m\u202e\n", rows=1, licence="CC-BY-NC-4.0")
+    training = TrainingEntry(objective="o", data=(data,), steps=1, seed=0, seconds=1.0, examples=1)
+    here = Machine(tmp_path / "here")
+    make_component(here.folder / "home/components", licence="CC-BY-NC-4.0", training=training)
+    lines(here.lect("push", "lang:mad", "--to", tmp_path / "registry"))
+    place = tmp_path / "registry/components/lang/mad/1.0.0"
+    before = (place / "component.toml").read_text()
+    manifest = before.replace('licence = "CC-BY-NC-4.0"', 'licence = "MIT"', 1)
+    (place / "component.toml").write_text(manifest)
+    file = tmp_path / "registry/registry.toml"
+    digests = [hashlib.sha256(text.encode()).hexdigest() for text in (before, manifest)]
+    text = file.read_text().replace(*digests).replace('licence = "CC-BY-NC-4.0"', 'licence = "MIT"')
+    file.write_text(text.replace(f"size = {len(before.encode())},", f"size = {len(manifest.encode())},"))
+    checked = here.lect("registry", "check", tmp_path / "registry")
+    assert checked.exit_code == 1
+    assert r"its licence: x\x1b[31m\u202e\n is CC-BY-NC-4.0, which allows no commercial use" in checked.stdout
+    assert all(line.isprintable() for line in checked.stdout.splitlines())
+
+
 def test_results_are_computed_again(mood):
     for reference in ("task:mood", "lang:cipher"):
         place = mood.folder / "components" / reference.replace(":", "/")

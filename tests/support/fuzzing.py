@@ -219,6 +219,17 @@ def try_lock(content: bytes, folder: Path) -> bool:
     return refused_in_one_line(read, RegistryError)
 
 
+def try_card(content: bytes, folder: Path) -> bool:
+    """A card is sound, or it is said what is wrong with it, in lines that can be shown."""
+    from lect.components.card_check import card_problems
+
+    (folder / "README.md").write_bytes(content)
+    manifest = manifest_of(parse_toml(MANIFEST, ComponentError, where="x"), where="x")
+    problems = list(card_problems(manifest, folder))
+    assert all(problem.isprintable() and len(problem) < 1000 for problem in problems)
+    return bool(problems)
+
+
 def try_weights(content: bytes, folder: Path) -> bool:
     """A safetensors file is refused, or torch reads it and finds the tensors that were announced."""
     from safetensors.torch import load_file
@@ -270,6 +281,13 @@ def a_lock(folder: Path) -> bytes:
     lock = Lock(stack="lang:mad@1.0.0", component=(LockedComponent(source="https://example.org/", entry=entry),))
     write_lock(lock, folder / "lect.lock")
     return (folder / "lect.lock").read_bytes()
+
+
+def a_card() -> bytes:
+    """The card of a small component."""
+    from lect.components.card import render_card
+
+    return render_card(manifest_of(parse_toml(MANIFEST, ComponentError, where="x"), where="x")).encode()
 
 
 def odd_archive(archive: bytes, generator: random.Random) -> bytes:

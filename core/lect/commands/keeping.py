@@ -10,7 +10,7 @@ import typer
 from lect.commands.console import print_json, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
 from lect.components.library import Library
-from lect.errors import ComponentError, StackError, UserError
+from lect.errors import ComponentError, StackError, UserError, one_line
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,7 +51,7 @@ def card(
         print_json({"card": str(written.file), "audited": written.audited, "licence_conflicts": conflicts})
         return
     for conflict in written.conflicts:
-        warn(f"the licence: {conflict}")
+        warn(one_line(f"the licence: {conflict}"))
     typer.echo(f"{reference}  {written.file}" + ("" if written.audited else "; not audited, see lect audit"))
 
 

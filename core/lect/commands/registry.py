@@ -11,7 +11,7 @@ import typer
 from lect.commands.app import FAILURE, load_host
 from lect.commands.console import complain, note, print_json, print_table, stderr_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
-from lect.errors import UserError
+from lect.errors import UserError, one_line
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Where components and plugins are looked for.")
 
@@ -126,7 +126,7 @@ def check(
 
     problems = list(check_registry(folder, key=check_key(key) if key else None))
     for problem in problems:
-        typer.echo(problem)
+        typer.echo(one_line(problem))
     count = len(problems)
     if recompute and not count:
         count = _recompute(ctx, folder, data, tolerance)
@@ -149,9 +149,9 @@ def _recompute(ctx: typer.Context, folder: Path, data: Path, tolerance: float) -
         ):
             count += len(one.problems)
             for problem in one.problems:
-                typer.echo(f"{one.reference}: {problem}")
+                typer.echo(one_line(f"{one.reference}: {problem}"))
             if one.missing:
-                note(f"{one.reference}: not computed again: {one.missing}")
+                note(one_line(f"{one.reference}: not computed again: {one.missing}"))
             elif not one.problems:
                 typer.echo(f"{one.reference}: {one.compared} scores are as they were")
     return count

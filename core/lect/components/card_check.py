@@ -34,7 +34,7 @@ def card_problems(manifest: Manifest, folder: Path) -> Iterator[str]:
         yield f"its card has no metadata that the hub reads ({values})"
         return
     yield from _wrong_values(manifest, values)
-    headings = set(re.findall(r"^## +(.*?) *$", text, re.MULTILINE))
+    headings = {line[3:].strip() for line in text.splitlines() if line.startswith("## ")}
     for section in SECTIONS:
         if section not in headings:
             yield f'its card has no section "{section}"'
@@ -45,12 +45,13 @@ def _metadata(text: str) -> dict[str, Any] | str:
     from huggingface_hub import ModelCard
     from yaml import YAMLError  # type: ignore[import-untyped]
 
-    if not text.startswith("---\n"):
+    if not text.startswith("---\n") or "\n---" not in text[3:]:
         return "there is no block between two lines of ---"
     try:
         values = dict(ModelCard(text).data.to_dict())  # type: ignore[no-untyped-call]
     except (YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        return " ".join(str(error).split())[:200]
+        said = " ".join(str(error).split())[:200]
+        return "".join(character if character.isprintable() else "?" for character in said)
     return values or "it is empty"
 
 
@@ -62,7 +63,14 @@ def _wrong_values(manifest: Manifest, values: dict[str, Any]) -> Iterator[str]:
         if isinstance(wanted, list):
             found = [found] if isinstance(found, str) else found or []
         if found != wanted:
-            yield f"its card says {name} = {found!r}, and the component is {wanted!r}"
+            yield f"its card says {name} = {_shown(found)}, and the component is {wanted!r}"
     for code in expected["language"]:
         if not re.fullmatch("[a-z]{2,3}", code):
             yield f'its language "{code}" is none that the hub takes'
+
+
+def _shown(value: Any) -> str:
+    # Aliases of YAML make a short text a value that would take all memory if it were written out.
+    if isinstance(value, list) and all(isinstance(each, str) for each in value[:20]):
+        return repr(value[:20])[:200]
+    return repr(value)[:200] if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
