@@ -23,7 +23,7 @@ class UserError(LectError):
         self.what, self.where, self.fix = what, where, fix
         place = f"{where}: " if where else ""
         remedy = f"; {fix}" if fix else ""
-        super().__init__(f"{place}{what}{remedy}")
+        super().__init__(one_line(f"{place}{what}{remedy}"))
 
 
 class DataError(UserError):
@@ -52,6 +52,11 @@ class PluginError(UserError):
 
 class RegistryError(UserError):
     """A registry that cannot be read, or does not offer what was asked for."""
+
+
+def one_line(text: str) -> str:
+    """What is invisible, ends a line or steers a terminal is spelt out: names in files may come from anyone."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Broken manifests, registries, archives and safetensors headers by the hundred thousand.
+"""Broken manifests, registries, locks, cards, archives and safetensors headers by the hundred thousand.
 
     python tests/bench/fuzz.py [--inputs 200000] [--start 0] [--state fuzz.json]
 
@@ -18,6 +18,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
@@ -25,23 +26,53 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from fuzzing import (
     MANIFEST,
     REGISTRY,
+    a_card,
+    a_lock,
     an_archive,
     mutated,
+    odd_archive,
     try_archive,
+    try_card,
+    try_lock,
     try_manifest,
+    try_manifest_values,
     try_registry,
+    try_registry_values,
     try_weights,
     weights_of,
+    with_odd_values,
 )
 
-WEIGHTS = weights_of(
-    {
-        "__metadata__": {"lect": "{}"},
-        "full.a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
-        "full.b": {"dtype": "I64", "shape": [1], "data_offsets": [24, 32]},
-    },
-    bytes(32),
-)
+from lect.errors import UserError
+from lect.toml import parse_toml
+
+HEADER = {
+    "__metadata__": {"lect": "{}"},
+    "full.a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
+    "full.b": {"dtype": "I64", "shape": [1], "data_offsets": [24, 32]},
+}
+WEIGHTS = weights_of(HEADER, bytes(32))
+Attempt = Callable[[random.Random], bool]
+
+
+def attempts(folder: Path) -> dict[str, Attempt]:
+    """What is tried, by name: each makes an input of random numbers, and says whether it was refused."""
+    archive, lock, card = an_archive(folder), a_lock(folder), a_card()
+    manifest, registry = (parse_toml(text, UserError, where="x") for text in (MANIFEST, REGISTRY))
+    return {
+        "manifest": lambda generator: try_manifest(mutated(MANIFEST.encode(), generator)),
+        "registry": lambda generator: try_registry(mutated(REGISTRY.encode(), generator)),
+        "weights": lambda generator: try_weights(mutated(WEIGHTS, generator), folder),
+        "archive": lambda generator: try_archive(mutated(archive, generator), folder),
+        "manifest's values": lambda generator: try_manifest_values(with_odd_values(manifest, generator)),
+        "registry's values": lambda generator: try_registry_values(with_odd_values(registry, generator)),
+        "header": lambda generator: try_weights(
+            weights_of(with_odd_values(HEADER, generator), bytes(generator.choice((0, 24, 32, 40)))), folder
+        ),
+        "members": lambda generator: try_archive(odd_archive(archive, generator), folder),
+        "card": lambda generator: try_card(mutated(card, generator), folder),
+        "lock": lambda generator: try_lock(mutated(lock, generator), folder),
+    }
 
 
 def main() -> None:
@@ -60,20 +91,13 @@ def main() -> None:
     began = time.monotonic()
     signal.signal(signal.SIGALRM, _too_slow)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        kinds = {
-            "manifest": (MANIFEST.encode(), try_manifest),
-            "registry": (REGISTRY.encode(), try_registry),
-            "weights": (WEIGHTS, lambda content: try_weights(content, folder)),
-            "archive": (an_archive(folder), lambda content: try_archive(content, folder)),
-        }
+        kinds = attempts(Path(name))
         for number in range(start, end):
             generator = random.Random(number)
             kind = list(kinds)[number % len(kinds)]
-            seed, attempt = kinds[kind]
             signal.alarm(asked.limit)
             try:
-                refused = attempt(mutated(seed, generator))
+                refused = kinds[kind](generator)
                 counts[f"{kind} {'refused' if refused else 'whole'}"] += 1
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from huggingface_hub import ModelCard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lect.audit.report import AuditReport, GroupScore, Parity
 from lect.components.card import render_card
+from lect.components.card_check import card_problems
 from lect.components.manifest import (
     BackboneEntry,
+    CardEntry,
     DataEntry,
     HeadEntry,
     Manifest,
@@ -66,9 +70,10 @@ def test_metadata_as_the_hub_reads_it() -> None:
     assert data.tags == ["lect", "adapter", "task", "bottleneck"]
     assert data.model_name == "sentiment"
     assert [(r.dataset_name, r.metric_type, r.metric_value, r.task_type) for r in data.eval_results] == [
-        ("NusaX, mad", "f1 macro", 0.7, "classification"),
-        ("NusaX, mad", "accuracy", 0.75, "classification"),
+        ("NusaX, mad", "f1 macro", 0.7, "text-classification"),
+        ("NusaX, mad", "accuracy", 0.75, "text-classification"),
     ]
+    assert data.pipeline_tag == "text-classification"
 
 
 @pytest.mark.parametrize(
@@ -104,9 +109,101 @@ def test_the_body_says_what_the_manifest_says() -> None:
         "| NusaX, mad | `f1 macro` | 0.7 | 0.61 to 0.79 | 0.5 |",
         "| NusaX, mad | `accuracy` | 0.75 | not measured | not measured |",
         "`lect-language 0.1.0`",
-        "Not measured: bias",
+        "Nothing of it was measured with `lect audit`. Not measured",
     ):
         assert text in card
+
+
+def test_what_the_author_adds() -> None:
+    card = render_card(
+        manifest(
+            card=CardEntry(
+                citation="@misc{mood,\n  title = {Moods}\n}",
+                intended_use="Reviews.\n\nNot *letters*.",
+                limits="Irony.",
+                licence_reason="The data's authors agreed",
+            )
+        )
+    )
+    assert "## Citation\n\n```bibtex\n@misc{mood,\n  title = {Moods}\n}\n```\n" in card
+    assert "## Intended use and limits\n\nReviews.\n\nNot \\*letters\\*.\n\nIt is meant to" in card
+    assert "cannot do.\n\nIrony.\n\n## Bias" in card
+    assert "## Citation" not in render_card(manifest())
+
+
+def test_a_licence_that_the_data_forbids_is_flagged() -> None:
+    said = "- csv: train.csv is CC-BY-SA-4.0, which asks for the same licence for what is made of it; the component is"
+    open_card = render_card(manifest(licence="MIT"))
+    assert f"{said} MIT" in open_card
+    assert "Its author says nothing of that." in open_card
+    reason = CardEntry(licence_reason="The data's authors agreed")
+    assert "Its author says: The data's authors agreed" in render_card(manifest(licence="MIT", card=reason))
+    assert "seem to forbid" not in render_card(manifest(licence="CC-BY-SA-4.0"))
+
+
+def test_what_an_audit_found_is_in_the_card() -> None:
+    groups = tuple(
+        GroupScore(name, 50, value, value - 0.05, value + 0.05, {"a": 0.5, "b": 0.5}, {"a": 0.5, "b": 0.5})
+        for name, value in (("ind", 0.8), ("mad", 0.6))
+    )
+    audit = AuditReport(
+        "Languages", "task:sentiment", "e5-small", (Parity("language", "macro-f1", groups, 0.2, 0.1, 0.3, 0.01),)
+    )
+    card = render_card(manifest(), audit)
+    assert "Measured by `lect audit` of `task:sentiment` (Languages):\n\n- By language, " in card
+    assert "a gap of 20.0 points" in card
+    assert "Nothing of it was measured" not in card
+
+
+def test_a_card_is_checked_against_its_manifest(tmp_path: Path) -> None:
+    stated = manifest(licence="MIT OR Apache-2.0")
+    file = tmp_path / "README.md"
+
+    def problems(text: str) -> list[str]:
+        file.write_text(text, "utf-8")
+        return list(card_problems(stated, tmp_path))
+
+    assert list(card_problems(stated, tmp_path)) == ["has no card (README.md)"]
+    good = render_card(stated)
+    assert problems(good) == []
+    assert problems("# A card\n")[0].startswith("its card has no metadata that the hub reads (there is no block")
+    assert problems("---\nlicense: [\n---\n")[0].startswith("its card has no metadata that the hub reads (while")
+    assert problems("---\n- a\n---\n")[0].startswith("its card has no metadata that the hub reads (repo card")
+    assert problems(good.replace("license: other", "license: mit")) == [
+        "its card says license = 'mit', and the component is 'other'"
+    ]
+    assert problems(good.replace("- ff\n", "")) == [
+        "its card says language = ['ind'], and the component is ['ind', 'ff']"
+    ]
+    assert problems(good.replace("## Bias and risks", "## Praise")) == ['its card has no section "Bias and risks"']
+    assert problems("x" * 2**21) == ["its card is larger than 1,048,576 bytes"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ("a: " + "[" * 20_000, "maximum recursion depth"),
+        ("a: !!python/object:os.system x", "could not determine a constructor"),
+        ("1: 2", "keywords must be strings"),
+        ("model-index: 3", "Invalid `model_index`"),
+        ("a: 2026-99-99", "month must be in 1..12"),
+        ("a: &a [*a]", "its card says library_name = None"),
+        # Ten to the ninth power of texts, if it were written out.
+        (
+            "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
+            + "\n".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9))
+            + "\nlibrary_name: *a8",
+            "its card says library_name = a list",
+        ),
+        ("a: b\n---\n## x" + " " * 500_000 + "x", "its card says library_name = None"),
+        ("a" * 500_000 + "\n" + " " * 500_000, "its card "),
+    ],
+)
+def test_cards_that_nobody_should_send(tmp_path: Path, metadata: str, said: str) -> None:
+    (tmp_path / "README.md").write_text(f"---\n{metadata}\n---\n", "utf-8")
+    problems = list(card_problems(manifest(), tmp_path))
+    assert said in problems[0]
+    assert all(len(problem) < 500 and problem.isprintable() for problem in problems)
 
 
 def test_what_is_not_known_is_said_so() -> None:

@@ -207,7 +207,7 @@ def entry(**changes: Any) -> dict[str, Any]:
         (with_header(entry(data_offsets=[8, 16]), b"\0" * 16), "leaves a gap"),
         (with_header({"stranger.weight": entry()["head.weight"]}), "belongs to no part of the manifest"),
         (with_header({"weight": entry()["head.weight"]}), "belongs to no part of the manifest"),
-        (with_header({"__metadata__": {"a": 1}, **entry()}), "cannot be read"),
+        (with_header({"__metadata__": {"a": 1}, **entry()}), "its metadata is not a table of texts"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -9,10 +9,12 @@ import pytest
 import torch
 from sharing import Machine
 
+from lect.components.own_card import read_audit
 from lect.components.store import read_component
 from lect.registry.check import check_registry, read_folder_registry
 from lect.registry.lock import read_lock
 from lect.registry.model import content_hash
+from lect.registry.rebuild import starter_recipe
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -66,3 +68,21 @@ def test_packing_gives_the_bytes_that_it_gave_then(schema_1, tmp_path):
     packed = there.lect("components", "pack", schema_1 / "registry/components/task/mood/1.2.0", tmp_path / "again.tar")
     assert packed.exit_code == 0, packed.stderr
     assert (tmp_path / "again.tar").read_bytes() == (schema_1 / "mood.lect.tar").read_bytes()
+
+
+def test_cards_audits_and_starters_of_schema_1(tmp_path):
+    """What was added to schema 1 later: the author's part of a card, the audit beside the weights, starters."""
+    registry = Path(shutil.copytree(GOLDEN / "schema-1-cards/registry", tmp_path / "registry"))
+    assert list(check_registry(registry)) == []
+    component = read_component(registry / "components/task/mood/1.2.0")
+    check(component)
+    assert component.manifest.card is not None
+    assert component.manifest.card.citation == "@misc{mood, title = {Moods}}"
+    assert component.manifest.card.intended_use == "Reviews.\n\nNot letters."
+    assert component.manifest.card.licence_reason == "The authors agreed"
+    audit = read_audit(component.folder / "audit.json", component.manifest, component.folder)
+    assert audit.parity[0].gap == 0.25
+    assert audit.counterfactuals[0].groups[0].examples == (("she sings", "good", "he sings", "bad"),)
+    [starter] = read_folder_registry(registry).starters
+    assert (starter.key, starter.weights) == ("lang:first", "c" * 64)
+    assert starter_recipe(starter, registry).card.citation == "Nobody, 2026"

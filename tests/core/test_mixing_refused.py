@@ -6,9 +6,11 @@ import shutil
 
 import pytest
 
+from lect.components.library import Library
 from lect.components.manifest import BackboneEntry, HeadEntry, read_manifest
-from lect.components.members import member_entries
+from lect.components.members import member_entries, read_with_members
 from lect.components.store import read_component, write_component
+from lect.composition.stack import parse_stack
 from lect.errors import LectError
 
 OTHER = BackboneEntry(name="other", identity="other", fingerprint="b" * 64, hidden_size=32)
@@ -185,6 +187,17 @@ def test_a_member_that_was_trained_again(bench):
     bench.write("lang:b", "affine", manifest={"version": "2.0"})
     message = refusal(bench, "lang:fused")
     assert '"lang:fused" stands on "lang:b" 1.0.0, and what is there is 2.0' in message
+
+
+def test_a_member_in_the_version_that_is_recorded(bench):
+    """As pulled: several versions side by side. The newest is not the one that the fusion was trained on."""
+    (bench.folder / "lang/b").rename(bench.folder / "lang/b@1.0.0")
+    bench.write("lang:b", "affine", seed=9, manifest={"version": "2.0"})
+    (bench.folder / "lang/b").rename(bench.folder / "lang/b@2.0")
+    library = Library((bench.folder,))
+    assert library.find(parse_stack("lang:b").parts[0]).name == "b@2.0"
+    stored = read_with_members(parse_stack("lang:fused").parts[0], library.find)
+    assert stored.members["lang:b"].folder.name == "b@1.0.0"
 
 
 def test_what_is_never_trained_must_be_the_same(bench):

@@ -15,9 +15,12 @@ from fuzzing import (
     mutated,
     try_archive,
     try_manifest,
+    try_manifest_values,
     try_registry,
+    try_registry_values,
     try_weights,
     weights_of,
+    with_odd_values,
 )
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -29,6 +32,7 @@ from lect.registry.archive import unpack
 from lect.registry.entries import entry_text, new_registry_text, with_field
 from lect.registry.model import parse_registry, signed_text
 from lect.registry.paths import check_file_path
+from lect.toml import parse_toml
 from lect.versions import is_range, matches, newest
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -110,6 +114,11 @@ def test_what_is_signed_names_component_and_files():
         (("size = 3", "size = -1"), "component[0].files[0].size"),
         (("size = 3", "size = 99999999999999"), "component[0].files[0].size"),
         (("b" * 64, "B" * 64), "component[0].files[0].sha256"),
+        (("size = 3", 'size = 3, "\\u001b[31m\\u202e\\n" = 1'), r'files[0].\x1b[31m\u202e\n: unknown field "\x1b[31m'),
+        (
+            ("files = [", f'files = [{{path = "component.toml/x", size = 1, sha256 = "{"c" * 64}"}}, '),
+            "in the place of a folder",
+        ),
         (("api = 1", "api = 0"), "plugin[0].api"),
         (('"lect-lora"', '"--index-url=http://evil"'), "plugin[0].distribution"),
     ],
@@ -118,6 +127,7 @@ def test_registries_that_are_refused(change, said):
     with pytest.raises(RegistryError) as caught:
         parse_registry(REGISTRY.replace(*change), where="registry.toml")
     assert said in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def test_one_version_is_listed_once():
@@ -130,6 +140,15 @@ def test_one_version_is_listed_once():
 @given(SEEDS)
 def test_broken_registries(seed):
     try_registry(mutated(REGISTRY.encode(), random.Random(seed)))
+
+
+@FEW
+@given(SEEDS)
+def test_values_that_nobody_should_send(seed):
+    generator = random.Random(seed)
+    manifest, registry = (parse_toml(text, UserError, where="x") for text in (MANIFEST, REGISTRY))
+    try_manifest_values(with_odd_values(manifest, generator))
+    try_registry_values(with_odd_values(registry, generator))
 
 
 @FEW
@@ -152,6 +171,10 @@ _ENTRIES = st.fixed_dictionaries(
 @given(st.dictionaries(st.text(max_size=6), _ENTRIES | st.none(), max_size=3), st.binary(max_size=64))
 @example({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, bytes(8))
 @example({"a": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 0]}}, b"")
+@example({"__metadata__": "x"}, b"")
+@example({"__metadata__": {"lect": "\ud800"}}, b"")
+@example({"\udcff": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}, b"")
+@example({"__metadata__": {"lect": 2}}, b"")
 def test_headers_of_weights(tmp_path, header, body):
     try_weights(weights_of(header, body), tmp_path)
 
@@ -160,6 +183,15 @@ def test_a_header_that_would_take_all_memory_is_not_read(tmp_path):
     file = tmp_path / "weights.safetensors"
     file.write_bytes((2**62).to_bytes(8, "little") + b"{}")
     with pytest.raises(ComponentError, match="is not a safetensors file"):
+        check_weights(file)
+
+
+def test_a_header_that_says_something_twice(tmp_path):
+    file = tmp_path / "weights.safetensors"
+    tensor = b'"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}'
+    header = b"{" + tensor + b", " + tensor + b"}"
+    file.write_bytes(len(header).to_bytes(8, "little") + header + b"x")
+    with pytest.raises(ComponentError, match="says something twice"):
         check_weights(file)
 
 
@@ -191,7 +223,9 @@ def _member(name, **values):
         ([(_member("a", type=tarfile.DIRTYPE), b"")], "something else than plain files"),
         ([(_member("x" * 300), b"x")], "something else than plain files"),
         ([(_member("nul"), b"x")], "is the name of a device"),
-        ([(_member("a"), b"x"), (_member("A"), b"x")], "twice, or in capitals and not"),
+        ([(_member("a"), b"x"), (_member("A"), b"x")], "twice, in capitals and not"),
+        ([(_member("a"), b"x"), (_member("a/b"), b"x")], "or as file and folder"),
+        ([(_member("A/b"), b"x"), (_member("a"), b"x")], "or as file and folder"),
         ([(_member(f"f{number}"), b"x") for number in range(65)], "holds more than 64 files"),
         ([], "is empty"),
         ([(_member("readme.txt"), b"x")], "there is no component.toml in it"),

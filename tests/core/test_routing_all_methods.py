@@ -151,3 +151,28 @@ def test_compiled_it_gives_the_same():
     expected = run(model, batch)
     check(run(model, batch, torch.compile(model, backend="eager")), expected, 1e-5)
     torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("rows", [("a",) * 3, ("a", "b", "a"), ("a", "", "b")])
+def test_a_backbone_held_in_half_the_memory_takes_plain_loras(rows):
+    """Without autocast, too: what learns computes in its own precision, and gives the backbone what it goes on with."""
+    host = Host.load(report=lambda line: None)
+    model = RoutedModel(tiny_backbone("xlm-roberta"))
+    for copy in "ab":
+        torch.manual_seed(ord(copy))
+        model.attach(Component(f"lang:{copy}", "lang", {"lora": _part(host, model, "lora", copy)}))
+    encoder = RowEncoder(model, 64)
+    stacks = [(f"lang:{row}",) if row else () for row in rows]
+    encoded = encoder.encode(["the old house", "kata 7", "house"], stacks)
+
+    def states():
+        with torch.no_grad():
+            return model.eval()(encoded.input_ids, encoded.attention_mask, encoded.routes)
+
+    expected = states()
+    model.encoder.bfloat16()
+    for part in model.parts.values():
+        part.float()
+    found = states()
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, rtol=0.1, atol=0.1)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from sharing import Machine, serving
 
 
 @pytest.fixture(scope="session")
@@ -129,6 +130,37 @@ def test_a_published_language_adapter(workspace, madx):
     assert "roberta.encoder.layer.0.output.adapters.sw.adapter_up.bias" in torch.load(
         workspace.folder / "out/pytorch_adapter.bin", weights_only=True
     )
+
+
+@pytest.mark.adapters
+def test_imported_published_pulled_and_stacked(workspace, mood, madx, tmp_path_factory):
+    """A folder of AdapterHub and one of PEFT, given to a registry, and stacked in a clean environment elsewhere."""
+    for folder, name in (("madx", "sw"), ("mood", "mood")):
+        result = workspace.lect("import", folder, "--name", name, "--language", "sw", "--licence", "CC-BY-4.0")
+        assert result.exit_code == 0, result.stderr
+    for reference in ("lang:sw", "task:mood"):
+        result = workspace.lect("push", reference, "--to", "registry")
+        assert result.exit_code == 0, result.stderr
+    checked = workspace.lect("registry", "check", "registry")
+    assert checked.stdout == "registry/registry.toml  is sound\n"
+    here = workspace.lect("predict", "-s", "lang:sw + task:mood", "siku njema", "baridi", "--json")
+    assert here.exit_code == 0, here.stderr
+
+    there = Machine(tmp_path_factory.mktemp("there"))
+    (there.folder / "backbone").symlink_to((workspace.folder / "backbone").resolve())
+    with serving(workspace.folder / "registry") as server:
+        assert there.lect("registry", "add", server.url, "--name", "ours").exit_code == 0
+        [found] = json.loads(there.lect("search", "--language", "sw", "--role", "lang", "--json").stdout)
+        assert (found["name"], found["licence"], found["methods"]) == ("sw", "CC-BY-4.0", ["bottleneck"])
+        pulled = there.lect("pull", "lang:sw", "task:mood")
+        assert pulled.exit_code == 0, pulled.stderr
+    assert there.lect("verify").exit_code == 0
+    process = there.start("predict", "-s", "lang:sw + task:mood", "siku njema", "baridi", "--json")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert out == here.stdout
+    alone = workspace.lect("predict", "-s", "task:mood", "siku njema", "baridi", "--json")
+    assert alone.stdout != here.stdout
 
 
 def test_what_is_left_out_is_warned_of(workspace, mood):

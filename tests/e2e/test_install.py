@@ -11,10 +11,12 @@ import venv
 from pathlib import Path
 
 import pytest
+from sharing import changed, serving
 
 from lect.errors import PluginError
 from lect.registry.blobs import hash_of
 from lect.registry.model import PluginEntry
+from lect.registry.pip import Change, _change, _check_change, _trusted
 from lect.registry.plugins import _of_entry, resolve
 
 ROOT = Path(__file__).parents[2]
@@ -121,6 +123,102 @@ def test_a_wheel_that_was_exchanged_is_not_installed(environment, registry, whee
     assert refused.returncode == 1
     assert "is not the file that the registry lists" in refused.stderr
     assert "zigzag" not in names(environment)
+
+
+@pytest.mark.slow
+def test_from_a_server_only_the_file_that_is_listed(environment, registry, wheel):
+    with serving(registry) as server:
+        asked = ("install", "zigzag", "--registry", server.url, "--yes")
+        server.faults[".whl"] = changed(lambda content: content + b"\0")
+        refused = run(environment, *asked)
+        assert refused.returncode == 1
+        assert "HASH" in refused.stderr.upper()
+        assert "Traceback" not in refused.stderr
+        assert "zigzag" not in names(environment)
+        server.faults.clear()
+        done = run(environment, *asked)
+        assert done.returncode == 0, done.stderr
+        assert "zigzag" in names(environment)
+    assert run(environment, "uninstall", "zigzag", "--yes").returncode == 0
+
+
+@pytest.mark.slow
+def test_what_was_looked_at_is_what_is_installed(environment, wheel, plugin):
+    """A wheel that is exchanged between question and answer is refused by pip, by its hash."""
+    script = f"""
+from lect.errors import PluginError
+from lect.registry.pip import install, preview
+from lect.registry.plugins import Requirement
+from pathlib import Path
+[change] = preview([Requirement({str(wheel)!r})])
+print(change.sha256)
+wheel = Path({str(wheel)!r})
+content = wheel.read_bytes()
+wheel.write_bytes(content + b"\\0")
+try:
+    install([change])
+except PluginError as error:
+    print(error)
+finally:
+    wheel.write_bytes(content)
+"""
+    variables = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1"}
+    done = subprocess.run(
+        [environment / "venv/bin/python", "-c", script], env={**os.environ, **variables}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    digest, message = done.stdout.splitlines()
+    assert digest == hash_of(wheel)
+    assert "DO NOT MATCH THE HASHES" in message
+    assert "zigzag" not in names(environment)
+
+
+REPORTED = {
+    "wheel": (
+        {"url": "file:///x/lect_x-1.0-py3-none-any.whl", "archive_info": {"hashes": {"sha256": "a" * 64}}}, True,
+        ("lect-x @ file:///x/lect_x-1.0-py3-none-any.whl", "a" * 64),
+    ),
+    "index": (
+        {"url": "https://files.example.org/x.whl", "archive_info": {"hashes": {"sha256": "b" * 64}}}, False,
+        ("lect-x==1.0", "b" * 64),
+    ),
+    "folder": ({"url": "file:///x", "dir_info": {}}, True, ("lect-x @ file:///x", None)),
+    "git": (
+        {"url": "https://example.org/x", "vcs_info": {"vcs": "git", "commit_id": "c0ffee"}, "subdirectory": "plugin"},
+        True, ("lect-x @ git+https://example.org/x@c0ffee#subdirectory=plugin", None),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REPORTED)
+def test_what_pip_reports_is_what_it_is_asked_for(kind):
+    source, direct, (requirement, sha256) = REPORTED[kind]
+    change = _change({"metadata": {"name": "lect-x", "version": "1.0"}, "download_info": source, "is_direct": direct})
+    assert (change.requirement, change.sha256, change.before) == (requirement, sha256, None)
+
+
+@pytest.mark.parametrize(
+    ("sha256", "said"),
+    [("c" * 64, "its SHA-256 is " + "c" * 64), (None, "it comes in no file that has one"), ("d" * 64, None)],
+)
+def test_the_file_is_the_one_that_the_registry_lists(sha256, said):
+    entry = PluginEntry(name="x", distribution="lect-x", version="1.0", api=1, sha256="d" * 64)
+    requirement = _of_entry(entry, None)
+    assert requirement.argument == "lect-x==1.0"
+    assert list(_trusted(requirement)) == ["--only-binary=lect-x"]
+    change = Change("lect_x", None, "1.0", "lect-x==1.0", sha256)
+    if said is None:
+        _check_change(requirement, change)
+    else:
+        with pytest.raises(PluginError, match=said):
+            _check_change(requirement, change)
+
+
+def test_a_url_carries_the_hash():
+    entry = PluginEntry(
+        name="x", distribution="lect-x", version="1.0", api=1, source="https://example.org/x.whl", sha256="d" * 64
+    )
+    assert _of_entry(entry, None).argument == "https://example.org/x.whl#sha256=" + "d" * 64
 
 
 @pytest.mark.parametrize("name", ["--index-url=http://evil", "nosuch", "./nosuch", "nosuch.whl"])

@@ -6,6 +6,9 @@ import errno
 import json
 import os
 import signal
+import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -183,6 +186,96 @@ def test_a_full_disk(there, server, monkeypatch):
     pulls(there)
 
 
+@pytest.mark.parametrize("file", [WEIGHTS, "registry.toml"])
+def test_a_full_disk_where_the_registry_is(tmp_path, monkeypatch, file):
+    here, registry = Machine(tmp_path / "here"), tmp_path / "registry"
+    make_component(here.folder / "home/components", name="first")
+    make_component(here.folder / "home/components", name="second", fill=2.0)
+    assert here.lect("push", "lang:first", "--to", registry).exit_code == 0
+    before = {path: path.read_bytes() for path in registry.rglob("*") if path.is_file()}
+    real = os.fsync
+
+    def full(descriptor):
+        written = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        if str(registry) in written and file in written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    refused = here.lect("push", "lang:second", "--to", registry)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1), refused.stderr
+    assert "the disk is full (" in refused.stderr
+    assert not list(registry.rglob("*.partial"))
+    assert {path: path.read_bytes() for path in before} == before
+    found = json.loads(here.lect("search", "--registry", registry, "--json").stdout)
+    assert [each["name"] for each in found] == ["first"]
+    monkeypatch.undo()
+    assert here.lect("push", "lang:second", "--to", registry).exit_code == 0
+    assert here.lect("registry", "check", registry).exit_code == 0
+
+
+def test_a_full_disk_where_the_cache_is(there, server, monkeypatch):
+    """A registry that has changed since cannot be laid into the cache: it is said why, and the former one stays."""
+    from lect.registry import index
+
+    def full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    file = server.folder / "registry.toml"
+    file.write_text(file.read_text() + "\n# changed\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(index, "_rows", full)
+        message = refusal(there, "pull", "lang:mad", "--registry", "ours")
+    assert "the cache cannot be written (database or disk is full)" in message
+    assert "set LECT_CACHE to a folder of yours" in message
+    pulls(there)
+
+
+def test_a_server_that_is_killed_while_it_sends(there, server, tmp_path):
+    """A real server in a process of its own dies by kill -9; one that comes in its place sends only the rest."""
+    code = """
+import sys, time, http.server
+class Slow(http.server.SimpleHTTPRequestHandler):
+    def copyfile(self, source, outputfile):
+        while block := source.read(8192):
+            outputfile.write(block)
+            outputfile.flush()
+            time.sleep(0.02)
+    def log_message(self, *_): pass
+listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+print(listening.server_port, flush=True)
+listening.serve_forever()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=server.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    machine = Machine(tmp_path / "another")
+    try:
+        url = f"http://127.0.0.1:{process.stdout.readline().strip()}/"
+        assert machine.lect("registry", "add", url, "--mirror", server.url, "--name", "ours").exit_code == 0
+        server.faults[""] = lambda handler, content: handler.send_error(503)
+        pulling = machine.start("pull", "lang:mad")
+        deadline = time.monotonic() + 60
+        while not (machine.unfinished and machine.unfinished[0].stat().st_size > 8192) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    _, message = pulling.communicate(timeout=60)
+    assert pulling.returncode == 1, message
+    assert message.splitlines()[-1].startswith("error: ")
+    assert WEIGHTS in message
+    assert machine.components == []
+    [partial] = machine.unfinished
+    size = partial.stat().st_size
+    assert 8192 < size < 200_000
+    server.faults.clear()
+    assert machine.lect("pull", "lang:mad").exit_code == 0
+    headers = [headers for path, headers in server.headers if path.endswith(WEIGHTS)][-1]
+    assert headers["Range"] == f"bytes={size}-"
+    read_component(machine.folder / "home/components/lang/mad@1.0.0")
+
+
 def test_a_file_that_the_disk_has_no_room_for_is_not_begun(there, server, monkeypatch):
     from lect.registry import blobs
 
@@ -246,9 +339,6 @@ elif moment == 2: push.write_aside = die
 else: Path.replace = die
 app(["push", "lang:second", "--to", {str(registry)!r}])
 """
-    import subprocess
-    import sys
-
     killed = subprocess.run([sys.executable, "-c", code], env={**os.environ, **here.environment}, cwd=here.folder)
     assert killed.returncode == 9
     found = json.loads(here.lect("search", "--registry", registry, "--json").stdout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lect.errors import DataError
@@ -129,7 +129,12 @@ class DataBias:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """Everything an audit says: ``audit.json`` is these fields with ``schema`` (1); later ones may be added."""
+    """Everything an audit says: ``audit.json`` is these fields with ``schema`` (1); later ones may be added.
+
+    Args:
+        components: what was audited: the SHA-256 of each component's weights, by its name and version. Empty in audits
+            that were written before it was noted.
+    """
 
     title: str
     stack: str
@@ -138,6 +143,7 @@ class AuditReport:
     counterfactuals: tuple[Counterfactual, ...] = ()
     data: tuple[DataBias, ...] = ()
     notes: tuple[str, ...] = ()
+    components: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The report as JSON that `from_json` reads."""
@@ -164,6 +170,7 @@ class AuditReport:
                     for each in given["data"]
                 ),
                 notes=tuple(given["notes"]),
+                components=dict(given.get("components", {})),
             )
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"not an audit ({type(error).__name__}: {error})") from None

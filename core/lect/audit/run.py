@@ -12,6 +12,7 @@ from lect.audit.parity import parity
 from lect.audit.report import AuditReport, Counterfactual, DataBias, Parity
 from lect.components.library import Library
 from lect.components.open import OpenStack
+from lect.components.store import weights_hash
 from lect.data.examples import Example
 from lect.data.read import read_source
 from lect.errors import DataError, StackError
@@ -37,10 +38,12 @@ def run_audit(audit: AuditFile, host: Host, library: Library, name: str = "audit
     languages: list[str] = []
     answers: list[str] = []
     notes: list[str] = []
+    components: dict[str, str] = {}
     backbone = metric_name = ""
     for dataset in audit.datasets:
         rows = read_source(host, dataset.source, audit.folder, f"{name}, {dataset.where}", needs=("label",)).examples
         opened = bench.open(audit.stack.replace("{language}", dataset.language))
+        components |= _hashes(opened)
         backbone, metric_name = opened.model.backbone.name, _metric(opened, host, audit.stack)
         assert opened.head is not None
         opened.head.answers(rows)
@@ -63,13 +66,20 @@ def run_audit(audit: AuditFile, host: Host, library: Library, name: str = "audit
         templates = read_templates(table, audit.folder, f"{name}, counterfactual[{index}]")
         text = audit.stack.replace("{language}", table.language)
         opened = bench.open(text)
+        components |= _hashes(opened)
         backbone = opened.model.backbone.name
         _metric(opened, host, audit.stack)
         tests.append(_tested(opened, table, templates, text))
     if examples and not found:
         notes.append("All rows are of one group, so that there is no parity to speak of.")
     title = audit.title or f"Audit of {audit.stack}"
-    return AuditReport(title, audit.stack, backbone, tuple(found), tuple(tests), tuple(biases), tuple(notes))
+    return AuditReport(
+        title, audit.stack, backbone, tuple(found), tuple(tests), tuple(biases), tuple(notes), components
+    )
+
+
+def _hashes(opened: OpenStack) -> dict[str, str]:
+    return {f"{stored.manifest.key}@{stored.manifest.version}": weights_hash(stored.folder) for stored in opened.stored}
 
 
 def _tested(opened: OpenStack, table: CounterfactualTable, templates: Sequence[str], text: str) -> Counterfactual:

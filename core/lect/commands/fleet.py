@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import FAILURE, INTERRUPTED, Settings, load_host
-from lect.commands.console import print_json, print_table, stderr_console
+from lect.commands.console import print_json, print_table, stderr_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of, settings_of
 
 if TYPE_CHECKING:
@@ -48,9 +48,13 @@ def fleet(
     """
     from lect.fleet.plan import plan_fleet
     from lect.fleet.run import look, sail
+    from lect.recipes.licences import licence_notes
 
     wanted = [language.strip() for language in (languages or "").split(",") if language.strip()]
     runs = plan_fleet(recipe, wanted, tuple(changes or ()))
+    for run in runs:
+        for line in licence_notes(run.recipe):
+            warn(line)
     host = load_host(ctx)
     config = host.validate_config("executor", on, settings_of(option), f"--on {on}")
     library = library_of(components)

@@ -13,7 +13,7 @@ from lect.commands.sharing import OfflineOption, RegistryOption, open_named
 from lect.errors import PluginError, nearest
 
 if TYPE_CHECKING:
-    from lect.registry.plugins import Change
+    from lect.registry.pip import Change
 
 install_app = typer.Typer(add_completion=False)
 uninstall_app = typer.Typer(add_completion=False)
@@ -58,8 +58,8 @@ def uninstall(
     yes: YesOption = False,
 ) -> None:
     """Take plugins out of the environment that lect runs in."""
+    from lect.registry.pip import uninstall as uninstall_all
     from lect.registry.plugins import distribution_of
-    from lect.registry.plugins import uninstall as uninstall_all
 
     distributions = list(dict.fromkeys(distribution_of(name) for name in names))
     _agree(f"Remove {', '.join(distributions)}?", yes)
@@ -75,7 +75,7 @@ def info(
     as_json: JsonOption = False,
 ) -> None:
     """Say what the registries know of a plugin, and which version is installed."""
-    from lect.registry.plugins import installed_version
+    from lect.registry.pip import installed_version
 
     opened = open_named(registry, offline)
     found = [
@@ -117,8 +117,9 @@ def _install(
     offline: bool,
     as_json: bool,
 ) -> None:
-    from lect.registry.plugins import install as install_all
-    from lect.registry.plugins import preview, resolve
+    from lect.registry.pip import install as install_all
+    from lect.registry.pip import preview
+    from lect.registry.plugins import resolve
 
     opened = open_named(registry, offline)
     requirements = [resolve(name, opened) for name in names]
@@ -134,7 +135,7 @@ def _install(
         warn("a plugin is code: it can read, change and send all that you can")
     _agree("Install?", yes or as_json)
     with stderr_console().status("Installing"):
-        install_all(requirements, upgrade=upgrade)
+        install_all(changes)
     if not as_json:
         typer.echo("installed; lect plugins --check says whether they work")
 

@@ -1,4 +1,4 @@
-"""`lect components list`, `remove`, `gc`, `pack` and `unpack`: keeping what was trained and pulled."""
+"""`lect components card`, `remove`, `gc`, `pack` and `unpack`: keeping what was trained and pulled."""
 
 from __future__ import annotations
 
@@ -7,16 +7,52 @@ from typing import Annotated
 
 import typer
 
-from lect.commands.console import print_json
+from lect.commands.console import print_json, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
 from lect.components.library import Library
-from lect.errors import StackError
+from lect.errors import ComponentError, StackError, UserError, one_line
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to those of `lect components`."""
-    for command in (remove, gc, pack, unpack):
+    for command in (card, remove, gc, pack, unpack):
         app.command()(command)
+
+
+def card(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="A component: lang:mad, lang:mad@1.2 or ./folder.")],
+    audit: Annotated[Path | None, typer.Option("--audit", help="What `lect audit --output audit.json` wrote.")] = None,
+    citation: Annotated[Path | None, typer.Option("--citation", help="A file with how to cite it: BibTeX.")] = None,
+    intended_use: Annotated[str | None, typer.Option("--intended-use", help="What it is for, and what not.")] = None,
+    limits: Annotated[str | None, typer.Option("--limits", help="Where it is known to fail.")] = None,
+    licence_reason: Annotated[
+        str | None,
+        typer.Option("--licence-reason", help="Why its licence is right, where its data's seem not to say so."),
+    ] = None,
+    components: ComponentsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a component's card anew: with what an audit found, and what you add. "" takes a text out."""
+    from lect.components.own_card import write_card
+    from lect.registry.record import read_record
+
+    folder = _folder(library_of(components), reference)
+    if read_record(folder) is not None:
+        raise ComponentError("was pulled, and its card is its author's", where=reference, fix="tell the author")
+    said = {"intended_use": intended_use, "limits": limits, "licence_reason": licence_reason}
+    if citation is not None:
+        try:
+            said["citation"] = citation.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError("cannot be read as UTF-8", where=str(citation), fix="name a text file") from error
+    written = write_card(folder, audit=audit, **{name: text for name, text in said.items() if text is not None})
+    if as_json:
+        conflicts = [str(conflict) for conflict in written.conflicts]
+        print_json({"card": str(written.file), "audited": written.audited, "licence_conflicts": conflicts})
+        return
+    for conflict in written.conflicts:
+        warn(one_line(f"the licence: {conflict}"))
+    typer.echo(f"{reference}  {written.file}" + ("" if written.audited else "; not audited, see lect audit"))
 
 
 def remove(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from lect.commands.app import FAILURE
-from lect.commands.console import complain, print_json, print_table, warn
-from lect.commands.options import JsonOption
-from lect.errors import UserError
+from lect.commands.app import FAILURE, load_host
+from lect.commands.console import complain, note, print_json, print_table, stderr_console, warn
+from lect.commands.options import ComponentsOption, JsonOption, library_of
+from lect.errors import UserError, one_line
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Where components and plugins are looked for.")
 
@@ -103,20 +103,123 @@ def build(
 
 @app.command()
 def check(
+    ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A registry's folder.")] = Path(),
     key: Annotated[str | None, typer.Option("--key", help="A public key that all have to be signed with.")] = None,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Compute results again, where the data of the recipes is at hand.")
+    ] = False,
+    data: Annotated[
+        Path, typer.Option("--data", help="Where relative paths of the recipes start; for --recompute.")
+    ] = Path(),
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0, help="How far a score may be from the stated one.")
+    ] = 0.02,
 ) -> None:
-    """Check a registry: schema, licences, languages, hashes, manifests, weights, cards, signatures."""
+    """Check a registry: schema, licences, languages, hashes, manifests, weights, cards, audits, signatures.
+
+    With --recompute every component is scored anew on the validation rows of its own recipe. Recipes name files to
+    read: do so only for components that you trust.
+    """
     from lect.registry.check import check_registry
     from lect.registry.signing import check_key
 
     problems = list(check_registry(folder, key=check_key(key) if key else None))
     for problem in problems:
-        typer.echo(problem)
-    if problems:
-        complain(f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'} in {folder / 'registry.toml'}")
+        typer.echo(one_line(problem))
+    count = len(problems)
+    if recompute and not count:
+        count = _recompute(ctx, folder, data, tolerance)
+    if count:
+        complain(f"{count} {'problem' if count == 1 else 'problems'} in {folder / 'registry.toml'}")
         raise typer.Exit(FAILURE)
     typer.echo(f"{folder / 'registry.toml'}  is sound")
+
+
+def _recompute(ctx: typer.Context, folder: Path, data: Path, tolerance: float) -> int:
+    """How many results are others than they are stated to be."""
+    from lect.registry.recompute import recompute_results
+
+    # What stands before `registry`, such as --no-plugin, is kept at the root.
+    root: Any = ctx.find_root()
+    host, count = load_host(root), 0
+    with stderr_console().status("Loading") as status:
+        for one in recompute_results(
+            folder, host, data=data, tolerance=tolerance, progress=lambda what, share: status.update(what)
+        ):
+            count += len(one.problems)
+            for problem in one.problems:
+                typer.echo(one_line(f"{one.reference}: {problem}"))
+            if one.missing:
+                note(one_line(f"{one.reference}: not computed again: {one.missing}"))
+            elif not one.problems:
+                typer.echo(f"{one.reference}: {one.compared} scores are as they were")
+    return count
+
+
+@app.command()
+def rebuild(
+    ctx: typer.Context,
+    references: Annotated[
+        list[str] | None, typer.Argument(metavar="[REF]...", help="Starter components; without any they are listed.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--registry", help="A registry's folder; by default the one that comes with lect.")
+    ] = None,
+    components: ComponentsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a starter component by its recipe, and compare its weights with those that the registry lists."""
+    from lect.registry.settings import bundled_registry
+
+    place = folder or bundled_registry()
+    if place is None:
+        raise UserError("no registry came with this lect", fix="name one with --registry FOLDER")
+    if references:
+        _rebuild(ctx, references, place, components, as_json)
+        return
+    from lect.registry.rebuild import starters
+
+    entries = starters(place)
+    if as_json:
+        print_json([entry.model_dump(mode="json") for entry in entries])
+        return
+    rows = [(entry.key, entry.version, entry.licence, entry.summary) for entry in entries]
+    print_table(("component", "version", "licence", "summary"), rows, narrow=("component", "version"))
+
+
+def _rebuild(ctx: typer.Context, references: list[str], place: Path, components: Path | None, as_json: bool) -> None:
+    from lect.registry.rebuild import rebuild as rebuild_one
+    from lect.registry.rebuild import starters
+
+    entries = starters(place, references)
+    root: Any = ctx.find_root()
+    host, library, console = load_host(root), library_of(components), stderr_console()
+    done = [rebuild_one(entry, place, host, library, console=console) for entry in entries]
+    if as_json:
+        print_json(
+            [
+                {
+                    "component": each.entry.key,
+                    "folder": str(each.folder),
+                    "weights": each.weights,
+                    "listed": each.entry.weights,
+                    "environment": each.environment,
+                }
+                for each in done
+            ]
+        )
+    for each in () if as_json else done:
+        typer.echo(f"{each.entry.key}  {each.folder}")
+        if each.is_equal:
+            typer.echo(f"equal to the bit: SHA-256 {each.weights}")
+        else:
+            typer.echo(f"trained in: {each.environment}\nlisted for: {each.entry.environment}")
+    different = [each for each in done if not each.is_equal]
+    for each in different:
+        complain(f"{each.entry.key}: its weights are {each.weights}, and {each.entry.weights} are listed")
+    if different:
+        raise typer.Exit(FAILURE)
 
 
 @app.command("yank")

@@ -37,6 +37,7 @@ def train(
     host = load_host(ctx)
     console = stderr_console()
     with console.status("Loading") as status:
+        from lect.recipes.licences import licence_notes
         from lect.training.data import data_notes
         from lect.training.processes import leave_processes
         from lect.training.run import describe_truncated, execute_run, prepare_run
@@ -48,6 +49,8 @@ def train(
     for lesson in run.lessons:
         for note in data_notes(lesson.train, lesson.switching):
             console.print(note, soft_wrap=True, markup=False)
+        for line in licence_notes(lesson.recipe):
+            warn(line)
     if cut := describe_truncated(run.truncated, run.rows, run.limit):
         warn(cut)
     try:

@@ -1,4 +1,4 @@
-"""A component's card: ``README.md`` with the metadata of a Hugging Face model card, made from the manifest alone.
+"""A component's card: ``README.md`` with the metadata of a Hugging Face model card, made from manifest and audit alone.
 
 Every text of the manifest is escaped: no name, label or path becomes markup.
 """
@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lect.components.licences import conflicts_of
 from lect.components.manifest import Manifest, MemberEntry, ResultEntry
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ def render_card(manifest: Manifest, audit: AuditReport | None = None) -> str:
         "## Results",
         *_results(manifest),
         "## Intended use and limits",
-        _limits(manifest),
+        *_limits(manifest),
         "## Bias and risks",
         *_audited(audit),
-        _BIAS,
         "## Licence",
         *_licence(manifest),
+        *_citation(manifest),
     ]
     return "\n\n".join(section.strip("\n") for section in sections) + "\n"
 
@@ -46,9 +47,9 @@ def render_card(manifest: Manifest, audit: AuditReport | None = None) -> str:
 def _metadata(manifest: Manifest) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
-    values: dict[str, Any] = _licence_metadata(manifest.licence)
+    values: dict[str, Any] = hub_licence(manifest.licence)
     if manifest.languages:
-        values["language"] = list(dict.fromkeys(re.split("[-_]", tag)[0].lower() for tag in manifest.languages))
+        values["language"] = hub_languages(manifest.languages)
         values["language_bcp47"] = list(manifest.languages)
     # The hub takes nothing but a hub id here.
     if _is_hub_id(manifest.backbone.identity):
@@ -57,7 +58,7 @@ def _metadata(manifest: Manifest) -> str:
         values["model_name"] = manifest.name
         values["eval_results"] = [
             EvalResult(
-                task_type=_flat(manifest.head.kind) if manifest.head else "feature-extraction",
+                task_type=_TASKS.get(manifest.head.kind, _flat(manifest.head.kind)) if manifest.head else _VECTORS,
                 dataset_type=_flat(result.dataset),
                 dataset_name=_flat(result.dataset),
                 metric_type=_flat(result.metric),
@@ -66,11 +67,19 @@ def _metadata(manifest: Manifest) -> str:
             )
             for result in manifest.results
         ]
+    if manifest.head and manifest.head.kind in _TASKS:
+        values["pipeline_tag"] = _TASKS[manifest.head.kind]
     tags = ["lect", "adapter", manifest.role, *manifest.methods]
     return str(ModelCardData(library_name="lect", tags=tags, **values).to_yaml()).rstrip("\n") + "\n"
 
 
-def _licence_metadata(licence: str) -> dict[str, str]:
+def hub_languages(tags: Iterable[str]) -> list[str]:
+    """Languages as the hub takes them: codes of ISO 639 alone, without script and region."""
+    return list(dict.fromkeys(re.split("[-_]", tag)[0].lower() for tag in tags))
+
+
+def hub_licence(licence: str) -> dict[str, str]:
+    """A licence as the hub's metadata has it: one that it knows by its name, else ``other`` with the expression."""
     if not licence:
         return {}
     # The hub's names do not tell "only" from "or later".
@@ -119,7 +128,7 @@ def _language(tag: str) -> str:
 
 def _use(manifest: Manifest) -> Iterable[str]:
     folder = f"components/{manifest.role}/{manifest.name}"
-    yield f"Lay this folder at {_code(folder)}, and stacks find it by its name:"
+    yield f"Lay this folder at {_code(folder)}, or pull it from a registry, and stacks find it by its name:"
     if manifest.head is not None:
         yield _block("sh", f'lect predict --stack "{manifest.key}" "a text"')
         stack = f"lang:… + {manifest.key}"
@@ -219,38 +228,64 @@ def _without(result: ResultEntry) -> str:
     return "not measured" if result.without is None else f"{result.without:.4g}"
 
 
-def _limits(manifest: Manifest) -> str:
+def _limits(manifest: Manifest) -> Iterable[str]:
+    own = manifest.card
+    if own and own.intended_use:
+        yield from _paragraphs(own.intended_use)
     if manifest.role == "lang":
         use = "It is meant to stand beneath a task component, so that the task works on texts in its languages."
     else:
         use = "It is meant to answer its one task, alone or over a language component of the same backbone."
     measured = "the data sets listed under Results" if manifest.results else "nothing, so far as is recorded"
-    return (
+    yield (
         f"{use} What is known of its quality was measured on {measured}; on other kinds of text, other domains and "
         "other languages it may be worse, and nothing here says by how much. It inherits what the backbone cannot do."
     )
+    if own and own.limits:
+        yield from _paragraphs(own.limits)
 
 
 def _audited(audit: AuditReport | None) -> Iterable[str]:
     if audit is None:
+        yield f"Nothing of it was measured with `lect audit`. {_BIAS}"
         return
     from lect.audit.render import summary
 
-    yield f"Measured by `lect audit` of {_code(audit.stack)}:"
-    yield "\n".join(f"- {_text(sentence)}" for sentence in summary(audit))
+    yield f"Measured by `lect audit` of {_code(audit.stack)} ({_text(audit.title)}):"
+    said = [*summary(audit), *audit.notes]
+    yield "\n".join(f"- {_text(sentence)}" for sentence in said) or "- It found no groups to compare."
+    yield f"Of anything else it is not known. {_BIAS}"
 
 
 _BIAS = (
-    "Not measured: bias by gender, dialect, region, religion or social group; toxicity; whether personal data of the "
-    "training texts can be recovered. The backbone's own biases are carried over. Do not let it decide about people "
-    "without checking it on their texts first."
+    "Not measured, unless it stands above: bias by gender, dialect, region, religion or social group. Not measured at "
+    "all: toxicity; whether personal data of the training texts can be recovered. The backbone's own biases are "
+    "carried over. Do not let it decide about people without checking it on their texts first."
 )
 
 
 def _licence(manifest: Manifest) -> Iterable[str]:
     stated = f"The component: {_text(manifest.licence)}."
     yield stated if manifest.licence else "No licence is stated for the component."
+    conflicts = conflicts_of(manifest)
+    if conflicts:
+        yield "**The licences of its training data seem to forbid this one:**"
+        yield "\n".join(f"- {_text(str(conflict))}" for conflict in conflicts)
+        reason = manifest.card.licence_reason if manifest.card else None
+        yield (
+            f"Its author says: {_text(reason)}" if reason else "Its author says nothing of that. Ask before you use it."
+        )
     yield "The backbone and the training data have licences of their own."
+
+
+def _citation(manifest: Manifest) -> Iterable[str]:
+    if manifest.card and manifest.card.citation:
+        yield "## Citation"
+        yield _block("bibtex" if manifest.card.citation.lstrip().startswith("@") else "", manifest.card.citation)
+
+
+def _paragraphs(text: str) -> Iterable[str]:
+    return (_text(paragraph) for paragraph in re.split(r"\n\s*\n", text.strip()))
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -292,6 +327,18 @@ def _flat(value: str) -> str:
     line = " ".join(value.split())
     return "".join(character for character in line if unicodedata.category(character) not in {"Cc", "Cs"})
 
+
+# https://huggingface.co/tasks, by the kind of a head
+_TASKS = {
+    "classification": "text-classification",
+    "multi-label": "text-classification",
+    "regression": "text-classification",
+    "tagging": "token-classification",
+    "pos": "token-classification",
+    "qa": "question-answering",
+    "multiple-choice": "multiple-choice",
+}
+_VECTORS = "feature-extraction"
 
 # https://huggingface.co/docs/hub/repositories-licenses
 _HUB_LICENCES = """

@@ -20,6 +20,13 @@ def check_line(text: str) -> str:
     return text
 
 
+def check_text(text: str) -> str:
+    """A text of one or several lines without other control characters."""
+    if any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t" for character in text):
+        raise ValueError("should be text without control characters")
+    return text
+
+
 def check_name(text: str) -> str:
     """A component's name, as stacks take it."""
     if not re.fullmatch(NAME_PATTERN, text) or len(text) > 100:
@@ -63,6 +70,18 @@ def _licence_problem(licence: str) -> str | None:
         # The library stumbles over some of what is no expression, such as "(mit" or ")".
         return "it cannot be parsed"
     return " ".join(problems[0].split()) if problems else None
+
+
+def parse_licence(licence: str) -> Any:
+    """A licence as `license_expression` has it: symbols, and what joins them. None where it is no expression."""
+    from license_expression import ExpressionError, ParseError
+
+    if len(licence) > 500:
+        return None
+    try:
+        return _spdx().parse(licence)
+    except (ExpressionError, ParseError, AttributeError, TypeError, ValueError, RecursionError):
+        return None
 
 
 @lru_cache(maxsize=1)
@@ -109,6 +128,8 @@ def tuple_of(value: Any) -> Any:
 
 Line = Annotated[str, AfterValidator(check_line)]
 """A text that can be shown in a table or a message."""
+LongText = Annotated[str, Field(max_length=10_000), AfterValidator(check_text)]
+"""A text of several lines, such as a citation."""
 Name = Annotated[str, AfterValidator(check_name)]
 VersionText = Annotated[str, AfterValidator(check_version)]
 Licence = Annotated[str, AfterValidator(check_line), AfterValidator(check_licence)]

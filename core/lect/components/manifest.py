@@ -24,6 +24,7 @@ from lect.components.fields import (
     Languages,
     Licence,
     Line,
+    LongText,
     Name,
     Sha256,
     StackText,
@@ -195,6 +196,22 @@ class OriginEntry(Entry):
     members: Annotated[tuple[MemberEntry, ...], BeforeValidator(tuple_of)]
 
 
+class CardEntry(Entry):
+    """What a component's card says beside what the run tells.
+
+    Args:
+        citation: how to cite it, as BibTeX or in words.
+        intended_use: what it is for, and what not.
+        limits: where it is known to fail.
+        licence_reason: why its licence is right where the licences of its training data seem to forbid it.
+    """
+
+    citation: LongText | None = None
+    intended_use: LongText | None = None
+    limits: LongText | None = None
+    licence_reason: Line | None = None
+
+
 class Manifest(Entry):
     """Everything of a component but its weights and its tokenizer.
 
@@ -204,6 +221,7 @@ class Manifest(Entry):
         origin: the components that it was made of and no longer needs.
         requires: what provides its methods and its head.
         own_tokenizer: whether it brings a tokenizer; `write_component` sets it.
+        card: what its author adds to its card.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
@@ -224,6 +242,7 @@ class Manifest(Entry):
     origin: OriginEntry | None = None
     requires: Annotated[tuple[RequirementEntry, ...], BeforeValidator(tuple_of)] = ()
     training: TrainingEntry | None = None
+    card: CardEntry | None = None
     results: Annotated[tuple[ResultEntry, ...], BeforeValidator(tuple_of)] = ()
 
     @property

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 from lect.components.manifest import MemberEntry
 from lect.components.store import StoredComponent, read_component, weights_hash
+from lect.composition.references import Reference
 from lect.composition.rules import Member, check_alike
 from lect.composition.stack import Atom, parse_stack
 from lect.errors import ComponentError, StackError
@@ -28,13 +30,15 @@ def read_with_members(atom: Atom, find: Find, path: tuple[tuple[str, Path], ...]
         StackError: one stands on itself.
     """
     folder = find(atom)
-    beneath = (*path, (str(atom), folder.resolve()))
+    # Members are found in the version that is recorded, and called by the name that is.
+    own = atom.key if path and isinstance(atom, Reference) else str(atom)
+    beneath = (*path, (own, folder.resolve()))
     if any(folder.resolve() == other for _, other in path):
-        refuse_cycle([*(name for name, _ in path), str(atom)])
+        refuse_cycle([name for name, _ in beneath])
     stored = read_component(folder)
     members = {}
     for entry in stored.manifest.members:
-        member = parse_stack(entry.component).parts[0]
+        member = _recorded(entry, find)
         members[entry.component] = _checked(
             entry,
             lambda member=member: read_with_members(member, find, beneath),  # type: ignore[misc]
@@ -91,6 +95,17 @@ def refuse_cycle(way: Sequence[str], where: str | None = None) -> NoReturn:
         where=where,
         fix="give the new one another name, or leave that one out",
     )
+
+
+def _recorded(entry: MemberEntry, find: Find) -> Atom:
+    """The member in the version that is recorded where that is there, else whatever has its name."""
+    member: Atom = parse_stack(entry.component).parts[0]  # type: ignore[assignment]
+    if isinstance(member, Reference) and member.version is None:
+        exact = replace(member, version=entry.version)
+        with suppress(ComponentError):
+            find(exact)
+            return exact
+    return member
 
 
 def _way_to(key: str, stored: StoredComponent) -> list[str]:

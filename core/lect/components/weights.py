@@ -41,7 +41,9 @@ def check_weights(file: Path) -> tuple[str, ...]:
     if not whole or header[:1] != b"{":
         _refuse_foreign(file, start, size, length)
     entries = _parsed(file, header)
-    entries.pop("__metadata__", None)
+    metadata = entries.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        _refuse(file, "its metadata is not a table of texts")
     ends = sorted(_span(file, name, entry) for name, entry in entries.items())
     _check_spans(file, ends, size - 8 - length)
     return tuple(entries)
@@ -60,12 +62,23 @@ def _refuse_foreign(file: Path, start: bytes, size: int, length: int) -> NoRetur
 
 def _parsed(file: Path, header: bytes) -> dict[str, Any]:
     try:
-        entries = json.loads(header)
+        entries = json.loads(header.decode(), object_pairs_hook=_distinct)
     except (ValueError, RecursionError):
-        _refuse(file, "its header is not valid JSON")
+        _refuse(file, "its header is not valid JSON, or says something twice")
     if not isinstance(entries, dict):
         _refuse(file, "its header is not a table of tensors")
     return entries
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Of two with one name another reader might take the other.
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is there twice")
+    for text in (*found, *(value for value in found.values() if isinstance(value, str))):
+        # Half of a surrogate pair is no text.
+        text.encode()
+    return found
 
 
 def _span(file: Path, name: str, entry: Any) -> tuple[int, int, str]:

@@ -43,7 +43,7 @@ def _worded(model: type[BaseModel], problem: Any) -> tuple[str, str | None]:
     location, kind = problem["loc"], problem["type"]
     if kind == "extra_forbidden":
         known = sorted({name for owner in _owners(model, location[:-1]) for name in _names(owner)})
-        return f'unknown field "{location[-1]}"', nearest(str(location[-1]), known)
+        return f'unknown field "{_shown(location[-1])}"', nearest(str(location[-1]), known)
     if kind == "missing":
         return "this field is missing", "add it"
     message = str(problem["msg"])
@@ -67,8 +67,14 @@ def _path(model: type[BaseModel], location: Sequence[int | str]) -> str:
         if not deeper and number < len(location):
             continue
         annotations = deeper
-        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+        name = _shown(step)
+        path += f"[{step}]" if isinstance(step, int) else f".{name}" if path else name
     return path
+
+
+def _shown(name: int | str) -> str:
+    text = str(name)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _joined(where: str, path: str) -> str:

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from lect.components.fields import Languages, Licence, Line, Name, StackText, VersionText, check_distinct, tuple_of
+from lect.components.manifest import CardEntry
 from lect.data.cleaning import Cleaning
 from lect.data.guard import Overlaps
 from lect.errors import nearest
@@ -218,9 +219,11 @@ class Recipe(Table):
 
     Args:
         stack: the frozen stack beneath what is trained.
+        card: what the component's card says beside what the run tells.
     """
 
     component: ComponentTable
+    card: CardEntry | None = None
     backbone: BackboneTable = BackboneTable()
     stack: StackText = ""
     parts: Annotated[tuple[PartTable, ...], BeforeValidator(tuple_of)] = ()

@@ -19,7 +19,7 @@ from lect.components.weights import check_weights
 from lect.errors import ComponentError, UserError
 from lect.files import PARTIAL, folder_aside, write_aside
 from lect.registry.model import MAX_FILES, ComponentEntry
-from lect.registry.paths import check_file_path
+from lect.registry.paths import check_file_path, clash
 from lect.registry.push import describe
 
 SUFFIX = ".lect.tar"
@@ -107,11 +107,11 @@ def _extract(file: Path, folder: Path) -> None:
     try:
         size = file.stat().st_size
         with file.open("rb") as stream:
-            seen = set[str]()
+            seen = list[str]()
             for name, length in _members(file, stream, size):
-                if name.casefold() in seen:
-                    _refuse(file, f'holds "{name}" twice, or in capitals and not')
-                seen.add(name.casefold())
+                seen.append(name)
+                if clash(seen):
+                    _refuse(file, f'holds "{name}" twice, in capitals and not, or as file and folder')
                 if len(seen) > MAX_FILES:
                     _refuse(file, f"holds more than {MAX_FILES} files")
                 _copy(stream, folder / name, length)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lect.components.store import CARD
+from lect.components.card_check import card_problems
+from lect.components.licences import unanswered_conflicts
+from lect.components.manifest import Manifest
+from lect.components.own_card import AUDIT, read_audit
+from lect.components.store import read_folder_manifest
 from lect.errors import LectError
 from lect.registry.blobs import hash_of
 from lect.registry.format import FILE, MAX_BYTES, decode_registry
@@ -25,7 +29,8 @@ def check_registry(folder: Path, *, key: str | None = None) -> Iterator[str]:
     """Every problem of a registry, a line each.
 
     Schema, licences (SPDX) and languages (BCP 47) are checked by reading it; then every component's files, hashes,
-    manifest, weights and card, and its signature where a key is given.
+    manifest, weights, card, audit, and whether its licence is one that its training data allows; and its signature
+    where a key is given.
 
     Args:
         key: a public key that every component has to be signed with.
@@ -41,9 +46,23 @@ def check_registry(folder: Path, *, key: str | None = None) -> Iterator[str]:
         yield from (f"{entry.reference}: {problem}" for problem in _problems(folder, entry))
         if key is not None and not is_signed_with(entry, key):
             yield f"{entry.reference}: is not signed with this key"
+    yield from _starter_problems(folder, registry)
     for path in sorted((folder / "components").glob("*/*/*")):
         if path.is_dir() and not path.name.startswith(".") and path.resolve() not in listed:
             yield f"{path}: lies there, and {FILE} does not list it"
+
+
+def _starter_problems(folder: Path, registry: Registry) -> Iterator[str]:
+    from lect.recipes.licences import licence_notes
+    from lect.registry.rebuild import starter_recipe
+
+    for entry in registry.starters:
+        try:
+            recipe = starter_recipe(entry, folder)
+        except LectError as error:
+            yield f"starter {entry.key}: {error}"
+        else:
+            yield from (f"starter {note}" for note in licence_notes(recipe))
 
 
 def _problems(folder: Path, entry: ComponentEntry) -> Iterator[str]:
@@ -66,10 +85,25 @@ def _problems(folder: Path, entry: ComponentEntry) -> Iterator[str]:
         return
     try:
         check_against_entry(entry, place)
-        card = place / CARD
-        if not card.is_file():
-            yield f"has no card ({CARD})"
-        elif not card.read_text("utf-8", "replace").startswith("---\n"):
-            yield f"{card} has no metadata, as the hub reads it"
+        manifest = read_folder_manifest(place)
+        yield from _other_statements(entry, manifest)
+        yield from (f"its licence: {conflict}" for conflict in unanswered_conflicts(manifest))
+        yield from card_problems(manifest, place)
+        if (place / AUDIT).is_file():
+            read_audit(place / AUDIT, manifest, place)
     except LectError as error:
         yield str(error)
+
+
+def _other_statements(entry: ComponentEntry, manifest: Manifest) -> Iterator[str]:
+    """What searches show of a component, and its manifest says otherwise."""
+    head = manifest.head.kind if manifest.head else ""
+    for field, listed, found in (
+        ("summary", entry.summary, manifest.summary),
+        ("methods", entry.methods, manifest.methods),
+        ("head", entry.head, head),
+        ("requires", entry.requires, manifest.requires),
+        ("results", entry.results, manifest.results),
+    ):
+        if listed != found:
+            yield f"its {field} as they are listed are not those of its manifest"

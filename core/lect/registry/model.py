@@ -12,7 +12,7 @@ from lect.components.fields import Languages, Licence, Line, Name, Sha256, Versi
 from lect.components.manifest import BackboneEntry, Entry, MemberEntry, RequirementEntry, ResultEntry
 from lect.errors import LectError, RecipeError, RegistryError
 from lect.registry.format import SCHEMA
-from lect.registry.paths import check_file_path
+from lect.registry.paths import check_file_path, clash
 from lect.specs import Role
 
 MAX_FILES = 64
@@ -74,11 +74,8 @@ class ComponentEntry(Entry):
     @classmethod
     def _files(cls, files: tuple[FileEntry, ...]) -> tuple[FileEntry, ...]:
         # Where a file system folds case, one would silently take the other's place.
-        seen = set[str]()
-        for file in files:
-            if file.path.casefold() in seen:
-                raise ValueError(f'the file "{file.path}" is there twice')
-            seen.add(file.path.casefold())
+        if path := clash(file.path for file in files):
+            raise ValueError(f'the file "{path}" is there twice, or in the place of a folder')
         return files
 
     @property
@@ -124,6 +121,31 @@ class PluginEntry(Entry):
     yanked: Line | None = None
 
 
+class StarterEntry(Entry):
+    """A component that is not shipped: whoever wants it trains it by its recipe, and compares.
+
+    Args:
+        recipe: its file, from the registry's root.
+        weights: SHA-256 of the weights that the recipe gave.
+        environment: what it gave them in.
+    """
+
+    name: Name
+    version: VersionText
+    role: Role
+    languages: Languages = ()
+    licence: Licence = ""
+    summary: Line = ""
+    recipe: FilePath
+    weights: Sha256
+    environment: Line = ""
+
+    @property
+    def key(self) -> str:
+        """Role and name: ``lang:mad``."""
+        return f"{self.role}:{self.name}"
+
+
 class Registry(Entry):
     """Everything that a registry offers."""
 
@@ -132,6 +154,7 @@ class Registry(Entry):
     schema_version: Literal[1] = Field(default=1, alias="schema")
     plugins: Annotated[tuple[PluginEntry, ...], BeforeValidator(tuple_of)] = Field(default=(), alias="plugin")
     components: Annotated[tuple[ComponentEntry, ...], BeforeValidator(tuple_of)] = Field(default=(), alias="component")
+    starters: Annotated[tuple[StarterEntry, ...], BeforeValidator(tuple_of)] = Field(default=(), alias="starter")
 
     @model_validator(mode="after")
     def _distinct(self) -> Registry:
@@ -141,6 +164,9 @@ class Registry(Entry):
             if identity in seen:
                 raise ValueError(f"{entry.reference} is there twice")
             seen.add(identity)
+        keys = [entry.key for entry in self.starters]
+        if twice := next((key for key in keys if keys.count(key) > 1), None):
+            raise ValueError(f"the starter {twice} is there twice")
         return self
 
 

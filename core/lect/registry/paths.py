@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from lect.errors import UserError
 
@@ -32,6 +33,20 @@ def check_file_path(path: str) -> str:
         if problem := _problem(step):
             raise UserError(f"the path {shown} {problem}")
     return path
+
+
+def clash(paths: Iterable[str]) -> str | None:
+    """Which path takes another's place: the same, for a system that does not tell capitals, or a folder of its name."""
+    seen, folders = set[str](), set[str]()
+    for path in paths:
+        folded = path.casefold()
+        steps = folded.split("/")
+        above = {"/".join(steps[:count]) for count in range(1, len(steps))}
+        if folded in seen or folded in folders or above & seen:
+            return path
+        seen.add(folded)
+        folders |= above
+    return None
 
 
 def _problem(step: str) -> str | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lect.components.licences import unanswered_conflicts
 from lect.components.manifest import Manifest
 from lect.components.store import WEIGHTS, read_folder_manifest
 from lect.components.weights import check_weights
@@ -68,11 +69,13 @@ def push(component: Path, registry: Path, *, key: Key | None = None) -> Pushed:
     The entry is written last: a registry never lists what is not there whole.
 
     Raises:
-        ComponentError: the component is broken, or does not say what others need to know.
+        ComponentError: the component is broken, does not say what others need to know, or has a licence that its
+            training data forbids.
         RegistryError: the folder is no registry, or has this version with other contents.
         UserError: the disk is full, or the registry cannot be written.
     """
     entry = describe(component)
+    _check_licence(component)
     if key is not None:
         entry = entry.model_copy(update={"signature": sign(entry, key.file, key.password)})
     with locked(registry):
@@ -163,6 +166,16 @@ def _check_statements(manifest: Manifest, component: Path) -> None:
     if manifest.role == "lang" and not manifest.languages:
         raise ComponentError(
             "states no language, so nobody would find it", where=where, fix="set languages in component.toml"
+        )
+
+
+def _check_licence(component: Path) -> None:
+    manifest = read_folder_manifest(component)
+    for conflict in unanswered_conflicts(manifest):
+        raise ComponentError(
+            f"its licence is not one that its data allows: {conflict}",
+            where=str(component),
+            fix=f'give it another, or say why it is right: lect components card {manifest.key} --licence-reason "…"',
         )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from lect.backbones import Backbone
-from lect.components.assemble import attach_component, attach_stack, build_head, build_part, finder, read_stack
+from lect.components.assemble import attach_component, attach_stack, build_head, build_part, finder, read_stack, restore
 from lect.components.library import Library
 from lect.components.members import read_members
 from lect.components.store import StoredComponent
@@ -48,6 +48,7 @@ class Material:
         target: the stack whose vectors are aimed at.
         members: what the new component stands on, where it stands on others.
         beside: the frozen stacks that single sources of the data have in place of `frozen`, by `Example.stack`.
+        trained: the component, where it has learned before and is only to be scored.
     """
 
     recipe: Recipe
@@ -61,6 +62,7 @@ class Material:
     members: Mapping[str, StoredComponent]
     switching: Switching | None = None
     beside: Mapping[str, tuple[Stack, Sequence[StoredComponent]]] = field(default_factory=dict)
+    trained: StoredComponent | None = None
 
     @property
     def examples(self) -> Sequence[Example]:
@@ -179,7 +181,11 @@ def prepare_lessons(
     components = []
     for material in materials:
         torch.manual_seed(seed)
-        component = _new_component(material, host, model.backbone, attached)
+        component = (
+            _new_component(material, host, model.backbone, attached)
+            if material.trained is None
+            else restore(material.recipe.key, material.trained, model.backbone, host, attached)
+        )
         _check_place(material, model, component)
         model.attach(component)
         components.append(component)

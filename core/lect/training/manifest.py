@@ -84,6 +84,7 @@ def write_trained(run: Run, lesson: Lesson, result: Result, precision: str) -> P
             recipe=recipe_text(recipe.model_copy(update={"output": OutputTable()})),
             mixed=_mixed(run, lesson, result),
         ),
+        card=recipe.card,
         results=_results(lesson, result),
     )
     folder = run.library.save_folder(recipe.component.role, recipe.component.name)
