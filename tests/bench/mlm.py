@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from figures import cell, machine, peak_anywhere
+from random_backbone import write_random
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("LECT_DATA", ROOT.parent / "shared/data"))
@@ -75,7 +76,7 @@ def main() -> None:
         write_result(options)
         return
     if options.random_backbone:
-        options.backbone = str(write_random(options))
+        options.backbone = str(write_random(options.folder / "random-backbone", backbone(options.backbone).tokenizer))
     results: dict[tuple[str, str], list[dict[str, float]]] = {}
     for language in options.languages:
         write_rows(options, language)
@@ -272,26 +273,6 @@ def backbone(name: str) -> Any:
     from lect.host import Host
 
     return load_backbone(name, host=Host.load(report=print), prefix="")
-
-
-def write_random(options: argparse.Namespace) -> Path:
-    """A backbone of XLM-R-base's size (Conneau et al. 2020, table 6) with random weights and another's pieces."""
-    folder = options.folder / "random-backbone"
-    if not (folder / "config.json").exists():
-        from transformers import BertConfig, BertModel
-
-        config = BertConfig(
-            vocab_size=250_002,
-            hidden_size=768,
-            num_hidden_layers=12,
-            num_attention_heads=12,
-            intermediate_size=3072,
-            max_position_embeddings=514,
-            pad_token_id=1,
-        )
-        BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-        backbone(options.backbone).tokenizer.save_pretrained(folder)
-    return folder
 
 
 def cut(own: Any, texts: list[str]) -> list[list[int]]:

@@ -84,6 +84,9 @@ def _factors(scales: Sequence[float], assignment: Tensor, dtype: torch.dtype) ->
     # Elsewhere than on the CPU to look at the indices would be to wait for them.
     if assignment.device.type == "cpu" and all(scale == 1.0 for scale in scales) and -1 not in assignment.tolist():
         return None
+    if len(set(scales)) == 1:
+        # Numbers of ours would have to be sent to a GPU, and be waited for.
+        return ((assignment >= 0).to(dtype) * scales[0]).view(-1, 1, 1)
     return torch.tensor([*scales, 0.0], dtype=dtype, device=assignment.device)[assignment].view(-1, 1, 1)
 
 
