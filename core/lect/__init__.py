@@ -38,8 +38,8 @@ if TYPE_CHECKING:
         Problem,
         ReaderSpec,
         RouteSpec,
-        SummedMetric,
     )
+    from lect.summed_metric import SummedMetric
 
 __version__ = "0.1.0"
 
@@ -77,7 +77,7 @@ _HOMES = {
     "SiteContext": "lect.composition.part",
     "Span": "lect.data.examples",
     "Stack": "lect.composition.stack",
-    "SummedMetric": "lect.specs",
+    "SummedMetric": "lect.summed_metric",
     "UserError": "lect.errors",
     "WritingHead": "lect.heads",
     "hookimpl": "lect.hookspecs",

@@ -248,60 +248,12 @@ class ReaderSpec:
 
 
 @dataclass(frozen=True)
-class SummedMetric:
-    """A metric that is decided by sums over rows, as a metric's `compute`.
-
-    A thousand resamples of its rows are then one product of arrays.
-
-    Args:
-        row: statistics of one row by name, from its true and its predicted value. A name that is missing counts 0.
-        scores: named scores from the sums of the statistics, *Shape:* ``(resamples,)`` each; not a number where a
-            resample does not have a score. Looking a name up that no row has gives zeros.
-    """
-
-    row: Callable[[Any, Any], Mapping[str, float]]
-    scores: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-
-    def __call__(self, truth: Sequence[Any], predicted: Sequence[Any]) -> dict[str, float]:
-        """The scores of all rows. Raises `ValueError` where there are none, or not as many predictions."""
-        import math
-
-        import numpy as np
-
-        if len(truth) != len(predicted):
-            raise ValueError(f"{len(truth)} rows and {len(predicted)} predictions")
-        if not len(truth):
-            raise ValueError("there are no rows to score")
-        counts = np.ones((1, len(truth)))
-        rows = [self.row(true, answer) for true, answer in zip(truth, predicted, strict=True)]
-        scores = {name: float(values[0]) for name, values in self.of_counts(rows, counts).items()}
-        return {name: score for name, score in scores.items() if not math.isnan(score)}
-
-    def of_counts(self, rows: Sequence[Mapping[str, float]], counts: Any) -> Mapping[str, Any]:
-        """The scores of resamples.
-
-        Args:
-            rows: the statistics of each row.
-            counts: how often each resample has each row. *Shape:* ``(resamples, rows)``.
-        """
-        from collections import defaultdict
-
-        import numpy as np
-
-        names = sorted({name for row in rows for name in row})
-        table = np.array([[row.get(name, 0.0) for name in names] for row in rows], dtype=np.float64)
-        sums = counts @ table.reshape(len(rows), len(names))
-        zeros = np.zeros(len(counts))
-        return self.scores(defaultdict(lambda: zeros, {name: sums[:, column] for column, name in enumerate(names)}))
-
-
-@dataclass(frozen=True)
 class MetricSpec:
     """A set of scores over parallel sequences of true and predicted values.
 
     Args:
         compute: maps ``(truth, predicted)`` to named scores, between 0 and 1 but for distances. Any function will do;
-            a `SummedMetric` has its confidence intervals a hundred times as fast.
+            a `lect.SummedMetric` has its confidence intervals a hundred times as fast.
         main: the name among them that early stopping and tables show first.
         signatures: from the true values, for each score what it was computed with, in the words of the library that
             others compare with, such as sacrebleu's signature; reports quote it.

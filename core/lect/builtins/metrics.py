@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lect.specs import MetricSpec, SummedMetric
+from lect.specs import MetricSpec
+from lect.summed_metric import SummedMetric
 
 RECALL_AT = (1, 5, 10)
 GAIN_AT = 10

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lect.builtins.metrics import GAIN_AT, RECALL_AT, classification_scores, retrieval_scores
-from lect.specs import SummedMetric
+from lect.summed_metric import SummedMetric
 
 Floats = NDArray[np.float64]
 
