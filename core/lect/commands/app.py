@@ -190,6 +190,9 @@ class LazyGroup(TyperGroup):
         run = partial(super().main, arguments, prog_name or "lect", complete_var, False, windows_expand_args, **extra)
         if not standalone_mode:
             return run()
+        # Looking for plugins of pydantic, in every installed distribution, takes longer than many a command; lect has
+        # none.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         try:
             code = run()
         except Exception as error:
