@@ -208,7 +208,9 @@ def test_a_method_that_does_not_say_how_it_folds_is_refused_by_name(make, host):
 def test_a_layer_of_peft_that_is_not_linear_says_so(host):
     backbone = tiny_backbone("bert")
     with torch.random.fork_rng():
-        part = build_part(host, "lora", {"r": 4}, BuildContext(backbone, Corpus()), "test").eval()
+        # A plain LoRA would not go through the layer's own `forward`.
+        settings = {"r": 4, "lora_bias": True}
+        part = build_part(host, "lora", settings, BuildContext(backbone, Corpus()), "test").eval()
     site = next(iter(part.sites()))
     module = backbone.module(site)
     parameters = dict(module.named_parameters())
