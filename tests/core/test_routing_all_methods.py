@@ -16,7 +16,6 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
-from lect.errors import StackError
 from lect.host import Host
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
@@ -82,7 +81,6 @@ def stacks(keys):
     others = [key for key in keys if key.startswith("lang:") and key not in vocabularies]
     first = st.sampled_from([(), *((key,) for key in vocabularies)])
     middle = st.lists(st.sampled_from(others), max_size=2, unique=True).map(tuple)
-    middle = middle.filter(lambda own: sum(key.startswith("lang:full") for key in own) < 2)
     last = st.sampled_from([(), *((key,) for key in keys if key.startswith("task:"))])
     return st.tuples(first, middle, last).map(lambda parts: sum(parts, ()))
 
@@ -178,9 +176,3 @@ def test_a_backbone_held_in_half_the_memory_takes_plain_loras(rows):
     found = states()
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.float(), expected, rtol=0.1, atol=0.1)
-
-
-def test_two_parts_that_take_a_module_s_place_are_refused(model):
-    with pytest.raises(StackError, match='"lang:full-a" and "lang:full-b" both take the place of') as raised:
-        run(model, [("the old house", ("lang:full-a", "lang:full-b"))])
-    assert raised.value.fix.startswith("leave one of them out")

@@ -296,14 +296,7 @@ class RoutedModel(nn.Module):
         return self._alike[path]
 
     def _parts_at(self, path: str, stack: tuple[str, ...]) -> tuple[Part, ...]:
-        acting = [(key, part) for key in stack for part, sites in self._acting[key] if path in sites]
-        replacing = [key for key, part in acting if part.replaces_module]
-        if len(replacing) > 1:
-            raise StackError(
-                f'"{replacing[0]}" and "{replacing[1]}" both take the place of "{path}", and only one can',
-                fix="leave one of them out of the stack, or train one again by a method that adds to what is there",
-            )
-        parts = [part for _, part in acting]
+        parts = [part for key in stack for part, sites in self._acting[key] if path in sites]
         if path == self.backbone.anatomy.word_embedding:
             # Where it is also the last module before the layers: vectors are looked up before they are changed.
             parts.sort(key=lambda part: not part.reads_input(path))
