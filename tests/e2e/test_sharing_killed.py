@@ -125,3 +125,20 @@ def check(machine, said):
         assert problems_of(folder) == [], said
         component = read_component(folder)
         assert float(component.tensors["full.weight"][0]) == float(name[5:7]), said
+
+
+def test_a_first_push_that_was_killed_among_its_files_is_no_strange_folder(here, tmp_path, monkeypatch):
+    """The registry is there before the files that it will list."""
+    from lect.registry import push as module
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    component = here.folder / "home/components/lang/part-00"
+    monkeypatch.setattr(module, "_copy", killed)
+    with pytest.raises(KeyboardInterrupt):
+        module.push(component, tmp_path / "registry")
+    (tmp_path / "registry/components/left").mkdir(parents=True)
+    monkeypatch.undo()
+    assert not module.push(component, tmp_path / "registry").was_there
+    assert len(read_folder_registry(tmp_path / "registry").components) == 1

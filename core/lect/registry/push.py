@@ -81,6 +81,9 @@ def push(component: Path, registry: Path, *, key: Key | None = None) -> Pushed:
     with locked(registry):
         text = read_or_new(registry)
         where = str(registry / FILE)
+        if not (registry / FILE).exists():
+            # Before anything else: what is cut off from here on leaves a registry, and not a folder of who knows whom.
+            write_aside(registry / FILE, text)
         listed = _listed(parse_registry(text, where=where), entry)
         target = registry / (listed or entry).place
         if listed is not None and content_hash(listed) != content_hash(entry):

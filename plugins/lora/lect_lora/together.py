@@ -78,7 +78,7 @@ def changed_by_one(plain: Plain, inputs: Tensor, onto: Tensor) -> Tensor:
     """What one LoRA adds to `onto`, for all rows.
 
     `peft`'s own layer passes over the output three times (the product, its scale, the sum), and so does the way back;
-    here it is one product onto what is there, scaled where the features are few.
+    here it is one scaled product onto what is there.
 
     Args:
         inputs: *Shape:* ``(rows, ..., features)``.
@@ -88,8 +88,9 @@ def changed_by_one(plain: Plain, inputs: Tensor, onto: Tensor) -> Tensor:
         *Shape:* ``(rows, ..., features of the output)``.
     """
     # As `peft` does: a backbone may be held, and compute, in fewer bits than what learns.
-    narrow = plain.down(inputs.to(plain.down.weight.dtype)) * plain.layer.scaling[_ADAPTER]
+    narrow, scale = plain.down(inputs.to(plain.down.weight.dtype)), plain.layer.scaling[_ADAPTER]
     if onto.dtype != narrow.dtype or onto.shape[:-1] != narrow.shape[:-1]:
         # Under autocast: what is added to keeps its precision.
-        return (onto + plain.up(narrow)).to(onto.dtype)
-    return torch.addmm(onto.flatten(0, -2), narrow.flatten(0, -2), plain.up.weight.T).view(onto.shape)
+        return (onto + plain.up(narrow) * scale).to(onto.dtype)
+    added = torch.addmm(onto.flatten(0, -2), narrow.flatten(0, -2), plain.up.weight.T, alpha=scale)
+    return added.view(onto.shape)
