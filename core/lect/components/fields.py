@@ -80,7 +80,7 @@ def parse_licence(licence: str) -> Any:
         return None
     try:
         return _spdx().parse(licence)
-    except (ExpressionError, ParseError, AttributeError, TypeError, ValueError, RecursionError):
+    except (ExpressionError, ParseError, AttributeError, IndexError, TypeError, ValueError, RecursionError):
         return None
 
 
