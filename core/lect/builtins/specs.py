@@ -87,10 +87,10 @@ def _linear(config: LinearConfig, name: str, tensors: Sequence[Tensor], weights:
 
 
 def _supervised(config: SupervisedConfig, context: ObjectiveContext) -> Objective:
-    from lect.builtins.supervised import SupervisedObjective, head_of
+    from lect.builtins.supervised import SupervisedObjective
     from lect.heads import WritingHead
 
-    head = head_of(context.model, context.stack)
+    head = context.model.head_of(context.stack)
     if isinstance(head, WritingHead):
         from lect.writing.objective import WritingObjective
 

@@ -25,7 +25,7 @@ class SupervisedObjective:
 
     def __init__(self, context: ObjectiveContext) -> None:
         self._context = context
-        head = head_of(context.model, context.stack)
+        head = context.model.head_of(context.stack)
         if head is None:
             raise RecipeError(
                 'the objective "supervised" needs a head', where="objective", fix='add a table [head] with kind = "…"'
@@ -93,7 +93,7 @@ def predict_rows(
     Raises:
         StackError: the stack has no head.
     """
-    head = head or head_of(model, stack)
+    head = head or model.head_of(stack)
     if head is None:
         raise StackError("this stack has no head, so it answers nothing", fix="end it with a task:…")
     if isinstance(head, WritingHead):
@@ -116,8 +116,3 @@ def predict_rows(
             predictions[index] = prediction
     model.train(training)
     return [prediction for prediction in predictions if prediction is not None]
-
-
-def head_of(model: RoutedModel, stack: tuple[str, ...]) -> Head | None:
-    """The head of a stack, where it has one."""
-    return next((model.components[key].head for key in stack if model.components[key].head), None)

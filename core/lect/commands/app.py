@@ -104,7 +104,9 @@ def load_host(ctx: typer.Context, *, tolerant: bool = False) -> Host:
 
     key = f"lect.host.{tolerant}"
     if key not in ctx.meta:
-        settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
+        # What stands before a group's own command, such as --no-plugin, is kept at the root.
+        root: Any = ctx.find_root()
+        settings = root.obj if isinstance(root.obj, Settings) else Settings()
         ctx.meta[key] = Host.load(block=settings.block, report=warn, tolerant=tolerant)
     host: Host = ctx.meta[key]
     return host

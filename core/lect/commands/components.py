@@ -110,9 +110,7 @@ def combine(
 
     earlier_folder, earlier_json = ctx.obj if isinstance(ctx.obj, tuple) else (None, False)
     parsed = parse_combination(combination)
-    # What stands before `components`, such as --no-plugin, is kept at the root.
-    root: Any = ctx.find_root()
-    host = load_host(root)
+    host = load_host(ctx)
     library = _library(folder or earlier_folder)
     with stderr_console().status("Loading") as status:
         from lect.components.combine import combine as combined

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -140,9 +140,7 @@ def _recompute(ctx: typer.Context, folder: Path, data: Path, tolerance: float) -
     """How many results are others than they are stated to be."""
     from lect.registry.recompute import recompute_results
 
-    # What stands before `registry`, such as --no-plugin, is kept at the root.
-    root: Any = ctx.find_root()
-    host, count = load_host(root), 0
+    host, count = load_host(ctx), 0
     with stderr_console().status("Loading") as status:
         for one in recompute_results(
             folder, host, data=data, tolerance=tolerance, progress=lambda what, share: status.update(what)
@@ -193,8 +191,7 @@ def _rebuild(ctx: typer.Context, references: list[str], place: Path, components:
     from lect.registry.rebuild import starters
 
     entries = starters(place, references)
-    root: Any = ctx.find_root()
-    host, library, console = load_host(root), library_of(components), stderr_console()
+    host, library, console = load_host(ctx), library_of(components), stderr_console()
     done = [rebuild_one(entry, place, host, library, console=console) for entry in entries]
     if as_json:
         print_json(

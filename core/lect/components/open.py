@@ -43,7 +43,7 @@ class OpenStack:
     @property
     def head(self) -> Head | None:
         """The head of the stack, where it has one."""
-        return next((self.model.components[key].head for key in self.keys if self.model.components[key].head), None)
+        return self.model.head_of(self.keys)
 
     @property
     def embedding(self) -> str:
@@ -67,7 +67,7 @@ class OpenStack:
         """The most pieces of a text that are read; longer ones are cut."""
         from lect.writing.answer import text_limit
 
-        return text_limit(self.model, self.encoder, self.keys, self.head)
+        return text_limit(self.model, self.encoder, self.head)
 
     def truncated(self, examples: Sequence[Example]) -> tuple[str, ...]:
         """Where the texts stand that are longer than the backbone reads, and are cut."""

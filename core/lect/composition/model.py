@@ -171,17 +171,17 @@ class RoutedModel(nn.Module):
         """Sentence vectors, *Shape:* ``(rows, hidden)``, as the backbone pools them."""
         return self.backbone.pool(hidden_states, attention_mask)
 
-    def embedding_head(self, stack: tuple[str, ...]) -> Head | None:
-        """The head of these components that gives vectors, where one does."""
+    def head_of(self, stack: tuple[str, ...]) -> Head | None:
+        """The head of these components, where one has a head."""
         heads = (self._components[key].head for key in stack)
-        return next((head for head in heads if head is not None and head.embeds), None)
+        return next((head for head in heads if head is not None), None)
 
     def vectors(self, hidden_states: Tensor, attention_mask: Tensor, stack: tuple[str, ...]) -> Tensor:
         """The vectors by which texts of one stack are compared, *Shape:* ``(rows, width)``: its head's, else pooled."""
-        head = self.embedding_head(stack)
-        vectors: Tensor = (
-            self.pool(hidden_states, attention_mask) if head is None else head(hidden_states, attention_mask)
-        )
+        head = self.head_of(stack)
+        if head is None or not head.embeds:
+            return self.pool(hidden_states, attention_mask)
+        vectors: Tensor = head(hidden_states, attention_mask)
         return vectors
 
     def logits(self, hidden_states: Tensor, attention_mask: Tensor, routes: Routes) -> list[HeadOutput]:
@@ -193,7 +193,7 @@ class RoutedModel(nn.Module):
         """
         rows_of: dict[Head, list[Tensor]] = {}
         for group in routes.groups:
-            head = next((self._components[key].head for key in group.components if self._components[key].head), None)
+            head = self.head_of(group.components)
             if head is not None:
                 rows_of.setdefault(head, []).append(group.rows)
         outputs = []

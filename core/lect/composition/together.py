@@ -47,7 +47,6 @@ def add_by_rows(
     Returns:
         *Shape:* ``(rows, length, features of the output)``.
     """
-    kept = None if onto is None else onto.dtype
     if not torch.is_autocast_enabled(inputs.device.type):
         # A backbone may be held, and compute, in fewer bits than what learns.
         inputs = inputs.to(down.weights[0].dtype)
@@ -73,7 +72,7 @@ def add_by_rows(
         return torch.bmm(rows, second)
     if onto.dtype != rows.dtype:
         # What is added to keeps its precision.
-        return (onto + torch.bmm(rows, second)).to(kept)
+        return (onto + torch.bmm(rows, second)).to(onto.dtype)
     if up.biases is not None and onto.is_contiguous():
         return onto.baddbmm_(rows, second)
     return torch.baddbmm(onto, rows, second)

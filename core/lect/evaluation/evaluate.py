@@ -154,6 +154,7 @@ def report_of(
         shown: the same as readers of the report get them.
         metrics: the main one first.
         started: when the evaluation began, by `time.perf_counter`.
+        labelled: whether true answers are labels, whose rows are counted.
     """
     (whole, own), *others = answers.items()
     variants: list[Variant] = []

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lect.evaluation.retrieval import TIE, unit_vectors
+from lect.evaluation.retrieval import TIE, cosine_blocks
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,10 @@ def rank_relevant(
     Raises:
         ValueError: the shapes do not fit, a query has no relevant candidate, or an index is out of range.
     """
-    asked, offered = unit_vectors(queries), unit_vectors(candidates)
-    if asked.shape[1] != offered.shape[1] or len(relevant) != len(asked):
-        raise ValueError(f"{asked.shape} queries, {offered.shape} candidates and {len(relevant)} judgements do not fit")
     found: list[Ranked] = []
-    for start in range(0, len(asked), block):
-        with np.errstate(invalid="ignore"):
-            cosines = asked[start : start + block] @ offered.T
+    for own, cosines in cosine_blocks(queries, candidates, len(relevant), "judgements", block):
         cosines[np.isnan(cosines)] = -np.inf
-        for near, grades in zip(cosines, relevant[start : start + block], strict=True):
+        for near, grades in zip(cosines, relevant[own], strict=True):
             found.append(_ranked(near, {index: grade for index, grade in grades.items() if grade > 0}))
     return found
 

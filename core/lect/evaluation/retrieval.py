@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,14 +29,9 @@ def ranks(
     Raises:
         ValueError: the shapes do not fit, a query has no correct candidate, or an index is out of range.
     """
-    asked, offered = unit_vectors(queries), unit_vectors(candidates)
-    if asked.shape[1] != offered.shape[1] or len(correct) != len(asked):
-        raise ValueError(f"{asked.shape} queries, {offered.shape} candidates and {len(correct)} answers do not fit")
     found: list[int] = []
-    for start in range(0, len(asked), block):
-        with np.errstate(invalid="ignore"):
-            cosines = asked[start : start + block] @ offered.T
-        is_correct = _marks(correct[start : start + block], len(offered))
+    for own, cosines in cosine_blocks(queries, candidates, len(correct), "answers", block):
+        is_correct = _marks(correct[own], cosines.shape[1])
         best = np.where(is_correct, cosines, -np.inf).max(axis=1, keepdims=True)
         # Not written as >=, so that a cosine that is not a number counts against the query.
         as_near = ~(cosines < best - TIE) & ~is_correct
@@ -58,6 +53,30 @@ def matches(answers: Sequence[str], candidates: Sequence[str]) -> list[frozenset
     if missing is not None:
         raise ValueError(f"{missing!r} is not among the candidates")
     return [sets[answer] for answer in answers]
+
+
+def cosine_blocks(
+    queries: Any, candidates: Any, count: int, what: str, block: int
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """The cosines of some queries at a time with all candidates, which of the queries they are first.
+
+    Args:
+        queries: an array or tensor. *Shape:* ``(queries, features)``.
+        candidates: an array or tensor. *Shape:* ``(candidates, features)``.
+        count: of what belongs to the queries, one each; `what` it is called.
+        block: the number of queries compared at once, which bounds the memory.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    asked, offered = unit_vectors(queries), unit_vectors(candidates)
+    if asked.shape[1] != offered.shape[1] or count != len(asked):
+        raise ValueError(f"{asked.shape} queries, {offered.shape} candidates and {count} {what} do not fit")
+    for start in range(0, len(asked), block):
+        own = slice(start, start + block)
+        with np.errstate(invalid="ignore"):
+            cosines = asked[own] @ offered.T
+        yield own, cosines
 
 
 def unit_vectors(vectors: Any) -> NDArray[np.float64]:

@@ -42,7 +42,23 @@ class FileEntry(Entry):
     sha256: Sha256
 
 
-class ComponentEntry(Entry):
+class ListedEntry(Entry):
+    """What a registry says of a component, whether it has the files or a recipe for them."""
+
+    name: Name
+    version: VersionText
+    role: Role
+    languages: Languages = ()
+    licence: Licence = ""
+    summary: Line = ""
+
+    @property
+    def key(self) -> str:
+        """Role and name: ``lang:mad``."""
+        return f"{self.role}:{self.name}"
+
+
+class ComponentEntry(ListedEntry):
     """A component that a registry offers: what its manifest says, and its files.
 
     Args:
@@ -53,12 +69,6 @@ class ComponentEntry(Entry):
         yanked: why nobody should use it any more.
     """
 
-    name: Name
-    version: VersionText
-    role: Role
-    languages: Languages = ()
-    licence: Licence = ""
-    summary: Line = ""
     methods: Annotated[tuple[Line, ...], BeforeValidator(tuple_of)] = ()
     head: Line = ""
     folder: FilePath | None = None
@@ -77,11 +87,6 @@ class ComponentEntry(Entry):
         if path := clash(file.path for file in files):
             raise ValueError(f'the file "{path}" is there twice, or in the place of a folder')
         return files
-
-    @property
-    def key(self) -> str:
-        """Role and name: ``lang:mad``."""
-        return f"{self.role}:{self.name}"
 
     @property
     def reference(self) -> str:
@@ -121,7 +126,7 @@ class PluginEntry(Entry):
     yanked: Line | None = None
 
 
-class StarterEntry(Entry):
+class StarterEntry(ListedEntry):
     """A component that is not shipped: whoever wants it trains it by its recipe, and compares.
 
     Args:
@@ -130,20 +135,9 @@ class StarterEntry(Entry):
         environment: what it gave them in.
     """
 
-    name: Name
-    version: VersionText
-    role: Role
-    languages: Languages = ()
-    licence: Licence = ""
-    summary: Line = ""
     recipe: FilePath
     weights: Sha256
     environment: Line = ""
-
-    @property
-    def key(self) -> str:
-        """Role and name: ``lang:mad``."""
-        return f"{self.role}:{self.name}"
 
 
 class Registry(Entry):

@@ -197,7 +197,7 @@ def prepare_lessons(
         recipe, examples, stack = material.recipe, material.examples, (*own, component.key)
         rows = _by_stack(material)
         stacks = {text: (*others.get(text, own), component.key) for text in rows}
-        head = next((model.components[key].head for key in stack if model.components[key].head), None)
+        head = model.head_of(stack)
         truncated: tuple[str, ...] = ()
         if isinstance(head, WritingHead):
             check_writes(model, list(stacks.values()))

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from lect.backbones import Backbone, load_backbone
 from lect.backbones.weights import hold_weights
-from lect.builtins.supervised import head_of
 from lect.components.assemble import must_write
 from lect.components.library import Library
 from lect.components.members import member_entries
@@ -83,8 +82,8 @@ class Run:
     @property
     def limit(self) -> int:
         """The most pieces of a text that every component reads; longer ones are cut."""
-        lessons = ((lesson.stack, head_of(self.model, lesson.stack)) for lesson in self.lessons)
-        return min(text_limit(self.model, self.encoder, stack, head) for stack, head in lessons)
+        heads = (self.model.head_of(lesson.stack) for lesson in self.lessons)
+        return min(text_limit(self.model, self.encoder, head) for head in heads)
 
     @property
     def truncated(self) -> tuple[str, ...]:

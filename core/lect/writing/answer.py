@@ -12,7 +12,7 @@ from lect.data.examples import Example
 from lect.errors import RecipeError, StackError
 from lect.heads import Head, Prediction, WritingHead
 from lect.writing.pieces import writing_head
-from lect.writing.rows import Phrasing, Source
+from lect.writing.rows import Phrasing, Source, room_of
 
 PIECES_AT_ONCE = 8192
 """The most pieces, of all beams of a batch, whose keys and values are held."""
@@ -67,11 +67,11 @@ def cut_texts(
     return tuple(each.origin for each in examples if phrasing.source(head.demand(each)).truncated)
 
 
-def text_limit(model: RoutedModel, encoder: RowEncoder, stack: tuple[str, ...], head: Head | None) -> int:
+def text_limit(model: RoutedModel, encoder: RowEncoder, head: Head | None) -> int:
     """The most pieces that are read of a text, with what stands around it."""
     if not isinstance(head, WritingHead):
         return encoder.max_length
-    return Phrasing(model.backbone, encoder, stack, head.decoding).room
+    return room_of(model.backbone, encoder, head.decoding)[1]
 
 
 def check_writes(model: RoutedModel, stacks: Sequence[tuple[str, ...]]) -> None:

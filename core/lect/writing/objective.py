@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lect.builtins.pieces.candidates import CandidateLoss, choose_candidates
 from lect.builtins.pieces.head import known_pieces
+from lect.builtins.pieces.rows import places_of
 from lect.builtins.pieces.scores import new_pieces
 from lect.composition.model import RoutedModel
 from lect.composition.pieces import StoredEncoding
@@ -20,7 +21,7 @@ from lect.heads import WritingHead
 from lect.training.objective import Batch, Loss, ObjectiveContext
 from lect.writing.answer import check_writes, write_answers
 from lect.writing.pieces import writing_head
-from lect.writing.rows import Phrasing, Source
+from lect.writing.rows import Phrasing, Source, padded
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class _Written:
         ids: of an encoder-decoder what its decoder is given: the forced beginning and the answer but for its end.
             *Shape:* ``(rows, length)``; of a decoder None: it is given the prompt and the answer as one row.
         mask: *Shape:* ``(rows, length)``.
-        places: behind which pieces one of the answer follows. *Shape:* ``(rows, length)``.
+        places: rows and columns of the pieces behind which one of the answer follows. *Shape:* ``(places,)`` each.
         labels: those pieces, row by row. *Shape:* ``(places,)``.
     """
 
     ids: Tensor | None
     mask: Tensor | None
-    places: Tensor
+    places: tuple[Tensor, Tensor]
     labels: Tensor
 
 
@@ -64,7 +65,6 @@ class WritingObjective:
         known = known_pieces(pieces, new_pieces(model, context.stack))
         everything = choose_candidates(torch.ones(known), known, "all", 1)
         self._loss = CandidateLoss(pieces, everything, next(model.encoder.parameters()).device)
-        self._everything = torch.empty(0, dtype=torch.long)
         self._metrics = [context.metric[name] for name in context.head_metrics]
         self.main_score = self._metrics[0].main
 
@@ -90,8 +90,11 @@ class WritingObjective:
         for row, (start, answer) in enumerate(zip(begun, answers, strict=True)):
             places[row, start - 1 : start - 1 + len(answer)] = True
         labels = torch.tensor([piece for answer in answers for piece in answer])
-        ids, mask = (None, None) if is_decoder else self._padded(given, device)
-        return Batch(rows.to(device), _Written(ids, mask, places.to(device), labels.to(device)))
+        ids = mask = None
+        if not is_decoder:
+            padding = self._context.model.backbone.padding_id
+            ids, mask = (each.to(device) for each in padded(given, padding))
+        return Batch(rows.to(device), _Written(ids, mask, places_of(places, device), labels.to(device)))
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The mean over pieces of answers."""
@@ -99,9 +102,9 @@ class WritingObjective:
         if written.ids is not None and written.mask is not None:
             rows = batch.rows
             hidden_states = model.write(written.ids, written.mask, hidden_states, rows.attention_mask, rows.routes)
-        states = hidden_states[:, : written.places.shape[1]][written.places]
+        states = hidden_states[written.places]
         new = new_pieces(model, self._context.stack)
-        return Loss(self._loss(states, written.labels, self._everything.to(states.device), new))
+        return Loss(self._loss(states, written.labels, self._loss.draw(), new))
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
         """The head's metrics of what is written."""
@@ -119,11 +122,3 @@ class WritingObjective:
     def _cut(self, example: Example) -> tuple[Source, tuple[int, ...]]:
         demand = self._head.demand(example)
         return self._phrasing.source(demand), self._phrasing.target(self._head.target(example), demand)
-
-    def _padded(self, rows: Sequence[tuple[int, ...]], device: torch.device) -> tuple[Tensor, Tensor]:
-        ids = torch.full((len(rows), max(map(len, rows))), self._context.model.backbone.padding_id)
-        mask = torch.zeros_like(ids)
-        for index, row in enumerate(rows):
-            ids[index, : len(row)] = torch.tensor(row)
-            mask[index, : len(row)] = 1
-        return ids.to(device), mask.to(device)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from lect.backbones import Backbone
 from lect.composition.encode import RowEncoder
 from lect.errors import BackboneError, RecipeError
@@ -51,6 +54,13 @@ class _Frame:
         return _Frame(front, back, self.language)
 
 
+def room_of(backbone: Backbone, encoder: RowEncoder, decoding: Decoding) -> tuple[int, int]:
+    """The most pieces of an answer, its end included, and of what is read, the words around the text included."""
+    longest = min(decoding.longest, encoder.max_length // 2)
+    # A decoder's row holds the text and its answer.
+    return longest, encoder.max_length - (longest if backbone.kind == "decoder" else 0)
+
+
 class Phrasing:
     """How the texts of one stack become pieces to read and to write, and pieces texts.
 
@@ -77,9 +87,7 @@ class Phrasing:
         if backbone.tokenizer.eos_token_id is None:
             raise BackboneError(f'"{backbone.name}" has no piece for the end of a text, so it would write without end')
         self.end = int(backbone.tokenizer.eos_token_id)
-        # A decoder's row holds the text and its answer.
-        self.longest = min(decoding.longest, encoder.max_length // 2)
-        self.room = encoder.max_length - (self.longest if self._is_decoder else 0)
+        self.longest, self.room = room_of(backbone, encoder, decoding)
 
     @cached_property
     def ends(self) -> tuple[int, ...]:
@@ -195,6 +203,18 @@ class Phrasing:
             fix = f"it has {', '.join(known[:6])}{' …' if len(known) > 6 else ''}" if known else "leave it out"
             raise RecipeError(f'"{self._backbone.name}" has no piece "{piece}"', where=f"head.{field}", fix=fix)
         return int(found)
+
+
+def padded(rows: Sequence[Sequence[int]], padding: int, *, left: bool = False) -> tuple[Tensor, Tensor]:
+    """Pieces and their mask, *Shape:* ``(rows, length)`` each; short rows are filled up on the right, or the left."""
+    length = max(map(len, rows))
+    ids = torch.full((len(rows), length), padding)
+    mask = torch.zeros_like(ids)
+    for index, row in enumerate(rows):
+        place = slice(length - len(row), length) if left else slice(0, len(row))
+        ids[index, place] = torch.tensor(row)
+        mask[index, place] = 1
+    return ids, mask
 
 
 def _ordinary(tokenizer: Any) -> frozenset[int]:

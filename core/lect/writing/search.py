@@ -20,7 +20,7 @@ from lect.composition.routes import Routes
 from lect.composition.sites import RowsMismatchError
 from lect.heads import Decoding
 from lect.writing.pieces import RoutedPieces
-from lect.writing.rows import Source
+from lect.writing.rows import Source, padded
 
 _KEPT = next(each.name for each in fields(CausalLMOutputWithPast) if each.name in ("past_key_values", "cache"))
 """What this version of transformers calls the keys and values that are kept from piece to piece."""
@@ -76,7 +76,7 @@ def _search(
     spread = routes.repeated(beams)
     pieces = RoutedPieces(model, head, spread)
     is_decoder = backbone.kind == "decoder"
-    ids, mask = (each.to(device) for each in _padded([s.ids for s in sources], backbone.padding_id, left=is_decoder))
+    ids, mask = (each.to(device) for each in padded([s.ids for s in sources], backbone.padding_id, left=is_decoder))
     named: dict[str, Any] = {"attention_mask": mask}
     if is_decoder:
         named["input_ids"] = ids
@@ -93,17 +93,6 @@ def _search(
             settings.decoder_start_token_id = sources[0].forced[0]
         rows: Any = writer.generate(**named, generation_config=settings)
     return [row[begun:].tolist() for row in rows]
-
-
-def _padded(rows: Sequence[Sequence[int]], padding: int, *, left: bool) -> tuple[Tensor, Tensor]:
-    length = max(map(len, rows))
-    ids = torch.full((len(rows), length), padding)
-    mask = torch.zeros_like(ids)
-    for index, row in enumerate(rows):
-        place = slice(length - len(row), length) if left else slice(0, len(row))
-        ids[index, place] = torch.tensor(row)
-        mask[index, place] = 1
-    return ids, mask
 
 
 def _settings(search: Search, padding: int) -> Any:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lect.composition.part import Inner, Part, SiteContext
 from lect_language.settings import check_fits, library_config, reduction_at
 from lect_language.shared import share_projections
-from lect_language.together import Plain, changed
+from lect_language.together import Plain, can_act_together, changed
 
 if TYPE_CHECKING:
     from lect import Backbone
@@ -80,11 +80,7 @@ class BottleneckPart(Part):
     ) -> Tensor | None:
         """What the module gives, each row taken through its own bottleneck, where these are plain and alike."""
         plains = [part._plain.get(site) for part in parts if isinstance(part, BottleneckPart)]
-        if (
-            len(plains) < len(parts)
-            or plains[0] is None
-            or any(plain is None or plain.kind != plains[0].kind for plain in plains)
-        ):
+        if len(plains) < len(parts) or not can_act_together(plains):
             return None
         first, hidden = plains[0].adapter, inner(inputs)
         if isinstance(first, ParallelAdapter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from adapters.methods.modeling import Adapter
 from torch import Tensor, nn
@@ -39,6 +40,12 @@ class Plain:
         ):
             return None
         return cls(adapter, layers[0], adapter.adapter_up, _kind(adapter))
+
+
+def can_act_together(plains: Sequence[Plain | None]) -> TypeGuard[Sequence[Plain]]:
+    """Whether these bottlenecks are plain and of one kind."""
+    kind = None if plains[0] is None else plains[0].kind
+    return all(plain is not None and plain.kind == kind for plain in plains)
 
 
 def changed(plains: Sequence[Plain], hidden: Tensor, onto: Tensor, assignment: Tensor) -> Tensor:

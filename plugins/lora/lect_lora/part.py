@@ -61,7 +61,7 @@ class PeftPart(Part):
     def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
         """What the layer gives, standing on what is below."""
         layer, plain = self._layer_at[site], self._plain[site]
-        if plain is not None and not plain.draws:
+        if plain is not None and plain.is_plain_now:
             return changed_by_one(plain, inputs, inner(inputs))
         base = base_of(layer)
         with base.standing_on(inner):

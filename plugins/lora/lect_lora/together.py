@@ -41,15 +41,17 @@ class Plain:
         return cls(layer, layer.lora_A[_ADAPTER], layer.lora_B[_ADAPTER]) if plain else None
 
     @property
-    def draws(self) -> bool:
-        """Whether it drops out some of its input, now."""
-        return self.layer.training and not isinstance(self.layer.lora_dropout[_ADAPTER], nn.Identity)
+    def is_plain_now(self) -> bool:
+        """Whether it drops out none of its input, and is neither switched off nor merged."""
+        layer = self.layer
+        draws = layer.training and not isinstance(layer.lora_dropout[_ADAPTER], nn.Identity)
+        return not (draws or layer.disable_adapters or layer.merged)
 
 
 def can_act_together(plains: Sequence[Plain | None]) -> TypeGuard[Sequence[Plain]]:
-    """Whether these are all plain LoRA of one rank, and draw no dropout."""
+    """Whether these are all plain LoRA of one rank, now."""
     rank = None if plains[0] is None else plains[0].down.out_features
-    return all(plain is not None and plain.down.out_features == rank and not plain.draws for plain in plains)
+    return all(plain is not None and plain.down.out_features == rank and plain.is_plain_now for plain in plains)
 
 
 def changed(plains: Sequence[Plain], inputs: Tensor, onto: Tensor, assignment: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from lect.builtins.pieces.candidates import CandidateLoss, choose_candidates, full_losses
 from lect.builtins.pieces.config import CausalConfig
 from lect.builtins.pieces.head import known_pieces
-from lect.builtins.pieces.rows import Cutter, Row, piece_counts
+from lect.builtins.pieces.rows import Cutter, Row, piece_counts, places_of
 from lect.builtins.pieces.scores import mean_scores, new_pieces, scored_batches
 from lect.builtins.pieces.stored_head import stored_causal_head
 from lect.composition.model import RoutedModel
@@ -68,8 +68,7 @@ class CausalObjective:
         encoded, _ = self._cutter.padded(rows)
         places = _stacked(rows, encoded.length)
         labels = encoded.input_ids.roll(-1, dims=1)[places]
-        indices, columns = (found.to(device) for found in places.nonzero(as_tuple=True))
-        following = _Following((indices, columns), labels.to(device), self._loss.draw().to(device))
+        following = _Following(places_of(places, device), labels.to(device), self._loss.draw().to(device))
         return Batch(encoded.to(device), following)
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:

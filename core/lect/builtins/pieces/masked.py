@@ -15,7 +15,7 @@ from lect.builtins.pieces.candidates import CandidateLoss, choose_candidates, fu
 from lect.builtins.pieces.config import MaskedConfig
 from lect.builtins.pieces.head import PieceHead, known_pieces
 from lect.builtins.pieces.masks import Masking
-from lect.builtins.pieces.rows import Cutter, Row, piece_counts
+from lect.builtins.pieces.rows import Cutter, Row, piece_counts, places_of
 from lect.builtins.pieces.scores import mean_scores, new_pieces, scored_batches, with_ids
 from lect.builtins.pieces.stored_head import stored_masked_head
 from lect.builtins.pieces.trained_head import trained_head
@@ -83,8 +83,7 @@ class MaskedObjective:
         """The rows with pieces hidden anew; what was there is in the targets alone."""
         encoded, plain = self._cutter.padded(self._cutter.rows(examples))
         seen, chosen = self._masking.draw(encoded.input_ids, plain)
-        rows, columns = (indices.to(device) for indices in chosen.nonzero(as_tuple=True))
-        hidden = _Hidden((rows, columns), encoded.input_ids[chosen].to(device), self._loss.draw().to(device))
+        hidden = _Hidden(places_of(chosen, device), encoded.input_ids[chosen].to(device), self._loss.draw().to(device))
         return Batch(with_ids(encoded, seen).to(device), hidden)
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:

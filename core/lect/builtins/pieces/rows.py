@@ -32,6 +32,18 @@ class Row:
     kinds: NDArray[np.int8]
 
 
+def places_of(marks: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the marked places, row by row, on a device.
+
+    Found where the marks are: to look for them on a GPU is to wait for it.
+
+    Args:
+        marks: *Shape:* ``(rows, length)``.
+    """
+    rows, columns = marks.nonzero(as_tuple=True)
+    return rows.to(device), columns.to(device)
+
+
 class Cutter:
     """Cuts examples by the tokenizer of a stack and remembers what it has cut.
 

@@ -117,13 +117,8 @@ def stored_causal_head(backbone: Backbone) -> PieceHead:
     """
     config, matrix = backbone.model.config, embedding_rows(backbone)
     if not getattr(config, "tie_word_embeddings", False):
-        found = dict(_read(backbone.folder, {"lm_head.weight"})) if backbone.folder is not None else {}
-        if "lm_head.weight" not in found:
-            raise BackboneError(
-                f'"{backbone.name}" comes without the head that predicts pieces',
-                fix="use a folder or hub id that was saved with its language-model head",
-            )
-        matrix = found["lm_head.weight"].float().to(matrix.device)
+        found = dict(_read(backbone.folder, {_ROWS})) if backbone.folder is not None else {}
+        matrix = _own_rows(backbone, found).to(matrix.device)
     bias = torch.zeros(len(matrix), device=matrix.device)
     return PieceHead(nn.Identity(), matrix, bias, getattr(config, "final_logit_softcapping", None))
 
@@ -138,20 +133,25 @@ def stored_writing_head(backbone: Backbone) -> PieceHead:
         BackboneError: the checkpoint lacks rows that are not its embeddings.
     """
     config, matrix = backbone.model.config, embedding_rows(backbone)
-    found = dict(_read(backbone.folder, {"lm_head.weight", "final_logits_bias"})) if backbone.folder else {}
+    found = dict(_read(backbone.folder, {_ROWS, "final_logits_bias"})) if backbone.folder else {}
     tied = _is_tied(backbone)
     if not tied:
-        if "lm_head.weight" not in found:
-            raise BackboneError(
-                f'"{backbone.name}" comes without the head that predicts pieces',
-                fix="use a folder or hub id that was saved with its language-model head",
-            )
-        matrix = found["lm_head.weight"].float().to(matrix.device)
+        matrix = _own_rows(backbone, found).to(matrix.device)
     bias = torch.zeros(len(matrix), device=matrix.device)
     if "final_logits_bias" in found:
         bias = found["final_logits_bias"].float().flatten().to(matrix.device)
     scale = config.d_model**-0.5 if tied and config.model_type in _T5 else 1.0
     return PieceHead(_Scaled(scale), matrix, bias)
+
+
+def _own_rows(backbone: Backbone, found: Mapping[str, Tensor]) -> Tensor:
+    """The head's rows that are not the embeddings. Raises `BackboneError` where the checkpoint lacks them."""
+    if _ROWS not in found:
+        raise BackboneError(
+            f'"{backbone.name}" comes without the head that predicts pieces',
+            fix="use a folder or hub id that was saved with its language-model head",
+        )
+    return found[_ROWS].float()
 
 
 class _Scaled(nn.Module):
@@ -163,6 +163,7 @@ class _Scaled(nn.Module):
         return states * self._scale
 
 
+_ROWS = "lm_head.weight"
 _T5 = ("t5", "mt5", "umt5")
 
 
