@@ -63,4 +63,6 @@ def test_long_ones_cross_batches_and_the_file_is_gone(tmp_path, monkeypatch):
     held = hold(examples, 10)
     assert [held[row] for row in (0, 4095, 4096, 8999, -1)] == [examples[row] for row in (0, 4095, 4096, 8999, -1)]
     assert list(held) == examples
+    assert list(Texts(held, "text")) == [example.text for example in examples]
+    assert list(Texts(held, "translation")) == [""] * 9000
     assert [path for path in Path(tmp_path).rglob("*") if path.is_file()] == []

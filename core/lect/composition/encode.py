@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
 from lect.composition.model import RoutedModel
-from lect.composition.pieces import ROWS_IN_MEMORY, StoredPieces, store_pieces
+from lect.composition.pieces import ROWS_IN_MEMORY, StoredEncoding, StoredPieces, store_pieces
 from lect.composition.routes import Routes
 from lect.composition.windows import Window, cut_windows
 from lect.errors import UserError
@@ -71,6 +73,10 @@ class RowEncoder:
         self.max_length = min(max_length or self._backbone.max_length, self._backbone.max_length)
         self._tokenizers: dict[str | None, Any] = {}
         self._stored: dict[str | None, list[StoredPieces]] = {}
+        special = sorted({*self._backbone.tokenizer.all_special_ids})
+        # By id; the one behind the last stands for all that come after.
+        self._is_special = np.zeros(max(special, default=0) + 2, dtype=np.bool_)
+        self._is_special[special] = True
 
     def pieces(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> list[Any]:
         """The `tokenizers.Encoding` of each text (or pair of texts), prefix and special pieces included.
@@ -88,10 +94,14 @@ class RowEncoder:
         Many are kept in the cache, for later runs too; where it cannot be written, in memory.
         """
         tokenizer = self._tokenizer(stack)
-        said = f"{tokenizer.to_str()}\n{self._backbone.prefix}"
+        special = np.flatnonzero(self._is_special).tolist()
+        said = f"{tokenizer.to_str()}\n{special}\n{self._backbone.prefix}"
 
-        def encode(texts: Sequence[str], pairs: Sequence[str] | None) -> list[Any]:
-            return self.cut(texts, stack, pairs)
+        def encode(texts: Sequence[str], pairs: Sequence[str] | None) -> list[StoredEncoding]:
+            return [
+                StoredEncoding(one.ids, one.type_ids, bool(one.overflowing), self.plain(one).tolist())
+                for one in self.cut(texts, stack, pairs)
+            ]
 
         try:
             stored = store_pieces(texts, pairs, said, encode, ROWS_IN_MEMORY)
@@ -107,6 +117,23 @@ class RowEncoder:
         inputs = prefixed if pairs is None else list(zip(prefixed, pairs, strict=True))
         encodings: list[Any] = tokenizer.encode_batch(inputs)
         return encodings
+
+    def plain(self, encoding: Any) -> NDArray[np.bool_]:
+        """Whether each piece of what `pieces` or `cut` gave is of a text: neither special nor of the prefix.
+
+        Returns:
+            *Shape:* ``(length,)``.
+        """
+        if isinstance(encoding, StoredEncoding):
+            return np.array(encoding.plain, dtype=np.bool_)
+        plain = ~self._is_special.take(np.array(encoding.ids, dtype=np.int64), mode="clip")
+        if prefix := len(self._backbone.prefix):
+            # The prefix is what the first text begins with; special pieces may stand before it and behind the text.
+            for place, (sequence, (_, end)) in enumerate(zip(encoding.sequence_ids, encoding.offsets, strict=True)):
+                if sequence == 1 or (plain[place] and end > prefix):
+                    break
+                plain[place] = False
+        return plain
 
     def windows(
         self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None, overlap: int = 0

@@ -22,9 +22,9 @@ from lect.files import folder_aside
 ROWS_IN_MEMORY = 2000
 """Fewer rows than so many are not worth a file."""
 _ROWS_A_BATCH = 1024
-_FORMAT = 1
+_FORMAT = 2
 
-Encode = Callable[[Sequence[str], Sequence[str] | None], Sequence[Any]]
+Encode = Callable[[Sequence[str], Sequence[str] | None], Sequence["StoredEncoding"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,13 @@ class StoredEncoding:
 
     Args:
         overflowing: whether the text was cut off.
+        plain: whether a piece is of the text, neither special nor of the backbone's prefix; empty where nobody asked.
     """
 
-    ids: list[int]
-    type_ids: list[int]
+    ids: Sequence[int]
+    type_ids: Sequence[int]
     overflowing: bool
+    plain: Sequence[bool] = ()
 
 
 class StoredPieces:
@@ -62,12 +64,12 @@ class StoredPieces:
 
     def find(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[StoredEncoding] | None:
         """Each text's pieces; None where not all of them are here."""
-        found = []
-        for key in text_keys(texts, pairs):
-            place = int(np.searchsorted(self._high, key[0]))
-            while place < len(self._high) and self._high[place] == key[0] and self._low[place] != key[1]:
+        found, keys = [], text_keys(texts, pairs)
+        for (high, low), start in zip(keys, np.searchsorted(self._high, keys[:, 0]).tolist(), strict=True):
+            place = start
+            while place < len(self._high) and self._high[place] == high and self._low[place] != low:
                 place += 1
-            if place == len(self._high) or self._high[place] != key[0]:
+            if place == len(self._high) or self._high[place] != high:
                 return None
             found.append(self._row(int(self._order[place])))
         return found
@@ -75,13 +77,13 @@ class StoredPieces:
     def truncated(self) -> Iterator[int]:
         """The rows that were cut off."""
         for number, batch in enumerate(self._batches):
-            yield from (number * _ROWS_A_BATCH + np.flatnonzero(batch[3])).tolist()
+            yield from (number * _ROWS_A_BATCH + np.flatnonzero(batch[4])).tolist()
 
     def _row(self, row: int) -> StoredEncoding:
-        offsets, ids, kinds, cut = self._batches[row // _ROWS_A_BATCH]
+        offsets, ids, kinds, plain, cut = self._batches[row // _ROWS_A_BATCH]
         place = row % _ROWS_A_BATCH
-        start, stop = offsets[place], offsets[place + 1]
-        return StoredEncoding(ids[start:stop].tolist(), kinds[start:stop].tolist(), bool(cut[place]))
+        own = slice(offsets[place], offsets[place + 1])
+        return StoredEncoding(ids[own].tolist(), kinds[own].tolist(), bool(cut[place]), plain[own].tolist())
 
 
 def store_pieces(
@@ -91,7 +93,7 @@ def store_pieces(
 
     Args:
         tokenizer: all that decides how a text is cut.
-        encode: cuts texts (or pairs of texts) into `tokenizers.Encoding`.
+        encode: cuts texts (or pairs of texts).
         rows_in_memory: fewer rows than so many are not written into the cache.
 
     Raises:
@@ -152,6 +154,7 @@ def _write(sink: Any, texts: Sequence[str], pairs: Sequence[str] | None, encode:
         [
             ("ids", pyarrow.list_(pyarrow.int32())),
             ("type_ids", pyarrow.list_(pyarrow.uint8())),
+            ("plain", pyarrow.list_(pyarrow.uint8())),
             ("truncated", pyarrow.uint8()),
         ]
     )
@@ -162,6 +165,7 @@ def _write(sink: Any, texts: Sequence[str], pairs: Sequence[str] | None, encode:
             columns = (
                 [encoding.ids for encoding in encodings],
                 [encoding.type_ids for encoding in encodings],
+                [np.asarray(encoding.plain, np.uint8) for encoding in encodings],
                 [int(bool(encoding.overflowing)) for encoding in encodings],
             )
             arrays = [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
@@ -169,9 +173,10 @@ def _write(sink: Any, texts: Sequence[str], pairs: Sequence[str] | None, encode:
 
 
 def _columns(batch: Any) -> tuple[np.ndarray[Any, Any], ...]:
-    """Where each row begins, all rows' ids, their kinds, and which rows were cut: views, not copies."""
-    ids, kinds, cut = (batch.column(index) for index in range(3))
-    return ids.offsets.to_numpy(), ids.values.to_numpy(), kinds.values.to_numpy(), cut.to_numpy()
+    """Where each row begins, ids, kinds, which pieces are plain, and which rows were cut: views, not copies."""
+    ids, kinds, plain, cut = (batch.column(index) for index in range(4))
+    lists = (ids.values.to_numpy(), kinds.values.to_numpy(), plain.values.to_numpy().view(np.bool_))
+    return ids.offsets.to_numpy(), *lists, cut.to_numpy()
 
 
 def _sha256(path: Path) -> str:

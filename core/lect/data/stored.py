@@ -8,7 +8,7 @@ import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, fields
-from itertools import accumulate, chain, islice
+from itertools import accumulate, chain, islice, repeat
 from pathlib import Path
 from typing import Any, overload
 
@@ -50,6 +50,8 @@ class Texts(Sequence[str]):
         return len(self._examples)
 
     def __iter__(self) -> Iterator[str]:
+        if isinstance(self._examples, _StoredExamples):
+            return self._examples.texts(self._field)
         return (getattr(example, self._field) or "" for example in self._examples)
 
     @overload
@@ -97,18 +99,30 @@ class _StoredExamples(_Examples):
         finally:
             # What is mapped stays until the last process that uses it has ended, whatever ends it.
             Path(name).unlink()
-        self._batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+        # Of each batch the fields that some row has: most corpora have few of them.
+        self._batches = [
+            {name: column for name, column in zip(_FIELDS, batch, strict=True) if column.null_count < len(column)}
+            for batch in map(reader.get_batch, range(reader.num_record_batches))
+        ]
 
     def __len__(self) -> int:
         return self._length
 
     def __iter__(self) -> Iterator[Example]:
         for batch in self._batches:
-            yield from map(_example, zip(*(column.to_pylist() for column in batch), strict=True))
+            yield from (_example(batch, values) for values in zip(*map(_listed, batch.values()), strict=True))
+
+    def texts(self, field: str) -> Iterator[str]:
+        """One field of all examples, "" where one has none."""
+        for number, batch in enumerate(self._batches):
+            if field in batch:
+                yield from (value or "" for value in _listed(batch[field]))
+            else:
+                yield from repeat("", min(_ROWS_A_BATCH, self._length - number * _ROWS_A_BATCH))
 
     def _at(self, row: int) -> Example:
         batch, place = self._batches[row // _ROWS_A_BATCH], row % _ROWS_A_BATCH
-        return _example(column[place].as_py() for column in batch)
+        return _example(batch, [column[place].as_py() for column in batch.values()])
 
 
 class _JoinedExamples(_Examples):
@@ -149,8 +163,13 @@ def _written(example: Example, name: str) -> str | None:
     return json.dumps([astuple(span) for span in value] if name == "answers" else value)
 
 
-def _example(values: Iterable[str | None]) -> Example:
-    return Example(**{name: _read(name, value) for name, value in zip(_FIELDS, values, strict=True)})
+def _listed(column: Any) -> list[str | None]:
+    found: list[str | None] = column.to_pylist()
+    return found
+
+
+def _example(names: Iterable[str], values: Iterable[str | None]) -> Example:
+    return Example(**{name: _read(name, value) for name, value in zip(names, values, strict=True)})
 
 
 def _read(name: str, value: str | None) -> Any:

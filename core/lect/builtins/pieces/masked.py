@@ -21,6 +21,7 @@ from lect.builtins.pieces.stored_head import stored_masked_head
 from lect.builtins.pieces.trained_head import trained_head
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
+from lect.data.stored import hold
 from lect.errors import DataError, RecipeError
 from lect.training.objective import Batch, Loss, ObjectiveContext
 
@@ -63,6 +64,7 @@ class MaskedObjective:
             )
         self._model, self._context, self._with_translations = model, context, with_translations
         self._cutter = self._cut_for(context.stack)
+        self._cutter.keep(context.examples)
         rows = self._cutter.rows(context.examples)
         if not any(row.plain.any() for row in rows):
             raise DataError("the training rows have no piece that could be hidden", where="data.train")
@@ -146,8 +148,12 @@ class MaskedObjective:
             return lambda: self._context.examples, ""
         path = self._context.folder / config.head_text
         content = _content(path, config.head_text)
-        lines = [line for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
-        return lambda: [Example(text=line) for line in lines], hashlib.sha256(content).hexdigest()
+
+        def examples() -> Sequence[Example]:
+            with path.open(encoding="utf-8", errors="replace") as lines:
+                return hold(Example(text=line.rstrip("\n")) for line in lines if line.strip())
+
+        return examples, hashlib.sha256(content).hexdigest()
 
 
 def _content(path: Path, named: str) -> bytes:

@@ -1,10 +1,11 @@
-"""Texts as piece ids, each cut once."""
+"""Texts as piece ids, each cut once; of a long corpus a stretch at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from lect.composition.encode import EncodedRows, RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.data.examples import Example
+from lect.data.stored import Texts
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,13 @@ def places_of(marks: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     return rows.to(device), columns.to(device)
 
 
+ROWS_IN_MEMORY = 20_000
+"""So many rows are remembered as they are; others are looked up in what the encoder has kept, or cut again."""
+_ROWS_AT_ONCE = 1024
+
+
 class Cutter:
-    """Cuts examples by the tokenizer of a stack and remembers what it has cut.
+    """Cuts examples by the tokenizer of a stack and remembers what it has cut, as long as that is not much.
 
     Args:
         with_translations: each row is a text and its translation.
@@ -56,21 +63,31 @@ class Cutter:
     ) -> None:
         self._encoder, self._stack, self._with_translations = encoder, stack, with_translations
         backbone = model.backbone
-        self._special = np.array(sorted({*backbone.tokenizer.all_special_ids}), dtype=np.int32)
-        self._prefix = len(backbone.prefix)
         self._padding, self._blank = backbone.padding_id, backbone.blank_id
         self._tells_texts_apart = int(getattr(backbone.model.config, "type_vocab_size", 0) or 0) > 1
         self._known: dict[tuple[str, str | None], Row] = {}
 
-    def rows(self, examples: Sequence[Example]) -> list[Row]:
+    def keep(self, examples: Sequence[Example]) -> None:
+        """Have the encoder keep the examples' pieces, where they are many and it has not kept them yet."""
+        if self._with_translations and len(examples) > ROWS_IN_MEMORY:
+            self._encoder.keep(Texts(examples, "text"), self._stack, Texts(examples, "translation"))
+
+    def rows(self, examples: Sequence[Example]) -> Sequence[Row]:
+        """The rows of these examples, in their order; of many, each is made as it is asked for."""
+        return _Rows(self, examples) if len(examples) > _ROWS_AT_ONCE else self.rows_now(examples)
+
+    def rows_now(self, examples: Sequence[Example]) -> list[Row]:
         """The rows of these examples, in their order."""
         keys = [self._key(example) for example in examples]
         new = list(dict.fromkeys(key for key in keys if key not in self._known))
+        if not new:
+            return [self._known[key] for key in keys]
         pairs = [second or "" for _, second in new] if self._with_translations else None
-        if new:
-            encodings = self._encoder.cut([text for text, _ in new], self._stack, pairs)
-            self._known.update(zip(new, map(self._row, encodings), strict=True))
-        return [self._known[key] for key in keys]
+        encodings = self._encoder.pieces([text for text, _ in new], self._stack, pairs)
+        found = dict(zip(new, map(self._row, encodings), strict=True))
+        rows = [found[key] if key in found else self._known[key] for key in keys]
+        self._known.update(islice(found.items(), max(0, ROWS_IN_MEMORY - len(self._known))))
+        return rows
 
     def padded(self, rows: Sequence[Row]) -> tuple[EncodedRows, Tensor]:
         """The rows as a batch, and where their plain pieces are (*Shape:* ``(rows, length)``)."""
@@ -97,18 +114,38 @@ class Cutter:
         if not encoding.ids:
             return Row(np.array([self._blank], np.int32), np.zeros(1, np.bool_), np.zeros(1, np.int8))
         ids = np.array(encoding.ids, dtype=np.int32)
-        plain = ~np.isin(ids, self._special)
-        if self._prefix:
-            ends = np.array([end for _, end in encoding.offsets])
-            second = np.array([sequence == 1 for sequence in encoding.sequence_ids])
-            plain &= (ends > self._prefix) | second
-        return Row(ids, plain, np.array(encoding.type_ids, dtype=np.int8))
+        return Row(ids, self._encoder.plain(encoding), np.array(encoding.type_ids, dtype=np.int8))
 
 
-def piece_counts(rows: Sequence[Row], size: int) -> Tensor:
+class _Rows(Sequence[Row]):
+    """The rows of many examples, a stretch of them at a time where all are gone through."""
+
+    def __init__(self, cutter: Cutter, examples: Sequence[Example]) -> None:
+        self._cutter, self._examples = cutter, examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __iter__(self) -> Iterator[Row]:
+        examples = iter(self._examples)
+        while some := list(islice(examples, _ROWS_AT_ONCE)):
+            yield from self._cutter.rows_now(some)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        if isinstance(index, slice):
+            return self._cutter.rows(self._examples[index])
+        return self._cutter.rows_now([self._examples[index]])[0]
+
+
+def piece_counts(rows: Iterable[Row], size: int) -> Tensor:
     """How often each piece occurs among the plain ones, *Shape:* ``(size,)``."""
-    counts = np.zeros(size, dtype=np.int64)
-    for first in range(0, len(rows), 4096):
-        ids = np.concatenate([row.ids[row.plain] for row in rows[first : first + 4096]])
-        counts += np.bincount(ids, minlength=size)
+    counts, stream = np.zeros(size, dtype=np.int64), iter(rows)
+    while some := [row.ids[row.plain] for row in islice(stream, _ROWS_AT_ONCE)]:
+        counts += np.bincount(np.concatenate(some), minlength=size)
     return torch.from_numpy(counts)

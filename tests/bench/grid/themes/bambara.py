@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grid.job import DATA, Job, Score, Table, Test, Theme, Train
-from grid.themes.nko import TASKS
+from grid.themes.nko import BATCH, TASKS
 from grid.themes.tests import NAMES, flores, masakhaner, nusax_sentiment, sib, trees
 
 PARTS: dict[str, tuple[str, str, str]] = {
@@ -33,7 +33,7 @@ def _part(name: str) -> Job:
         changes += [f"data.train.path={text}", "data.validation_share=", f'objective.head_text="{text}"']
     else:
         recipe = "nko/language.toml"
-        changes.append(f"data.train.text={text}")
+        changes += [f"data.train.text={text}", BATCH]
     guard = (flores(language), sib(language))
     train = Train(recipe, tuple(changes), (f"lang:{name}",), guard)
     return Job(f"bambara/{name}", (train, _retrieval(language, PARTS[name][2], f"lang:{name}")))

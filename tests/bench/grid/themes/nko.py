@@ -10,11 +10,22 @@ from grid.themes.tests import flores, sib
 ENGLISH, NKO = f"{DATA}/nllb-seed/eng_Latn/train.txt", f"{DATA}/nllb-seed/nqo_Nkoo/train.txt"
 HEAD_TEXT = f'"{ENGLISH}"'
 GUARD = (flores("nqo"), sib("nqo"))
+BATCH = "objective.candidates=batch"
 LANGUAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     # The component: what it is called in the tables, its recipe, and what is changed there.
-    "nqo": ("alignment, 6 epochs", "nko/language.toml", ()),
-    "nqo-10": ("alignment, 10 epochs", "nko/language.toml", ("training.epochs=10",)),
-    "nqo-tokens": ("alignment of words too, 6 epochs", "nko/language.toml", ("objective.tokens=10.0",)),
+    "nqo": ("alignment, 6 epochs", "nko/language.toml", (BATCH,)),
+    "nqo-10": ("alignment, 10 epochs", "nko/language.toml", (BATCH, "training.epochs=10")),
+    "nqo-tokens": ("alignment of words too, 6 epochs", "nko/language.toml", (BATCH, "objective.tokens=10.0")),
+    "nqo-all": (
+        "alignment of words too, each sentence told apart from all translations, 6 epochs",
+        "nko/language.toml",
+        ("objective.tokens=10.0",),
+    ),
+    "nqo-dropout": (
+        "alignment of words too, dropout of 0.2 in the bottleneck, 6 epochs",
+        "nko/language.toml",
+        (BATCH, "objective.tokens=10.0", "parts.1.dropout=0.2"),
+    ),
     "nqo-combined": ("alignment and masked LM, 6 epochs", "nko/language-combined.toml", ()),
     "nqo-both": (
         "alignment of words too, and masked LM, 6 epochs",
@@ -24,10 +35,10 @@ LANGUAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "nqo-deep": (
         "alignment, 10 epochs, larger bottlenecks at both places",
         "nko/language.toml",
-        ("parts.1.reduction_factor=4", 'parts.1.preset="double_seq_bn"', "training.epochs=10"),
+        (BATCH, "parts.1.reduction_factor=4", 'parts.1.preset="double_seq_bn"', "training.epochs=10"),
     ),
-    "nqo-3": ("alignment, 3 epochs", "nko/language.toml", ("training.epochs=3",)),
-    "nqo-1": ("alignment, 1 epoch", "nko/language.toml", ("training.epochs=1",)),
+    "nqo-3": ("alignment, 3 epochs", "nko/language.toml", (BATCH, "training.epochs=3")),
+    "nqo-1": ("alignment, 1 epoch", "nko/language.toml", (BATCH, "training.epochs=1")),
 }
 _ROWS = f'reader="tsv", path="{DATA}/sib200/eng_Latn/train.tsv", label="category"'
 _PSEUDO = 'reader="tsv", path="{made}/nqo-topics.tsv", label="category"'
@@ -57,7 +68,14 @@ OVER: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
 }
 OVER_LANGUAGES = ("nqo-10", "nqo-tokens", "nqo-deep", "nqo-combined")
-_LATER = ("nko/nqo-both", "nko/topics-nqo-both", "nko/topic-several", "nko/topics")
+_LATER = (
+    "nko/nqo-both",
+    "nko/topics-nqo-both",
+    "nko/nqo-dropout",
+    "nko/topics-nqo-dropout",
+    "nko/topic-several",
+    "nko/topics",
+)
 _SEVERAL = ["", "lang:nqo-10", "lang:bam", "lang:ace-seed"]
 
 

@@ -17,6 +17,8 @@ METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 PARTS = {"nqo": "nqo-10", "bam": "bam", "ace": "ace-seed", "jav": "jav", "min": "min", "sun": "sun"}
 """The part of each language that has one."""
+OVER = {"nusax": ("jav", "min", "sun"), "seed": ("nqo", "bam", "ace")}
+"""The languages whose parts come of the same data, each a job."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ TASKS = (
 def theme() -> Theme:
     """All of it."""
     trained = [job for suffix in METHODS for task in TASKS if (job := _trained(task, suffix)) is not None]
-    over = [job for task in TASKS if (job := _over(task)) is not None]
+    over = [job for task in TASKS for group in OVER if (job := _over(task, group)) is not None]
     tables = [Table(f"task-{task.name}", task.title) for task in TASKS]
     tables += [Table(f"retrieval-{name}", f"{name}, found among English, recall@1") for name in ("FLORES", "Tatoeba")]
     return Theme("tasks", (*trained, *over, _bare(), _parts()), tables)
@@ -127,7 +129,7 @@ def _trained(task: _Task, suffix: str) -> Job | None:
     return Job(f"tasks/{name}", (train, *scores), keeps=suffix != "-full")
 
 
-def _over(task: _Task) -> Job | None:
+def _over(task: _Task, group: str) -> Job | None:
     """LoRA and bottleneck over the parts of the languages that have one."""
     scores = tuple(
         Score(
@@ -140,9 +142,9 @@ def _over(task: _Task) -> Job | None:
         )
         for suffix in ("", "-bottleneck")
         for language, test in task.tests.items()
-        if language in PARTS
+        if language in OVER[group]
     )
-    return Job(f"tasks/{task.name}-over", scores) if scores else None
+    return Job(f"tasks/{task.name}-over-{group}", scores) if scores else None
 
 
 def _bare() -> Job:
