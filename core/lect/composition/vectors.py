@@ -12,6 +12,7 @@ from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 
 PIECES_PER_BATCH = 4096
+_TEXTS_AT_ONCE = 16_384
 
 
 def batches_by_length(lengths: Sequence[int], pieces: int = PIECES_PER_BATCH) -> list[list[int]]:
@@ -31,9 +32,13 @@ def encoded_batches(
     encoder: RowEncoder, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None
 ) -> Iterator[tuple[list[int], EncodedRows]]:
     """Batches of like length through one stack, each with the indices of its texts."""
-    encodings = encoder.pieces(texts, stack, pairs)
-    for rows in batches_by_length([len(encoding.ids) for encoding in encodings]):
-        yield rows, encoder.assemble([encodings[row] for row in rows], Routes.uniform(stack, len(rows)))
+    # A stretch at a time: the encodings of a long corpus take a hundred times what its texts do.
+    for first in range(0, len(texts), _TEXTS_AT_ONCE):
+        own = slice(first, first + _TEXTS_AT_ONCE)
+        encodings = encoder.pieces(texts[own], stack, None if pairs is None else pairs[own])
+        for rows in batches_by_length([len(encoding.ids) for encoding in encodings]):
+            batch = encoder.assemble([encodings[row] for row in rows], Routes.uniform(stack, len(rows)))
+            yield [first + row for row in rows], batch
 
 
 @torch.no_grad()
