@@ -41,7 +41,11 @@ class AlignmentObjective:
         translations = sorted({example.translation or "" for example in context.examples})
         self._indices = {text: index for index, text in enumerate(translations)}
         self._targets = self._vectors(context.model, translations)
-        self._directions = normalize(self._targets, dim=-1)
+        self._directions: Tensor | None = None
+        if config.candidates == "all":
+            # Where the model is: to bring them there for every batch would take longer than to compare with them.
+            device = next(context.model.encoder.parameters()).device
+            self._directions = normalize(self._targets, dim=-1).to(device)
         self._words = WordAlignment(config.dictionary, context) if config.tokens else None
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
@@ -58,12 +62,12 @@ class AlignmentObjective:
         texts = [examples[index].text for index in own]
         rows = self._context.encoder.encode(texts, [self._context.stack] * len(texts)).to(device)
         indices = torch.tensor([self._indices[example.translation or ""] for example in examples])
-        if self._config.candidates == "all":
+        if self._directions is not None:
             answers, candidates = indices, self._directions
         else:
             # Rows with the same translation are not told apart: both point at the first of them.
             distinct, answers = torch.unique(indices, return_inverse=True)
-            candidates = self._directions[distinct]
+            candidates = normalize(self._targets[distinct], dim=-1)
         places = torch.tensor(list(own), dtype=torch.long)
         vectors, answers = self._targets[indices[places]].to(device), answers[places]
         words = None
