@@ -101,7 +101,7 @@ def test_ctrl_c_stops_with_a_checkpoint_and_says_how_to_go_on(workspace, fleet):
     )
     wait_for(lambda: any((workspace.folder / "runs/lang-jav/checkpoints").glob("step-*/state.json")))
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=240)
     assert process.returncode == 130
     assert stderr.endswith("Stopped. The same command goes on.\n")
     assert [line.split()[:3] for line in stdout.splitlines()[2:]] == [
@@ -126,7 +126,7 @@ def test_mistakes_are_one_line_and_nothing_is_run(workspace, fleet, options, mes
     assert not (workspace.folder / "runs").exists()
 
 
-def wait_for(condition, seconds=90):
+def wait_for(condition, seconds=240):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
