@@ -109,6 +109,28 @@ def test_initialisers_are_compared(lect):
     assert row["name"] == "mean" and 0 <= row["before"] <= 1 and 0 <= row["after"] <= 1
 
 
+def test_a_comparison_that_is_stopped_shows_what_it_has(lect, monkeypatch):
+    from lect.training.run import execute_run
+    from lect.training.task import Interrupted
+
+    ran = []
+
+    def stop_in_the_second(run, **named):
+        ran.append(named["name"])
+        if len(ran) == 2:
+            raise Interrupted(1, 2)
+        return execute_run(run, **named)
+
+    monkeypatch.setattr("lect_vocabulary.compare.execute_run", stop_in_the_second)
+    done = lect("compare", "-d", "train.tsv", "--test", "test.tsv", "-o", "translation=english", "--steps", "2",
+                "-i", "random", "-i", "translations", "-i", "mean", "--pieces", "30",
+                "--backbone", "xlm-roberta")  # fmt: skip
+    assert done.exit_code == 130
+    assert ran == ["random", "translations"]
+    assert "random" in done.stdout and "translations" not in done.stdout
+    assert done.stderr.endswith("Stopped: 1 of 3 initialisers were tried.\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lect.commands.app import load_host
+from lect.commands.app import INTERRUPTED, load_host
 from lect.commands.console import print_json, print_table, stderr_console, stdout_console
 from lect.commands.options import FieldOption, JsonOption, ReaderOption, source_of
 
 if TYPE_CHECKING:
-    from lect import Backbone
+    from lect import Backbone, InitialiserSpec
+    from lect_vocabulary.compare import Row
     from lect_vocabulary.report import TextReport
 
 app = typer.Typer(
@@ -168,10 +169,18 @@ def compare(
     budget = Budget(steps, batch_size, count, longest, most, most_tested, seed)
     sources = [source_of(where, reader, option) for where in (data, test)]
     console = stderr_console()
-    rows = compare_initialisers(host, backbone, sources[0], sources[1], initialisers or sorted(known), budget, console)
+    names = initialisers or sorted(known)
+    rows = compare_initialisers(host, backbone, sources[0], sources[1], names, budget, console)
     if as_json:
         print_json([row.to_dict() for row in rows])
-        return
+    elif rows:
+        _print_rows(rows, steps, known)
+    if len(rows) < len(names):
+        console.print(f"Stopped: {len(rows)} of {len(names)} initialisers were tried.")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _print_rows(rows: Sequence[Row], steps: int, known: Mapping[str, InitialiserSpec]) -> None:
     columns = ["initialiser", "before", f"after {steps} steps", "seconds", "what it is"]
     print_table(
         columns,

@@ -17,6 +17,7 @@ from lect.errors import DataError, RecipeError, nearest
 from lect.files import write_aside
 from lect.recipes.load import recipe_of
 from lect.training.run import execute_run, prepare_run
+from lect.training.task import Interrupted
 from lect_vocabulary.learn import learn_pieces
 from lect_vocabulary.pieces import BaseTokenizer
 
@@ -73,7 +74,7 @@ def known_initialisers(host: Host) -> Mapping[str, InitialiserSpec]:
 def compare_initialisers(
     host: Host, backbone: str, data: Source, test: Source, names: Sequence[str], budget: Budget, console: Console
 ) -> list[Row]:
-    """Train and score each initialiser's start.
+    """Train and score each initialiser's start; where Ctrl-C stops that, those that are done.
 
     Raises:
         RecipeError: there is no such initialiser.
@@ -109,7 +110,10 @@ def compare_initialisers(
             run = prepare_run(recipe, host, Library((folder,)), backbone=loaded, runs=folder / "runs")
             lesson = run.lessons[0]
             before = lesson.objective.scores(run.model, lesson.learner.validation)["recall@1"]
-            (trained,) = execute_run(run, console=console, name=name)
+            try:
+                (trained,) = execute_run(run, console=console, name=name)
+            except Interrupted:
+                break
             seconds = round(time.perf_counter() - started, 1)
             rows.append(Row(name, before, trained.result.scores["recall@1"], len(pieces.pieces), seconds))
     return rows
