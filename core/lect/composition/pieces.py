@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -159,9 +159,10 @@ def _write(sink: Any, texts: Sequence[str], pairs: Sequence[str] | None, encode:
         ]
     )
     with pyarrow.ipc.new_file(sink, schema) as writer:
-        for first in range(0, len(texts), _ROWS_A_BATCH):
-            some = slice(first, first + _ROWS_A_BATCH)
-            encodings = encode(texts[some], None if pairs is None else pairs[some])
+        # Gone through, not cut into slices: of texts that lie in a file a slice would read whole examples.
+        stream, seconds = iter(texts), iter(pairs or ())
+        while some := list(islice(stream, _ROWS_A_BATCH)):
+            encodings = encode(some, None if pairs is None else list(islice(seconds, _ROWS_A_BATCH)))
             columns = (
                 [encoding.ids for encoding in encodings],
                 [encoding.type_ids for encoding in encodings],

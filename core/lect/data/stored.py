@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, fields
 from itertools import accumulate, chain, islice, repeat
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from lect.cache import cache_folder
 from lect.data.examples import Example, Span
@@ -18,6 +18,7 @@ from lect.data.examples import Example, Span
 ROWS_IN_MEMORY = 20_000
 """Fewer rows than so many are held as they are."""
 _ROWS_A_BATCH = 4096
+Item = TypeVar("Item", covariant=True)
 _FIELDS = tuple(field.name for field in fields(Example))
 _PLAIN = frozenset({"text", "label", "text_pair", "translation", "language", "key", "origin", "question", "stack"})
 """Fields that are texts; the others are kept as JSON."""
@@ -50,7 +51,7 @@ class Texts(Sequence[str]):
         return len(self._examples)
 
     def __iter__(self) -> Iterator[str]:
-        if isinstance(self._examples, _StoredExamples):
+        if isinstance(self._examples, _Examples):
             return self._examples.texts(self._field)
         return (getattr(example, self._field) or "" for example in self._examples)
 
@@ -66,23 +67,31 @@ class Texts(Sequence[str]):
         return getattr(self._examples[index], self._field) or ""
 
 
-class _Examples(Sequence[Example]):
-    """A sequence of examples by their number."""
+class ByNumber(Sequence[Item]):
+    """A sequence of what is made, or read, by its number."""
 
-    def _at(self, row: int) -> Example:
+    def _at(self, row: int) -> Item:
         raise NotImplementedError
 
     @overload
-    def __getitem__(self, index: int) -> Example: ...
+    def __getitem__(self, index: int) -> Item: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Example]: ...
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
 
-    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
         if isinstance(index, slice):
             return tuple(self._at(row) for row in range(*index.indices(len(self))))
         # As of any sequence: counted from the end, and an error beyond it.
         return self._at(range(len(self))[index])
+
+
+class _Examples(ByNumber[Example]):
+    """Examples of which one field can be read without the others."""
+
+    def texts(self, field: str) -> Iterator[str]:
+        """One field of all examples, "" where one has none."""
+        raise NotImplementedError
 
 
 class _StoredExamples(_Examples):
@@ -113,7 +122,6 @@ class _StoredExamples(_Examples):
             yield from (_example(batch, values) for values in zip(*map(_listed, batch.values()), strict=True))
 
     def texts(self, field: str) -> Iterator[str]:
-        """One field of all examples, "" where one has none."""
         for number, batch in enumerate(self._batches):
             if field in batch:
                 yield from (value or "" for value in _listed(batch[field]))
@@ -135,6 +143,9 @@ class _JoinedExamples(_Examples):
 
     def __iter__(self) -> Iterator[Example]:
         return chain.from_iterable(self._several)
+
+    def texts(self, field: str) -> Iterator[str]:
+        return chain.from_iterable(Texts(one, field) for one in self._several)
 
     def _at(self, row: int) -> Example:
         number = bisect_right(self._starts, row) - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from lect.composition.encode import EncodedRows, RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.data.examples import Example
-from lect.data.stored import Texts
+from lect.data.stored import ROWS_IN_MEMORY, ByNumber, Texts
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ def places_of(marks: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     return rows.to(device), columns.to(device)
 
 
-ROWS_IN_MEMORY = 20_000
-"""So many rows are remembered as they are; others are looked up in what the encoder has kept, or cut again."""
 _ROWS_AT_ONCE = 1024
 
 
 class Cutter:
-    """Cuts examples by the tokenizer of a stack and remembers what it has cut, as long as that is not much.
+    """Cuts examples by the tokenizer of a stack and remembers what it has cut, up to `ROWS_IN_MEMORY` rows.
+
+    Others are looked up in what the encoder has kept, or cut again.
 
     Args:
         with_translations: each row is a text and its translation.
@@ -68,7 +68,7 @@ class Cutter:
         self._known: dict[tuple[str, str | None], Row] = {}
 
     def keep(self, examples: Sequence[Example]) -> None:
-        """Have the encoder keep the examples' pieces, where they are many and it has not kept them yet."""
+        """Have the encoder keep pairs that are too many to remember; texts by themselves every run keeps anyway."""
         if self._with_translations and len(examples) > ROWS_IN_MEMORY:
             self._encoder.keep(Texts(examples, "text"), self._stack, Texts(examples, "translation"))
 
@@ -117,7 +117,7 @@ class Cutter:
         return Row(ids, self._encoder.plain(encoding), np.array(encoding.type_ids, dtype=np.int8))
 
 
-class _Rows(Sequence[Row]):
+class _Rows(ByNumber[Row]):
     """The rows of many examples, a stretch of them at a time where all are gone through."""
 
     def __init__(self, cutter: Cutter, examples: Sequence[Example]) -> None:
@@ -131,16 +131,8 @@ class _Rows(Sequence[Row]):
         while some := list(islice(examples, _ROWS_AT_ONCE)):
             yield from self._cutter.rows_now(some)
 
-    @overload
-    def __getitem__(self, index: int) -> Row: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Row]: ...
-
-    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
-        if isinstance(index, slice):
-            return self._cutter.rows(self._examples[index])
-        return self._cutter.rows_now([self._examples[index]])[0]
+    def _at(self, row: int) -> Row:
+        return self._cutter.rows_now([self._examples[row]])[0]
 
 
 def piece_counts(rows: Iterable[Row], size: int) -> Tensor:
