@@ -294,6 +294,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.processes
 def test_a_full_disk_leaves_what_was_there(small_disk: Path) -> None:
     folder = write(small_disk / "topic")
     before = {file.name: file.read_bytes() for file in folder.iterdir()}

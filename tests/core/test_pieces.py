@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import PATIENCE
 
 from lect.composition import encode as encode_module
 from lect.composition.encode import RowEncoder
@@ -109,13 +110,14 @@ def _keep(queue, folder):
     queue.put(len(cuts))
 
 
+@pytest.mark.processes
 def test_of_two_runs_at_once_one_makes_the_file(tmp_path):
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     runs = [context.Process(target=_keep, args=(queue, str(tmp_path))) for _ in range(2)]
     for run in runs:
         run.start()
-    cuts = sorted(queue.get(timeout=120) for _ in runs)
+    cuts = sorted(queue.get(timeout=PATIENCE) for _ in runs)
     for run in runs:
         run.join()
     assert cuts[0] == 0

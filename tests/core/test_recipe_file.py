@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.errors import RecipeError
@@ -240,7 +240,6 @@ RECIPES = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
 @given(RECIPES)
 def test_what_is_written_loads_to_an_equal_recipe(values: dict[str, Any]) -> None:
     recipe = recipe_of(values)

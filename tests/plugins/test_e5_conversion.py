@@ -66,6 +66,7 @@ def backbone():
     return load_backbone("e5-small", host=Host.load(report=lambda line: None))
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_vectors_and_pieces_are_those_of_the_files_own_engine(engine, backbone):
     from lect.composition.encode import RowEncoder

@@ -4,7 +4,7 @@ import re
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import NormalizedString, normalizers
 
@@ -77,7 +77,6 @@ def rich_characters():
     return st.sampled_from(with_marks + joining + hangul + emoji + presentation + "ab  ½①ﬁＡ\u00a0\u3000ｶﾞ")
 
 
-@settings(max_examples=500, deadline=None)
 @given(data=st.data())
 def test_random_strings(data, table, normalizer):
     entries = st.sampled_from(sorted(table))
@@ -86,7 +85,6 @@ def test_random_strings(data, table, normalizer):
     assert normalizer.normalize_str(text) == plain(text, table)
 
 
-@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_random_tables(data):
     """Whatever the table, as long as it removes some control character."""

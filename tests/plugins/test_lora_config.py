@@ -80,6 +80,7 @@ def test_what_cannot_be_is_refused_in_one_line(method, config, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.processes
 def test_registering_loads_neither_torch_nor_peft():
     program = (
         "import sys, lect_lora.plugin as p; p.lect_register_methods(); print({'torch', 'peft'} & set(sys.modules))"
