@@ -1,9 +1,10 @@
-"""Make a virtual environment that has everything another one has, but for some packages.
+"""Make a virtual environment that sees the packages of another one, but for some.
 
     python .ci/overlay.py FROM TO [PACKAGE ...]
 
-FROM and TO are folders of virtual environments; what is left out may then be installed in TO in another version,
-while the rest, torch above all, is neither fetched nor unpacked again.
+FROM and TO are folders of virtual environments. What is left out may be installed in TO in another version; the rest,
+torch above all, is neither fetched nor unpacked again, and pip never changes it, since it lies outside of TO's own
+packages.
 """
 
 from __future__ import annotations
@@ -15,22 +16,25 @@ from pathlib import Path
 
 
 def overlay(source: Path, target: Path, left_out: set[str]) -> None:
-    """Link every package of one environment into a new one.
+    """Make the environment.
 
     Args:
         left_out: names of modules and distributions.
     """
     subprocess.run([sys.executable, "-m", "venv", str(target)], check=True)
-    (packages,) = source.glob("lib/python*/site-packages")
-    (own,) = target.glob("lib/python*/site-packages")
+    (packages,) = source.resolve().glob("lib/python*/site-packages")
+    (own,) = target.resolve().glob("lib/python*/site-packages")
+    seen = target.resolve() / "seen"
+    seen.mkdir()
     for path in packages.iterdir():
-        if _name(path) not in left_out and not (own / path.name).exists():
-            (own / path.name).symlink_to(path)
+        if _name(path) not in left_out:
+            (seen / path.name).symlink_to(path)
+    # Behind TO's own packages, with the files in it that name the folders of editable installations.
+    (own / "seen.pth").write_text(f"import site; site.addsitedir({str(seen)!r})\n", encoding="utf-8")
 
 
 def _name(path: Path) -> str:
     """The module or distribution that a file or folder among the packages belongs to."""
-    # An editable distribution's own file is called _editable_impl_lect_language.pth.
     stem = path.name.removeprefix("_editable_impl_").removesuffix(".pth").removesuffix(".py")
     return re.split(r"-\d", stem)[0].replace("-", "_").lower()
 

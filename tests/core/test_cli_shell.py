@@ -17,6 +17,8 @@ import lect
 from lect.commands import app as shell
 from lect.commands.console import print_table
 
+pytestmark = pytest.mark.models
+
 HEAVY = ("torch", "transformers", "peft", "adapters", "accelerate", "sklearn", "numpy", "rich", "pluggy")
 
 

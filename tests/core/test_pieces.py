@@ -17,6 +17,8 @@ from lect.composition.pieces import StoredEncoding, text_keys
 from lect.errors import UserError
 from lect.testing.backbones import tiny_backbone
 
+pytestmark = pytest.mark.models
+
 TEXTS = ["a short one", "", "the old house on the way " * 30, "a short one", "bright and happy", "ߒߞߏ ߞߊ߲ 𞤆𞤵𞤤𞤢𞤪"]
 PAIRS = ["b", "the way", "", "c", "b", "one of a kind " * 30]
 

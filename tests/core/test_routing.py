@@ -17,6 +17,8 @@ from lect.composition.routes import Routes
 from lect.errors import StackError
 from lect.testing.backbones import tiny_backbone
 
+pytestmark = pytest.mark.models
+
 
 class Added(Part):
     """Adds a linear map of the input to what stands below."""

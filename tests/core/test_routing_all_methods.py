@@ -21,6 +21,8 @@ from lect.host import Host
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 
+pytestmark = pytest.mark.models
+
 HAVE_ADAPTERS = importlib.util.find_spec("adapters") is not None
 CONFIGS = {
     "bottleneck": {"preset": "double_seq_bn_inv", "reduction_factor": 4},

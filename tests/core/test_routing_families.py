@@ -20,6 +20,8 @@ from lect.host import Host
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import TINY_FAMILIES, tiny_backbone
 
+pytestmark = pytest.mark.models
+
 HAVE_ADAPTERS = importlib.util.find_spec("adapters") is not None
 METHODS = {
     "lora": {"r": 4},

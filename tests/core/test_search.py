@@ -18,6 +18,8 @@ from lect.search.index import build_index, check_queries, check_weights, directi
 from lect.search.mining import mine
 from lect.testing.backbones import tiny_backbone
 
+pytestmark = pytest.mark.models
+
 TEXTS = ["the first text", "another one", "a third, with a comma", "ߊߋߌ"]
 
 

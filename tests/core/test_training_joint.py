@@ -21,6 +21,8 @@ from lect.testing.backbones import tiny_backbone
 from lect.training.joint import JointLosses
 from lect.training.objective import ObjectiveContext
 
+pytestmark = pytest.mark.models
+
 WORDS = ("the old house", "two of a kind", "a dark one and many more words than that", "short", "ߒߞߏ ߞߊ߲", "ߞߊ߲ ߟߎ߬")
 EXAMPLES = tuple(
     Example(text=text, translation=WORDS[-1 - index % 6], label="good" if index % 2 else "bad")

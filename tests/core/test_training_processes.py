@@ -30,6 +30,8 @@ from lect.training.precision import Precision
 from lect.training.processes import Processes, join_processes, leave_processes
 from lect.training.task import Interrupted, Learner, Task
 
+pytestmark = pytest.mark.models
+
 WORDS = ("one", "of", "a", "kind", "the", "old", "house", "on", "way", "short", "bright", "and", "happy", "two", "dark")
 RUNS = {
     # Seven rows in passes of four: the last has three, of which one process has one.

@@ -7,6 +7,8 @@ import random
 
 import pytest
 
+pytestmark = pytest.mark.models
+
 RECIPE = """
 [component]
 name = "{name}"

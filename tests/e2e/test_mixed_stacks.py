@@ -10,6 +10,8 @@ from safetensors.torch import load_file
 
 from lect.components.manifest import read_manifest
 
+pytestmark = pytest.mark.models
+
 FUSION = """
 [component]
 name = "fused"

@@ -7,6 +7,8 @@ import random
 
 import pytest
 
+pytestmark = pytest.mark.models
+
 CIPHER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "bcdefghijklmnopqrstuvwxyza")
 SUBJECTS = ["house", "city", "day", "man", "way", "water", "school", "country"]
 QUALITIES = ["great", "dark", "long", "old", "new", "good", "small", "warm"]

@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 
 from lect.components.manifest import read_manifest
 
+pytestmark = pytest.mark.models
+
 
 def test_training_writes_a_component_with_manifest_card_log_and_scores(workspace):
     private = workspace.folder / "private"

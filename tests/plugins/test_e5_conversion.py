@@ -16,6 +16,8 @@ from lect_e5 import convert, source
 from lect_e5.packed import PackedModel
 from lect_e5.source import Source, find_source
 
+pytestmark = pytest.mark.models
+
 # All of it known to the tokenizer: of a run of unknown characters the engine makes a piece each, where SentencePiece
 # (and with it the model's training, and `lect`) makes one.
 SENTENCES = (

@@ -13,6 +13,8 @@ from lect.testing.backbones import tiny_backbone
 from lect_lora.build import build_part
 from lect_lora.plugin import lect_register_methods
 
+pytestmark = pytest.mark.models
+
 CONFIGS = {spec.name: spec.config for spec in lect_register_methods()}
 
 

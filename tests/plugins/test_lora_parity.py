@@ -18,6 +18,8 @@ from lect_lora.build import build_part
 from lect_lora.config import AdaloraConfig, AnyPeftConfig, DoraConfig, Ia3Config, LoraConfig, PissaConfig, VeraConfig
 from lect_lora.settings import REFUSED, library_config
 
+pytestmark = pytest.mark.models
+
 TEXTS = ["the old house on the way home", "two", "one more bright day with words that go on", "good"]
 NAMED = {
     "lora": LoraConfig(r=4),

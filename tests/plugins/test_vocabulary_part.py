@@ -20,6 +20,8 @@ from lect_vocabulary.part import build_vocabulary
 from lect_vocabulary.pieces import BaseTokenizer
 from lect_vocabulary.plugin import VocabularyConfig
 
+pytestmark = pytest.mark.models
+
 # Words in a script that the tiny tokenizer has never seen, with English translations.
 PAIRS = [
     ("ߛߣߍ߬ ߞߎߘߊ", "new way"),

@@ -14,6 +14,8 @@ from lect.commands.app import COMMANDS
 from lect.host import Host, bundled
 from lect.host.records import REGISTRATION
 
+pytestmark = pytest.mark.models
+
 HEAVY = ("torch", "transformers", "peft", "adapters", "accelerate", "sklearn")
 
 
