@@ -121,6 +121,7 @@ def test_a_words_state_is_the_mean_of_its_pieces():
     torch.testing.assert_close(words.frozen.sum(-1), words.frozen.any(-1).float())
 
 
+@pytest.mark.slow
 def test_the_dictionary_names_the_partners(tmp_path):
     (tmp_path / "lexicon.tsv").write_text("".join(f"{own.title()}\t{word}\n" for word, own in LEXICON.items()))
     objective, context = objective_of(folder=tmp_path, tokens=2.0, dictionary={"path": "lexicon.tsv"})

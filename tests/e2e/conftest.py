@@ -6,12 +6,11 @@ import random
 import shutil
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
+from workspaces import Workspace
 
 from lect.testing.backbones import save_tiny_backbone
 
@@ -20,22 +19,6 @@ WORDS = {
     "bad": ["awful", "sad", "dark", "cold", "grim"],
 }
 CIPHER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "bcdefghijklmnopqrstuvwxyza")
-
-
-@dataclass(frozen=True)
-class Workspace:
-    folder: Path
-
-    def lect(self, *arguments: str):
-        """Run the command line in the folder; the result has exit_code, stdout, stderr."""
-        from lect.commands.app import app
-
-        return CliRunner().invoke(app, list(arguments))
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.write_text(text, encoding="utf-8")
-        return path
 
 
 def sentences(count: int, seed: int):

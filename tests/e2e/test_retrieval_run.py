@@ -88,6 +88,7 @@ def ok(result):
     return result
 
 
+@pytest.mark.slow
 def scores_of(result):
     report = json.loads(ok(result).stdout)
     return report, {score["name"]: score["value"] for score in report["variants"][0]["scores"]}

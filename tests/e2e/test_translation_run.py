@@ -62,6 +62,7 @@ def write_pairs(workspace, count=48):
     return [line.split(",") for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "head"),
     [

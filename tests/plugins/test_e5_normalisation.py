@@ -30,6 +30,7 @@ def normalizer(table):
     return build_normalizer(table)
 
 
+@pytest.mark.slow
 def test_the_table_is_the_one_that_is_meant(table):
     assert len(table) == 4837
     assert table["ﷺ"] == "صلى الله عليه وسلم"

@@ -124,7 +124,9 @@ def difference(config, family):
     with torch.no_grad():
         expected = reference(input_ids=rows.input_ids, attention_mask=rows.attention_mask)[0]
     expected = expected[rows.attention_mask.bool()]
-    return float((outputs(model, "own") - expected).abs().max()), float((outputs(model) - expected).abs().max())
+    scale = float(expected.abs().max())
+    own, bare = outputs(model, "own"), outputs(model)
+    return float((own - expected).abs().max()) / scale, float((bare - expected).abs().max()) / scale
 
 
 @pytest.mark.parametrize("name", NAMED)
