@@ -1,13 +1,11 @@
 """Every command of the README and every recipe of the examples runs as it stands.
 
-Training is cut to two steps, on `e5-small`'s own tokenizer with a model of two small layers: what the commands do is
-looked at, not what is learned. tests/e2e/test_demo.py and others run on the whole model.
+Training is cut to two steps, on a tiny model in the place of `e5-small`: what the commands do is looked at, not what is
+learned. tests/e2e/test_demo.py and others run on the whole model.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shlex
 import shutil
@@ -86,10 +84,10 @@ def shared(tmp_path_factory, worker_id):
 
 
 def _small_backbones(cache):
-    """A cache in which `e5-small` has its tokenizer, and two small layers of random weights."""
-    from transformers import BertConfig, BertModel
-
+    """A cache with a tiny model in the place of `e5-small`, and with what else is in everyone's."""
+    from lect.cache import mark_whole, said_of
     from lect.host import Host
+    from lect.testing.backbones import save_tiny_backbone
 
     whole = Host.load(report=print).spec("backbone", "e5-small").prepare(lambda what, share: None)
     backbones = cache / "backbones"
@@ -97,13 +95,9 @@ def _small_backbones(cache):
     for path in whole.parent.iterdir():
         if path.name != whole.name and not path.name.endswith(".lock"):
             (backbones / path.name).symlink_to(path)
-    small = backbones / whole.name
-    sizes = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 64}
-    config = BertConfig.from_dict({**json.loads((whole / "config.json").read_text("utf-8")), **sizes})
-    BertModel(config).save_pretrained(small)
-    for path in whole.iterdir():
-        if not (small / path.name).exists():
-            os.link(path, small / path.name)
+    # Of as many layers, since recipes name some.
+    tiny = save_tiny_backbone(backbones / whole.name, "xlm-roberta", layers=12)
+    mark_whole(tiny, {name: value for name, value in said_of(whole).items() if name != "files"})
 
 
 @pytest.fixture
@@ -163,6 +157,7 @@ def test_every_command_of_the_readme_is_one(words):
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 @pytest.mark.adapters
 @needs_data
 @pytest.mark.parametrize("section", SECTIONS)
