@@ -160,14 +160,11 @@ def export_component(
         # A component may keep only what its tokenizer adds to the backbone's.
         whole = restore(stored.manifest.key, stored, loaded, host).tokenizer_json
         contents = replace(contents, tokenizer_json=whole)
-    with (
-        folder_aside(folder) as aside,
-        torch.random.fork_rng(devices=[]),
-        host.attributed(provided) as spec,
-    ):
-        notices = tuple(spec.write(contents, loaded, aside))
-        again = spec.read(aside, loaded)
-        check_same(contents, again, notices, loaded, host, spec.name)
+    with folder_aside(folder) as aside:
+        with torch.random.fork_rng(devices=[]), host.attributed(provided) as spec:
+            notices = tuple(spec.write(contents, loaded, aside))
+            again = spec.read(aside, loaded)
+        check_same(contents, again, notices, loaded, host, format_name)
     return Exchanged(stored.manifest, folder, format_name, notices)
 
 
@@ -244,7 +241,9 @@ def _with_role(contents: Contents, role: Role | None, folder: Path) -> Contents:
         )
     if role == "lang" and contents.head is not None:
         notice = f'left out the head "{contents.head.kind}": a component of role "lang" has none'
-        contents = replace(contents, head=None, notices=(*contents.notices, notice))
+        # One without tensors is no loss: it only says what the backbone writes.
+        notices = (*contents.notices, notice) if contents.head.tensors else contents.notices
+        contents = replace(contents, head=None, notices=notices)
     if not contents.parts and contents.head is None:
         raise ComponentError("nothing in it can be a component", where=str(folder), fix="; ".join(contents.notices))
     return replace(contents, role=role)
