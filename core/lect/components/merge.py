@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,7 +173,7 @@ def _write_head(opened: OpenStack, merged: Backbone, folder: Path, aside: Path) 
 
 def _head_manifest(stored: StoredComponent, merged: Backbone, folder: Path, stack: str) -> Manifest:
     # Read where it was written aside, it is called by that folder.
-    backbone = BackboneEntry.of(replace(merged, name=str(folder), identity=str(folder)))
+    backbone = BackboneEntry.of(merged).model_copy(update={"name": str(folder), "identity": str(folder)})
     # Scores were measured on the stack as it was; they are not said of this one.
     return stored.manifest.model_copy(
         update={

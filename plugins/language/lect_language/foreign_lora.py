@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from lect.backbones.anatomy import WRITER
 from lect.components.foreign import PartContents
 from lect.errors import ComponentError
+from lect_language.detect import CONFIG
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +41,7 @@ def read_low_rank(
     Raises:
         ComponentError: it is of a kind that no part of `peft` is, or does not fit the backbone.
     """
-    _check(config, file)
+    _check(config, file.with_name(CONFIG))
     by_path = _by_path(saved, name, backbone, file)
     scales = config.get("composition_mode") == "scale"
     rank, alpha = int(config.get("r", 8)), float(config.get("alpha", 8))
