@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import stat
@@ -17,6 +18,15 @@ from lect.errors import UserError
 #: How the names of unfinished files and folders end; what a killed process leaves behind can be known by it.
 PARTIAL = ".partial"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def hash_of(path: Path) -> str:
+    """A file's SHA-256 in hexadecimal digits. Raises `OSError` where it cannot be read."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_aside(path: Path | str, content: bytes | str) -> None:

@@ -173,6 +173,20 @@ def test_what_is_left_out_is_warned_of(workspace, mood):
     assert 'warning: left out the head "classification"' in result.stderr
 
 
+def test_labels_are_named(workspace, mood):
+    result = workspace.lect("import", "mood", "--labels", "sad,glad", "--json")
+    assert result.exit_code == 0, result.stderr
+    record = json.loads(result.stdout)
+    assert (record["labels"], record["notices"]) == (["sad", "glad"], [])
+    answers = workspace.lect("predict", "-s", "task:mood", "fine day", "--json")
+    assert json.loads(answers.stdout)["answer"] in ("sad", "glad")
+
+
+@pytest.mark.parametrize("labels", ["sad", "sad,glad,mad", "sad,sad", "sad,,glad"])
+def test_labels_that_do_not_fit(workspace, mood, labels):
+    assert "--labels: " in refused(workspace, "import", "mood", "--labels", labels)
+
+
 # ------------------------------------------------------------------------------------------------------ bad folders
 
 

@@ -15,7 +15,7 @@ from sharing import changed, serving
 from waiting import PATIENCE
 
 from lect.errors import PluginError
-from lect.registry.blobs import hash_of
+from lect.files import hash_of
 from lect.registry.model import PluginEntry
 from lect.registry.pip import Change, _change, _check_change, _trusted
 from lect.registry.plugins import _of_entry, resolve

@@ -451,9 +451,11 @@ def test_embeddings_in_place_of_the_backbones_are_refused(place, host):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ("lora", 'of architecture "lora"'),
+        ("dora", "DoRA of adapters 1.3.0 scales the projection's bias too"),
+        ("lora[use_gating=True]", "its gate is a mean over the padding too"),
         ("prefix_tuning", 'of architecture "prefix_tuning"'),
-        ("mam", 'of architecture "union"'),
+        ("mam", "union of prefix_tuning and bottleneck, and prefix_tuning cannot be a part: prefix tuning"),
+        ("unipelt", "union of prefix_tuning and bottleneck and lora, and prefix_tuning cannot be a part"),
         ("seq_bn[use_gating=True]", "use_gating: should be false"),
         ("seq_bn[original_ln_after=False,residual_before_ln=False]", "original_ln_after: should be true"),
     ],

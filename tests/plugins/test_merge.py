@@ -104,6 +104,16 @@ def largest(stack, merged):
     return max(float((one[1] - other[1]).abs().max()) for one, other in zip(stack, merged, strict=True))
 
 
+@pytest.mark.parametrize("stack", ["0.5*lang:a", "mix(0.5*lang:a, -0.25*lang:bb) + task:c"])
+def test_weighted_outputs(make, host, stack):
+    for key in ("lang:a", "lang:bb", "task:c"):
+        make(key, [("lora", {"r": 4})])
+    done = merge_stack(stack, Path("merged"), host, LIBRARY)
+    assert done.difference <= 1e-5
+    assert largest(of_stack(stack, host), of_transformers("merged")) <= 1e-5
+    assert largest(of_stack("lang:a", host), of_transformers("merged")) > 1e-4
+
+
 @pytest.mark.parametrize(("method", "config"), [*PARTS.items(), *(("peft", other) for other in OTHERS)], ids=str)
 def test_one_part(make, host, method, config):
     make("task:one", [(method, config)])

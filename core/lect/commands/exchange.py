@@ -34,6 +34,12 @@ def import_(
     role: Annotated[str | None, typer.Option("--role", help="lang or task, where the folder does not tell.")] = None,
     language: Annotated[list[str] | None, typer.Option("--language", help="A language's tag. Repeatable.")] = None,
     licence: Annotated[str, typer.Option("--licence", help="Its licence, an SPDX expression.")] = "",
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--labels", metavar="LABEL,LABEL,…", help="Its head's labels, in the order of its outputs. Repeatable."
+        ),
+    ] = None,
     components: ComponentsOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -47,7 +53,18 @@ def import_(
     with stderr_console().status("Loading") as status:
         from lect.components.exchange import Wishes, import_folder
 
-        wishes = Wishes(backbone, name, role, tuple(language or ()), licence, overwrite)  # type: ignore[arg-type]
+        named = tuple(name.strip() for each in labels or () for name in each.split(","))
+        if "" in named:
+            raise UserError("a label is empty", where="--labels", fix="separate them by one comma each")
+        wishes = Wishes(
+            backbone,
+            name,
+            role,  # type: ignore[arg-type]
+            tuple(language or ()),
+            licence,
+            overwrite,
+            named,
+        )
         done = import_folder(
             folder, host, library_of(components), wishes, lambda what, share: status.update(f"{what} {share:.0%}")
         )

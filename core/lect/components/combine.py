@@ -10,7 +10,7 @@ from lect.backbones import load_backbone
 from lect.components.assemble import finder, must_write
 from lect.components.card import render_card
 from lect.components.library import Library
-from lect.components.manifest import Manifest, OriginEntry, RequirementEntry
+from lect.components.manifest import Manifest, OriginEntry, requirements_of
 from lect.components.members import member_entries, read_with_members
 from lect.components.merging import merge_components
 from lect.components.store import StoredComponent, write_component
@@ -70,7 +70,7 @@ def combine(
         "licence": licence,
         "summary": summary,
         "origin": OriginEntry(formula=merge.formula, members=member_entries(stored)),
-        "requires": _requirements(host, merged.manifest),
+        "requires": requirements_of(host, merged.manifest.methods),
     }
     try:
         manifest = Manifest.model_validate(values)
@@ -126,9 +126,3 @@ def _languages(target: Reference) -> tuple[str, ...]:
     except UserError:
         return ()
     return (target.name,)
-
-
-def _requirements(host: Host, manifest: Manifest) -> tuple[RequirementEntry, ...]:
-    plugins = [host.provided("method", method).plugin for method in manifest.methods]
-    distinct = {plugin.distribution: plugin.version for plugin in plugins}
-    return tuple(RequirementEntry(distribution=name, version=version) for name, version in sorted(distinct.items()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,37 +11,42 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lect.backbones import load_backbone
-from lect.components.assemble import build_head, build_part, restore
+from lect.components.assemble import restore
 from lect.components.card import render_card
-from lect.components.foreign import Contents, ForeignFolder, HeadContents, PartContents
+from lect.components.foreign import (
+    LABELS_MADE_UP,
+    Contents,
+    ForeignFolder,
+    HeadContents,
+    PartContents,
+    with_labels,
+)
 from lect.components.manifest import (
     FILE,
     BackboneEntry,
     HeadEntry,
     Manifest,
     PartEntry,
-    RequirementEntry,
     manifest_of,
+    requirements_of,
 )
+from lect.components.same import build_contents, check_same
 from lect.components.store import StoredComponent, check_backbone, read_component, write_component
-from lect.composition.component import Component
 from lect.composition.stack import NAME_PATTERN, PathReference, Reference, parse_stack
-from lect.errors import BackboneError, ComponentError, PluginError, StackError, UserError
+from lect.errors import BackboneError, ComponentError, StackError, UserError
 from lect.files import check_target, folder_aside
 from lect.host.bundled import BUNDLED
-from lect.specs import BuildContext, FormatSpec, Progress, Role
+from lect.specs import FormatSpec, Progress, Role
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
     from lect.components.library import Library
     from lect.host import Host, Provided
 
-_TOLERANCE = 1e-5
-
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user says of a component that is imported; what is None is taken from the folder."""
+    """What the user says of a component that is imported; what is None or empty is taken from the folder."""
 
     backbone: str | None = None
     name: str | None = None
@@ -49,6 +54,7 @@ class Wishes:
     languages: tuple[str, ...] = ()
     licence: str = ""
     overwrite: bool = False
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ def import_folder(
     if wishes.role is not None:
         _check_free(library, wishes.role, name, wishes.overwrite)
     try:
-        backbone = load_backbone(wanted, host=host, progress=progress)
+        backbone = load_backbone(wanted, host=host, progress=progress, writes=found.writes)
     except BackboneError as error:
         if wishes.backbone:
             raise
@@ -94,7 +100,7 @@ def import_folder(
     _check_fits(found, backbone, folder)
     with torch.random.fork_rng(devices=[]), host.attributed(provided) as spec:
         contents = spec.read(folder, backbone)
-    contents = _with_role(contents, wishes.role, folder)
+    contents = _with_labels(_with_role(contents, wishes.role, folder), wishes.labels, folder)
     assert contents.role is not None
     _check_free(library, contents.role, name, wishes.overwrite)
     manifest = _manifest(contents, name, wishes, backbone, host, f"{provided.spec.name} folder {folder.name}")
@@ -141,14 +147,12 @@ def export_component(
     stored = read_component(library.find(parts[0]))
     check_target(folder, overwrite, lambda there: provided.spec.detect(there) is not None)
     entry = stored.manifest.backbone
-    if entry.reads is not None:
-        raise ComponentError(
-            "it acts on both halves of an encoder-decoder, which no format here has a place for yet",
-            where=str(stored.folder),
-            fix="keep it as it is, or share it with lect push",
-        )
     loaded = load_backbone(
-        backbone or entry.name, host=host, progress=progress, revision=None if backbone else entry.revision
+        backbone or entry.name,
+        host=host,
+        progress=progress,
+        revision=None if backbone else entry.revision,
+        writes=entry.reads is not None,
     )
     check_backbone(stored.manifest, loaded.fingerprint, name=loaded.name, where=str(stored.folder))
     contents = contents_of(stored)
@@ -156,13 +160,11 @@ def export_component(
         # A component may keep only what its tokenizer adds to the backbone's.
         whole = restore(stored.manifest.key, stored, loaded, host).tokenizer_json
         contents = replace(contents, tokenizer_json=whole)
-    with (
-        folder_aside(folder) as aside,
-        torch.random.fork_rng(devices=[]),
-        host.attributed(provided) as spec,
-    ):
-        notices = tuple(spec.write(contents, loaded, aside))
-        _check_same(contents, spec.read(aside, loaded), notices, spec)
+    with folder_aside(folder) as aside:
+        with torch.random.fork_rng(devices=[]), host.attributed(provided) as spec:
+            notices = tuple(spec.write(contents, loaded, aside))
+            again = spec.read(aside, loaded)
+        check_same(contents, again, notices, loaded, host, format_name)
     return Exchanged(stored.manifest, folder, format_name, notices)
 
 
@@ -206,41 +208,6 @@ def contents_of(stored: StoredComponent) -> Contents:
     )
 
 
-def build_contents(contents: Contents, key: str, backbone: Backbone, host: Host, folder: Path) -> Component:
-    """Contents as modules with their tensors.
-
-    Raises:
-        ComponentError: the tensors are not those of what the contents say.
-    """
-    assert contents.role is not None
-    context = BuildContext(backbone, tokenizer_json=contents.tokenizer_json)
-    with torch.random.fork_rng(devices=[]):
-        parts = {
-            part.method: build_part(host, part.method, part.config, context, str(folder)) for part in contents.parts
-        }
-        head = None
-        if contents.head is not None:
-            its = contents.head
-            head = build_head(host, its.kind, its.config, backbone, its.labels, str(folder))
-    component = Component(key, contents.role, parts, head)
-    try:
-        component.load_tensors(_tensors_of(contents))
-    except (KeyError, ValueError) as error:
-        raise ComponentError(
-            f'its tensors do not fit backbone "{backbone.name}": {error.args[0]}',
-            where=str(folder),
-            fix="name the model it was trained on with --backbone",
-        ) from error
-    return component
-
-
-def _tensors_of(contents: Contents) -> dict[str, torch.Tensor]:
-    tensors = {f"{part.method}.{name}": value for part in contents.parts for name, value in part.tensors.items()}
-    if contents.head is not None:
-        tensors |= {f"head.{name}": value for name, value in contents.head.tensors.items()}
-    return tensors
-
-
 def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name[len(prefix) + 1 :]: value for name, value in tensors.items() if name.startswith(f"{prefix}.")}
 
@@ -274,23 +241,31 @@ def _with_role(contents: Contents, role: Role | None, folder: Path) -> Contents:
         )
     if role == "lang" and contents.head is not None:
         notice = f'left out the head "{contents.head.kind}": a component of role "lang" has none'
-        contents = replace(contents, head=None, notices=(*contents.notices, notice))
+        # One without tensors is no loss: it only says what the backbone writes.
+        notices = (*contents.notices, notice) if contents.head.tensors else contents.notices
+        contents = replace(contents, head=None, notices=notices)
     if not contents.parts and contents.head is None:
         raise ComponentError("nothing in it can be a component", where=str(folder), fix="; ".join(contents.notices))
     return replace(contents, role=role)
+
+
+def _with_labels(contents: Contents, labels: tuple[str, ...], folder: Path) -> Contents:
+    if not labels:
+        return contents
+    if contents.head is None:
+        raise ComponentError("there is no head in it that labels could be given to", where=str(folder))
+    try:
+        head = with_labels(contents.head, labels)
+    except ValueError as error:
+        raise ComponentError(str(error), where="--labels", fix="give one for each output, in their order") from None
+    # What is said of labels is said of those that were made up.
+    return replace(contents, head=head, notices=tuple(each for each in contents.notices if each != LABELS_MADE_UP))
 
 
 def _manifest(contents: Contents, name: str, wishes: Wishes, backbone: Backbone, host: Host, source: str) -> Manifest:
     languages = wishes.languages
     if not languages and contents.role == "lang" and _is_language(contents.name):
         languages = (contents.name,)
-    entry = BackboneEntry(
-        name=backbone.name,
-        identity=backbone.identity,
-        revision=backbone.revision,
-        fingerprint=backbone.fingerprint,
-        hidden_size=backbone.hidden_size,
-    )
     values: dict[str, Any] = {
         "schema": 1,
         "name": name,
@@ -298,22 +273,16 @@ def _manifest(contents: Contents, name: str, wishes: Wishes, backbone: Backbone,
         "languages": languages,
         "licence": wishes.licence,
         "summary": " ".join(f"Imported from the {source}".split()),
-        "backbone": entry,
+        "backbone": BackboneEntry.of(backbone),
         "parts": tuple(PartEntry(method=part.method, config=dict(part.config)) for part in contents.parts),
-        "requires": _requirements(contents, host),
+        "requires": requirements_of(
+            host, [part.method for part in contents.parts], contents.head.kind if contents.head else None
+        ),
     }
     if contents.head is not None:
         its = contents.head
         values["head"] = HeadEntry(kind=its.kind, config=dict(its.config), labels=its.labels)
     return manifest_of(values, where="the new component")
-
-
-def _requirements(contents: Contents, host: Host) -> tuple[RequirementEntry, ...]:
-    providers = [host.provided("method", part.method).plugin for part in contents.parts]
-    if contents.head is not None:
-        providers.append(host.provided("head", contents.head.kind).plugin)
-    distinct = {plugin.distribution: plugin.version for plugin in providers}
-    return tuple(RequirementEntry(distribution=name, version=version) for name, version in sorted(distinct.items()))
 
 
 def _is_language(name: str) -> bool:
@@ -350,25 +319,3 @@ def _missing_formats(formats: Mapping[str, Any]) -> list[str]:
 
 def _as_path(folder: Path) -> str:
     return str(folder) if str(folder).startswith(("/", ".", "~")) else f"./{folder}"
-
-
-# ------------------------------------------------------------------------------------------------------------ exporting
-
-
-def _check_same(contents: Contents, again: Contents, notices: Sequence[str], spec: FormatSpec) -> None:
-    """Refuse what comes back from the other format changed, unless a notice said so."""
-    before, after = _tensors_of(contents), _tensors_of(again)
-    for name, tensor in before.items():
-        other = after.get(name)
-        if other is None:
-            whole = name.split(".", 1)[0] not in {value.split(".", 1)[0] for value in after}
-            if not (whole and any(notice.startswith("left out") for notice in notices)):
-                _refuse_lossy(spec, f'it does not keep "{name}"')
-        elif other.shape != tensor.shape or not torch.allclose(
-            other.double(), tensor.double(), rtol=_TOLERANCE, atol=_TOLERANCE
-        ):
-            _refuse_lossy(spec, f'"{name}" comes back changed')
-
-
-def _refuse_lossy(spec: FormatSpec, what: str) -> None:
-    raise PluginError(f'the format "{spec.name}" cannot hold this component: {what}', fix="keep it as it is")

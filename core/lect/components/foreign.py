@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_JSON_BYTES = 64 * 2**20
+LABELS_MADE_UP = "the folder does not name its labels: they are called LABEL_0, LABEL_1, …; name them with --labels"
+_ENTITY_PREFIXES = ("B", "I", "E", "S")
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,14 @@ class ForeignFolder:
         backbone: the hub id or folder of the model it was trained on.
         model_type: that model's family, as `transformers` calls it.
         hidden_size: that model's width.
+        writes: whether it acts on the half of an encoder-decoder that writes, too.
     """
 
     name: str = ""
     backbone: str | None = None
     model_type: str | None = None
     hidden_size: int | None = None
+    writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,32 @@ class Contents:
     head: HeadContents | None = None
     tokenizer_json: str | None = None
     notices: tuple[str, ...] = field(default=())
+
+
+def word_head_of(labels: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The kind of head that gives each word one of these labels, and its configuration: entities where all are tags."""
+    prefixes = {label.partition("-")[0] for label in labels if label != "O" and label.partition("-")[2]}
+    entities = [label for label in labels if label.partition("-")[0] in _ENTITY_PREFIXES and label.partition("-")[2]]
+    if "O" not in labels or not entities or len(entities) + 1 < len(labels):
+        return "pos", {}
+    return "tagging", {"scheme": "bioes"} if prefixes & {"E", "S"} else {}
+
+
+def with_labels(head: HeadContents, labels: Sequence[str]) -> HeadContents:
+    """The head with these labels, in the order of its outputs.
+
+    Raises:
+        ValueError: they are not as many as it has outputs, or one is there twice.
+    """
+    if len(labels) != len(head.labels):
+        raise ValueError(f"{len(labels)} labels are given, and the head has {len(head.labels)} outputs")
+    if twice := next((label for label in labels if list(labels).count(label) > 1), None):
+        raise ValueError(f'the label "{twice}" is given twice')
+    if head.kind not in ("pos", "tagging"):
+        return replace(head, labels=tuple(labels))
+    kind, own = word_head_of(labels)
+    config = {name: value for name, value in head.config.items() if name != "scheme"}
+    return replace(head, kind=kind, config={**config, **own}, labels=tuple(labels))
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -35,6 +35,10 @@ from lect.components.fields import (
 from lect.errors import ComponentError, RecipeError
 from lect.specs import Role
 
+if TYPE_CHECKING:
+    from lect.backbones import Backbone
+    from lect.host import Host
+
 SCHEMA = 1
 FILE = "component.toml"
 
@@ -63,6 +67,19 @@ class BackboneEntry(Entry):
     hidden_size: PositiveInt
     trimmed_from: Annotated[tuple[Sha256, ...], BeforeValidator(tuple_of)] = ()
     reads: Sha256 | None = None
+
+    @classmethod
+    def of(cls, backbone: Backbone) -> BackboneEntry:
+        """The entry of a component that is made on this backbone."""
+        return cls(
+            name=backbone.name,
+            identity=backbone.identity,
+            revision=backbone.revision,
+            fingerprint=backbone.fingerprint,
+            hidden_size=backbone.hidden_size,
+            trimmed_from=backbone.trimmed.fingerprints if backbone.trimmed else (),
+            reads=backbone.reading.fingerprint if backbone.writer is not None else None,
+        )
 
     def goes_with(self, other: BackboneEntry) -> bool:
         """Whether one backbone carries components of both.
@@ -301,6 +318,19 @@ def manifest_of(values: Mapping[str, Any], *, where: str) -> Manifest:
         return validate_model(Manifest, values, where)
     except RecipeError as error:
         raise ComponentError(error.what, where=error.where, fix=error.fix) from None
+
+
+def requirements_of(host: Host, methods: Sequence[str], head: str | None = None) -> tuple[RequirementEntry, ...]:
+    """The plugins that provide these methods, and a head of this kind, in the versions that are installed.
+
+    Raises:
+        PluginError: no plugin provides one of them.
+    """
+    providers = [host.provided("method", method).plugin for method in methods]
+    if head is not None:
+        providers.append(host.provided("head", head).plugin)
+    distinct = {plugin.distribution: plugin.version for plugin in providers}
+    return tuple(RequirementEntry(distribution=name, version=version) for name, version in sorted(distinct.items()))
 
 
 def manifest_text(manifest: Manifest) -> str:

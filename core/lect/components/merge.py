@@ -172,12 +172,8 @@ def _write_head(opened: OpenStack, merged: Backbone, folder: Path, aside: Path) 
 
 
 def _head_manifest(stored: StoredComponent, merged: Backbone, folder: Path, stack: str) -> Manifest:
-    backbone = BackboneEntry(
-        name=str(folder),
-        identity=str(folder),
-        fingerprint=merged.fingerprint,
-        hidden_size=merged.hidden_size,
-    )
+    # Read where it was written aside, it is called by that folder.
+    backbone = BackboneEntry.of(merged).model_copy(update={"name": str(folder), "identity": str(folder)})
     # Scores were measured on the stack as it was; they are not said of this one.
     return stored.manifest.model_copy(
         update={

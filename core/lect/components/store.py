@@ -6,7 +6,6 @@ against the file.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from lect.components.manifest import FILE, Manifest, manifest_text, read_manifest
 from lect.components.weights import check_weights
 from lect.errors import ComponentError
+from lect.files import hash_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,11 +119,7 @@ def read_folder_manifest(folder: Path) -> Manifest:
 
 def weights_hash(folder: Path) -> str:
     """SHA-256 of a component's weights, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with (folder / WEIGHTS).open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+    return hash_of(folder / WEIGHTS)
 
 
 def check_backbone(

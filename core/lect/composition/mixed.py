@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
@@ -40,6 +40,19 @@ class MixedPart(Part):
             changed = through(parts, site, own, inputs, context)
             output = output + self._coefficients[index] * (changed - below)
         return output
+
+    def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:
+        """The module's own parameters and the weighted sum of the changes to them, if every component folds."""
+        folded = dict(parameters)
+        for index, parts in self._acting[site]:
+            changed: Mapping[str, Tensor] | None = parameters
+            for part in parts:
+                changed = part.fold(site, changed) if changed is not None else None
+            if changed is None or changed.keys() != parameters.keys():
+                return None
+            for name, tensor in parameters.items():
+                folded[name] = folded[name] + self._coefficients[index] * (changed[name] - tensor)
+        return folded
 
 
 def acting_at(chains: Sequence[Sequence[Part]]) -> dict[str, list[tuple[int, tuple[Part, ...]]]]:

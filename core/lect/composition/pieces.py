@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from lect.cache import cache_folder, is_whole, make_once, mark_whole
-from lect.files import folder_aside
+from lect.files import folder_aside, hash_of
 
 ROWS_IN_MEMORY = 2000
 """Fewer rows than so many are not worth a file."""
@@ -181,11 +181,7 @@ def _columns(batch: Any) -> tuple[np.ndarray[Any, Any], ...]:
 
 
 def _sha256(path: Path) -> str:
-    state = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                state.update(block)
+        return hash_of(path)
     except OSError:
         return ""
-    return state.hexdigest()

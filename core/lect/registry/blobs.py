@@ -7,7 +7,6 @@ once its hash is right. A lock a file (one of 256) sees to it that of many proce
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from lect.cache import cache_folder
 from lect.errors import RegistryError, UserError
-from lect.files import PARTIAL
+from lect.files import PARTIAL, hash_of
 
 if TYPE_CHECKING:
     from lect.registry.model import FileEntry
@@ -167,15 +166,6 @@ class Blobs:
         if not self.folder.is_dir():
             return []
         return [path for path in sorted(self.folder.glob("??/*")) if path.is_file() and path.name != ".lock"]
-
-
-def hash_of(path: Path) -> str:
-    """A file's SHA-256 in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _link(blob: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ from lect.components.manifest import Manifest
 from lect.components.own_card import AUDIT, read_audit
 from lect.components.store import read_folder_manifest
 from lect.errors import LectError
-from lect.registry.blobs import hash_of
+from lect.files import hash_of
 from lect.registry.format import FILE, MAX_BYTES, decode_registry
 from lect.registry.model import ComponentEntry, Registry, parse_registry
 from lect.registry.pull import check_against_entry

@@ -112,7 +112,8 @@ def _folders() -> Iterator[Finding]:
 
 
 def _cache() -> Iterator[Finding]:
-    from lect.registry.blobs import Blobs, hash_of
+    from lect.files import hash_of
+    from lect.registry.blobs import Blobs
 
     blobs = Blobs.default()
     every = blobs.all()

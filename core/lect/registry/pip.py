@@ -129,7 +129,7 @@ def _trusted(requirement: Requirement) -> Iterator[str]:
 
 
 def _check_file(requirement: Requirement) -> None:
-    from lect.registry.blobs import hash_of
+    from lect.files import hash_of
 
     path = Path(requirement.argument)
     if requirement.sha256 and path.is_file() and (found := hash_of(path)) != requirement.sha256:

@@ -13,8 +13,7 @@ from lect.components.manifest import Manifest
 from lect.components.store import WEIGHTS, read_folder_manifest
 from lect.components.weights import check_weights
 from lect.errors import ComponentError, RegistryError, UserError
-from lect.files import PARTIAL, folder_aside, write_aside
-from lect.registry.blobs import hash_of
+from lect.files import PARTIAL, folder_aside, hash_of, write_aside
 from lect.registry.entries import entry_text, new_registry_text
 from lect.registry.format import FILE, MAX_BYTES, decode_registry
 from lect.registry.model import (

@@ -7,7 +7,7 @@ from pathlib import Path
 from lect.components.store import TOKENIZER, WEIGHTS, read_folder_manifest
 from lect.components.weights import check_weights
 from lect.errors import UserError
-from lect.registry.blobs import hash_of
+from lect.files import hash_of
 from lect.registry.record import read_record
 
 

@@ -290,15 +290,9 @@ class MethodContract:
     def _manifest(self, backbone: Backbone) -> Any:
         from lect.components.manifest import BackboneEntry, Manifest, PartEntry
 
-        entry = BackboneEntry(
-            name=backbone.name,
-            identity=backbone.identity,
-            fingerprint=backbone.fingerprint,
-            hidden_size=backbone.hidden_size,
-        )
         config = self._config.model_dump(mode="json", exclude_none=True)
         part = PartEntry(method=self.spec.name, config=config)
-        return Manifest(name="first", role=self.spec.roles[0], backbone=entry, parts=(part,))
+        return Manifest(name="first", role=self.spec.roles[0], backbone=BackboneEntry.of(backbone), parts=(part,))
 
 
 @cache

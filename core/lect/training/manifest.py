@@ -17,18 +17,17 @@ from lect.components.manifest import (
     Manifest,
     MixedEntry,
     PartEntry,
-    RequirementEntry,
     ResultEntry,
     TrainingEntry,
+    requirements_of,
 )
 from lect.components.members import member_entries
 from lect.components.store import write_component
 from lect.recipes.load import mixed_recipe_text, recipe_text
 from lect.recipes.mix import MixedRecipe
-from lect.recipes.schema import OutputTable, Recipe
+from lect.recipes.schema import OutputTable
 
 if TYPE_CHECKING:
-    from lect.host import Host
     from lect.training.lesson import Lesson
     from lect.training.run import Run
     from lect.training.task import Result
@@ -46,21 +45,15 @@ def write_trained(run: Run, lesson: Lesson, result: Result, precision: str) -> P
         summary=recipe.component.summary,
         stack=recipe.stack,
         own_tokenizer=component.saved_tokenizer is not None,
-        backbone=BackboneEntry(
-            name=run.backbone.name,
-            identity=run.backbone.identity,
-            revision=run.backbone.revision,
-            fingerprint=run.backbone.fingerprint,
-            hidden_size=run.backbone.hidden_size,
-            trimmed_from=run.backbone.trimmed.fingerprints if run.backbone.trimmed else (),
-            reads=run.backbone.reading.fingerprint if run.backbone.writer is not None else None,
-        ),
+        backbone=BackboneEntry.of(run.backbone),
         parts=tuple(PartEntry(method=part.method, config=dict(part.config)) for part in recipe.parts),
         head=None
         if recipe.head is None or component.head is None
         else HeadEntry(kind=recipe.head.kind, config=dict(recipe.head.config), labels=component.head.labels),
         members=member_entries(lesson.members),
-        requires=_requirements(run.host, recipe),
+        requires=requirements_of(
+            run.host, [part.method for part in recipe.parts], recipe.head.kind if recipe.head else None
+        ),
         training=TrainingEntry(
             objective=recipe.objective.title,
             data=tuple(
@@ -100,14 +93,6 @@ def _mixed(run: Run, lesson: Lesson, result: Result) -> MixedEntry | None:
         rows=result.rows,
         recipe=mixed_recipe_text(run.recipe.model_copy(update={"output": OutputTable()})),
     )
-
-
-def _requirements(host: Host, recipe: Recipe) -> tuple[RequirementEntry, ...]:
-    providers = [host.provided("method", part.method).plugin for part in recipe.parts]
-    if recipe.head is not None:
-        providers.append(host.provided("head", recipe.head.kind).plugin)
-    distinct = {plugin.distribution: plugin.version for plugin in providers}
-    return tuple(RequirementEntry(distribution=name, version=version) for name, version in sorted(distinct.items()))
 
 
 def _results(lesson: Lesson, result: Result) -> tuple[ResultEntry, ...]:

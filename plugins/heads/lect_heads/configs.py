@@ -20,7 +20,7 @@ class ClassificationConfig(Config):
     activation: Literal["gelu", "gelu_new", "relu", "silu", "tanh"] = Field(
         "gelu", description="after the hidden layer"
     )
-    pooling: Literal["mean", "first"] | None = Field(
+    pooling: Literal["mean", "first", "last"] | None = Field(
         None, description="how the sentence vector is made of the hidden states; as the backbone does it where absent"
     )
     dropout: float = Dropout
@@ -66,9 +66,13 @@ class QuestionAnsweringConfig(Config):
 class ChoiceConfig(Config):
     """A score for each choice."""
 
+    layers: Literal[1, 2] = Field(2, description="1: no hidden layer")
     hidden: int | None = Field(None, gt=0, description="width of the hidden layer; the backbone's where absent")
+    activation: Literal["gelu", "gelu_new", "relu", "silu", "tanh"] = Field(
+        "gelu", description="after the hidden layer"
+    )
     dropout: float = Dropout
-    pooling: Literal["mean", "first"] | None = Field(
+    pooling: Literal["mean", "first", "last"] | None = Field(
         None, description="how the vector is made of the hidden states; as the backbone does it where absent"
     )
     prompts: dict[str, str] = Field(

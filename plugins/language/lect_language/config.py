@@ -63,6 +63,11 @@ class BottleneckConfig(Config):
         description="the invertible part's activation where it is another one: so in the first language adapters of "
         "AdapterHub; adapters 1.3.0 has none of its own for it",
     )
+    inv_adapter_before_projection: bool | None = Field(
+        None,
+        description="where embeddings have a width of their own (ELECTRA): the invertible part acts before they are "
+        "brought to the layers' width, as in adapters",
+    )
     phm_layer: bool | None = Field(None, description="projections as sums of Kronecker products")
     phm_dim: int | None = Field(None, gt=0)
     phm_rank: int | None = Field(None, gt=0)

@@ -8,6 +8,8 @@ from typing import Any
 from lect.components.foreign import ForeignFolder, read_json
 
 CONFIG = "adapter_config.json"
+_WITH_TWO_HALVES = ("mbart", "mt5", "t5")
+"""Encoder-decoders of `adapters` that lect knows: both halves are changed."""
 
 
 def detect_folder(folder: Path) -> ForeignFolder | None:
@@ -26,6 +28,7 @@ def detect_folder(folder: Path) -> ForeignFolder | None:
         name=_text(stated.get("name")) or "",
         backbone=_text(stated.get("model_name")),
         model_type=_text(stated.get("model_type")),
+        writes=stated.get("model_type") in _WITH_TWO_HALVES,
         hidden_size=size if isinstance(size := stated.get("hidden_size"), int) else None,
     )
 

@@ -21,11 +21,12 @@ from lect.errors import ComponentError, RecipeError
 from lect.host import validate_model
 from lect_language.config import BottleneckConfig
 from lect_language.detect import CONFIG
-from lect_language.foreign_config import read_config, written_config
+from lect_language.foreign_config import member_configs, read_config, written_config
 from lect_language.foreign_embeddings import read_embeddings, write_embeddings
 from lect_language.foreign_head import read_head, write_head
-from lect_language.naming import library_names, prefix_of, todays_name
-from lect_language.part import build_bottleneck
+from lect_language.foreign_lora import is_low_rank, read_low_rank
+from lect_language.naming import library_names, prefix_of, todays_name, written_name
+from lect_language.part import build_bottleneck, projects
 from lect_language.settings import library_config
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 #: What `adapters` writes; some folders on the Hub have the weights under the second name.
 _WEIGHTS = (SAFE_WEIGHTS_NAME, "pytorch_adapter.safetensors", WEIGHTS_NAME)
+#: Pre-norm families whose residual, and not the norm of it, `adapters` gives a bottleneck.
+_GIVES_RESIDUAL = ("mbart", "mt5", "t5")
 _HEAD_WEIGHTS = (SAFE_HEAD_WEIGHTS_NAME, HEAD_WEIGHTS_NAME)
 
 
@@ -52,34 +55,73 @@ def read_folder(folder: Path, backbone: Backbone) -> Contents:
             f"there are no weights in it ({' or '.join(_WEIGHTS)})", where=str(folder), fix="fetch the folder again"
         )
     saved = {todays_name(key, prefix_of(backbone)): tensor for key, tensor in read_tensors(weights).items()}
-    invertible = any(key.startswith(f"invertible_adapters.{name}.") for key in saved)
-    config = read_config(stated, folder / CONFIG, has_invertible=invertible)
-    _check_norms(config.config, backbone, folder)
-    try:
-        part = build_bottleneck(config.config, backbone)
-    except RecipeError as error:
-        raise ComponentError(error.what, where=str(folder / CONFIG), fix=error.fix) from None
-    names = library_names(part, library_config(config.config), backbone, name)
-    notices = list(config.notices)
-    if invertible and part.invertible is None:
-        saved = {key: tensor for key, tensor in saved.items() if not key.startswith("invertible_adapters.")}
-        notices.append(
-            f"left out the invertible part of {weights.name}: {CONFIG} names none, so that adapters has none"
+    parts: tuple[PartContents, ...] = ()
+    notices: list[str] = []
+    has_invertible = False
+    unread = dict(saved)
+    for config in member_configs(stated, folder / CONFIG):
+        of_low_rank = config.get("architecture") == "lora"
+        own = {key: unread.pop(key) for key in list(unread) if is_low_rank(key) is of_low_rank}
+        if of_low_rank:
+            # Below a bottleneck at the same projection, as adapters has it.
+            parts = (read_low_rank(config, own, name, backbone, weights), *parts)
+            continue
+        part, left_out = _bottleneck({**stated, "config": config} if config else stated, own, name, backbone, folder)
+        parts, notices = (*parts, part), [*notices, *left_out]
+        has_invertible = any(key.startswith("invertible.") for key in part.tensors)
+    if unread:
+        raise ComponentError(
+            f'"{next(iter(unread))}" belongs to no method that {CONFIG} names',
+            where=str(weights),
+            fix="fetch the folder again",
         )
-    tensors = _named(saved, names, weights, backbone)
-    parts = (PartContents("bottleneck", dict(config.changes), tensors),)
     embeddings = read_embeddings(folder, backbone)
     if embeddings is not None:
         parts = (embeddings.part, *parts)
     head = read_head(folder / HEAD_CONFIG_NAME, _first(folder, _HEAD_WEIGHTS), name, backbone)
     return Contents(
         name,
-        _role(stated, part.invertible is not None or embeddings is not None, has_head=head.contents is not None),
+        _role(stated, has_invertible or embeddings is not None, has_head=head.contents is not None),
         parts,
         head.contents,
         embeddings.tokenizer_json if embeddings is not None else None,
         (*notices, *head.notices),
     )
+
+
+def _bottleneck(
+    stated: Mapping[str, Any], saved: Mapping[str, Tensor], name: str, backbone: Backbone, folder: Path
+) -> tuple[PartContents, Sequence[str]]:
+    """The bottleneck among a folder's tensors, and a line for each thing that is left out."""
+    weights = _first(folder, _WEIGHTS)
+    assert weights is not None
+    invertible = any(key.startswith(f"invertible_adapters.{name}.") for key in saved)
+    config = read_config(stated, folder / CONFIG, has_invertible=invertible)
+    _check_norms(config.config, backbone, folder)
+    fields = stated.get("config")
+    if backbone.writer is not None and isinstance(fields, Mapping) and fields.get("cross_adapter"):
+        raise ComponentError(
+            "it has bottlenecks after the attention to what was read (cross_adapter), where lect has no place",
+            where=str(folder / CONFIG),
+            fix="train it without",
+        )
+    changes, own = dict(config.changes), config.config
+    if invertible and own.inv_adapter != "none" and projects(backbone):
+        # The library has it where embeddings still have their own width.
+        changes["inv_adapter_before_projection"] = True
+        own = own.model_copy(update={"inv_adapter_before_projection": True})
+    try:
+        part = build_bottleneck(own, backbone)
+    except RecipeError as error:
+        raise ComponentError(error.what, where=str(folder / CONFIG), fix=error.fix) from None
+    names = library_names(part, library_config(own), backbone, name)
+    notices = list(config.notices)
+    if invertible and part.invertible is None:
+        saved = {key: tensor for key, tensor in saved.items() if not key.startswith("invertible_adapters.")}
+        notices.append(
+            f"left out the invertible part of {weights.name}: {CONFIG} names none, so that adapters has none"
+        )
+    return PartContents("bottleneck", changes, _named(saved, names, weights, backbone)), notices
 
 
 def write_folder(contents: Contents, backbone: Backbone, folder: Path) -> Sequence[str]:
@@ -109,11 +151,15 @@ def write_folder(contents: Contents, backbone: Backbone, folder: Path) -> Sequen
         )
     _check_norms(config, backbone, None)
     part = build_bottleneck(config, backbone)
+    if part.invertible is not None and projects(backbone) and not config.inv_adapter_before_projection:
+        raise ComponentError(
+            "its invertible part acts behind the projection of the embeddings, where adapters has none",
+            fix="train it with inv_adapter_before_projection = true",
+        )
     name = contents.name.replace(".", "_")
     names = library_names(part, library_config(config), backbone, name)
     tensors = parts["bottleneck"].tensors
-    prefix = prefix_of(backbone)
-    state = {f"{prefix}.{key}": tensors[own].detach().clone().contiguous() for key, own in names.items()}
+    state = {written_name(key, backbone): tensors[own].detach().clone().contiguous() for key, own in names.items()}
     torch.save(state, folder / WEIGHTS_NAME)
     notices: list[str] = []
     stated = {**describe(backbone, name), "config": written_config(config)}
@@ -186,7 +232,8 @@ def _role(stated: Mapping[str, Any], for_language: bool, *, has_head: bool) -> A
 
 def _check_norms(config: BottleneckConfig, backbone: Backbone, folder: Path | None) -> None:
     settings = library_config(config)
-    reads_residual = settings.original_ln_before or settings.is_parallel
+    gives_residual = backbone.model.config.model_type in _GIVES_RESIDUAL
+    reads_residual = settings.is_parallel or (settings.original_ln_before and not gives_residual)
     if reads_residual and backbone.anatomy.layers[0].feed_forward.norm is None:
         raise ComponentError(
             f'in models with their norms before each block, such as "{backbone.name}", adapters 1.3.0 takes what comes '

@@ -32,12 +32,11 @@ _WITHOUT_EFFECT: Mapping[str, tuple[Any, ...]] = {
     "new_attention_norm": (False, None),
 }
 _OTHER_METHODS = {
-    "lora": 'LoRA, DoRA, VeRA and (IA)³ of adapters; train them with peft, whose folders the format "peft" reads',
     "mtl_lora": "LoRA for several tasks at once",
     "prefix_tuning": "prefix tuning, which changes no place that a row's stack can hold",
     "prompt_tuning": "prompt tuning, which puts trained vectors before the text",
     "reft": "ReFT, which changes chosen positions of a text only",
-    "union": "a union of several methods; save each as an adapter of its own",
+    "union": "a union within a union",
 }
 
 
@@ -54,6 +53,32 @@ class ReadConfig:
     config: BottleneckConfig
     changes: Mapping[str, Any]
     notices: tuple[str, ...]
+
+
+def member_configs(stated: Mapping[str, Any], file: Path) -> list[Mapping[str, Any]]:
+    """The configuration of each method that the folder holds: several where it is a union, such as MAM.
+
+    Raises:
+        ComponentError: one of them cannot be a part of a component, or two are of one method.
+    """
+    given = stated.get("config")
+    if isinstance(given, str) and given in ADAPTER_CONFIG_MAP:
+        given = ADAPTER_CONFIG_MAP[given].to_dict()
+    if not isinstance(given, Mapping) or given.get("architecture") != "union":
+        return [given] if isinstance(given, Mapping) else [{}]
+    members = given.get("configs")
+    if not isinstance(members, list) or not members or not all(isinstance(each, Mapping) for each in members):
+        _refuse(file, 'its union has no list "configs"', "fetch the folder again")
+    kinds = [str(each.get("architecture") or "bottleneck") for each in members]
+    for kind in kinds:
+        if kind in _OTHER_METHODS:
+            what = f"it is a union of {' and '.join(kinds)}, and {kind} cannot be a part: {_OTHER_METHODS[kind]}"
+            _refuse(file, what, "train it without, as LoRA and a bottleneck, say")
+    if len(set(kinds)) < len(kinds):
+        _refuse(
+            file, f"it is a union of {' and '.join(kinds)}, and a component has one part of a method", "save each alone"
+        )
+    return members
 
 
 def read_config(stated: Mapping[str, Any], file: Path, *, has_invertible: bool) -> ReadConfig:

@@ -9,6 +9,7 @@ import adapters
 import torch
 from adapters import BnConfig
 
+from lect.backbones.load import model_class
 from lect.errors import ComponentError
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def library_names(part: BottleneckPart, config: BnConfig, backbone: Backbone, na
         ours = part.layers[str(module.layer_idx)].get_submodule(_BLOCKS[kind])
         found |= _paired(f"{path}.adapters.{name}", bottlenecks[name], ours, own)
     if part.invertible is not None:
-        theirs = skeleton.invertible_adapters[name]
+        reading = skeleton.get_encoder() if backbone.writer is not None else skeleton
+        theirs = reading.invertible_adapters[name]
         found |= _paired(f"invertible_adapters.{name}", theirs, part.invertible, own)
     if name in skeleton.shared_parameters:
         for key in skeleton.shared_parameters[name]:
@@ -63,7 +65,15 @@ def todays_name(name: str, prefix: str) -> str:
     """A saved tensor's name without the model's prefix, and as `adapters` calls it today."""
     for old, new in _LEGACY.items():
         name = name.replace(old, new)
-    return name.removeprefix(f"{prefix}.")
+    name = name.removeprefix(f"{prefix}.")
+    # An encoder-decoder has it in the half that reads.
+    return name.removeprefix("encoder.") if name.startswith("encoder.invertible_adapters.") else name
+
+
+def written_name(name: str, backbone: Backbone) -> str:
+    """A tensor's name as `adapters` saves it, for its name without the model's prefix."""
+    half = "encoder." if backbone.writer is not None and name.startswith("invertible_adapters.") else ""
+    return f"{prefix_of(backbone)}.{half}{name}"
 
 
 def prefix_of(backbone: Backbone) -> str:
@@ -73,8 +83,14 @@ def prefix_of(backbone: Backbone) -> str:
 
 def _skeleton(backbone: Backbone) -> nn.Module:
     """A model like the backbone, made ready by `adapters`, whose tensors have shapes and no values."""
+    if backbone.kind == "encoder-decoder" and backbone.writer is None:
+        raise ComponentError(
+            "adapters changes both halves of an encoder-decoder, and this one half",
+            fix="name a backbone of another family with --backbone, or keep it as it is",
+        )
+    kind = type(backbone.model) if backbone.writer is None else model_class(backbone.model.config, writes=True)
     with torch.device("meta"):
-        model = type(backbone.model)(backbone.model.config)
+        model = kind(backbone.model.config)
     try:
         adapters.init(model)
     except ValueError as error:

@@ -10,6 +10,7 @@ from adapters import BnConfig
 from adapters.methods.modeling import Adapter, NICECouplingBlock, ParallelAdapter
 from torch import Tensor, nn
 
+from lect.backbones.anatomy import FAMILIES
 from lect.composition.part import Inner, Part, SiteContext
 from lect_language.settings import check_fits, library_config, reduction_at
 from lect_language.shared import share_projections
@@ -29,12 +30,19 @@ class BottleneckPart(Part):
 
     Args:
         invertible_non_linearity: the invertible block's activation; that of the bottlenecks where None.
+        before_projection: whether the invertible block acts where embeddings still have a width of their own.
     """
 
-    def __init__(self, config: BnConfig, backbone: Backbone, invertible_non_linearity: str | None = None) -> None:
+    def __init__(
+        self,
+        config: BnConfig,
+        backbone: Backbone,
+        invertible_non_linearity: str | None = None,
+        before_projection: bool = False,
+    ) -> None:
         super().__init__()
         self._places: dict[str, tuple[str, str]] = {}
-        self._embeddings = backbone.anatomy.embeddings
+        self._embeddings, width = embeddings_of(backbone, before_projection)
         self.layers = nn.ModuleDict()
         for number, layer in enumerate(backbone.anatomy.layers):
             if number in config.leave_out:
@@ -49,7 +57,7 @@ class BottleneckPart(Part):
             if len(blocks):
                 self.layers[str(number)] = blocks
         share_projections(config, self.layers, backbone.hidden_size)
-        self.invertible = _invertible(config, backbone.hidden_size, invertible_non_linearity or config.non_linearity)
+        self.invertible = _invertible(config, width, invertible_non_linearity or config.non_linearity)
         # Looked up once: with many parts in a batch, looking is a good share of the time.
         self._plain = {site: Plain.of(self._adapter_at(site)) for site in self._places}
 
@@ -115,7 +123,23 @@ def build_bottleneck(config: BottleneckConfig, backbone: Backbone) -> Bottleneck
     """
     settings = library_config(config)
     check_fits(settings, backbone)
-    return BottleneckPart(settings, backbone, config.inv_adapter_non_linearity)
+    return BottleneckPart(
+        settings, backbone, config.inv_adapter_non_linearity, bool(config.inv_adapter_before_projection)
+    )
+
+
+def embeddings_of(backbone: Backbone, before_projection: bool) -> tuple[str | None, int]:
+    """Where an invertible part acts, and how wide what it changes is there."""
+    family = FAMILIES[backbone.model.config.model_type]
+    if not before_projection or not projects(backbone):
+        return backbone.anatomy.embeddings, backbone.hidden_size
+    return family.embeddings, int(backbone.module(backbone.anatomy.word_embedding).weight.shape[1])
+
+
+def projects(backbone: Backbone) -> bool:
+    """Whether the embeddings have a width of their own, and are brought to the layers' before the first one."""
+    projection = FAMILIES[backbone.model.config.model_type].projection
+    return projection is not None and backbone.anatomy.embeddings == projection
 
 
 def _adapter(config: BnConfig, layer: int, hidden_size: int) -> Adapter:

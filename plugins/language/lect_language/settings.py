@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lect import Backbone
     from lect_language.config import BottleneckConfig
 
+#: Fields of ours alone.
+_OURS = ("inv_adapter_before_projection", "inv_adapter_non_linearity")
 _WHERE = 'method "bottleneck"'
 
 
@@ -25,7 +27,7 @@ def library_config(config: BottleneckConfig) -> BnConfig:
         RecipeError: `adapters` knows no such activation, or cannot build this combination.
     """
     preset = config.preset
-    changes = config.model_dump(exclude={"preset", "inv_adapter_non_linearity"}, exclude_none=True)
+    changes = config.model_dump(exclude={"preset", *_OURS}, exclude_none=True)
     base: BnConfig = ADAPTER_CONFIG_MAP[preset.removesuffix("_inv")]
     settings = base.to_dict()
     settings.pop("architecture", None)

@@ -60,7 +60,7 @@ def build_part(config: PeftConfig, backbone: Backbone, *, fresh: bool, visit: Vi
     where = f'method "{config.method.lower()}"'
     targets = find_targets(config.target_modules, backbone, where)
     changes = _defaults(config, targets, backbone)
-    moved_rank = _moves_weight(config)
+    moved_rank = moves_weight(config)
     if moved_rank and not fresh:
         changes["init_lora_weights"] = True
     settings = library_config(config, targets, **changes)
@@ -139,7 +139,7 @@ def _defaults(config: PeftConfig, targets: Sequence[str], backbone: Backbone) ->
     return {"feedforward_modules": [path for path in targets if path in ends]}
 
 
-def _moves_weight(config: PeftConfig) -> bool:
+def moves_weight(config: PeftConfig) -> bool:
     """Whether the initialisation moves a share of each weight into the method's own matrices."""
     initialisation = str(config.settings.get("init_lora_weights")).lower()
     return initialisation == "olora" or initialisation.startswith("pissa")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lect.components.foreign import ForeignFolder, read_json
+from lect.components.weights import check_weights
 
 CONFIG = "adapter_config.json"
 
@@ -21,4 +24,14 @@ def detect_folder(folder: Path) -> ForeignFolder | None:
     if "peft_type" not in stated:
         return None
     backbone = stated.get("base_model_name_or_path")
-    return ForeignFolder(backbone=backbone if isinstance(backbone, str) and backbone else None)
+    return ForeignFolder(
+        backbone=backbone if isinstance(backbone, str) and backbone else None, writes=_writes(folder, stated)
+    )
+
+
+def _writes(folder: Path, stated: Mapping[str, Any]) -> bool:
+    """Whether it acts on what a model writes with, too: as the names of its tensors say, else its task."""
+    weights = folder / "adapter_model.safetensors"
+    if weights.is_file():
+        return any(".decoder." in name for name in check_weights(weights))
+    return stated.get("task_type") == "SEQ_2_SEQ_LM"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from peft import PeftConfig as LibraryConfig
@@ -14,19 +15,22 @@ from peft.utils.save_and_load import get_peft_model_state_dict, set_peft_model_s
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lect.components.foreign import Contents, PartContents, read_json, read_tensors
+from lect.components.foreign import Contents, HeadContents, PartContents, read_json, read_tensors
 from lect.errors import ComponentError, RecipeError
 from lect_lora.build import Wrapped, build_part, find_targets
 from lect_lora.detect import CONFIG
 from lect_lora.foreign_config import ReadConfig, checked_config, read_config
 from lect_lora.foreign_head import read_head, write_head
+from lect_lora.foreign_names import PREFIX, ModelNames, patterns_by_path, value_at
+from lect_lora.foreign_reasons import refuse_tensors, refuse_transposed
+from lect_lora.unmoved import as_lora, starts_in_weights
 
 if TYPE_CHECKING:
     from lect import Backbone
     from lect_lora.config import PeftConfig
 
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
-_PREFIX = "base_model.model."
+_OF_TASKS = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")
 
 
 def read_folder(folder: Path, backbone: Backbone) -> Contents:
@@ -42,24 +46,29 @@ def read_folder(folder: Path, backbone: Backbone) -> Contents:
         raise ComponentError(
             f"there are no weights in it ({' or '.join(_WEIGHTS)})", where=str(folder), fix="fetch the folder again"
         )
-    prefix = str(backbone.model.base_model_prefix)
-    read = read_config(stated, file, prefix)
-    saved = {_plain(name, prefix): tensor for name, tensor in read_tensors(weights).items()}
-    owned, others = _sorted(saved, backbone)
+    read = read_config(stated, file)
+    refuse_transposed(backbone, file)
+    tensors = read_tensors(weights)
+    names = ModelNames.found(tensors, backbone)
+    owned, others = _sorted({names.plain(name): tensor for name, tensor in tensors.items()}, backbone)
     paths = sorted({_path_of(name, backbone) or "" for name in owned} - {""}, key=backbone.anatomy.linears.index)
+    task = stated.get("task_type")
+    head = read_head(others, task if isinstance(task, str) else None, backbone, weights)
+    same = refuse_tensors({name: others[name] for name in head.unused}, stated, backbone, weights)
+    strange = next((name for name in head.unused if name not in same), None)
+    if strange is not None and (paths or _is_written(strange, backbone)):
+        _refuse_strange(strange, weights, backbone)
     if not paths:
         raise ComponentError(
             f'none of its tensors belongs to a projection of backbone "{backbone.name}"',
             where=str(weights),
             fix="name the model it was trained on with --backbone",
         )
-    head = read_head(others, backbone, weights)
-    _refuse_strange(head.unused, weights, backbone)
-    config, values = _with_places(read, paths, stated, owned, backbone, str(file))
+    config, values = _with_places(read, paths, names, stated, owned, backbone, str(file))
     tensors = _loaded(config, owned, weights, backbone)
-    notices = (*read.notices, *(_left_out_pooler(others)), *head.notices)
-    role = "task" if head.contents is not None or stated.get("task_type") == "SEQ_CLS" else None
-    return Contents("", role, (PartContents(read.method, values, tensors),), head.contents, None, notices)
+    role = "task" if stated.get("task_type") in _OF_TASKS or _is_of_a_task(head.contents) else None
+    part = PartContents(read.method, values, tensors)
+    return Contents("", role, (part,), head.contents, None, (*read.notices, *head.notices))
 
 
 def write_folder(contents: Contents, backbone: Backbone, folder: Path) -> Sequence[str]:
@@ -83,35 +92,50 @@ def write_folder(contents: Contents, backbone: Backbone, folder: Path) -> Sequen
     (part,) = contents.parts
     kind = checked_config(part.method)
     assert kind is not None
-    config = kind.model_validate(dict(part.config))
-    prefix = ""
+    config, tensors, notices = kind.model_validate(dict(part.config)), part.tensors, ()
+    if starts_in_weights(config):
+        config, tensors, notices = as_lora(config, tensors, backbone)
     head = write_head(contents.head, backbone)
-    if head.tensors:
-        prefix = f"{backbone.model.base_model_prefix}."
+    names = ModelNames.of(backbone, headed=head.task is not None)
     state: dict[str, Tensor] = {}
 
     def visit(wrapped: Wrapped, settings: LibraryConfig) -> None:
-        _fill(wrapped, part.tensors)
+        _fill(wrapped, tensors)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             saved = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
         paths = [path for path in backbone.anatomy.linears if any(_is_of(name, path) for name in saved)]
         for name, tensor in saved.items():
-            bare = name.removeprefix(_PREFIX)
-            inside = name.startswith(_PREFIX) and any(bare.startswith(f"{path}.") for path in paths)
-            state[f"{_PREFIX}{prefix}{bare}" if inside else name] = tensor.detach().clone().contiguous()
-        settings.target_modules = set(paths)
+            bare = name.removeprefix(PREFIX)
+            inside = name.startswith(PREFIX) and any(bare.startswith(f"{path}.") for path in paths)
+            state[f"{PREFIX}{names.whole(bare)}" if inside else name] = tensor.detach().clone().contiguous()
+        _name_places(settings, config, paths, names)
         settings.base_model_name_or_path = backbone.identity
-        settings.task_type = TaskType.SEQ_CLS if head.tensors else TaskType.FEATURE_EXTRACTION
-        if head.tensors:
+        settings.task_type = TaskType(head.task or "FEATURE_EXTRACTION")
+        if head.modules:
             settings.modules_to_save = list(head.modules)
         settings.inference_mode = True
         settings.save_pretrained(str(folder))
 
     build_part(config, backbone, fresh=True, visit=visit)
-    state |= {f"{_PREFIX}{name}": tensor for name, tensor in head.tensors.items()}
+    state |= {f"{PREFIX}{name}": tensor for name, tensor in head.tensors.items()}
     save_file(state, folder / _WEIGHTS[0], {"format": "pt"})
-    return head.notices
+    return (*notices, *head.notices)
+
+
+def _name_places(settings: LibraryConfig, config: PeftConfig, paths: Sequence[str], names: ModelNames) -> None:
+    """Name every place by its whole name in the model, so that no end of a path can mean another one there."""
+    for field in ("exclude_modules", "layers_pattern", "layers_to_transform"):
+        if getattr(settings, field, None) is not None:
+            setattr(settings, field, None)
+    settings.target_modules = {names.whole(path) for path in paths}
+    ends = getattr(settings, "feedforward_modules", None)
+    if ends is not None:
+        settings.feedforward_modules = {names.whole(path) for path in ends}
+    for field, pattern in vars(settings).items():
+        if field.endswith("_pattern") and isinstance(pattern, dict) and pattern:
+            values = {names.whole(path): value_at(pattern, config.method, path) for path in paths}
+            setattr(settings, field, {name: value for name, value in values.items() if value is not None})
 
 
 def _fill(wrapped: Wrapped, tensors: Mapping[str, Tensor]) -> None:
@@ -119,7 +143,7 @@ def _fill(wrapped: Wrapped, tensors: Mapping[str, Tensor]) -> None:
     own = dict([*wrapped.named_parameters(), *wrapped.named_buffers()])
     with torch.no_grad():
         for name, tensor in tensors.items():
-            target = own.get(name.replace("linears.", _PREFIX, 1))
+            target = own.get(name.replace("linears.", PREFIX, 1))
             if target is not None:
                 target.copy_(tensor)
 
@@ -175,23 +199,23 @@ def _padded(tensor: Tensor, like: Tensor, name: str) -> Tensor:
 def _with_places(
     read: ReadConfig,
     paths: list[str],
+    names: ModelNames,
     stated: Mapping[str, Any],
     saved: Mapping[str, Tensor],
     backbone: Backbone,
     where: str,
 ) -> tuple[PeftConfig, dict[str, Any]]:
     """Our configuration with its places, in as few words as mean the same."""
-    values = dict(read.values)
+    values = patterns_by_path(read.values, read.kind, paths, names)
     targets = _shortest(stated.get("target_modules"), paths, backbone)
     if targets is not None:
         values["target_modules"] = targets
     if read.method == "ia3":
         ends = [layer.feed_forward.output for layer in backbone.anatomy.layers if layer.feed_forward.output in paths]
-        scaled = [path for path in paths if saved[f"{_PREFIX}{path}.ia3_l"].shape[0] == 1]
+        scaled = [path for path in paths if saved[f"{PREFIX}{path}.ia3_l"].shape[0] == 1]
         if scaled != ends:
             values["feedforward_modules"] = scaled
-    more = {name: value for name, value in values.items() if name not in read.values}
-    return read.checked(where, **more), values
+    return replace(read, values=values).checked(where), values
 
 
 def _shortest(stated: Any, paths: list[str], backbone: Backbone) -> list[str] | None:
@@ -211,34 +235,35 @@ def _sorted(saved: Mapping[str, Tensor], backbone: Backbone) -> tuple[dict[str, 
     """The tensors of the method, and those of anything else: the classifier's under their own names."""
     owned, others = {}, {}
     for name, tensor in saved.items():
-        if _path_of(name, backbone) or not name.startswith(_PREFIX):
+        if _path_of(name, backbone) or not name.startswith(PREFIX):
             owned[name] = tensor
         else:
-            others[name.removeprefix(_PREFIX)] = tensor
+            others[name.removeprefix(PREFIX)] = tensor
     return owned, others
 
 
-def _refuse_strange(names: Sequence[str], file: Path, backbone: Backbone) -> None:
-    strange = [name for name in names if not name.startswith("pooler.")]
-    if strange:
+def _is_of_a_task(head: HeadContents | None) -> bool:
+    """Whether a head tells that the folder is for a task: one that only writes does not."""
+    return head is not None and bool(head.tensors)
+
+
+def _refuse_strange(name: str, file: Path, backbone: Backbone) -> NoReturn:
+    if _is_written(name, backbone):
         raise ComponentError(
-            f'"{strange[0]}" belongs to no projection inside the layers of "{backbone.name}"',
+            f'"{name}" belongs to the half of the model that writes, and its {CONFIG} does not say so',
             where=str(file),
-            fix="name the model it was trained on with --backbone; parts of embeddings cannot be imported",
+            fix='set task_type = "SEQ_2_SEQ_LM" there',
         )
+    raise ComponentError(
+        f'"{name}" belongs to no projection inside the layers of "{backbone.name}"',
+        where=str(file),
+        fix="name the model it was trained on with --backbone",
+    )
 
 
-def _left_out_pooler(others: Mapping[str, Tensor]) -> Sequence[str]:
-    if any(name.startswith("pooler.") for name in others):
-        return ("left out what it adds to the model's pooler, which lect's backbones do not have",)
-    return ()
-
-
-def _plain(name: str, prefix: str) -> str:
-    """A saved tensor's name as if the encoder were the whole model."""
-    if name.startswith(f"{_PREFIX}{prefix}."):
-        return _PREFIX + name.removeprefix(f"{_PREFIX}{prefix}.")
-    return name
+def _is_written(name: str, backbone: Backbone) -> bool:
+    """Whether a tensor belongs to the half that writes, of a model of which only the other half is there."""
+    return backbone.kind == "encoder-decoder" and backbone.writer is None and "decoder." in name
 
 
 def _path_of(name: str, backbone: Backbone) -> str | None:
@@ -247,4 +272,4 @@ def _path_of(name: str, backbone: Backbone) -> str | None:
 
 
 def _is_of(name: str, path: str) -> bool:
-    return name.startswith(f"{_PREFIX}{path}.")
+    return name.startswith(f"{PREFIX}{path}.")

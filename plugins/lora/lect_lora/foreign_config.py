@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from lect_lora.config import (
     PissaConfig,
     VeraConfig,
 )
+from lect_lora.foreign_reasons import refuse_config
 from lect_lora.settings import library_class_of
 
 #: Of how the part was made, trained or loaded: nothing of it is in a trained part.
@@ -39,18 +39,20 @@ class ReadConfig:
 
     Args:
         method: ours.
+        kind: the method's name in `peft`.
         values: of our method's configuration.
         notices: what was left out.
     """
 
     method: str
+    kind: str
     values: Mapping[str, Any]
     notices: tuple[str, ...]
 
-    def checked(self, where: str, **more: Any) -> PeftConfig:
+    def checked(self, where: str) -> PeftConfig:
         """Our configuration. Raises `ComponentError` where it cannot be a component."""
         try:
-            return validate_model(_CLASSES[self.method], {**self.values, **more}, where)
+            return validate_model(_CLASSES[self.method], self.values, where)
         except RecipeError as error:
             raise ComponentError(error.what, where=error.where, fix=error.fix) from None
 
@@ -66,11 +68,8 @@ _CLASSES: Mapping[str, type[PeftConfig]] = {
 }
 
 
-def read_config(stated: Mapping[str, Any], file: Path, prefix: str) -> ReadConfig:
+def read_config(stated: Mapping[str, Any], file: Path) -> ReadConfig:
     """Our configuration for what ``adapter_config.json`` says.
-
-    Args:
-        prefix: what the encoder is called inside models with heads.
 
     Raises:
         ComponentError: `peft` has no such method, or it cannot be a component.
@@ -80,6 +79,7 @@ def read_config(stated: Mapping[str, Any], file: Path, prefix: str) -> ReadConfi
         library_class = library_class_of(kind)
     except ValueError as error:
         raise ComponentError(str(error), where=f"{file}, peft_type") from None
+    refuse_config(stated, kind, file)
     fields = {field.name: field for field in dataclasses.fields(library_class)}
     values: dict[str, Any] = {}
     notices = []
@@ -97,9 +97,6 @@ def read_config(stated: Mapping[str, Any], file: Path, prefix: str) -> ReadConfi
     initialisation = str(values.get("init_lora_weights", "")).lower()
     if not initialisation.startswith(_CHANGING):
         values.pop("init_lora_weights", None)
-    for name in ("rank_pattern", "alpha_pattern"):
-        if name in values:
-            values[name] = {_without(key, prefix): value for key, value in values[name].items()}
     method = _method(kind, values, initialisation)
     if method == "peft":
         values["type"] = kind.lower()
@@ -107,7 +104,7 @@ def read_config(stated: Mapping[str, Any], file: Path, prefix: str) -> ReadConfi
         del values["use_dora"]
     # Where IA3 acts is read off its vectors.
     values.pop("feedforward_modules", None)
-    return ReadConfig(method, values, tuple(notices))
+    return ReadConfig(method, kind, values, tuple(notices))
 
 
 def checked_config(method: str) -> type[PeftConfig] | None:
@@ -127,8 +124,3 @@ def _default(field: dataclasses.Field) -> Any:
     if field.default is not dataclasses.MISSING:
         return field.default
     return field.default_factory() if field.default_factory is not dataclasses.MISSING else None
-
-
-def _without(pattern: str, prefix: str) -> str:
-    """A pattern over paths in a model with a head, as one over the encoder's own."""
-    return re.sub(rf"^(\^?){re.escape(prefix)}(\\)?\.", r"\1", pattern)

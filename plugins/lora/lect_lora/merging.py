@@ -42,7 +42,7 @@ def merge_parts(members: Sequence[tuple[PeftConfig, Part]], merging: Merging, co
         return _merge_scales(
             [config for config, _ in members if isinstance(config, Ia3Config)], parts, merging, context
         )
-    factors = [_factors_of(member, part) for (member, _), part in zip(members, parts, strict=True)]
+    factors = [factors_of(member, part) for (member, _), part in zip(members, parts, strict=True)]
     sites = list(dict.fromkeys(site for table in factors for site in table))
     if merging.is_linear:
         products = {site: _beside(site, factors, merging.weights) for site in sites}
@@ -64,7 +64,7 @@ def merge_parts(members: Sequence[tuple[PeftConfig, Part]], merging: Merging, co
     return MergedPart("lora", merged.model_dump(mode="json", exclude_none=True), part)
 
 
-def _factors_of(config: PeftConfig, part: PeftPart) -> dict[str, Factors]:
+def factors_of(config: PeftConfig, part: PeftPart) -> dict[str, Factors]:
     """What a part adds to each weight."""
     found = {}
     for site in part.sites():

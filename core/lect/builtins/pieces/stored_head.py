@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lect.backbones import Backbone
+from lect.backbones.stored import stored_tensors
 from lect.builtins.pieces.head import PieceHead, Transform
 from lect.errors import BackboneError
 
@@ -80,7 +80,7 @@ def stored_masked_head(backbone: Backbone) -> PieceHead | None:
     if names is None or folder is None:
         return None
     wanted = {f"{names.dense}.weight", f"{names.dense}.bias", f"{names.norm}.weight", f"{names.norm}.bias"}
-    found = dict(_read(folder, {*wanted, *names.bias, names.rows}))
+    found = stored_tensors(folder, {*wanted, *names.bias, names.rows})
     if not {f"{names.dense}.weight", f"{names.norm}.weight"} <= found.keys():
         return None
     config, device = backbone.model.config, embedding_rows(backbone).device
@@ -117,7 +117,7 @@ def stored_causal_head(backbone: Backbone) -> PieceHead:
     """
     config, matrix = backbone.model.config, embedding_rows(backbone)
     if not getattr(config, "tie_word_embeddings", False):
-        found = dict(_read(backbone.folder, {_ROWS})) if backbone.folder is not None else {}
+        found = stored_tensors(backbone.folder, {_ROWS})
         matrix = _own_rows(backbone, found).to(matrix.device)
     bias = torch.zeros(len(matrix), device=matrix.device)
     return PieceHead(nn.Identity(), matrix, bias, getattr(config, "final_logit_softcapping", None))
@@ -133,7 +133,7 @@ def stored_writing_head(backbone: Backbone) -> PieceHead:
         BackboneError: the checkpoint lacks rows that are not its embeddings.
     """
     config, matrix = backbone.model.config, embedding_rows(backbone)
-    found = dict(_read(backbone.folder, {_ROWS, "final_logits_bias"})) if backbone.folder else {}
+    found = stored_tensors(backbone.folder, {_ROWS, "final_logits_bias"})
     tied = _is_tied(backbone)
     if not tied:
         matrix = _own_rows(backbone, found).to(matrix.device)
@@ -181,12 +181,3 @@ def _activation(name: str) -> Any:
     from transformers.activations import ACT2FN
 
     return ACT2FN[name]
-
-
-def _read(folder: Path, names: set[str]) -> Iterator[tuple[str, Tensor]]:
-    from safetensors import safe_open
-
-    for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, framework="pt") as opened:
-            for name in names & set(opened.keys()):
-                yield name, opened.get_tensor(name)
