@@ -26,7 +26,7 @@ from lect.components.manifest import (
 from lect.components.store import StoredComponent, check_backbone, read_component, write_component
 from lect.composition.component import Component
 from lect.composition.stack import NAME_PATTERN, PathReference, Reference, parse_stack
-from lect.errors import BackboneError, ComponentError, PluginError, StackError, UserError
+from lect.errors import BackboneError, ComponentError, PluginError, StackError
 from lect.files import check_target, folder_aside
 from lect.host.bundled import BUNDLED
 from lect.specs import BuildContext, FormatSpec, Progress, Role
@@ -281,8 +281,10 @@ def _with_role(contents: Contents, role: Role | None, folder: Path) -> Contents:
 
 
 def _manifest(contents: Contents, name: str, wishes: Wishes, backbone: Backbone, host: Host, source: str) -> Manifest:
+    from lect.languages import is_tag
+
     languages = wishes.languages
-    if not languages and contents.role == "lang" and _is_language(contents.name):
+    if not languages and contents.role == "lang" and is_tag(contents.name):
         languages = (contents.name,)
     entry = BackboneEntry(
         name=backbone.name,
@@ -314,16 +316,6 @@ def _requirements(contents: Contents, host: Host) -> tuple[RequirementEntry, ...
         providers.append(host.provided("head", contents.head.kind).plugin)
     distinct = {plugin.distribution: plugin.version for plugin in providers}
     return tuple(RequirementEntry(distribution=name, version=version) for name, version in sorted(distinct.items()))
-
-
-def _is_language(name: str) -> bool:
-    from lect.languages import normalise
-
-    try:
-        normalise(name)
-    except UserError:
-        return False
-    return True
 
 
 def _name_of(text: str) -> str:

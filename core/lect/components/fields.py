@@ -41,9 +41,10 @@ def check_version(version: str) -> str:
     return version
 
 
-def check_language(tag: str) -> str:
-    """A tag that names a language."""
-    if problem := _language_problem(tag):
+def check_language(language: str) -> str:
+    """A tag that names a language; of its English name the tag."""
+    tag, problem = _language(language)
+    if problem:
         raise ValueError(problem)
     return tag
 
@@ -92,15 +93,17 @@ def _spdx() -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _language_problem(tag: str) -> str | None:
-    from lect.languages import normalise
+def _language(language: str) -> tuple[str, str]:
+    """The tag, and what is wrong with it."""
+    from lect.languages import is_tag, normalise
 
     try:
-        normalise(tag)
+        canonical = normalise(language)
     except UserError as error:
         remedy = f"; {error.fix}" if error.fix else ""
-        return f"should be a language tag of BCP 47 or ISO 639{remedy}"
-    return None
+        return language, f"should be a language tag of BCP 47 or ISO 639, or an English name{remedy}"
+    # Tags stay as they were written.
+    return (language if is_tag(language) else canonical), ""
 
 
 def check_stack(stack: str) -> str:

@@ -300,7 +300,7 @@ def manifest_of(values: Mapping[str, Any], *, where: str) -> Manifest:
     try:
         return validate_model(Manifest, values, where)
     except RecipeError as error:
-        raise ComponentError(error.what, where=error.where, fix=error.fix) from None
+        raise error.at(ComponentError) from None
 
 
 def manifest_text(manifest: Manifest) -> str:
