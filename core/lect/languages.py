@@ -70,13 +70,17 @@ def _canonical(tag: str) -> str | None:
 def _named(name: str) -> str | None:
     """The language of an English name; what stands in brackets would be lost, and is not taken."""
     import langcodes
+    from language_data import names
 
     if len(name.strip()) < SHORTEST_NAME or "(" in name:
         return None
     try:
-        return _canonical(langcodes.find(name.strip(), language="en").to_tag())
+        found = langcodes.find(name.strip(), language="en").to_tag()
     except LookupError:
         return None
+    # The library also takes what begins with a name, such as "Bambaraa": only the whole name will do.
+    is_whole = names.normalize_name(name) in names.TRIES["en/name_to_language"]
+    return _canonical(found) if is_whole else None
 
 
 def _nearest(tag: str) -> str:
@@ -84,6 +88,7 @@ def _nearest(tag: str) -> str:
     import langcodes
     from langcodes.data_dicts import LANGUAGE_ALPHA3
     from langcodes.language_lists import CLDR_LANGUAGES
+    from language_data import names as names_of
 
     wanted = tag.strip()
     if len(wanted) >= SHORTEST_NAME:
@@ -92,12 +97,12 @@ def _nearest(tag: str) -> str:
                 return f'did you mean "{langcodes.find(wanted, language=name_language).to_tag()}"?'
             except LookupError:
                 continue
+        known = names_of.TRIES["en/name_to_language"].keys()
+        close = difflib.get_close_matches(names_of.normalize_name(wanted), known, n=1, cutoff=0.75)
+        if close:
+            return f'did you mean "{langcodes.find(close[0], language="en").to_tag()}"?'
     codes = sorted({langcodes.standardize_tag(code) for code in (*LANGUAGE_ALPHA3, *CLDR_LANGUAGES)})
     names = {str(code): str(langcodes.Language.get(code).display_name("en")) for code in codes}
-    by_name = {name.casefold(): code for code, name in names.items()}
-    close = difflib.get_close_matches(wanted.casefold(), by_name, n=1, cutoff=0.75)
-    if close:
-        return f'did you mean "{by_name[close[0]]}"?'
     like = difflib.get_close_matches(wanted.casefold(), names, n=1)
     if like:
         return f'did you mean "{like[0]}" ({names[like[0]]})?'

@@ -55,7 +55,14 @@ def test_an_english_name_will_do_for_a_tag(name, tag):
 
 @pytest.mark.parametrize(
     ("text", "suggestion"),
-    [("indonesain", '"id"'), ("Bamanakan", '"bm"'), ("Java", '"jv"'), ("Fula (Adlam)", '"ff"'), ("Bambra", '"bm"')],
+    [
+        ("indonesain", '"id"'),
+        ("Bamanakan", '"bm"'),
+        ("Java", '"jv"'),
+        ("Fula (Adlam)", '"ff"'),
+        ("Bambra", '"bm"'),
+        ("Bambaraa", '"bm"'),
+    ],
 )
 def test_what_is_no_english_name_is_refused_with_the_tag(text, suggestion):
     with pytest.raises(DataError, match="is not a language tag") as refused:

@@ -78,6 +78,14 @@ def _reader_of_folder(folder: Path) -> str | None:
     return "datasets" if saved else "text"
 
 
+def is_file_name(text: str) -> bool:
+    """Whether a text that was given is the name of a file, which its author may have meant to be read."""
+    try:
+        return " " not in text and "." in text and Path(text).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def with_auto(stack: str, language: str | None, nearest: int, library: Any) -> str:
     """The stack with the components nearest to a language in the place of ``lang:auto``; says which they are."""
     from lect.languages_suggest import resolve_auto

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from functools import lru_cache
@@ -54,7 +55,10 @@ def check_licence(licence: str) -> str:
     if not licence:
         return licence
     if problem := _licence_problem(licence):
-        raise ValueError(f"should be an SPDX expression such as Apache-2.0 or CC-BY-SA-4.0 ({problem})")
+        known = _licences()
+        close = difflib.get_close_matches(re.sub(" licen[cs]e$", "", licence.casefold()), known, n=1)
+        meant = f'; did you mean "{known[close[0]]}"?' if close else ""
+        raise ValueError(f"should be an SPDX expression such as Apache-2.0 or CC-BY-SA-4.0 ({problem}){meant}")
     return licence
 
 
@@ -83,6 +87,13 @@ def parse_licence(licence: str) -> Any:
         return _spdx().parse(licence)
     except (ExpressionError, ParseError, AttributeError, IndexError, TypeError, ValueError, RecursionError):
         return None
+
+
+@lru_cache(maxsize=1)
+def _licences() -> dict[str, str]:
+    """Every licence of SPDX, by its name without capitals; of two versions of one the newest comes first."""
+    names = sorted((str(name) for name in _spdx().known_symbols if "LicenseRef" not in name), reverse=True)
+    return {name.casefold(): name for name in names}
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from lect.errors import RecipeError, StackError, UserError
 
@@ -12,7 +13,26 @@ if TYPE_CHECKING:
     from lect.host import Host
     from lect.host.records import Kind
 
+FileKind = Literal["recipe", "matrix", "audit"]
+_FOR = {"recipe": "lect train", "matrix": "lect eval", "audit": "lect audit"}
 _SPLITS = ("train", "validation", "evaluation")
+
+
+def check_kind(values: Mapping[str, Any], wanted: FileKind, path: Path) -> None:
+    """Refuse a file that is for another command, rather than call all of its tables unknown. Raises `RecipeError`."""
+    found: FileKind | None = None
+    if "component" in values or ("train" in values and "dataset" not in values):
+        found = "recipe"
+    elif isinstance(values.get("dataset"), list | dict):
+        is_matrix = isinstance(values.get("stack"), list | dict)
+        found = "matrix" if is_matrix else "audit" if values.keys() & {"counterfactual", "group", "terms"} else None
+    if found not in (None, wanted):
+        article = "an" if found == "audit" else "a"
+        raise RecipeError(
+            f"is {article} {found}, not {'an' if wanted == 'audit' else 'a'} {wanted}",
+            where=str(path),
+            fix=f"give it to another command: {_FOR[found]} {path}",
+        )
 
 
 def mistakes_of_stacks(values: Mapping[str, Any], name: str) -> list[UserError]:

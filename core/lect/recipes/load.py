@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect.errors import RecipeError, UserError, nearest, together
-from lect.recipes.check import in_order, mistakes_for_plugins, mistakes_of_stacks
+from lect.recipes.check import check_kind, in_order, mistakes_for_plugins, mistakes_of_stacks
 from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import BackboneTable, Recipe
 
@@ -184,7 +184,13 @@ def _read(
     path = Path(path).expanduser()
     if not path.is_file():
         raise _no_such_file(path)
-    values = read_toml(path, RecipeError)
+    try:
+        values = read_toml(path, RecipeError)
+    except RecipeError as error:
+        if path.suffix.lower() == ".toml":
+            raise
+        raise RecipeError("is no recipe", where=str(path), fix="name a TOML file") from error
+    check_kind(values, "recipe", path)
     for override in overrides:
         _override(values, override, said(override))
     return path, values
