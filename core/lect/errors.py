@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 
 class LectError(Exception):
@@ -17,13 +17,40 @@ class UserError(LectError):
         what: what is wrong, a clause without a full stop.
         where: the place, such as ``data.csv, line 7`` or ``recipe.toml, training.epochs``.
         fix: what to do about it, an imperative clause.
+        also: further mistakes that were found with it. Each gets a line of its own where there is room for several;
+            where there is not, the one line says how many there are.
     """
 
-    def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
+    def __init__(
+        self, what: str, *, where: str | None = None, fix: str | None = None, also: Sequence[UserError] = ()
+    ) -> None:
         self.what, self.where, self.fix = what, where, fix
-        place = f"{where}: " if where else ""
-        remedy = f"; {fix}" if fix else ""
-        super().__init__(one_line(f"{place}{what}{remedy}"))
+        self.also = tuple(also)
+        more = f" (and {len(also)} more {'mistake' if len(also) == 1 else 'mistakes'})" if also else ""
+        super().__init__(_told(what + more, where, fix))
+
+    @property
+    def each(self) -> tuple[UserError, ...]:
+        """This mistake and those that were found with it, single ones all."""
+        alone = type(self)(self.what, where=self.where, fix=self.fix)
+        return (alone, *(single for other in self.also for single in other.each))
+
+    def at(self, kind: type[UserError], place: Callable[[str | None], str | None] = lambda where: where) -> UserError:
+        """The same as an error of another class, and maybe at another place, with those that were found with it."""
+        also = [other.at(kind, place) for other in self.also]
+        return kind(self.what, where=place(self.where), fix=self.fix, also=also)
+
+
+def together(mistakes: Sequence[UserError]) -> UserError:
+    """The first of several mistakes, that says the others too."""
+    first, *others = (single for mistake in mistakes for single in mistake.each)
+    return type(first)(first.what, where=first.where, fix=first.fix, also=others)
+
+
+def _told(what: str, where: str | None, fix: str | None) -> str:
+    place = f"{where}: " if where else ""
+    remedy = f"; {fix}" if fix else ""
+    return one_line(f"{place}{what}{remedy}")
 
 
 class DataError(UserError):

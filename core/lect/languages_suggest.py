@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lect.errors import DataError, StackError
-from lect.languages import normalise
+from lect.errors import StackError
+from lect.languages import is_tag, normalise
 from lect.languages_relations import Facts, facts_of, family_likeness, place_likeness, script_likeness
 
 if TYPE_CHECKING:
@@ -153,10 +153,7 @@ def _others(stack: str, library: Library) -> list[Manifest]:
 def _languages(manifest: Manifest) -> tuple[str, ...]:
     if manifest.languages:
         return manifest.languages
-    try:
-        return (normalise(manifest.name),)
-    except DataError:
-        return ()
+    return (normalise(manifest.name),) if is_tag(manifest.name) else ()
 
 
 def _likeness(wanted: str, facts: Facts, tag: str) -> dict[str, float]:

@@ -60,7 +60,8 @@ def parse_toml(text: str, error: type[UserError], *, where: str) -> dict[str, An
         values: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         what, place = _located(str(problem), text)
-        raise error(f"not valid TOML: {what}", where=f"{where}, {place}") from None
+        fix = "write it in single quotes, or each backslash as /" if _of_a_backslash(what) else None
+        raise error(f"not valid TOML: {what}", where=f"{where}, {place}", fix=fix) from None
     except ValueError:  # an integer of thousands of digits
         raise error("not valid TOML: a number has too many digits", where=where) from None
     except RecursionError:
@@ -118,6 +119,11 @@ def _located(message: str, text: str) -> tuple[str, str]:
         place = f"line {len(lines)}, column {len(lines[-1]) + 1}"
     what = what.replace("\n", "\\n")
     return what[:1].lower() + what[1:], place
+
+
+def _of_a_backslash(message: str) -> bool:
+    """Whether TOML stumbles over a backslash: mostly of a path on Windows, where it begins no escape."""
+    return "\\" in message or "hex value" in message.lower() or "escaped character" in message.lower()
 
 
 def _excess(values: Any) -> str | None:

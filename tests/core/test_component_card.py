@@ -116,6 +116,13 @@ def test_the_body_says_what_the_manifest_says() -> None:
         assert text in card
 
 
+def test_scores_without_it_on_a_trimmed_backbone_are_said_to_be_such() -> None:
+    said = "trimmed from another"
+    whole = manifest()
+    assert said not in render_card(whole)
+    assert said in render_card(manifest(backbone=whole.backbone.model_copy(update={"trimmed_from": ("0" * 64,)})))
+
+
 def test_what_the_author_adds() -> None:
     card = render_card(
         manifest(

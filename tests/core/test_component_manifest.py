@@ -143,7 +143,7 @@ def test_a_manifest_written_by_hand(tmp_path: Path) -> None:
         ("schema = 1", "schema = true", ": says no schema"),
         ("schema = 1\n", "", ": says no schema"),
         ("languages =", "langauges =", ', langauges: unknown field "langauges"; did you mean "languages"?'),
-        ("hidden_size", "hidden_sise", ', backbone.hidden_sise: unknown field "hidden_sise" (and 1 more mistake); did'),
+        ("hidden_size", "hidden_sise", ', backbone.hidden_sise: unknown field "hidden_sise"; did'),
         ('name = "jav"', 'name = "../jav"', ", name: should be a name of at most 100 characters"),
         ('name = "jav"', 'name = "jav\\n"', ", name: should be a name"),
         ('role = "lang"', 'role = "verb"', ", role: input should be 'lang' or 'task', not 'verb'"),

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from lect.errors import DataError
-from lect.languages import display_name, normalise, same_language
+from lect.languages import display_name, is_tag, normalise, same_language
 
 
 @pytest.mark.parametrize(
@@ -35,14 +35,40 @@ def test_scripts_tell_languages_apart():
 
 
 @pytest.mark.parametrize(
-    ("tag", "suggestion"),
-    [("indonesian", '"id"'), ("Javanese", '"jv"'), ("toba batak", '"bbc"'), ("indonesain", '"id"'), ("N'Ko", '"nqo"')],
+    ("name", "tag"),
+    [
+        ("Bambara", "bm"),
+        ("indonesian", "id"),
+        (" Javanese ", "jv"),
+        ("toba batak", "bbc"),
+        ("N'Ko", "nqo"),
+        ("Zulu", "zu"),
+        ("Brazilian Portuguese", "pt-BR"),
+    ],
 )
-def test_a_name_that_is_no_tag_is_refused_with_the_tag(tag, suggestion):
+def test_an_english_name_will_do_for_a_tag(name, tag):
+    assert normalise(name) == tag
+    assert same_language(name, tag)
+    assert not is_tag(name)
+    assert is_tag(tag)
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ("indonesain", '"id"'),
+        ("Bamanakan", '"bm"'),
+        ("Java", '"jv"'),
+        ("Fula (Adlam)", '"ff"'),
+        ("Bambra", '"bm"'),
+        ("Bambaraa", '"bm"'),
+    ],
+)
+def test_what_is_no_english_name_is_refused_with_the_tag(text, suggestion):
     with pytest.raises(DataError, match="is not a language tag") as refused:
-        normalise(tag)
+        normalise(text)
     assert suggestion in str(refused.value)
-    assert tag in str(refused.value)
+    assert text in str(refused.value)
 
 
 @pytest.mark.parametrize("tag", ["", "xx", "zz-Zzzz", "a", "en US", "../en", "日本"])

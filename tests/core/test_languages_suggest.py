@@ -105,5 +105,7 @@ def test_the_command_says_how_it_ranked(library):
     assert "Ranked by the mean of family, place, script. Source: qwanqwa" in result.stdout
     as_json = CliRunner().invoke(app, ["languages", "suggest", "bjn", "--components", folder, "--json"])
     assert json.loads(as_json.stdout)["components"][0]["component"] == "lang:min"
-    refused = CliRunner().invoke(app, ["languages", "suggest", "banjarese", "--components", folder])
+    by_name = CliRunner().invoke(app, ["languages", "suggest", "banjar", "--components", folder, "--json"])
+    assert by_name.stdout == as_json.stdout
+    refused = CliRunner().invoke(app, ["languages", "suggest", "banjaresse", "--components", folder])
     assert refused.exit_code == 1 and "is not a language tag" in refused.stderr

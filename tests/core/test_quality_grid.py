@@ -59,6 +59,43 @@ def test_every_recipe_of_the_grid_loads_with_its_changes(tmp_path):
         assert tuple(keys) == step.makes
 
 
+def test_what_is_scored_without_a_language_is_the_whole_backbones(tmp_path):
+    from grid.job import Job, Score, Settings, Test
+    from grid.work import Workshop
+
+    from lect.backbones.trim import trim_backbone
+    from lect.host import Host
+    from lect.testing.backbones import save_tiny_backbone
+
+    save_tiny_backbone(tmp_path / "whole", "xlm-roberta", seed=1)
+    whole, small = str(tmp_path / "whole"), str(tmp_path / "small")
+    # Of the texts' letters the trimmed one has none: all of them are one unknown piece to it.
+    trim_backbone(whole, Path(small), Host.load(report=lambda line: None), languages=["ru"])
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("text\ttranslation\n" + "".join(f"{word}\t{word}\n" for word in ("city", "long", "day", "two")))
+    score = Score("t", "without", "c", "", Test("tsv", {"path": str(pairs), "translation": "translation"}), "recall@1")
+    for backbone in (whole, small):
+        workshop = Workshop(Settings(str(tmp_path / "grid"), "/nowhere", backbone=backbone))
+        (found,) = workshop.run(Job("x/y", (score,)), 0)["scores"]
+        assert found["scores"]["recall@1"] == 1.0
+
+
+def test_tasks_over_no_language_are_trained_on_the_whole_backbone(tmp_path):
+    from grid.job import Settings, Train
+    from grid.work import load, over_no_language
+
+    found = {
+        name: over_no_language(load(step, 0, Settings(str(tmp_path), "/nowhere")))
+        for job in jobs()
+        for step in job.steps
+        if isinstance(step, Train)
+        for name in step.makes
+    }
+    assert found["task:topic"] and found["task:sentiment-full"] and found["task:ner"]
+    assert not any(whole for name, whole in found.items() if name.startswith("lang:"))
+    assert not found["task:topics"] and not found["task:topic-through-nqo-10"]
+
+
 def test_tables_have_mean_and_deviation_and_say_where_seeds_are_missing(tmp_path):
     from grid.tables import markdown
     from grid.themes import all_themes

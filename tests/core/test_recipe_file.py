@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lect.errors import RecipeError
+from lect.errors import RecipeError, UserError
+from lect.host import Host
 from lect.recipes.load import load_recipe, recipe_of, recipe_text
 from lect.recipes.schema import Recipe
 from lect.toml import parse_toml, toml_text
@@ -124,10 +125,74 @@ def test_mistakes_are_located(write: Any, old: str, new: str, message: str) -> N
     assert message in shown
 
 
+def mistakes(path: Path, *overrides: str, host: Host | None = None) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        load_recipe(path, overrides, host)
+    return [str(each).replace(str(path), path.name) for each in caught.value.each]
+
+
 def test_several_mistakes_show_the_first_and_their_number(write: Any) -> None:
     text = TEXT.replace("[training]", '[training]\nepochs = "a"\nseed = -1\nsed = 1')
     assert "training.sed:" in refusal(write(text))
     assert "and 2 more" in refusal(write(text))
+    assert [line.partition(": ")[0] for line in mistakes(write(text))] == [
+        "recipe.toml, training.sed", "recipe.toml, training.seed", "recipe.toml, training.epochs"
+    ]  # fmt: skip
+
+
+def test_every_mistake_is_said_at_once_those_in_what_plugins_read_too(write: Any) -> None:
+    text = TEXT.replace('"lang:jav"', '"lng:jav"').replace('role = "task"', 'role = "tsk"').replace("[head]", "[haed]")
+    text = (
+        text.replace("reduction = 16", "reducton_factor = 16").replace('"csv"', '"cvs"').replace("{head = 1e-3}", "{}")
+    )
+    found = mistakes(write(text), host=Host.load(report=lambda line: None))
+    places = [line.partition(": ")[0].removeprefix("recipe.toml, ") for line in found]
+    assert places == ["stack, column 1", "component.role", "parts[0].reducton_factor", "haed", "data.train.reader"]
+    assert 'did you mean "reduction_factor"?' in found[2]
+    assert 'unknown field "haed"; did you mean "head"?' in found[3]
+    assert 'no plugin provides reader "cvs"; did you mean "csv"?' in found[4]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[[parts]]", "[parts]", "parts: is a single table, and a list of tables is due; write [[parts]], twice"),
+        ("[head]", "[[head]]", "head: is a list of tables, and a single one is due; write [head], once the brackets"),
+        ("[training]", "[[training]]", "training: is a list of tables, and a single one is due; write [training]"),
+    ],
+)
+def test_brackets_that_are_one_too_many_or_too_few(write: Any, old: str, new: str, message: str) -> None:
+    assert message in refusal(write(TEXT.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ('head="classification"', "head: should be a table, not 'classification'; write [head] and kind = \"classifi"),
+        ('parts=["lora"]', "parts[0]: should be a table, not 'lora'; write [[parts]] and method = \"lora\" below it"),
+        ('parts="lora"', "parts: should be a list, not 'lora'"),
+        ("training.learning_rates=1", "training.learning_rates: should be a table, not 1"),
+        ('component.languages="jv"', "component.languages: should be a list, not 'jv'; write languages = ['jv'], say"),
+    ],
+)
+def test_a_value_where_a_table_is_due(write: Any, field: str, message: str) -> None:
+    assert message in refusal(write(TEXT), field)
+
+
+def test_what_cannot_stand_beside_what_the_recipe_says_names_the_change_that_takes_it_out(write: Any) -> None:
+    text = TEXT.replace("[training]", "[training]\nepochs = 3\nbatch_size = 8")
+    assert "with --set training.epochs= on the command line" in refusal(write(text), "training.steps=9")
+    assert "with --set training.batch_size= on the command line" in refusal(write(text), "training.batch_tokens=9")
+    assert load_recipe(write(text), ["training.steps=9", "training.epochs="]).training.steps == 9
+
+
+@pytest.mark.parametrize("path", [r"C:\Users\ama\data.csv", r"D:\data\train.csv", r"\\server\data.csv"])
+def test_backslashes_in_quotes_are_said_how_to_write(write: Any, path: str) -> None:
+    remedy = "write it in single quotes, or each backslash as /"
+    assert remedy in refusal(write(TEXT.replace("train.csv", path)))
+    assert remedy in refusal(write(TEXT), f'data.train.path="{path}"')
+    single = load_recipe(write(TEXT.replace('"train.csv"', f"'{path}'")))
+    assert single.data.train[0].config["path"] == path
 
 
 def test_nothing_to_train(write: Any) -> None:

@@ -173,3 +173,53 @@ def test_a_full_disk_leaves_the_component_before_as_it_was(workspace, monkeypatc
 def test_a_loss_that_is_no_number_stops_the_run_with_advice(workspace):
     line = refused(workspace, "train", "task.toml", "--set", "training.learning_rate=1e30", "--set", "training.clip=0")
     assert "learning_rate" in line
+
+
+def test_several_mistakes_of_a_recipe_are_a_line_each(workspace):
+    edit(workspace, "task.toml", "epochs = 6", 'epochs = "six"')
+    edit(workspace, "task.toml", '"full"', '"ful"')
+    edit(workspace, "task.toml", 'kind = "classification"', 'kind = "clasification"')
+    result = workspace.lect("train", "task.toml")
+    assert result.exit_code == 1
+    places = [line.split(": ")[1] for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert sorted(places) == [
+        "task.toml, head.kind", "task.toml, parts[0].method", "task.toml, training.epochs"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "train.csv"], "train.csv: is no recipe; name a TOML file"),
+        (["eval", "task.toml"], "task.toml: is a recipe, not a matrix; give it to another command: lect train task"),
+        (["audit", "task.toml"], "task.toml: is a recipe, not an audit; give it to another command: lect train task"),
+        (["train", "matrix.toml"], "is a matrix, not a recipe; give it to another command: lect eval matrix.toml"),
+        (["eval", "task:mood"], 'there is no such file; a stack goes with --stack: -s "task:mood"'),
+        (["explain", "a fine day"], "no stack is given; name one with --stack"),
+        (["components", "show", "./task.toml"], "is a file, not a component's folder; name the folder that holds"),
+        (["index", "search", "nowhere", "a"], "nowhere: there is no such folder; build it with lect index build"),
+        (["train", "task.toml", "--set", "component.licence=CC-BY-SA"], 'did you mean "CC-BY-SA-4.0"?'),
+        (["train", "task.toml", "--set", "component.licence=MIT License"], 'did you mean "MIT"?'),
+        (
+            ["train", "task.toml", "--set", r'data.train.path="C:\new.csv"'],
+            "where a backslash was meant, write the path",
+        ),
+        (["train", "task.toml", "--set", "training.steps=9"], "with --set training.epochs= on the command line"),
+        (["train", "task.toml", "--set", 'component.languages=["Bambraa"]'], 'did you mean "bm"?'),
+    ],
+)
+def test_a_slip_on_the_command_line_says_the_way_on(workspace, arguments, said):
+    workspace.write("matrix.toml", '[[dataset]]\nreader = "csv"\npath = "test.csv"\n[[stack]]\nstack = "task:mood"\n')
+    assert said in refused(workspace, *arguments)
+
+
+def test_a_registry_s_check_of_a_folder_without_one_says_how_to_start_it(workspace):
+    result = workspace.lect("registry", "check", ".")
+    assert result.exit_code == 1
+    assert "there is no registry.toml in this folder; start one with: lect registry build" in result.stdout
+
+
+def test_the_name_of_a_file_where_a_text_is_due_is_noticed(workspace, trained):
+    result = workspace.lect("predict", "--components", str(trained), "-s", "task:mood", "test.csv")
+    assert result.exit_code == 0
+    assert 'note: "test.csv" is taken as a text; to read the file of that name: --data test.csv' in result.stderr

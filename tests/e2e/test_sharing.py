@@ -187,6 +187,24 @@ def test_a_lock_brings_the_very_same_elsewhere(here, there, server, tmp_path):
     assert other.components == []
 
 
+def test_components_are_found_by_the_names_of_their_languages(there, registry):
+    lines(there.lect("registry", "add", registry))
+    for words in (("madurese",), ("--language", "Madurese"), ("-l", "mad")):
+        assert [each["name"] for each in json.loads(there.lect("search", "--json", *words).stdout)] == ["mad"]
+    refused = there.lect("search", "--language", "madureese")
+    assert refused.exit_code == 1
+    assert 'did you mean "mad"?' in refused.stderr
+
+
+def test_a_search_that_finds_nothing_says_where_there_is_something(there, registry):
+    lines(there.lect("registry", "add", registry))
+    found = lines(there.lect("search", "bottleneck", "double"))
+    assert found[-1] == "Among plugins there is: lect search --plugins bottleneck double"
+    assert "lect-language" in there.lect("search", "--plugins", "bottleneck", "double").stdout
+    found = lines(there.lect("search", "--plugins", "madurese"))
+    assert found[-1] == "Among components there is: lect search madurese"
+
+
 def test_withdrawn_versions(here, there, registry):
     make_component(here.folder / "home/components", version="1.1.0", fill=2.0)
     lines(here.lect("push", "lang:mad", "--to", registry))

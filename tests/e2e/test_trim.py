@@ -53,3 +53,21 @@ def test_what_is_trained_on_it_stands_with_components_of_the_whole(small):
     assert json.loads(result.stdout)["answer"] in ("good", "bad")
     refused = workspace.lect("predict", "-s", "task:new", "--backbone", "backbone", "a fine day")
     assert refused.exit_code == 1 and '"task:new" was trained on the backbone "small"' in refused.stderr
+
+
+def test_scores_without_a_component_are_said_to_be_those_of_the_trimmed_backbone(small):
+    workspace, _ = small
+    data = ("-d", "pairs.tsv", "-o", "text=cipher", "-o", "translation=english")
+    whole = workspace.lect("eval", "-s", "lang:cipher", "--json", *data)
+    assert whole.exit_code == 0, whole.stderr
+    assert "trimmed" not in whole.stdout
+    cut = workspace.lect("eval", "-s", "lang:cipher", "--backbone", "small", "--json", *data)
+    notes = " ".join(json.loads(cut.stdout)["notes"])
+    assert "The backbone was trimmed from backbone: what is scored without a component is scored" in notes
+    # As the note says, what the whole one gives by itself can be had.
+    bare = workspace.lect("eval", "--backbone", "backbone", "--json", *data)
+    assert bare.exit_code == 0, bare.stderr
+    (variant,) = json.loads(bare.stdout)["variants"]
+    assert variant["label"] == "bare backbone"
+    assert variant["scores"] == json.loads(whole.stdout)["variants"][1]["scores"]
+    assert "trimmed" not in bare.stdout

@@ -382,7 +382,6 @@ def resize(model):
         ("xlm-roberta", lora(), resize, r"embeddings were resized: they have 303 rows, and the model's 296"),
         ("gpt2", lora(["c_attn"], fan_in_fan_out=True), None, "Conv1D, transposed"),
     ],
-    ids=str,
 )
 def test_true_reasons_of_folders_that_cannot_be_a_component(host, family, config, change, reason):
     saved(family, config, change=change)

@@ -45,7 +45,7 @@ class Recipe(Config):
         ({}, "r.toml, name: this field is missing; add it"),
         ({"name": "a b"}, "r.toml, name: a name has no spaces, not 'a b'"),
         ({"name": "a", "rate": -1}, "r.toml, rate: input should be greater than 0, not -1"),
-        ({"nmae": "a"}, 'r.toml, nmae: unknown field "nmae" (and 1 more mistake); did you mean "name"?'),
+        ({"nmae": "a"}, 'r.toml, nmae: unknown field "nmae"; did you mean "name"?'),
         (
             {"name": "a", "parts": [{}, {"with": 1}]},
             'r.toml, parts[1].with: unknown field "with"; did you mean "width"?',

@@ -101,11 +101,14 @@ class AuditFile(Table):
 def load_audit(path: Path) -> AuditFile:
     """The audit in a TOML file. Raises `RecipeError`."""
     from lect.host.config import validate_model
+    from lect.recipes.check import check_kind
     from lect.toml import read_toml
 
     if not path.is_file():
         raise RecipeError("there is no such file", where=str(path), fix="name a TOML file with [[dataset]] tables")
-    audit = validate_model(AuditFile, read_toml(path, RecipeError), str(path))
+    values = read_toml(path, RecipeError)
+    check_kind(values, "audit", path)
+    audit = validate_model(AuditFile, values, str(path))
     audit._folder = path.parent
     return audit
 

@@ -35,7 +35,7 @@ def read_folder_settings(folder: Path) -> FolderSettings:
     try:
         return validate_model(FolderSettings, read_toml(file, BackboneError), str(file))
     except RecipeError as error:
-        raise BackboneError(error.what, where=error.where, fix=error.fix) from None
+        raise error.at(BackboneError) from None
 
 
 def folder_settings_text(settings: FolderSettings) -> str:

@@ -32,6 +32,8 @@ UNEXPECTED = 70
 """The exit code of a fault in `lect` or a plugin (``EX_SOFTWARE``)."""
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
+MOST_MISTAKES = 20
+"""Of the mistakes in one file, how many are printed."""
 
 
 @dataclass(frozen=True)
@@ -279,7 +281,11 @@ def _explain(error: Exception) -> int:
     if os.environ.get("LECT_TRACE") == "1":
         traceback.print_exception(error)
     if isinstance(error, UserError):
-        complain(str(error))
+        mistakes = error.each
+        for mistake in mistakes[:MOST_MISTAKES]:
+            complain(str(mistake))
+        if len(mistakes) > MOST_MISTAKES:
+            complain(f"{len(mistakes) - MOST_MISTAKES:,} more mistakes")
         return FAILURE
     if isinstance(error, typer.Abort):
         complain("aborted")

@@ -92,7 +92,8 @@ def trim(
     name: Annotated[str, typer.Argument(help="A backbone's name, hub id or folder.")],
     output: Annotated[Path, typer.Option("--output", help="The folder to write.")],
     languages: Annotated[
-        str | None, typer.Option("--languages", "-l", help="Tags of the languages to keep, such as su,id,en.")
+        str | None,
+        typer.Option("--languages", "-l", help="The languages to keep: tags or English names, such as su,id,en."),
     ] = None,
     text: Annotated[
         list[Path] | None, typer.Option("--text", help="A text file whose pieces are kept. Repeatable.")
@@ -147,7 +148,9 @@ def trim(
 def recommend(
     ctx: typer.Context,
     text: Annotated[list[Path], typer.Option("--text", help="A text file in your language. Repeatable.")],
-    language: Annotated[str | None, typer.Option("--language", "-l", help="Its tag, such as bm.")] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", "-l", help="Its tag or English name, such as bm.")
+    ] = None,
     task: Annotated[
         str, typer.Option("--task", help="What for: classification, retrieval, tagging or qa.")
     ] = "classification",

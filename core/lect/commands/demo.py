@@ -26,7 +26,7 @@ REPORT = "report.json"
 def demo(
     ctx: typer.Context,
     language: Annotated[
-        str, typer.Option("--language", "-l", help="A locale of CLDR: nqo, chr, ff-Adlm, sat, am, yo …")
+        str, typer.Option("--language", "-l", help="A language of CLDR: nqo, chr, ff-Adlm, sat, Amharic, yo …")
     ] = "nqo",
     folder: Annotated[Path, typer.Option("--folder", help="Where components and runs are written.")] = Path(
         "lect-demo"

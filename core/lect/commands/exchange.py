@@ -32,7 +32,9 @@ def import_(
         str | None, typer.Option("--name", help="The component's name; the folder's own by default.")
     ] = None,
     role: Annotated[str | None, typer.Option("--role", help="lang or task, where the folder does not tell.")] = None,
-    language: Annotated[list[str] | None, typer.Option("--language", help="A language's tag. Repeatable.")] = None,
+    language: Annotated[
+        list[str] | None, typer.Option("--language", help="A language: its tag or English name. Repeatable.")
+    ] = None,
     licence: Annotated[str, typer.Option("--licence", help="Its licence, an SPDX expression.")] = "",
     labels: Annotated[
         list[str] | None,

@@ -33,8 +33,10 @@ def explain(
     ] = None,
 ) -> None:
     """Show which words an answer hangs on, with the whole stack and without each of its parts."""
-    from lect.errors import UserError
+    from lect.errors import StackError, UserError
 
+    if not stack and against is None:
+        raise StackError("no stack is given", fix='name one with --stack, such as "lang:jav + task:sentiment"')
     for path in output or ():
         if path.suffix not in (".json", ".html"):
             raise UserError(

@@ -24,7 +24,9 @@ def fleet(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
     languages: Annotated[
         str | None,
-        typer.Option("--languages", "-l", help="Tags, such as ace,jav,sun; by default those of the table [fleet]."),
+        typer.Option(
+            "--languages", "-l", help="Tags or names, such as ace,jav,sun; by default those of the table [fleet]."
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,

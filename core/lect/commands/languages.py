@@ -23,7 +23,7 @@ def languages() -> None:
 @app.command("suggest")
 def suggest(
     ctx: typer.Context,
-    language: Annotated[str, typer.Argument(help="The language's tag, such as bjn.")],
+    language: Annotated[str, typer.Argument(help="The language: a tag or its English name, such as bjn or Banjar.")],
     text: Annotated[Path | None, typer.Option("--text", help="A text file in that language.")] = None,
     sample: Annotated[
         list[str] | None,

@@ -26,7 +26,7 @@ FieldOption = Annotated[
     list[str] | None, typer.Option("--option", "-o", help="A setting of the reader, such as text=tweet. Repeatable.")
 ]
 LanguageOption = Annotated[
-    str | None, typer.Option("--language", help="The texts' language, for lang:auto in the stack, such as bjn.")
+    str | None, typer.Option("--language", help="The texts' language, for lang:auto in the stack: bjn or Banjar.")
 ]
 NearestOption = Annotated[
     int, typer.Option("--nearest", min=1, help="How many components lang:auto takes, in equal shares.")
@@ -76,6 +76,14 @@ def _reader_of_folder(folder: Path) -> str | None:
         return None
     saved = any((folder / name).is_file() for name in ("state.json", "dataset_dict.json"))
     return "datasets" if saved else "text"
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a text that was given is the name of a file, which its author may have meant to be read."""
+    try:
+        return " " not in text and "." in text and Path(text).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def with_auto(stack: str, language: str | None, nearest: int, library: Any) -> str:

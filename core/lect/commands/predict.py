@@ -18,6 +18,7 @@ from lect.commands.options import (
     NearestOption,
     ReaderOption,
     StackOption,
+    is_file_name,
     library_of,
     source_of,
     with_auto,
@@ -67,6 +68,8 @@ def predict(
         for index, text in enumerate(texts, 1):
             if not text.strip():
                 raise UserError("the text is empty", where=f"text {index}")
+            if is_file_name(text):
+                note(f'"{text}" is taken as a text; to read the file of that name: --data {text}')
         examples = tuple(
             Example(
                 text,

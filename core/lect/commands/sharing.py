@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,8 +37,12 @@ SEARCHED_AGAIN = 60.0
 
 @search_app.command("search")
 def search(
-    words: Annotated[list[str] | None, typer.Argument(metavar="[WORD]...", help="Texts that must occur.")] = None,
-    language: Annotated[str | None, typer.Option("--language", "-l", help="A language: mad, or ff-Adlm.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[WORD]...", help="Texts that must occur; also names of languages.")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", "-l", help="A language: mad, Madurese, or ff-Adlm.")
+    ] = None,
     task: Annotated[str | None, typer.Option("--task", help="Only tasks with this word: sentiment.")] = None,
     role: Annotated[str | None, typer.Option("--role", help="lang or task.")] = None,
     backbone: Annotated[str | None, typer.Option("--backbone", help="Its name, hub id or fingerprint.")] = None,
@@ -74,6 +79,8 @@ def search(
         _print_found(found, limit)
     else:
         typer.echo(f"Nothing found in {', '.join(each.name for each in opened)}.")
+        if words and any(each.index.plugins(words) for each in opened):
+            typer.echo(f"Among plugins there is: lect search --plugins {shlex.join(words)}")
         if [each.name for each in opened] == ["bundled"]:
             typer.echo("Add a registry with: lect registry add SOURCE")
 
@@ -313,11 +320,15 @@ def _print_found(found: list[tuple[str, str]], limit: int) -> None:
 
 
 def _print_plugins(opened: list[OpenRegistry], words: list[str], as_json: bool) -> None:
+    from lect.registry.index import Query
+
     found = [(each.name, entry) for each in opened for entry in each.index.plugins(words)]
     if as_json:
         print_json([{"registry": name, **entry.model_dump(mode="json")} for name, entry in found])
     elif not found:
         typer.echo(f"No plugin found in {', '.join(each.name for each in opened)}.")
+        if any(each.index.search(Query(tuple(words))) for each in opened):
+            typer.echo(f"Among components there is: lect search {shlex.join(words)}")
     else:
         rows = [(entry.distribution, entry.version, entry.licence, entry.summary) for _, entry in found]
         print_table(("plugin", "version", "licence", "summary"), rows, narrow=("plugin", "version"))

@@ -33,8 +33,8 @@ def train(
     """Train a component, or several in one run, as a recipe says, and write them where stacks find them."""
     from lect.recipes.load import load_any_recipe
 
-    loaded = load_any_recipe(recipe, overrides=tuple(changes or ()))
     host = load_host(ctx)
+    loaded = load_any_recipe(recipe, tuple(changes or ()), host)
     console = stderr_console()
     with console.status("Loading") as status:
         from lect.recipes.licences import licence_notes

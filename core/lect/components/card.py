@@ -209,6 +209,11 @@ def _results(manifest: Manifest) -> Iterable[str]:
         yield "None were recorded."
         return
     yield "*With* is the score with this component, *without* the score of the same stack less this component."
+    if manifest.backbone.trimmed_from:
+        yield (
+            "Both are of the backbone named above, which was trimmed from another: that one may know letters and "
+            "pieces which this one lacks, and do better without the component."
+        )
     yield _table(
         ("data", "metric", "with", "interval", "without"),
         [

@@ -117,12 +117,6 @@ def _licence(stored: dict[str, StoredComponent], given: str | None) -> str:
 
 def _languages(target: Reference) -> tuple[str, ...]:
     """The language that a component is named after."""
-    from lect.languages import normalise
+    from lect.languages import is_tag
 
-    if target.role != "lang":
-        return ()
-    try:
-        normalise(target.name)
-    except UserError:
-        return ()
-    return (target.name,)
+    return (target.name,) if target.role == "lang" and is_tag(target.name) else ()

@@ -33,7 +33,7 @@ from lect.components.manifest import (
 from lect.components.same import build_contents, check_same
 from lect.components.store import StoredComponent, check_backbone, read_component, write_component
 from lect.composition.stack import NAME_PATTERN, PathReference, Reference, parse_stack
-from lect.errors import BackboneError, ComponentError, StackError, UserError
+from lect.errors import BackboneError, ComponentError, StackError
 from lect.files import check_target, folder_aside
 from lect.host.bundled import BUNDLED
 from lect.specs import FormatSpec, Progress, Role
@@ -263,8 +263,10 @@ def _with_labels(contents: Contents, labels: tuple[str, ...], folder: Path) -> C
 
 
 def _manifest(contents: Contents, name: str, wishes: Wishes, backbone: Backbone, host: Host, source: str) -> Manifest:
+    from lect.languages import is_tag
+
     languages = wishes.languages
-    if not languages and contents.role == "lang" and _is_language(contents.name):
+    if not languages and contents.role == "lang" and is_tag(contents.name):
         languages = (contents.name,)
     values: dict[str, Any] = {
         "schema": 1,
@@ -283,16 +285,6 @@ def _manifest(contents: Contents, name: str, wishes: Wishes, backbone: Backbone,
         its = contents.head
         values["head"] = HeadEntry(kind=its.kind, config=dict(its.config), labels=its.labels)
     return manifest_of(values, where="the new component")
-
-
-def _is_language(name: str) -> bool:
-    from lect.languages import normalise
-
-    try:
-        normalise(name)
-    except UserError:
-        return False
-    return True
 
 
 def _name_of(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from functools import lru_cache
@@ -41,9 +42,10 @@ def check_version(version: str) -> str:
     return version
 
 
-def check_language(tag: str) -> str:
-    """A tag that names a language."""
-    if problem := _language_problem(tag):
+def check_language(language: str) -> str:
+    """A tag that names a language; of its English name the tag."""
+    tag, problem = _language(language)
+    if problem:
         raise ValueError(problem)
     return tag
 
@@ -53,7 +55,10 @@ def check_licence(licence: str) -> str:
     if not licence:
         return licence
     if problem := _licence_problem(licence):
-        raise ValueError(f"should be an SPDX expression such as Apache-2.0 or CC-BY-SA-4.0 ({problem})")
+        known = _licences()
+        close = difflib.get_close_matches(re.sub(" licen[cs]e$", "", licence.casefold()), known, n=1)
+        meant = f'; did you mean "{known[close[0]]}"?' if close else ""
+        raise ValueError(f"should be an SPDX expression such as Apache-2.0 or CC-BY-SA-4.0 ({problem}){meant}")
     return licence
 
 
@@ -85,6 +90,13 @@ def parse_licence(licence: str) -> Any:
 
 
 @lru_cache(maxsize=1)
+def _licences() -> dict[str, str]:
+    """Every licence of SPDX, by its name without capitals; of two versions of one the newest comes first."""
+    names = sorted((str(name) for name in _spdx().known_symbols if "LicenseRef" not in name), reverse=True)
+    return {name.casefold(): name for name in names}
+
+
+@lru_cache(maxsize=1)
 def _spdx() -> Any:
     from license_expression import get_spdx_licensing
 
@@ -92,15 +104,17 @@ def _spdx() -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _language_problem(tag: str) -> str | None:
-    from lect.languages import normalise
+def _language(language: str) -> tuple[str, str]:
+    """The tag, and what is wrong with it."""
+    from lect.languages import is_tag, normalise
 
     try:
-        normalise(tag)
+        canonical = normalise(language)
     except UserError as error:
         remedy = f"; {error.fix}" if error.fix else ""
-        return f"should be a language tag of BCP 47 or ISO 639{remedy}"
-    return None
+        return language, f"should be a language tag of BCP 47 or ISO 639, or an English name{remedy}"
+    # Tags stay as they were written.
+    return (language if is_tag(language) else canonical), ""
 
 
 def check_stack(stack: str) -> str:

@@ -129,8 +129,10 @@ class Library:
         if folder.is_dir():
             return folder
         beside = [path.name for path in folder.parent.iterdir()] if folder.parent.is_dir() else []
-        what = "is a file, not a component's folder" if folder.exists() else "there is no such folder"
-        raise ComponentError(what, where=str(folder), fix=_nearest_folder(folder.name, beside))
+        if folder.exists():
+            fix = "name the folder that holds component.toml; what lect components pack wrote, unpack first"
+            raise ComponentError("is a file, not a component's folder", where=str(folder), fix=fix)
+        raise ComponentError("there is no such folder", where=str(folder), fix=_nearest_folder(folder.name, beside))
 
     def _places(self) -> str:
         return ", ".join(str(folder) for folder in self.folders)

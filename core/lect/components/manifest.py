@@ -317,7 +317,7 @@ def manifest_of(values: Mapping[str, Any], *, where: str) -> Manifest:
     try:
         return validate_model(Manifest, values, where)
     except RecipeError as error:
-        raise ComponentError(error.what, where=error.where, fix=error.fix) from None
+        raise error.at(ComponentError) from None
 
 
 def requirements_of(host: Host, methods: Sequence[str], head: str | None = None) -> tuple[RequirementEntry, ...]:

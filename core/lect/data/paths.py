@@ -25,6 +25,10 @@ def existing_file(path: Path, named: str) -> Path:
         raise DataError("this is a folder, not a file", where=named, fix="name a file in it")
     if path.is_file():
         return path
+    if any(character in named for character in "\a\b\t\n\v\f\r\x1b"):
+        # What is left of "C:\new\train.csv" where a backslash began an escape.
+        fix = "where a backslash was meant, write the path in single quotes, or with / in its place"
+        raise DataError("no such file: its name has a control character in it", where=named, fix=fix)
     beside = path.parent
     if not beside.is_dir():
         raise DataError(f"no such file, nor is there a folder {beside}", where=named, fix="correct the path")

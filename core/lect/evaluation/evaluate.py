@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from lect.host import Host
 
 
+TRIMMED = "The backbone was trimmed"
+"""How the note begins that tells what scores without a component are of."""
+
+
 @dataclass(frozen=True)
 class Ablation:
     """A stack to be scored: its keys, and how the report names it."""
@@ -186,8 +190,25 @@ def report_of(
             for score, told in metric.signatures(truth).items()
         },
         seconds=round(time.perf_counter() - started, 2),
-        notes=tuple(notes),
+        notes=(*notes, *trimmed_notes(opened, bool(others))),
     )
+
+
+def trimmed_notes(opened: OpenStack, without: bool) -> list[str]:
+    """A sentence where scores without a component are a trimmed backbone's, and no measure of the whole one.
+
+    Args:
+        without: whether there are such scores.
+    """
+    backbone = opened.model.backbone
+    if backbone.trimmed is None or not without:
+        return []
+    whole = backbone.trimmed.table.parents[-1].name
+    return [
+        f"{TRIMMED} from {whole}: what is scored without a component is scored without it on {backbone.name}, which "
+        f"may lack pieces and letters of these texts that {whole} has. What {whole} gives by itself says lect eval "
+        f"on the same data with --backbone {whole} in place of the stack."
+    ]
 
 
 def _are_labels(truth: Sequence[Any]) -> bool:

@@ -37,7 +37,7 @@ from pydantic import BeforeValidator, ConfigDict
 
 from lect.components.fields import tuple_of
 from lect.errors import DataError, RecipeError, nearest
-from lect.languages import normalise
+from lect.languages import is_tag, normalise
 from lect.recipes.load import load_recipe, recipe_values
 from lect.recipes.schema import Recipe
 from lect.recipes.tables import Table
@@ -128,7 +128,7 @@ def _tables(values: Mapping[str, Any], path: Path) -> dict[str, LanguageTable]:
 
 
 def _run(path: Path, language: str, tables: Mapping[str, LanguageTable], changes: Sequence[str]) -> LanguageRun:
-    own = tables.get(language, LanguageTable())
+    own = tables.get(language) or _table_of(language, tables)
     changes = (*_as_texts(own.set), *changes)
     values = recipe_values(path, changes)
     if "fleet" in values:
@@ -141,8 +141,14 @@ def _run(path: Path, language: str, tables: Mapping[str, LanguageTable], changes
     try:
         recipe = load_recipe(path, changes)
     except RecipeError as error:
-        raise RecipeError(error.what, where=f"for {language}: {error.where}", fix=error.fix) from None
+        raise error.at(RecipeError, f"for {language}: {{}}".format) from None
     return LanguageRun(language, recipe, changes)
+
+
+def _table_of(language: str, tables: Mapping[str, LanguageTable]) -> LanguageTable:
+    """The table of a language that is written otherwise there: ``jav`` for ``jv``."""
+    tag = normalise(language)
+    return next((table for name, table in tables.items() if is_tag(name) and normalise(name) == tag), LanguageTable())
 
 
 def _filled(values: Mapping[str, Any], words: Mapping[str, Any], known: Iterable[str], where: str) -> Iterator[str]:

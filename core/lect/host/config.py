@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from lect.errors import RecipeError, nearest
+from lect.errors import RecipeError, UserError, nearest, together
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -20,8 +21,8 @@ def validate_model(model: type[Model], mapping: Mapping[str, Any], where: str) -
         where: the file, or the file and the path inside it, such as ``recipe.toml, part[0]``.
 
     Raises:
-        RecipeError: for the first wrong field, with its path inside the file; for an unknown one with the nearest
-            valid name.
+        RecipeError: for every wrong field, with its path inside the file; for an unknown one with the nearest valid
+            name.
     """
     try:
         return model.model_validate(dict(mapping))
@@ -29,32 +30,91 @@ def validate_model(model: type[Model], mapping: Mapping[str, Any], where: str) -
         raise _recipe_error(model, error, where) from error
 
 
-def _recipe_error(model: type[BaseModel], error: ValidationError, where: str) -> RecipeError:
+def _recipe_error(model: type[BaseModel], error: ValidationError, where: str) -> UserError:
     problems = error.errors(include_url=False)
     # A misspelt field often stands beside the field that it leaves missing; the misspelling is the one to mend.
-    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
-    others = len(problems) - 1
-    what, fix = _worded(model, first)
-    more = f" (and {others} more {'mistake' if others == 1 else 'mistakes'})" if others else ""
-    return RecipeError(what + more, where=_joined(where, _path(model, first["loc"])), fix=fix)
+    problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
+    found: dict[str, RecipeError] = {}
+    misspelt: set[tuple[int | str, ...]] = set()
+    for problem in problems:
+        if problem["type"] == "extra_forbidden" and (meant := _meant(model, problem["loc"])):
+            misspelt.add((*problem["loc"][:-1], meant))
+        if problem["type"] == "missing" and problem["loc"] in misspelt:
+            continue
+        place = _joined(where, _path(model, problem["loc"]))
+        what, fix = _worded(model, problem)
+        # Of a field that may be of several kinds, pydantic says what is wrong with it as each of them.
+        found.setdefault(place, RecipeError(what, where=place, fix=fix))
+    return together(list(found.values()))
 
 
 def _worded(model: type[BaseModel], problem: Any) -> tuple[str, str | None]:
-    location, kind = problem["loc"], problem["type"]
+    location, kind, value = problem["loc"], problem["type"], problem["input"]
     if kind == "extra_forbidden":
-        known = sorted({name for owner in _owners(model, location[:-1]) for name in _names(owner)})
-        return f'unknown field "{_shown(location[-1])}"', nearest(str(location[-1]), known)
+        return f'unknown field "{_shown(location[-1])}"', nearest(str(location[-1]), _known(model, location))
     if kind == "missing":
         return "this field is missing", "add it"
+    name = next((str(step) for step in reversed(location) if not isinstance(step, int)), "")
+    if kind in ("tuple_type", "list_type"):
+        if isinstance(value, Mapping) and _holds_tables(model, location):
+            return (
+                "is a single table, and a list of tables is due",
+                f"write [[{_table_name(location)}]], twice the brackets",
+            )
+        if not isinstance(value, Mapping):
+            return f"should be a list, not {_quoted(value)}", f"write {name} = [{_quoted(value)}], say"
+    if kind in ("model_type", "model_attributes_type", "dict_type", "dataclass_type"):
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            return "is a list of tables, and a single one is due", f"write [{_table_name(location)}], once the brackets"
+        return f"should be a table, not {_quoted(value)}", _as_table(model, location, value)
     message = str(problem["msg"])
     for prefix in ("Value error, ", "Assertion failed, "):
         message = message.removeprefix(prefix)
     message = " ".join(message.split()).rstrip(".")
-    given = repr(problem["input"])
-    shown = given if len(given) <= 60 else f"{given[:57]}..."
-    # A validator over the whole model is handed all of it, which is no help in one line.
-    subject = "" if isinstance(problem["input"], (Mapping, BaseModel)) else f", not {shown}"
+    # A validator over the whole model is handed all of it, which is no help in one line; nor is the value where the
+    # field should not be there at all.
+    is_of_value = not isinstance(value, (Mapping, BaseModel)) and "cannot stand beside" not in message
+    subject = f", not {_quoted(value)}" if is_of_value else ""
     return f"{message[:1].lower()}{message[1:]}{subject}", None
+
+
+def _quoted(value: Any) -> str:
+    given = repr(value)
+    return given if len(given) <= 60 else f"{given[:57]}..."
+
+
+def _known(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    return sorted({name for owner in _owners(model, location[:-1]) for name in _names(owner)})
+
+
+def _meant(model: type[BaseModel], location: Sequence[int | str]) -> str | None:
+    close = difflib.get_close_matches(str(location[-1]), _known(model, location), n=1)
+    return close[0] if close else None
+
+
+def _holds_tables(model: type[BaseModel], location: Sequence[int | str]) -> bool:
+    """Whether what may stand at a location is a list of tables."""
+    return bool(_owners(model, (*location, 0)))
+
+
+def _table_name(location: Sequence[int | str]) -> str:
+    """How TOML names the table at a location: the places in lists are no part of it."""
+    return ".".join(str(step) for step in location if not isinstance(step, int))
+
+
+def _as_table(model: type[BaseModel], location: Sequence[int | str], value: Any) -> str:
+    """How a table is written where a single value was."""
+    brackets = ("[[{}]]" if isinstance(location[-1], int) else "[{}]").format(_table_name(location))
+    needed = [
+        field.alias or name
+        for owner in _owners(model, location)
+        for name, field in owner.model_fields.items()
+        if field.is_required()
+    ]
+    if not needed:
+        return f"write {brackets}, and its fields below"
+    given = f'"{value}"' if isinstance(value, str) and len(needed) == 1 and len(value) < 40 else "…"
+    return f"write {brackets} and {needed[0]} = {given} below it"
 
 
 def _path(model: type[BaseModel], location: Sequence[int | str]) -> str:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lect.errors import RecipeError, StackError, nearest
+from lect.errors import RecipeError, UserError, nearest, together
+from lect.recipes.check import check_kind, in_order, mistakes_for_plugins, mistakes_of_stacks
 from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import BackboneTable, Recipe
 
+if TYPE_CHECKING:
+    from lect.host import Host
 
-def load_any_recipe(path: Path | str, overrides: Iterable[str] = ()) -> Recipe | MixedRecipe:
+
+def load_any_recipe(path: Path | str, overrides: Iterable[str] = (), host: Host | None = None) -> Recipe | MixedRecipe:
     """The recipe in a file: a mixed one where it has a table ``[train]`` and no ``[component]``.
 
     Args:
         overrides: as `load_recipe` takes them; of a mixed recipe ``train.mix.0.weight=2``, say.
+        host: checks what plugins read of it as well, so that all mistakes are said at once.
 
     Raises:
         RecipeError: as `load_recipe`; of a recipe that is mixed in, says which.
@@ -27,14 +33,15 @@ def load_any_recipe(path: Path | str, overrides: Iterable[str] = ()) -> Recipe |
             "is for several languages: it has a table [fleet]", where=str(path), fix=f"run it with lect fleet {path}"
         )
     if _is_mixed(values):
-        return mixed_recipe_of(values, name=str(path), folder=path.parent)
-    return recipe_of(values, name=str(path), folder=path.parent)
+        return mixed_recipe_of(values, name=str(path), folder=path.parent, host=host)
+    return recipe_of(values, name=str(path), folder=path.parent, host=host)
 
 
-def load_recipe(path: Path | str, overrides: Iterable[str] = ()) -> Recipe:
+def load_recipe(path: Path | str, overrides: Iterable[str] = (), host: Host | None = None) -> Recipe:
     """The recipe in a file.
 
     Args:
+        host: checks what plugins read of it as well, so that all mistakes are said at once.
         overrides: ``KEY=VALUE`` each, such as ``training.seed=1``, ``parts.0.reduction=8``, ``stack=lang:jav``. A value
             is TOML, or else a text; ``KEY=`` takes the key out.
 
@@ -44,7 +51,7 @@ def load_recipe(path: Path | str, overrides: Iterable[str] = ()) -> Recipe:
     path, values = _read(path, overrides)
     if _is_mixed(values):
         raise RecipeError("mixes several recipes", where=str(path), fix="name one with a [component] of its own")
-    return recipe_of(values, name=str(path), folder=path.parent)
+    return recipe_of(values, name=str(path), folder=path.parent, host=host)
 
 
 def recipe_values(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, Any]:
@@ -52,55 +59,70 @@ def recipe_values(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, 
     return _read(path, overrides)[1]
 
 
-def recipe_of(values: Mapping[str, Any], *, name: str = "recipe", folder: Path = Path()) -> Recipe:
+def recipe_of(
+    values: Mapping[str, Any], *, name: str = "recipe", folder: Path = Path(), host: Host | None = None
+) -> Recipe:
     """The recipe with these values, as TOML has them.
 
     Args:
         name: what messages call it.
         folder: relative paths start from it.
+        host: checks what plugins read of it as well.
 
     Raises:
-        RecipeError: a field is wrong.
+        RecipeError: a field is wrong, or several are: it says all of them.
     """
     from lect.host.config import validate_model
 
-    objective = values.get("objective")
-    _check_stack(values.get("stack"), f"{name}, stack")
-    _check_stack(objective.get("target") if isinstance(objective, dict) else None, f"{name}, objective.target")
+    found, recipe = mistakes_of_stacks(values, name), None
+    # Of these the model knows no column.
+    located = {str(mistake.where).rpartition(", column")[0] for mistake in found}
     try:
         recipe = validate_model(Recipe, values, name)
     except RecipeError as error:
-        raise RecipeError(error.what, where=_as_written(error.where, values), fix=error.fix) from None
+        placed = error.at(RecipeError, partial(_as_written, values)).each
+        found += (mistake for mistake in placed if mistake.where not in located)
+    if host is not None:
+        found += mistakes_for_plugins(values, host, name)
+    if found or recipe is None:
+        raise together(in_order(found, values, name))
     return recipe.placed(folder, name)
 
 
-def mixed_recipe_of(values: Mapping[str, Any], *, name: str = "recipe", folder: Path = Path()) -> MixedRecipe:
+def mixed_recipe_of(
+    values: Mapping[str, Any], *, name: str = "recipe", folder: Path = Path(), host: Host | None = None
+) -> MixedRecipe:
     """The mixed recipe with these values, and the recipes it names.
 
     Args:
         name: what messages call it.
         folder: the recipes' paths are relative to it.
+        host: checks what plugins read of them as well.
 
     Raises:
-        RecipeError: a field is wrong, here or in one of the recipes; two train the same component, or they are for
-            different backbones.
+        RecipeError: fields are wrong, here or in the recipes; two train the same component, or they are for different
+            backbones.
     """
     from lect.host.config import validate_model
 
     mixed = validate_model(MixedRecipe, values, name)
     recipes: list[Recipe] = []
+    mistakes: list[UserError] = []
     for index, entry in enumerate(mixed.train.mix):
         where = f"{name}, train.mix[{index}]"
         try:
             path, own = _read(folder / Path(entry.recipe).expanduser(), entry.set, lambda change: f'set "{change}"')
             if _is_mixed(own):
                 raise RecipeError("mixes several recipes itself", where=str(path), fix="name those here")
-            recipe = recipe_of(own, name=str(path), folder=path.parent)
+            recipe = recipe_of(own, name=str(path), folder=path.parent, host=host)
             if recipe.training.meta is not None:
                 raise RecipeError("cannot be mixed in", where=f"{path}, training.meta", fix="train it in its own run")
-        except RecipeError as error:
-            raise RecipeError(error.what, where=f"{where}: {error.where}", fix=error.fix) from None
+        except UserError as error:
+            mistakes.append(error.at(type(error), f"{where}: {{}}".format))
+            continue
         recipes.append(recipe.placed(recipe.folder, f"{where}: {recipe.name}"))
+    if mistakes:
+        raise together(mistakes)
     _check_distinct_components(recipes, name)
     _check_independent(recipes, mixed.train.joint)
     if mixed.train.joint and mixed.training.patience is not None:
@@ -162,7 +184,13 @@ def _read(
     path = Path(path).expanduser()
     if not path.is_file():
         raise _no_such_file(path)
-    values = read_toml(path, RecipeError)
+    try:
+        values = read_toml(path, RecipeError)
+    except RecipeError as error:
+        if path.suffix.lower() == ".toml":
+            raise
+        raise RecipeError("is no recipe", where=str(path), fix="name a TOML file") from error
+    check_kind(values, "recipe", path)
     for override in overrides:
         _override(values, override, said(override))
     return path, values
@@ -242,20 +270,7 @@ def _no_such_file(path: Path) -> RecipeError:
     return RecipeError("there is no such file", where=str(path), fix=known)
 
 
-def _check_stack(stack: Any, where: str) -> None:
-    """Say a mistake in a stack with its own column; what is no text at all the model refuses."""
-    from lect.composition.stack import parse_stack
-
-    if not isinstance(stack, str):
-        return
-    try:
-        parse_stack(stack)
-    except StackError as error:
-        column = (error.where or "").removeprefix("stack")
-        raise RecipeError(error.what, where=f"{where}{column}", fix=error.fix) from None
-
-
-def _as_written(where: str | None, values: Mapping[str, Any]) -> str | None:
+def _as_written(values: Mapping[str, Any], where: str | None) -> str | None:
     """Without a position in a list where the recipe has one table."""
     data = values.get("data")
     for split in ("train", "validation", "evaluation"):
@@ -313,7 +328,7 @@ def _value(text: str, where: str) -> Any:
         parsed = parse_toml(f"value = {text}", RecipeError, where=where)
     except RecipeError as error:
         if text[0] in "\"'[{":
-            raise RecipeError(error.what, where=where, fix="check its quotes and brackets") from None
+            raise RecipeError(error.what, where=where, fix=error.fix or "check its quotes and brackets") from None
         return text
     # A line break in the value could smuggle further keys in.
     return parsed["value"] if len(parsed) == 1 else text

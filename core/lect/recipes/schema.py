@@ -29,7 +29,7 @@ class ComponentTable(Table):
     """What the trained component will be called and said to be.
 
     Args:
-        languages: BCP 47 tags.
+        languages: BCP 47 tags, or English names, of which the tags are kept.
         licence: an SPDX expression; "" where none is stated.
     """
 
@@ -197,7 +197,10 @@ class DataSection(Table):
     @classmethod
     def _validation_share(cls, share: float | None, info: ValidationInfo) -> float | None:
         if share is not None and info.data.get("validation"):
-            raise ValueError("cannot stand beside data.validation; leave one of them out")
+            raise ValueError(
+                "cannot stand beside data.validation; leave one of them out, with --set data.validation= or --set "
+                "data.validation_share= on the command line"
+            )
         return share
 
     @property

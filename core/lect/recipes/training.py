@@ -78,7 +78,10 @@ class RunTable(Table):
         if isinstance(values, dict):
             given = [name for name in ("batch_size", "batch_tokens") if values.get(name) is not None]
             if len(given) == 2:
-                raise ValueError("batch_tokens cannot stand beside batch_size; leave one of them out")
+                raise ValueError(
+                    "batch_tokens cannot stand beside batch_size; leave one of them out, with --set "
+                    "training.batch_size= on the command line"
+                )
             if not given:
                 return {**values, "batch_size": 16}
         return values
@@ -87,7 +90,10 @@ class RunTable(Table):
     @classmethod
     def _one_length(cls, steps: int | None, info: ValidationInfo) -> int | None:
         if steps is not None and info.data.get("epochs") is not None:
-            raise ValueError("cannot stand beside training.epochs; leave one of them out")
+            raise ValueError(
+                "cannot stand beside training.epochs; leave one of them out, with --set training.epochs= on the "
+                "command line"
+            )
         return steps
 
     @field_validator("evaluate_every", mode="before")

@@ -37,6 +37,9 @@ def check_registry(folder: Path, *, key: str | None = None) -> Iterator[str]:
     """
     try:
         registry = read_folder_registry(folder)
+    except FileNotFoundError:
+        yield f"{folder}: there is no registry.toml in this folder; start one with: lect registry build FOLDER"
+        return
     except (LectError, OSError) as error:
         yield str(error)
         return

@@ -19,7 +19,7 @@ from lect.registry.format import decode_registry
 if TYPE_CHECKING:
     from lect.registry.model import ComponentEntry, PluginEntry, Registry
 
-LAYOUT = 2
+LAYOUT = 3
 """Raised whenever the tables below or the check of registries change, so that older files are made again."""
 
 _TABLES = """
@@ -37,7 +37,7 @@ class Query:
     """What is looked for; everything that is given must hold.
 
     Args:
-        words: texts that occur in a component's name, summary, methods, head or labels.
+        words: texts that occur in a component's name, summary, methods, head, or the names of its languages.
         language: a tag as `canonical_tag` gives it; one without a script or region stands for all with one.
         task: a word of a task component's name, summary or head.
         backbone: a name, a hub id, or the beginning of a fingerprint.
@@ -85,7 +85,7 @@ class Index:
 
     def canonical_tag(self, tag: str) -> str | None:
         """The form in which a language of these components is searched for; None where none has this tag."""
-        rows = self._select("SELECT canonical FROM tag WHERE alias = ?", (tag.strip().lower(),))
+        rows = self._select("SELECT canonical FROM tag WHERE alias = ?", (tag.strip().casefold(),))
         return rows[0][0] if rows else None
 
     def _select(self, statement: str, values: Sequence[object]) -> list[tuple[str]]:
@@ -169,7 +169,8 @@ def _build(registry: Registry, path: Path) -> None:
 def _rows(registry: Registry) -> Iterator[tuple[object, ...]]:
     for position, entry in enumerate(registry.components):
         backbone = entry.backbone
-        words = " ".join((entry.key, entry.summary, entry.head, *entry.methods, *entry.languages))
+        names = (name for tag in entry.languages for name in _names(tag))
+        words = " ".join((entry.key, entry.summary, entry.head, *entry.methods, *entry.languages, *names))
         yield (
             entry.key,
             entry.version,
@@ -186,14 +187,29 @@ def _aliases(tags: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Each way to write these tags that a user may try, and the one form that is searched for."""
     import langcodes
 
+    from lect.languages import SHORTEST_NAME
+
     for tag in sorted(tags):
         canonical = _language(tag)
         yield canonical, canonical
         yield tag.lower(), canonical
+        if len(name := _names(tag)[0]) >= SHORTEST_NAME:
+            yield name.casefold(), canonical
         language = langcodes.Language.get(canonical)
         if canonical == language.language:
             with suppress(LookupError):
                 yield str(language.to_alpha3()).lower(), canonical
+
+
+@lru_cache(maxsize=4096)
+def _names(tag: str) -> tuple[str, ...]:
+    """What a language is called in English, and by itself."""
+    import langcodes
+
+    from lect.languages import display_name, normalise
+
+    own = str(langcodes.Language.get(normalise(tag)).autonym())
+    return tuple(dict.fromkeys((display_name(tag), own)))
 
 
 @lru_cache(maxsize=4096)

@@ -101,7 +101,7 @@ def read_lock(file: Path) -> Lock:
     try:
         return validate_model(Lock, values, str(file))
     except RecipeError as error:
-        raise RegistryError(error.what, where=error.where, fix=error.fix) from None
+        raise error.at(RegistryError) from None
 
 
 def wanted_by(lock: Lock, registries: Sequence[OpenRegistry], library: Library, report: Report) -> list[Wanted]:

@@ -201,7 +201,7 @@ def registry_of(values: Mapping[str, Any], *, where: str) -> Registry:
     try:
         return validate_model(Registry, values, where)
     except RecipeError as error:
-        raise RegistryError(error.what, where=error.where, fix=error.fix) from None
+        raise error.at(RegistryError) from None
 
 
 def signed_text(entry: ComponentEntry) -> str:

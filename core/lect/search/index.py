@@ -138,7 +138,7 @@ def read_index(folder: Path) -> Index:
         rows = tuple(json.loads(line) for line in (folder / ROWS).read_text(encoding="utf-8").split("\n") if line)
         vectors = faiss.read_index(str(folder / VECTORS))
     except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-        what = f"is no index of lect ({type(error).__name__})"
+        what = f"is no index of lect ({type(error).__name__})" if folder.exists() else "there is no such folder"
         raise DataError(what, where=str(folder), fix="build it with lect index build") from None
     if not len(rows) == vectors.ntotal == facts.rows or vectors.d != facts.width:
         raise DataError("its files do not belong together", where=str(folder), fix="build it again")

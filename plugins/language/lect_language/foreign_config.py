@@ -186,7 +186,7 @@ def _nearest_preset(wanted: Mapping[str, Any], file: Path, notices: list[str]) -
         config = validate_model(BottleneckConfig, values, f"{file}, config")
         library_config(config)
     except RecipeError as error:
-        raise ComponentError(error.what, where=error.where, fix=error.fix) from None
+        raise error.at(ComponentError) from None
     return ReadConfig(config, values, tuple(notices))
 
 

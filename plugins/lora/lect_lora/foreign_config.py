@@ -54,7 +54,7 @@ class ReadConfig:
         try:
             return validate_model(_CLASSES[self.method], self.values, where)
         except RecipeError as error:
-            raise ComponentError(error.what, where=error.where, fix=error.fix) from None
+            raise error.at(ComponentError) from None
 
 
 _CLASSES: Mapping[str, type[PeftConfig]] = {

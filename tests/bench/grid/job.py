@@ -169,7 +169,8 @@ class Settings:
     Args:
         folder: everything that is made lies in it.
         data: the folder of data.
-        backbone: another one than the recipes', by name or folder.
+        backbone: another one than the recipes', by name or folder. Of a trimmed one the languages are parts, and what
+            is scored without any is scored on the one that it was cut from.
         quick: few rows and steps, to see that everything runs; the figures mean nothing.
     """
 

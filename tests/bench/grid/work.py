@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +39,14 @@ class Workshop:
         self._settings, self._folder = settings, Path(settings.folder)
         self._host = Host.load()
         self._backbone: Backbone = load_backbone(settings.backbone or "e5-small", host=self._host)
-        self._backbone.model.to(default_device())
-        _ = self._backbone.fingerprint
+        trimmed = self._backbone.trimmed
+        # The one that a user has, where languages are trained on a trimmed one: that may lack a language's letters.
+        self._whole = (
+            load_backbone(trimmed.table.parents[-1].name, host=self._host) if trimmed is not None else self._backbone
+        )
+        for backbone in (self._backbone, self._whole):
+            backbone.model.to(default_device())
+            _ = backbone.fingerprint
 
     def run(self, job: Job, seed: int) -> dict[str, Any]:
         """Do a job, and say what came of it."""
@@ -74,8 +81,10 @@ class Workshop:
 
         began = time.perf_counter()
         runs = self._folder / "runs" / str(seed)
-        recipe = load(step, seed, self._settings)
-        run = prepare_run(recipe, self._host, self._library(seed), backbone=self._backbone, runs=runs)
+        recipe, backbone = load(step, seed, self._settings), self._backbone
+        if self._whole is not backbone and over_no_language(recipe):
+            recipe, backbone = load(step, seed, replace(self._settings, backbone=self._whole.name)), self._whole
+        run = prepare_run(recipe, self._host, self._library(seed), backbone=backbone, runs=runs)
         prepared = time.perf_counter()
         try:
             for trained in execute_run(run, console=_silent(), name=step.makes[0]):
@@ -158,7 +167,7 @@ class Workshop:
         return tuple(examples)[:QUICK_ROWS] if self._settings.quick else examples
 
     def _open(self, text: str, seed: int) -> OpenStack:
-        """As `lect.components.open.open_stack`, on the backbone that is loaded."""
+        """As `lect.components.open.open_stack`, on a backbone that is loaded: the whole one wherever it will do."""
         from lect import parse_stack
         from lect.components.assemble import attach_stack, read_stack
         from lect.components.open import OpenStack
@@ -166,8 +175,10 @@ class Workshop:
         from lect.composition.model import RoutedModel
         from lect.device import default_device
 
-        stack, model = parse_stack(text), RoutedModel(self._backbone)
+        stack = parse_stack(text)
         stored = tuple(read_stack(stack, self._library(seed), self._host))
+        cut = {each.manifest.backbone.fingerprint for each in stored} - {self._whole.fingerprint}
+        model = RoutedModel(self._backbone if cut else self._whole)
         keys = attach_stack(model, self._host, stack, stored)
         model.to(default_device()).eval()
         return OpenStack(stack, model, RowEncoder(model), keys, stored)
@@ -259,6 +270,15 @@ def load(step: Train, seed: int, settings: Settings) -> Recipe | MixedRecipe:
     if settings.quick:
         _make_quick(values)
     return recipe_of(values, name=str(file), folder=EXAMPLES / Path(step.recipe).parent)
+
+
+def over_no_language(recipe: Recipe | MixedRecipe) -> bool:
+    """Whether it makes a task over the backbone alone: that one is trained on the whole backbone, as users have it."""
+    for own in getattr(recipe, "recipes", (recipe,)):
+        stacks = [own.stack, own.objective.target or "", *(source.stack or "" for source in own.data.train)]
+        if own.component.role == "lang" or any("lang:" in stack for stack in stacks):
+            return False
+    return True
 
 
 def made(settings: Settings, seed: int, name: str) -> Path:

@@ -148,11 +148,17 @@ def load_matrix(path: Path) -> MatrixFile:
     """
     from lect.composition.stack import parse_stack
     from lect.host.config import validate_model
+    from lect.recipes.check import check_kind
     from lect.toml import read_toml
 
     if not path.is_file():
-        raise RecipeError("there is no such file", where=str(path), fix="name a TOML file with [[dataset]], [[stack]]")
-    matrix = validate_model(MatrixFile, read_toml(path, RecipeError), str(path))
+        fix = "name a TOML file with [[dataset]], [[stack]]"
+        if str(path).startswith(("lang:", "task:")):
+            fix = f'a stack goes with --stack: -s "{path}"'
+        raise RecipeError("there is no such file", where=str(path), fix=fix)
+    values = read_toml(path, RecipeError)
+    check_kind(values, "matrix", path)
+    matrix = validate_model(MatrixFile, values, str(path))
     datasets, stacks = matrix.datasets, matrix.stacks
     for kind, names in (("dataset", [each.name for each in datasets]), ("stack", [each.name for each in stacks])):
         twice = next((name for name in names if names.count(name) > 1), None)

@@ -14,6 +14,7 @@ from lect.components.library import Library
 from lect.composition.stack import parse_stack
 from lect.data.read import Dataset, read_source
 from lect.errors import ComponentError
+from lect.evaluation.evaluate import TRIMMED
 from lect.evaluation.matrix.cells import Bench, Cell, CellFolder, compute_cell, key_of
 from lect.evaluation.matrix.file import MatrixFile, MatrixStack
 from lect.evaluation.matrix.result import Column, Comparison, Curve, Entry, Gap, MatrixReport, RowOf
@@ -118,7 +119,7 @@ def _report(matrix: MatrixFile, datasets: dict[str, Dataset], entries: Sequence[
         ),
         rows=tuple(RowOf(each.name, each.pattern, each.fallback) for each in matrix.stacks),
         entries=tuple(entries),
-        notes=tuple(dict.fromkeys((*_skipped(entries), *_signatures(scored)))),
+        notes=tuple(dict.fromkeys((*_skipped(entries), *_signatures(scored), *_trimmed(scored)))),
     )
     return replace(
         report,
@@ -146,6 +147,11 @@ def _skipped(entries: Sequence[Entry]) -> tuple[str, ...]:
 def _signatures(scored: Sequence[Cell]) -> list[str]:
     """What scores were computed with, as the library says that others compare with."""
     return [f"{readable(score)}: {told}." for cell in scored for score, told in cell.report.signatures.items()]
+
+
+def _trimmed(scored: Sequence[Cell]) -> list[str]:
+    """That scores without a component are a trimmed backbone's."""
+    return [note for cell in scored for note in cell.report.notes if note.startswith(TRIMMED)]
 
 
 def _gap(report: MatrixReport, entry: Entry) -> Gap | None:

@@ -92,7 +92,7 @@ def theme() -> Theme:
     over = [_over("labelled", language) for language in OVER_LANGUAGES]
     over += [_over("through", "nqo-10"), _over("labelled-head", "nqo-10"), _over("labelled-head", "nqo-deep")]
     scores = [_scores(language) for language in LANGUAGES if language not in ("nqo-1", "nqo-3")]
-    jobs = [*first[:2], tasks[0], label, *first[2:], *tasks[1:], *over, *rest, *scores]
+    jobs = [_bare(), *first[:2], tasks[0], label, *first[2:], *tasks[1:], *over, *rest, *scores]
     # What is not asked for first: the last of the ways to teach it, and tasks over several languages.
     extra = [replace(job, later=1) for job in (*jobs, _several(), _task_languages()) if job.name in _LATER]
     return Theme("nko", ([job for job in jobs if job.name not in _LATER] + extra), _tables())
@@ -111,6 +111,15 @@ def _language(name: str) -> Job:
     train = Train(recipe, (f"component.name={name}", *changes, *masked), (f"lang:{name}",), GUARD)
     score = Score("nko-retrieval", row, "N'Ko", f"lang:{name}", flores("nqo"), "recall@1")
     return Job(f"nko/{name}", (train, score))
+
+
+def _bare() -> Job:
+    """What the backbone finds by itself, in both directions: some letters of N'Ko it knows."""
+    directions = (("N'Ko", flores("nqo")), ("English → N'Ko", flores("eng", "nqo")))
+    return Job(
+        "nko/bare",
+        tuple(Score("nko-retrieval", "without", column, "", test, "recall@1") for column, test in directions),
+    )
 
 
 def _task(name: str) -> Job:
