@@ -15,7 +15,16 @@ from typing import IO
 from lect.errors import UserError
 from lect.leftovers import FORMER, PARTIAL, exchange, held, name_aside, sweep_beside, take_away
 
-__all__ = ["PARTIAL", "check_target", "file_aside", "folder_aside", "full_disk_named", "try_folder", "write_aside"]
+__all__ = [
+    "PARTIAL",
+    "check_target",
+    "file_aside",
+    "folder_aside",
+    "folder_beside",
+    "full_disk_named",
+    "try_folder",
+    "write_aside",
+]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NOTHING_LEFT = 2**18
@@ -71,11 +80,7 @@ def folder_aside(path: Path | str) -> Iterator[Path]:
         raise UserError(
             "a file is in the way of a folder", where=str(target), fix="move it away or choose another place"
         )
-    with ExitStack() as made:
-        try:
-            aside = made.enter_context(_beside(target, Path.mkdir))
-        except OSError as error:
-            raise _refusal(target, error) from error
+    with folder_beside(target) as aside:
         with full_disk_named(target, aside):
             yield aside
             rights = stat.S_IMODE(aside.stat().st_mode)
@@ -88,6 +93,21 @@ def folder_aside(path: Path | str) -> Iterator[Path]:
             _take_place(aside, target)
         except OSError as error:
             raise _refusal(target, error) from error
+
+
+@contextmanager
+def folder_beside(target: Path) -> Iterator[Path]:
+    """A temporary folder beside a path, which others see is in use; gone after the block unless it was renamed.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    with ExitStack() as made:
+        try:
+            aside = made.enter_context(_beside(target, Path.mkdir))
+        except OSError as error:
+            raise _refusal(target, error) from error
+        yield aside
 
 
 def try_folder(path: Path | str, size: int = 0) -> None:

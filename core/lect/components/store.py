@@ -11,6 +11,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -153,8 +154,12 @@ def check_backbone(
 
 def size_of(folder: Path) -> int:
     """The bytes of the files that make up a component."""
-    files = (folder / name for name in (FILE, WEIGHTS, TOKENIZER, CARD))
-    return sum(file.stat().st_size for file in files if file.is_file())
+    size = 0
+    for name in (FILE, WEIGHTS, TOKENIZER, CARD):
+        with suppress(OSError):
+            found = (folder / name).stat()
+            size += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return size
 
 
 _AGAIN = "fetch or train the component again"
@@ -162,15 +167,23 @@ _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 
 
 def _is_there(folder: Path, name: str) -> bool:
-    """Whether the folder holds this file. Raises `ComponentError` where it is a link to elsewhere, or no plain file."""
+    """Whether the folder holds this file.
+
+    Raises:
+        ComponentError: it is a link to elsewhere, no plain file, or the folder cannot be looked into.
+    """
     file = folder / name
     try:
         kind = os.lstat(file).st_mode
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ComponentError(f"cannot be read ({reason})", where=str(file), fix="mend its rights") from error
     if stat.S_ISLNK(kind):
-        target = file.resolve()
-        if not target.is_relative_to(folder.resolve()):
+        # Not by `resolve`, which refuses links that lead to themselves in an exception of its own.
+        target = Path(os.path.realpath(file))
+        if not target.is_relative_to(os.path.realpath(folder)):
             raise ComponentError("is a link that leaves the folder", where=str(file), fix="put the file itself there")
         if not target.exists():
             return False
