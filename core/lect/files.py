@@ -124,8 +124,10 @@ def try_folder(path: Path | str, size: int = 0) -> None:
         raise UserError(
             "a file is in the way of a folder", where=str(target), fix="move it away or choose another place"
         )
+    # Folders above it are not made: what comes to nothing leaves nothing.
+    nearest = next(folder for folder in target.parents if folder.exists())
     try:
-        with _beside(target, Path.mkdir) as aside:
+        with _beside(nearest / target.name, Path.mkdir) as aside:
             (aside / "try").write_bytes(b"tried")
     except OSError as error:
         raise _refusal(target, error) from error

@@ -61,10 +61,7 @@ def write_component(
     from lect.files import folder_aside
 
     _check_tensors(manifest, tensors, str(folder))
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / FILE).exists():
-        raise ComponentError(
-            "the folder holds something else than a component", where=str(folder), fix="name another, or empty it"
-        )
+    _check_place(folder)
     manifest = manifest.model_copy(update={"own_tokenizer": tokenizer_json is not None})
     texts = {FILE: manifest_text(manifest), CARD: card}
     if tokenizer_json is not None:
@@ -75,6 +72,19 @@ def write_component(
             # A path from the file system may hold bytes that are no UTF-8.
             (aside / name).write_bytes(text.encode("utf-8", "replace"))
     return folder
+
+
+def try_place(folder: Path, size: int = 0) -> None:
+    """Refuse a folder that no component of so many bytes could be written to now, before it is made at some cost.
+
+    Raises:
+        ComponentError: it holds something else.
+        UserError: the disk is full, or the place cannot be written to.
+    """
+    from lect.files import try_folder
+
+    _check_place(folder)
+    try_folder(folder, size)
 
 
 def read_component(folder: Path) -> StoredComponent:
@@ -157,13 +167,21 @@ def size_of(folder: Path) -> int:
     size = 0
     for name in (FILE, WEIGHTS, TOKENIZER, CARD):
         with suppress(OSError):
-            found = (folder / name).stat()
+            # A path as text: a library may hold thousands.
+            found = os.stat(f"{folder}{os.sep}{name}")  # noqa: PTH116
             size += found.st_size if stat.S_ISREG(found.st_mode) else 0
     return size
 
 
 _AGAIN = "fetch or train the component again"
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
+
+
+def _check_place(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / FILE).exists():
+        raise ComponentError(
+            "the folder holds something else than a component", where=str(folder), fix="name another, or empty it"
+        )
 
 
 def _is_there(folder: Path, name: str) -> bool:
