@@ -162,6 +162,36 @@ def test_a_library_is_looked_through_once_however_many_components_it_holds(
     assert len(looked) <= 2 * 4
 
 
+def test_a_large_library_is_listed_from_what_was_read_before_and_as_it_is_now(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lect.components import manifests_read as module
+
+    monkeypatch.setenv("LECT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "_WORTH_KEEPING", 1)
+    first, parsed, parse = library.all(), [], module.read_folder_manifest
+
+    def read(folder: Path) -> Manifest:
+        parsed.append(folder)
+        return parse(folder)
+
+    monkeypatch.setattr(module, "read_folder_manifest", read)
+    assert library.all() == first
+    assert parsed == []
+    here, home = library.folders
+    put(home, "lang", "sun", "3.0.0")
+    shutil.rmtree(here / "task/topic")
+    put(here, "task", "new")
+    again = library.all()
+    assert [listing.reference for listing in again if not listing.shadowed] == ["lang:jav", "lang:sun", "task:new"]
+    assert next(listing.manifest.version for listing in again if listing.name == "sun" and listing.manifest) == "3.0.0"
+    assert parsed == [here / "task/new", home / "lang/sun"]
+    # A cache that was cut off is none.
+    for file in (tmp_path / "cache/libraries").iterdir():
+        file.write_bytes(file.read_bytes()[:100])
+    assert library.all() == again
+
+
 def test_what_was_lost_between_two_renames_is_found_again(library: Library) -> None:
     here, home = library.folders
     (home / "lang/sun").rename(home / "lang/.sun.0123456789ab.former")

@@ -148,9 +148,13 @@ def test_a_place_that_cannot_be_written_to_is_said_before_training(workspace):
     assert not Path("runs/task-mood/metrics.jsonl").exists()
 
 
-@pytest.mark.parametrize("early", [(), ("--set", "training.patience=1", "--set", "training.learning_rate=1e-9")])
-def test_what_cannot_be_written_at_the_end_stays_and_is_written_later(workspace, monkeypatch, early):
-    settings = ("--set", "training.epochs=4", "--set", "training.log_every=1", *early)
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [(["training.epochs=1"], 10), (["training.epochs=3", "training.patience=1", "training.learning_rate=1e-9"], 20)],
+    ids=["at its end", "early"],
+)
+def test_what_cannot_be_written_at_the_end_stays_and_is_written_later(workspace, monkeypatch, changes, steps):
+    settings = options([*changes, "training.log_every=1"])
     evaluated = MetricsFile.evaluated
 
     def in_the_way(self, step, scores):
@@ -169,8 +173,7 @@ def test_what_cannot_be_written_at_the_end_stays_and_is_written_later(workspace,
     Path("components").unlink()
     finished = workspace.lect("train", "task.toml", *settings, "--resume", "--json")
     assert finished.exit_code == 0, finished.stderr
-    steps = int(checkpoints(KEPT)[-1].name[5:])
-    assert json.loads(finished.stdout)["steps"] == steps == (20 if early else 40)
+    assert json.loads(finished.stdout)["steps"] == int(checkpoints(KEPT)[-1].name[5:]) == steps
     # Nothing was trained again.
     assert Path("runs/task-mood/metrics.jsonl").read_text() == log
     unbroken = WEIGHTS.read_bytes()
@@ -212,8 +215,7 @@ def test_a_disk_that_is_full_for_the_largest_file_of_a_checkpoint(workspace, sma
         failed = workspace.lect("train", "task.toml", *settings)
     assert failed.exit_code == 1
     [line] = [line for line in failed.stderr.splitlines() if line.startswith("error")]
-    assert f"{kept}/step-00000010: the disk is full (0.0 MB free)" in line or "MB free)" in line
-    assert str(kept) in line and "the disk is full" in line
+    assert f"{kept}/step-00000010: the disk is full (" in line
     assert [path.name for path in kept.iterdir()] == ["step-00000005"]
     small_disk.free()
     assert workspace.lect("train", "task.toml", *settings, "--resume").exit_code == 0

@@ -103,15 +103,20 @@ class Library:
 
     def all(self) -> list[Listing]:
         """Every component, by role and name; those that cannot be read too, with the reason."""
+        from lect.components.manifests_read import ManifestsRead
+
         listings, seen = [], set[tuple[str, str]]()
+        read = {str(folder): ManifestsRead(folder) for folder in self.folders}
         for role, name, folder in self._folders_of_components():
             manifest, error = None, None
             try:
-                manifest = read_folder_manifest(folder)
+                manifest = read[str(folder.parent.parent)].read(folder)
             except ComponentError as problem:
                 error = str(problem)
             listings.append(Listing(role, name, folder, manifest, error, size_of(folder), (role, name) in seen))
             seen.add((role, name))
+        for manifests in read.values():
+            manifests.keep()
         # The order of the folders stays within one name.
         return sorted(listings, key=lambda listing: (listing.role, listing.name))
 
