@@ -222,7 +222,7 @@ def _take_place(aside: Path, target: Path) -> None:
     take_away(former)
 
 
-_IN_THE_WAY = {errno.ENOTEMPTY, errno.EEXIST, errno.EACCES if os.name == "nt" else errno.EEXIST}
+_IN_THE_WAY = {errno.ENOTEMPTY, errno.EEXIST, *([errno.EACCES] if os.name == "nt" else [])}
 
 
 def _real(path: Path | str) -> Path:
