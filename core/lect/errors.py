@@ -10,6 +10,19 @@ class LectError(Exception):
     """The root of every exception that `lect` raises on purpose."""
 
 
+class Interrupted(LectError):  # noqa: N818 - a stop on request is not an error
+    """A run was stopped by the user, after a checkpoint was written.
+
+    Args:
+        step: steps taken.
+        total: steps planned.
+    """
+
+    def __init__(self, step: int, total: int) -> None:
+        self.step, self.total = step, total
+        super().__init__(f"stopped at step {step} of {total}")
+
+
 class UserError(LectError):
     """A mistake in what the user gave: printed as one line, exit code 1.
 

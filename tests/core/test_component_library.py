@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +111,93 @@ def test_listing_shows_broken_ones_and_skips_what_is_unfinished(library: Library
     assert listings[0].manifest is None
     assert "there is no component.toml" in (listings[0].error or "")
     assert all(listing.size > 0 for listing in listings[1:])
+
+
+def test_a_component_that_cannot_be_read_stands_in_the_list_as_broken(library: Library) -> None:
+    here, _ = library.folders
+    for name in ("loop", "self", "bytes"):
+        put(here, "lang", name)
+    (here / "lang/loop/component.toml").unlink()
+    (here / "lang/loop/component.toml").symlink_to("component.toml")
+    shutil.rmtree(here / "lang/self")
+    (here / "lang/self").symlink_to(here / "lang/self")
+    (here / "lang/bytes/component.toml").write_bytes(b"\xff\xfe")
+    broken = {listing.name: listing.error or "" for listing in library.all() if listing.manifest is None}
+    assert sorted(broken) == ["bytes", "loop"]
+    assert "there is no component.toml" in broken["loop"] and "is not UTF-8" in broken["bytes"]
+
+
+def test_a_component_without_rights_stands_in_the_list_as_broken(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = library.folders
+    hidden, look = here / "lang" / "jav", os.lstat
+
+    def lstat(path: Any, **more: Any) -> os.stat_result:
+        # As for a user who may not look into the folder.
+        if Path(path).parent == hidden:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path, **more)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    [broken] = [listing for listing in library.all() if listing.manifest is None]
+    assert broken.folder == hidden
+    assert broken.error == f"{hidden}/component.toml: cannot be read (permission denied); mend its rights"
+
+
+def test_a_library_is_looked_through_once_however_many_components_it_holds(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = library.folders
+    for number in range(50):
+        (here / "lang" / f"part-{number}@1.0.0").mkdir()
+    looked, scan = [], os.scandir
+
+    def scandir(path: Any) -> Any:
+        looked.append(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert len(library.all()) == 54
+    assert len(looked) <= 2 * 4
+
+
+def test_a_large_library_is_listed_from_what_was_read_before_and_as_it_is_now(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lect.components import manifests_read as module
+
+    monkeypatch.setenv("LECT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "_WORTH_KEEPING", 1)
+    first, parsed, parse = library.all(), [], module.read_folder_manifest
+
+    def read(folder: Path) -> Manifest:
+        parsed.append(folder)
+        return parse(folder)
+
+    monkeypatch.setattr(module, "read_folder_manifest", read)
+    assert library.all() == first
+    assert parsed == []
+    here, home = library.folders
+    put(home, "lang", "sun", "3.0.0")
+    shutil.rmtree(here / "task/topic")
+    put(here, "task", "new")
+    again = library.all()
+    assert [listing.reference for listing in again if not listing.shadowed] == ["lang:jav", "lang:sun", "task:new"]
+    assert next(listing.manifest.version for listing in again if listing.name == "sun" and listing.manifest) == "3.0.0"
+    assert parsed == [here / "task/new", home / "lang/sun"]
+    # A cache that was cut off is none.
+    for file in (tmp_path / "cache/libraries").iterdir():
+        file.write_bytes(file.read_bytes()[:100])
+    assert library.all() == again
+
+
+def test_what_was_lost_between_two_renames_is_found_again(library: Library) -> None:
+    here, home = library.folders
+    (home / "lang/sun").rename(home / "lang/.sun.0123456789ab.former")
+    assert library.find(Reference("lang", "sun")) == home / "lang" / "sun"
+    (here / "task/topic").rename(here / "task/.topic.0123456789ab.former")
+    assert [listing.key for listing in library.all()] == ["lang:jav", "lang:jav", "lang:sun", "task:topic"]
 
 
 # ---------------------------------------------------------------------------------------------------- the command

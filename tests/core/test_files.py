@@ -7,7 +7,7 @@ import pytest
 
 from lect.cache import cache_folder, data_folder
 from lect.errors import UserError
-from lect.files import folder_aside, write_aside
+from lect.files import file_aside, folder_aside, try_folder, write_aside
 
 
 def names(folder):
@@ -103,20 +103,46 @@ def test_a_failed_block_leaves_everything_as_it_was(tmp_path, failure):
     assert names(tmp_path) == ["part"]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_folder_that_is_replaced_is_never_missing(tmp_path, monkeypatch, at_once):
+    path, seen = tmp_path / "part", []
+    path.mkdir()
+    (path / "old").write_text("old")
+    if not at_once:
+        # As on a file system that cannot exchange two folders.
+        monkeypatch.setattr("lect.files.exchange", lambda first, second: False)
+    rename = Path.rename
+
+    def watched(self, target):
+        found = rename(self, target)
+        seen.append(path.exists())
+        return found
+
+    monkeypatch.setattr(Path, "rename", watched)
+    with folder_aside(path) as aside:
+        (aside / "new").write_text("new")
+    assert all(seen) is at_once
+    assert names(path) == ["new"]
+    assert names(tmp_path) == ["part"]
+
+
 def test_a_failed_exchange_brings_the_old_folder_back(tmp_path, monkeypatch):
     path = tmp_path / "part"
     path.mkdir()
     (path / "old").write_text("old")
-    rename, calls = Path.rename, []
+    rename = Path.rename
 
     def fail_second(self, target):
-        calls.append(target)
-        if len(calls) == 2:
-            raise PermissionError(errno.EACCES, "no")
+        if "partial" in self.name and not path.exists():
+            raise PermissionError(errno.EACCES, "Permission denied")
         return rename(self, target)
 
+    monkeypatch.setattr("lect.files.exchange", lambda first, second: False)
     monkeypatch.setattr(Path, "rename", fail_second)
-    with pytest.raises(PermissionError), folder_aside(path) as aside:
+    with (
+        pytest.raises(UserError, match=r"part: it cannot be written \(permission denied\)"),
+        folder_aside(path) as aside,
+    ):
         (aside / "new").write_text("new")
     assert names(path) == ["old"]
     assert names(tmp_path) == ["part"]
@@ -171,3 +197,50 @@ def test_folders_follow_the_environment(monkeypatch, tmp_path):
     assert cache_folder().name == "lect"
     assert cache_folder() != data_folder()
     assert not (tmp_path / "c").exists()
+
+
+def test_what_killed_writers_left_is_swept_by_the_next_and_never_what_one_that_lives_writes(tmp_path):
+    path = tmp_path / "part"
+    killed = tmp_path / ".part.0123456789ab.partial"
+    (killed / "deep").mkdir(parents=True)
+    others = [".part.mine.partial", ".other.0123456789ab.partial", ".part.x.0123456789ab.partial"]
+    for name in others:
+        (tmp_path / name).write_text("not of this path, or not of lect")
+    with folder_aside(path) as living:
+        assert not killed.exists()
+        (living / "weights").write_text("w")
+        with folder_aside(path) as second:
+            (second / "weights").write_text("second")
+        assert living.exists()
+    assert names(path) == ["weights"]
+    assert (path / "weights").read_text() == "w"
+    assert names(tmp_path) == sorted(["part", *others])
+
+    (tmp_path / ".file.0123456789ab.partial").write_text("half")
+    with file_aside(tmp_path / "file") as living_file:
+        living_file.write(b"first")
+        write_aside(tmp_path / "file", "second")
+    assert (tmp_path / "file").read_text() == "first"
+    assert names(tmp_path) == sorted(["file", "part", *others])
+
+
+def test_a_folder_that_was_lost_between_two_renames_is_brought_back(tmp_path):
+    path, former = tmp_path / "part", tmp_path / ".part.0123456789ab.former"
+    former.mkdir()
+    (former / "old").write_text("old")
+    (tmp_path / ".part.ba9876543210.partial").mkdir()
+    with pytest.raises(ValueError, match="no"), folder_aside(path):
+        assert names(path) == ["old"]
+        raise ValueError("no")
+    assert names(path) == ["old"]
+    assert names(tmp_path) == ["part"]
+
+
+def test_a_place_is_tried_before(tmp_path):
+    try_folder(tmp_path / "new" / "part", size=10)
+    assert names(tmp_path) == []
+    with pytest.raises(UserError, match=r"part: the disk has too little room \([\d,.]+ MB free, [\d,.]+ MB needed\)"):
+        try_folder(tmp_path / "part", size=2**60)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file is a file, not a folder"):
+        try_folder(tmp_path / "file" / "part")

@@ -13,10 +13,11 @@ import pytest
 from rich.console import Console
 
 from lect.builtins.metrics import METRICS, classification_scores
+from lect.components.library import Library
 from lect.data.examples import Example
 from lect.data.read import Dataset, digest
 from lect.evaluation.bootstrap import bootstrap
-from lect.evaluation.matrix.cells import Cell, Cost, Rows
+from lect.evaluation.matrix.cells import Cell, Cost, Rows, key_of
 from lect.evaluation.matrix.file import load_matrix
 from lect.evaluation.matrix.result import Curve, Entry
 from lect.evaluation.matrix.run import _report
@@ -184,3 +185,14 @@ def test_a_cell_is_read_back_equal_and_a_damaged_one_is_refused():
     for text in ("", "[]", "{}", whole.to_json()[:-9], whole.to_json().replace('"schema": 1', '"schema": 2', 1)):
         with pytest.raises(DataError):
             Cell.from_json(text)
+
+
+def test_a_cell_is_of_the_backbone_as_it_lies_in_its_folder(tmp_path):
+    """One that was trained again is scored again."""
+    rows, weights = Dataset(None, (), "a" * 64), tmp_path / "backbone/model.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"one")
+    keys = [key_of(None, Library(()), "", rows, name) for name in (str(weights.parent), "e5-small")]
+    assert keys == [key_of(None, Library(()), "", rows, name) for name in (str(weights.parent), "e5-small")]
+    weights.write_bytes(b"another")
+    assert key_of(None, Library(()), "", rows, str(weights.parent)) not in keys

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from disks import small_disk
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from lect.search.index import build_index, check_queries, check_weights, directi
 from lect.search.mining import mine
 from lect.testing.backbones import tiny_backbone
 
+__all__ = ["small_disk"]
 pytestmark = pytest.mark.models
 
 TEXTS = ["the first text", "another one", "a third, with a comma", "ߊߋߌ"]
@@ -131,3 +133,14 @@ def test_a_text_near_to_all_is_no_translation_of_any():
 def test_piles_that_do_not_fit_are_refused(shapes):
     with pytest.raises(ValueError, match="do not fit"):
         mine(*(np.ones(shape) for shape in shapes))
+
+
+def test_a_disk_that_is_full_for_an_index_is_named_and_the_one_before_stays(small_disk, monkeypatch):
+    opened, folder = bare(), small_disk.folder / "index"
+    build_index(opened, corpus(), folder)
+    wide = np.random.default_rng(0).normal(size=(len(TEXTS), 400_000)).astype(np.float32)
+    monkeypatch.setattr("lect.search.index.sentence_vectors", lambda *arguments: wide)
+    with pytest.raises(UserError, match=f"{folder}: the disk is full"):
+        build_index(opened, corpus(), folder, overwrite=True)
+    assert read_index(folder).facts.width != 400_000
+    assert [path.name for path in small_disk.folder.iterdir()] == ["index"]

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from disks import small_disk
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lect import Example
 from lect.data.examples import Span
 from lect.data.stored import Texts, hold, joined
+from lect.errors import UserError
+
+__all__ = ["small_disk"]
 
 # Readers decode files, so that no lone surrogate comes from one.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -64,3 +68,11 @@ def test_long_ones_cross_batches_and_the_file_is_gone(tmp_path, monkeypatch):
     assert list(Texts(held, "text")) == [example.text for example in examples]
     assert list(Texts(held, "translation")) == [""] * 9000
     assert [path for path in Path(tmp_path).rglob("*") if path.is_file()] == []
+
+
+def test_a_full_disk_under_the_cache_is_named(small_disk, monkeypatch):
+    monkeypatch.setenv("LECT_CACHE", str(small_disk.folder / "cache"))
+    rows = (Example(f"{number} " * 200) for number in range(20_000))
+    with pytest.raises(UserError, match=f"{small_disk.folder}/cache/examples: the disk is full"):
+        hold(rows, rows_in_memory=10)
+    assert not list((small_disk.folder / "cache/examples").iterdir())

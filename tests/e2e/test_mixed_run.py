@@ -157,7 +157,7 @@ def test_ctrl_c_leaves_a_checkpoint_of_all_and_resume_ends_with_the_same_bytes(m
     path.write_text(text.replace("contrast = 1.0", "contrast = 2.0"), encoding="utf-8")
     refused = mixed.lect("train", "mix.toml", *settings, "--resume")
     assert refused.exit_code == 1
-    assert "another recipe or other data" in refused.stderr
+    assert "objective.contrast was 1.0 and is 2.0" in " ".join(refused.stderr.split())
     path.write_text(text, encoding="utf-8")
 
     resumed = mixed.lect("train", "mix.toml", *settings, "--resume")

@@ -13,6 +13,7 @@ from sharing import Machine, make_component, serving
 from waiting import PATIENCE
 
 from lect.components.store import read_component
+from lect.files import folder_aside
 from lect.testing.backbones import save_tiny_backbone
 
 
@@ -282,7 +283,7 @@ def test_mirrors_and_offline(here, there, server, registry, tmp_path):
 def test_removing_and_sweeping(here, there, registry):
     lines(there.lect("pull", "lang:mad", "--registry", registry))
     swept = json.loads(there.lect("components", "gc", "--json").stdout)
-    assert swept == {"files": 0, "size": 0}
+    assert swept == {"files": 0, "size": 0, "restored": []}
     lines(there.lect("components", "remove", "lang:mad@1.0.0"))
     assert json.loads(there.lect("components", "gc", "--json").stdout)["files"] == 3
     assert [path for path in (there.folder / "cache/blobs").glob("??/*") if path.name != ".lock"] == []
@@ -290,6 +291,41 @@ def test_removing_and_sweeping(here, there, registry):
     assert refused.exit_code == 1
     assert "was made here, and could not be pulled again" in refused.stderr
     assert here.components == ["mad"]
+
+
+def test_sweeping_brings_the_only_copy_back_and_leaves_what_a_living_writer_writes(here, monkeypatch, tmp_path):
+    home, work = here.folder / "home/components/lang", tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    # Killed between the two renames of a replacement, as lect wrote until 1.0: both copies out of their place.
+    shutil.copytree(home / "mad", home / ".mad.0123456789ab.partial")
+    (home / "mad").rename(home / ".mad.ba9876543210.partial")
+    litter = [
+        home / ".other.0123456789ab.partial",
+        here.folder / "cache/deep/.made.0123456789ab.partial",
+        work / ".index.0123456789ab.partial",
+        work / "runs/lang-mad/.recipe.toml.0123456789ab.partial",
+    ]
+    for path in litter:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+    (work / ".mine.partial").write_text("not of lect")
+    with folder_aside(home / "new") as living:
+        swept = json.loads(here.lect("components", "gc", "--all", "--json").stdout)
+        assert living.exists()
+    assert swept["restored"] == [str(home / "mad")]
+    assert swept["files"] == len(litter) + 1
+    assert read_component(home / "mad").manifest.name == "mad"
+    assert sorted(path.name for path in home.iterdir()) == ["mad", "new"]
+    assert sorted(path.name for path in work.iterdir()) == [".mine.partial", "runs"]
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b", "a%23b", "ä b"])
+def test_any_name_of_the_cache_will_do(registry, tmp_path, name):
+    there = Machine(tmp_path / name)
+    for _ in range(2):
+        assert "mad" in there.lect("search", "mad", "--registry", registry).stdout
+    assert list((tmp_path / name / "cache/registries").glob("*.sqlite"))
 
 
 @pytest.mark.processes

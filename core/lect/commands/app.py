@@ -18,8 +18,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import lect
-from lect.commands.console import complain, warn
-from lect.errors import UserError, nearest
+from lect.commands.console import complain, note, warn
+from lect.errors import Interrupted, UserError, nearest
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -176,6 +176,10 @@ class LazyGroup(TyperGroup):
         ctx.obj = Settings(block=tuple(ctx.params.get("no_plugin") or ()))
         try:
             super().invoke(ctx)
+        except Interrupted as stop:
+            # A training within a command that has none to go on with.
+            note(str(stop))
+            raise typer.Exit(INTERRUPTED) from None
         except KeyboardInterrupt:
             complain("interrupted")
             raise typer.Exit(INTERRUPTED) from None

@@ -82,8 +82,10 @@ def gc(
 
     swept = sweep(Library.default(), Blobs.default(), everything=everything)
     if as_json:
-        print_json({"files": swept.files, "size": swept.size})
+        print_json({"files": swept.files, "size": swept.size, "restored": [str(folder) for folder in swept.restored]})
     else:
+        for folder in swept.restored:
+            typer.echo(f"{folder.parent.name}:{folder.name}  brought back, its writer was killed\n  {folder}")
         typer.echo(f"{swept.files} files removed, {swept.size / 1e6:.1f} MB")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -58,10 +59,12 @@ def train(
     except Interrupted as interruption:
         if not run.processes.is_main:
             raise typer.Exit(INTERRUPTED) from None
-        again = f"lect train {recipe} " + "".join(f"--set {change} " for change in changes or ())
         # Of several processes only the launcher knows how they were started.
-        how = f": {again}--resume" if run.processes.count == 1 else " the same command and --resume"
-        console.print(f"Stopped at step {interruption.step} of {interruption.total}. Go on with{how}")
+        again = _again(ctx, recipe, changes or (), components)
+        how = f": {again}" if run.processes.count == 1 else " the same command and --resume"
+        told = f"Stopped at step {interruption.step} of {interruption.total}. Go on with{how}"
+        # As one line and as it is: to be pasted.
+        console.print(told, soft_wrap=True, markup=False, emoji=False)
         raise typer.Exit(INTERRUPTED) from None
     leave_processes()
     if not run.processes.is_main:
@@ -84,6 +87,14 @@ def train(
     for name, value in result.scores.items():
         if "[" not in name:
             out.print(f"validation {name} {value:.4f}")
+
+
+def _again(ctx: typer.Context, recipe: Path, changes: Sequence[str], components: Path | None) -> str:
+    """The command that goes on, as a shell takes it."""
+    blocked = [word for name in ctx.find_root().params.get("no_plugin") or () for word in ("--no-plugin", name)]
+    changed = [word for change in changes for word in ("--set", change)]
+    where = ["--components", str(components)] if components is not None else []
+    return shlex.join(["lect", *blocked, "train", str(recipe), *changed, *where, "--resume"])
 
 
 def _print_table(trained: Sequence[Trained]) -> None:

@@ -6,6 +6,7 @@ What was pulled from a registry lies in ``<role>/<name>@<version>/``, several ve
 from __future__ import annotations
 
 import glob
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,7 @@ class Library:
             return self._at_path(reference)
         versions = []
         for folder in self.folders:
-            found = _candidates(folder / reference.role, reference.name)
+            found = _found(folder / reference.role, reference.name)
             if reference.version is None and found:
                 return found[0][1]
             fitting: dict[str, Path] = {}
@@ -102,15 +103,20 @@ class Library:
 
     def all(self) -> list[Listing]:
         """Every component, by role and name; those that cannot be read too, with the reason."""
+        from lect.components.manifests_read import ManifestsRead
+
         listings, seen = [], set[tuple[str, str]]()
+        read = {str(folder): ManifestsRead(folder) for folder in self.folders}
         for role, name, folder in self._folders_of_components():
             manifest, error = None, None
             try:
-                manifest = read_folder_manifest(folder)
+                manifest = read[str(folder.parent.parent)].read(folder)
             except ComponentError as problem:
                 error = str(problem)
             listings.append(Listing(role, name, folder, manifest, error, size_of(folder), (role, name) in seen))
             seen.add((role, name))
+        for manifests in read.values():
+            manifests.keep()
         # The order of the folders stays within one name.
         return sorted(listings, key=lambda listing: (listing.role, listing.name))
 
@@ -119,9 +125,8 @@ class Library:
             (role, name, found)
             for folder in self.folders
             for role in ROLES
-            if (folder / role).is_dir()
-            for name in sorted({_name(found) for found in (folder / role).iterdir() if not found.name.startswith(".")})
-            for _, found in _candidates(folder / role, name)
+            for name, places in sorted(_by_name(folder / role).items())
+            for _, found in _in_order(places)
         ]
 
     def _at_path(self, reference: PathReference) -> Path:
@@ -143,24 +148,64 @@ def _nearest_folder(name: str, beside: list[str]) -> str:
     return close if close.startswith("did you mean") else "name the folder that holds component.toml"
 
 
-def _name(folder: Path) -> str:
-    return folder.name.partition("@")[0]
+def _by_name(folder: Path) -> dict[str, list[Path]]:
+    """The folders of a role's components, by their names without versions; looked through once.
+
+    Raises:
+        ComponentError: the role's folder cannot be read.
+    """
+    from lect.leftovers import bring_back, meant_for, unfinished_in
+
+    found: dict[str, list[Path]] = {}
+    try:
+        if not folder.is_dir():
+            return found
+        entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+        for lost in filter(None, map(meant_for, unfinished_in(folder))):
+            if bring_back(lost):
+                found.setdefault(lost.name.partition("@")[0], []).append(lost)
+        for entry in entries:
+            if _is_folder(entry):
+                found.setdefault(entry.name.partition("@")[0], []).append(Path(entry.path))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ComponentError(f"cannot be read ({reason})", where=str(folder), fix="mend its rights") from error
+    return found
 
 
-def _candidates(folder: Path, name: str) -> list[tuple[str | None, Path]]:
-    """A component's folders: the plain one first, then those that hold one version each, the newest first.
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link that leads to itself.
+        return False
+
+
+def _found(folder: Path, name: str) -> list[tuple[str | None, Path]]:
+    """A component's folders, as `_in_order` has them.
 
     Args:
         folder: of a role.
+    """
+    from lect.leftovers import bring_back
+
+    plain = folder / name
+    if not plain.exists():
+        bring_back(plain)
+    places = [plain, *folder.glob(f"{glob.escape(name)}@*")]
+    return _in_order([place for place in places if place.is_dir()])
+
+
+def _in_order(places: list[Path]) -> list[tuple[str | None, Path]]:
+    """A component's folders: the plain one first, then those that hold one version each, the newest first.
 
     Returns:
         The version that the folder's name states, and the folder.
     """
-    plain = folder / name
-    first: list[tuple[str | None, Path]] = [(None, plain)] if plain.is_dir() else []
-    versioned = {
-        place.name.partition("@")[2]: place for place in folder.glob(f"{glob.escape(name)}@*") if place.is_dir()
-    }
+    first: list[tuple[str | None, Path]] = [(None, place) for place in places if "@" not in place.name]
+    if len(first) == len(places):
+        return first
+    versioned = {place.name.partition("@")[2]: place for place in places if "@" in place.name}
     versions = sorted(filter(is_version, versioned), key=order, reverse=True)
     # Not one before its release, where there is another.
     if (preferred := newest(versions)) is not None:

@@ -10,6 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -60,10 +61,7 @@ def write_component(
     from lect.files import folder_aside
 
     _check_tensors(manifest, tensors, str(folder))
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / FILE).exists():
-        raise ComponentError(
-            "the folder holds something else than a component", where=str(folder), fix="name another, or empty it"
-        )
+    _check_place(folder)
     manifest = manifest.model_copy(update={"own_tokenizer": tokenizer_json is not None})
     texts = {FILE: manifest_text(manifest), CARD: card}
     if tokenizer_json is not None:
@@ -74,6 +72,19 @@ def write_component(
             # A path from the file system may hold bytes that are no UTF-8.
             (aside / name).write_bytes(text.encode("utf-8", "replace"))
     return folder
+
+
+def try_place(folder: Path, size: int = 0) -> None:
+    """Refuse a folder that no component of so many bytes could be written to now, before it is made at some cost.
+
+    Raises:
+        ComponentError: it holds something else.
+        UserError: the disk is full, or the place cannot be written to.
+    """
+    from lect.files import try_folder
+
+    _check_place(folder)
+    try_folder(folder, size)
 
 
 def read_component(folder: Path) -> StoredComponent:
@@ -149,24 +160,44 @@ def check_backbone(
 
 def size_of(folder: Path) -> int:
     """The bytes of the files that make up a component."""
-    files = (folder / name for name in (FILE, WEIGHTS, TOKENIZER, CARD))
-    return sum(file.stat().st_size for file in files if file.is_file())
+    size = 0
+    for name in (FILE, WEIGHTS, TOKENIZER, CARD):
+        with suppress(OSError):
+            # A path as text: a library may hold thousands.
+            found = os.stat(f"{folder}{os.sep}{name}")  # noqa: PTH116
+            size += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return size
 
 
 _AGAIN = "fetch or train the component again"
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 
 
+def _check_place(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / FILE).exists():
+        raise ComponentError(
+            "the folder holds something else than a component", where=str(folder), fix="name another, or empty it"
+        )
+
+
 def _is_there(folder: Path, name: str) -> bool:
-    """Whether the folder holds this file. Raises `ComponentError` where it is a link to elsewhere, or no plain file."""
+    """Whether the folder holds this file.
+
+    Raises:
+        ComponentError: it is a link to elsewhere, no plain file, or the folder cannot be looked into.
+    """
     file = folder / name
     try:
         kind = os.lstat(file).st_mode
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ComponentError(f"cannot be read ({reason})", where=str(file), fix="mend its rights") from error
     if stat.S_ISLNK(kind):
-        target = file.resolve()
-        if not target.is_relative_to(folder.resolve()):
+        # Not by `resolve`, which refuses links that lead to themselves in an exception of its own.
+        target = Path(os.path.realpath(file))
+        if not target.is_relative_to(os.path.realpath(folder)):
             raise ComponentError("is a link that leaves the folder", where=str(file), fix="put the file itself there")
         if not target.exists():
             return False

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, overload
 
 from lect.cache import cache_folder
 from lect.data.examples import Example, Span
+from lect.files import full_disk_named
 
 ROWS_IN_MEMORY = 20_000
 """Fewer rows than so many are held as they are."""
@@ -99,15 +100,17 @@ class _StoredExamples(_Examples):
         import pyarrow
 
         folder = cache_folder() / "examples"
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=folder, suffix=".arrow")
+        with full_disk_named(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=folder, suffix=".arrow")
         os.close(descriptor)
         try:
-            self._length = _write(Path(name), examples)
+            with full_disk_named(folder, Path(name)):
+                self._length = _write(Path(name), examples)
             reader = pyarrow.ipc.open_file(pyarrow.memory_map(name))
         finally:
             # What is mapped stays until the last process that uses it has ended, whatever ends it.
-            Path(name).unlink()
+            Path(name).unlink(missing_ok=True)
         # Of each batch the fields that some row has: most corpora have few of them.
         self._batches = [
             {name: column for name, column in zip(_FIELDS, batch, strict=True) if column.null_count < len(column)}

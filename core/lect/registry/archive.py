@@ -10,14 +10,13 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO, NoReturn
 
 from lect.cache import data_folder
 from lect.components.store import WEIGHTS, read_folder_manifest
 from lect.components.weights import check_weights
 from lect.errors import ComponentError, UserError
-from lect.files import PARTIAL, folder_aside, write_aside
+from lect.files import folder_aside, folder_beside, write_aside
 from lect.registry.model import MAX_FILES, ComponentEntry
 from lect.registry.paths import check_file_path, clash
 from lect.registry.push import describe
@@ -76,8 +75,7 @@ def unpack(file: Path, into: Path | None = None) -> Path:
     components = into or data_folder() / "components"
     components.mkdir(parents=True, exist_ok=True)
     # Beside its place, so that it is renamed and not copied; a name only the archive's manifest gives.
-    with TemporaryDirectory(prefix=".unpacked.", suffix=PARTIAL, dir=components) as name:
-        aside = Path(name)
+    with folder_beside(components / "unpacked") as aside:
         _extract(file, aside)
         manifest = read_folder_manifest(aside)
         check_weights(aside / WEIGHTS)

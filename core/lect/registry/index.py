@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lect.cache import cache_folder
 from lect.errors import UserError
-from lect.files import PARTIAL
+from lect.leftovers import held, name_aside, sweep_beside
 from lect.registry.format import decode_registry
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Index:
         return rows[0][0] if rows else None
 
     def _select(self, statement: str, values: Sequence[object]) -> list[tuple[str]]:
-        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
+        with closing(_open(self.path)) as connection:
             return connection.execute(statement, values).fetchall()
 
 
@@ -123,7 +123,7 @@ def _is_whole(path: Path) -> bool:
     if not path.exists():
         return False
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        with closing(_open(path)) as connection:
             return bool(connection.execute("SELECT count(*) FROM plugin").fetchone() is not None)
     except sqlite3.Error:
         with suppress(OSError):
@@ -131,30 +131,36 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _build(registry: Registry, path: Path) -> None:
-    import uuid
+def _open(path: Path) -> sqlite3.Connection:
+    # As an address, in which `#`, `?` and `%` of a path are spelt out.
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{PARTIAL}")
+
+def _build(registry: Registry, path: Path) -> None:
+    aside = name_aside(path)
     try:
         aside.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(aside)) as connection, connection:
-            connection.executescript(_TABLES)
-            connection.executemany("INSERT INTO component VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _rows(registry))
-            tags = {tag for entry in registry.components for tag in entry.languages}
-            connection.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", _aliases(tags))
-            connection.executemany(
-                "INSERT INTO plugin VALUES (?, ?, ?, ?)",
-                (
+        sweep_beside(path)
+        aside.touch()
+        with held(aside):
+            with closing(sqlite3.connect(aside)) as connection, connection:
+                connection.executescript(_TABLES)
+                connection.executemany("INSERT INTO component VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _rows(registry))
+                tags = {tag for entry in registry.components for tag in entry.languages}
+                connection.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", _aliases(tags))
+                connection.executemany(
+                    "INSERT INTO plugin VALUES (?, ?, ?, ?)",
                     (
-                        entry.name,
-                        entry.distribution,
-                        f"{entry.name} {entry.distribution} {entry.summary}".casefold(),
-                        entry.model_dump_json(exclude_none=True),
-                    )
-                    for entry in registry.plugins
-                ),
-            )
-        aside.replace(path)
+                        (
+                            entry.name,
+                            entry.distribution,
+                            f"{entry.name} {entry.distribution} {entry.summary}".casefold(),
+                            entry.model_dump_json(exclude_none=True),
+                        )
+                        for entry in registry.plugins
+                    ),
+                )
+            aside.replace(path)
     except (OSError, sqlite3.Error) as error:
         raise UserError(
             f"the cache cannot be written ({str(error).lower()})",

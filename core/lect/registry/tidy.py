@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -9,22 +10,29 @@ from pathlib import Path
 
 from lect.cache import cache_folder
 from lect.components.library import Library
+from lect.components.store import read_component
+from lect.composition.stack import ROLES
 from lect.errors import UserError
-from lect.files import PARTIAL
+from lect.leftovers import FORMER, PARTIAL, bring_back, is_abandoned, meant_for, take_away, unfinished_in
 from lect.registry.blobs import Blobs
 from lect.registry.model import FileEntry
-from lect.registry.record import read_record
+from lect.registry.record import RECORD, read_record
 
 YOUNG_SECONDS = 3600
-"""What was left unfinished for less time may belong to a process that still runs."""
+"""What was left unfinished for less time may belong to a process that still runs, where nothing else can tell."""
 
 
 @dataclass(frozen=True)
 class Swept:
-    """What was taken away."""
+    """What was taken away.
+
+    Args:
+        restored: components that were whole and out of their place, and are back in it.
+    """
 
     files: int
     size: int
+    restored: tuple[Path, ...] = ()
 
 
 def remove(folder: Path, *, force: bool = False) -> int:
@@ -60,10 +68,17 @@ def sweep(libraries: Library, blobs: Blobs, *, everything: bool = False) -> Swep
     for path in blobs.unfinished():
         if everything or _age(path) > YOUNG_SECONDS:
             files, size = files + 1, size + blobs.discard(path)
+    restored = []
     for path in _leftovers(libraries):
-        if everything or _age(path) > YOUNG_SECONDS:
+        abandoned = is_abandoned(path)
+        if abandoned is False or (abandoned is None and not everything and _age(path) <= YOUNG_SECONDS):
+            continue
+        place = _restored(path)
+        if place is not None:
+            restored.append(place)
+        elif path.exists():
             files, size = files + 1, size + _discard(path)
-    return Swept(files, size)
+    return Swept(files, size, tuple(restored))
 
 
 def _pulled(library: Library) -> list[Path]:
@@ -79,10 +94,36 @@ def _files(folder: Path) -> tuple[FileEntry, ...]:
 
 
 def _leftovers(library: Library) -> list[Path]:
-    places = [*library.folders, *(folder / role for folder in library.folders for role in ("lang", "task"))]
-    found = [path for place in places if place.is_dir() for path in place.glob(f".*{PARTIAL}")]
-    registries = cache_folder() / "registries"
-    return found + (sorted(registries.glob(f".*{PARTIAL}")) if registries.is_dir() else [])
+    """What was written aside, the newest first: in the libraries, in the cache, and here where runs and results go."""
+    here = Path.cwd()
+    own = [
+        *(place for folder in library.folders for place in (folder, *(folder / role for role in ROLES))),
+        *(Path(folder) for folder, _, _ in os.walk(cache_folder())),
+    ]
+    # Elsewhere only what is surely of lect.
+    shared = [here, *here.glob("runs/*/"), *here.glob("runs/*/checkpoints/")]
+    found = [path for place in own for kind in (PARTIAL, FORMER) for path in place.glob(f".*{kind}")]
+    found += [path for place in shared for path in unfinished_in(place)]
+    distinct = {path.absolute(): path for path in found}
+    return sorted(distinct.values(), key=_age)
+
+
+def _restored(path: Path) -> Path | None:
+    """The place that a component is put back into, where it is whole and the only copy."""
+    place = meant_for(path)
+    if place is None or place.exists() or not path.is_dir():
+        return None
+    if path.suffix == FORMER:
+        return place if bring_back(place) else None
+    if place.parent.name not in ROLES or ("@" in place.name and not (path / RECORD).is_file()):
+        # What was being pulled can be pulled again, and would not be known as pulled.
+        return None
+    try:
+        read_component(path)
+        path.rename(place)
+    except (UserError, OSError):
+        return None
+    return place
 
 
 def _age(path: Path) -> float:
@@ -93,10 +134,7 @@ def _age(path: Path) -> float:
 
 
 def _discard(path: Path) -> int:
-    if path.is_dir():
-        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        shutil.rmtree(path, ignore_errors=True)
-        return size
-    size = path.stat().st_size
-    path.unlink(missing_ok=True)
+    files = [path] if path.is_file() else path.rglob("*")
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    take_away(path)
     return size

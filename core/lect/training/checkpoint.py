@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lect.errors import ComponentError, RecipeError
 from lect.files import PARTIAL, folder_aside
+from lect.training.ground import Ground
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class State:
 
     Args:
         step: optimiser steps taken.
-        recipe: hash of the recipe and the data, which must be the same when the run goes on.
+        recipe: hash of the recipe and the data; what must be the same where a checkpoint has no `ground`.
+        ground: all that must be the same when the run goes on; None in checkpoints of earlier versions.
         seconds: time spent in training.
         rows: by component, the rows seen.
         best: by component, the best validation score so far.
@@ -40,6 +42,7 @@ class State:
     best: dict[str, float] = field(default_factory=dict)
     waited: dict[str, int] = field(default_factory=dict)
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    ground: Ground | None = None
 
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
@@ -92,17 +95,20 @@ class Checkpoint:
     running: Mapping[str, Any]
 
 
-def load_checkpoint(folder: Path, recipe: str) -> Checkpoint | None:
+def load_checkpoint(folder: Path, recipe: str, ground: Ground | None = None) -> Checkpoint | None:
     """The newest checkpoint that can be read whole; None where there is none.
 
+    Args:
+        recipe, ground: of the run that would go on, as `State` has them.
+
     Raises:
-        RecipeError: it was written by another recipe or on other data.
+        RecipeError: it was written by another recipe, or something that the run reads has changed; says what.
         ComponentError: there are checkpoints, and none can be read.
     """
     broken = None
     for path in reversed(checkpoints(folder)):
         try:
-            state = State(**json.loads((path / "state.json").read_text(encoding="utf-8")))
+            state = _state(json.loads((path / "state.json").read_text(encoding="utf-8")))
             found = Checkpoint(
                 state,
                 _nested(load_file(path / "weights.safetensors")),
@@ -121,16 +127,24 @@ def load_checkpoint(folder: Path, recipe: str) -> Checkpoint | None:
         ) as error:
             broken = (path, error)
             continue
-        if state.recipe != recipe:
-            raise RecipeError(
-                "its checkpoint was made with another recipe or other data",
-                where=str(path),
-                fix="undo the change, or start anew without --resume",
-            )
+        if problem := _changed(state, recipe, ground):
+            raise RecipeError(problem, where=str(path), fix="undo the change, or start anew without --resume")
         return found
     if broken is not None:
         raise ComponentError(f"the checkpoint cannot be read ({broken[1]})", where=str(broken[0]), fix="start anew")
     return None
+
+
+def _state(values: dict[str, Any]) -> State:
+    ground = values.pop("ground", None)
+    return State(**values, ground=ground and Ground(**ground))
+
+
+def _changed(state: State, recipe: str, ground: Ground | None) -> str | None:
+    if state.ground is not None and ground is not None:
+        changed = ground.changed_since(state.ground)
+        return changed and f"its checkpoint is of another run: {changed}"
+    return None if state.recipe == recipe else "its checkpoint was made with another recipe or other data"
 
 
 def _running(saved: dict[str, Any]) -> dict[str, Any]:

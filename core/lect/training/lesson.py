@@ -29,6 +29,7 @@ from lect.recipes.schema import DataTable, Recipe
 from lect.specs import BuildContext, Corpus, Progress
 from lect.training.code_switching import CodeSwitched, Switching
 from lect.training.data import read_switching, read_training, source_of
+from lect.training.ground import components_read, files_read
 from lect.training.objective import Objective, ObjectiveContext
 from lect.training.task import Learner
 from lect.training.terms import build_by_stack, needed_fields
@@ -65,6 +66,13 @@ class Material:
     trained: StoredComponent | None = None
 
     @property
+    def reads(self) -> dict[str, str]:
+        """A hash of each stored component and file that is read, by what messages call it."""
+        beside = [one for _, others in self.beside.values() for one in others]
+        stored = (*self.stored, *self.stored_target, *self.members.values(), *beside)
+        return components_read(stored) | files_read(self.recipe)
+
+    @property
     def examples(self) -> Sequence[Example]:
         """The training rows."""
         return joined([data.examples for data in self.train])
@@ -79,6 +87,7 @@ class Lesson:
         truncated: training texts longer than the backbone reads, by where they stand.
         weight: how much more often its rows are drawn than by their number, where several components learn.
         members: what the component stands on, where it stands on others.
+        reads: a hash of each stored component and file that it reads beside its rows, by what messages call it.
     """
 
     recipe: Recipe
@@ -91,6 +100,7 @@ class Lesson:
     weight: float = 1.0
     members: Mapping[str, StoredComponent] = field(default_factory=dict)
     switching: Switching | None = None
+    reads: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -250,6 +260,7 @@ def prepare_lessons(
                 weight,
                 material.members,
                 material.switching,
+                material.reads,
             )
         )
     return tuple(lessons)

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -15,7 +16,8 @@ from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.device import memory_used
 from lect.errors import RecipeError, UserError, nearest
-from lect.training.checkpoint import Checkpoint, State, save_checkpoint
+from lect.leftovers import take_away
+from lect.training.checkpoint import Checkpoint, State, checkpoints, save_checkpoint
 from lect.training.joint import JointLosses
 from lect.training.meta import learn_task
 from lect.training.objective import Loss, share_of_batch
@@ -48,7 +50,7 @@ def fit(task: Task, observer: Observer, resume: Checkpoint | None, stop: Callabl
         Interrupted: `stop` said so.
         UserError: the loss is no longer a finite number.
     """
-    return _Fit(task, observer, stop).run(resume)
+    return Fit(task, observer, stop).run(resume)
 
 
 Scoring = Callable[[RoutedModel, Sequence[Example]], Mapping[str, float]]
@@ -62,7 +64,9 @@ class _Asked:
     checkpoint: bool = False
 
 
-class _Fit:
+class Fit:
+    """One run of the loop over a task; arguments as of `fit`."""
+
     def __init__(self, task: Task, observer: Observer, stop: Callable[[], bool]) -> None:
         self._task, self._observer, self._stop = task, observer, stop
         self._accelerator = make_accelerator(task.precision)
@@ -84,11 +88,12 @@ class _Fit:
         weights = [learner.weight for learner in task.learners]
         self._plan = (lengths, weights, task.temperature, task.settings, task.meta)
         self._total = total_steps(*self._plan)
-        self._state = State(0, task.identity)
+        self._state = State(0, task.identity, ground=task.ground)
         self._best: dict[str, dict[str, Tensor]] = {}
         self._asked = _Asked()
 
     def run(self, resume: Checkpoint | None) -> tuple[Result, ...]:
+        """Train to the end. Returns and raises as `fit`."""
         settings, validates = self._task.settings, any(learner.validation for learner in self._task.learners)
         processes = self._task.processes
         seed_all(settings.seed, processes.index)
@@ -131,6 +136,23 @@ class _Fit:
         seconds = time.perf_counter() - started
         return tuple(self._result(learner, seconds) for learner in self._task.learners)
 
+    def keep(self) -> Path:
+        """Write a checkpoint of the run as it has ended, by this process alone: what goes on from it is at its end.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        try:
+            return self._save([random_state()])
+        except UserError:
+            # Those before the newest are of no more use, and may be in the way on a full disk.
+            superseded = checkpoints(self._task.checkpoints)[:-1]
+            if not superseded:
+                raise
+            for path in superseded:
+                take_away(path)
+            return self._save([random_state()])
+
     def _result(self, learner: Learner, seconds: float) -> Result:
         without: Mapping[str, float] = {}
         if learner.validation:
@@ -140,6 +162,8 @@ class _Fit:
 
     def _remaining(self, taken: int) -> Iterator[StepRows]:
         """The steps still to take."""
+        if self._has_waited_enough():
+            return iter(())
         return itertools.islice(planned_steps(*self._plan), taken, self._total)
 
     def _step(self, rows: StepRows, started: float) -> dict[str, float]:
@@ -304,8 +328,16 @@ class _Fit:
             self._observer.evaluated(step, named)
         for learner, own in zip(validated, scores, strict=True):
             self._keep_best(learner, own)
-        patience = task.settings.patience
-        return patience is not None and all(self._state.waited[learner.key] >= patience for learner in validated)
+        return self._has_waited_enough()
+
+    def _has_waited_enough(self) -> bool:
+        patience = self._task.settings.patience
+        validated = [learner.key for learner in self._task.learners if learner.validation]
+        return (
+            patience is not None
+            and bool(validated)
+            and all(self._state.waited.get(key, 0) >= patience for key in validated)
+        )
 
     def _keep_best(self, learner: Learner, scores: dict[str, float]) -> None:
         state, key = self._state, learner.key
@@ -325,17 +357,21 @@ class _Fit:
         task = self._task
         random = task.processes.gather(random_state())
         if task.processes.is_main:
-            save_checkpoint(
-                task.checkpoints,
-                self._state,
-                {learner.key: learner.component.tensors() for learner in task.learners},
-                self._best,
-                {"optimiser": self._optimiser.state_dict(), "scaler": self._scaler_state(), "random": random},
-                task.settings.keep_checkpoints,
-            )
+            self._save(random)
         # A process that went on alone could be at its end, and end all, while this is still being written.
         task.processes.gather(None)
         self._saved_at = time.monotonic()
+
+    def _save(self, random: list[Any]) -> Path:
+        task = self._task
+        return save_checkpoint(
+            task.checkpoints,
+            self._state,
+            {learner.key: learner.component.tensors() for learner in task.learners},
+            self._best,
+            {"optimiser": self._optimiser.state_dict(), "scaler": self._scaler_state(), "random": random},
+            task.settings.keep_checkpoints,
+        )
 
     def _scaler_state(self) -> dict[str, Any]:
         scaler = self._accelerator.scaler

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -66,22 +67,38 @@ class ProgressLine:
 
 
 class MetricsFile:
-    """`metrics.jsonl`: one JSON object a step or validation; a resumed run drops what lies after its checkpoint."""
+    """`metrics.jsonl`: one JSON object a step or validation; a resumed run drops what lies after its checkpoint.
 
-    def __init__(self, path: Path, every: int, resumed_at: int | None) -> None:
-        self._every = every
+    A log is no reason to lose a run: lines that cannot be written wait in memory until they can, and that is told once.
+
+    Args:
+        tell: called with what is to be told.
+    """
+
+    def __init__(
+        self, path: Path, every: int, resumed_at: int | None, tell: Callable[[str], None] = lambda text: None
+    ) -> None:
+        self._path, self._every, self._tell = path, every, tell
         kept = []
         if resumed_at is not None and path.is_file():
             lines = path.read_text(encoding="utf-8").splitlines()
             kept = [line for line in lines if _step_of(line) <= resumed_at]
         # Whole or not at all: a run may be killed while it goes on, too.
         write_aside(path, "".join(f"{line}\n" for line in kept))
-        self._file: TextIO = path.open("a", encoding="utf-8")
+        self._file = path.open("ab", buffering=0)
+        self._whole = self._file.tell()
+        self._waiting = b""
+        self._has_told = False
 
     def __enter__(self) -> MetricsFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._waiting:
+            self._flush()
+        if self._waiting:
+            count = self._waiting.count(b"\n")
+            self._tell(f"{self._path}: its last {count} lines could not be written")
         self._file.close()
 
     def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -94,8 +111,26 @@ class MetricsFile:
         self._write({"step": step, "validation": dict(scores)})
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
+        self._waiting += f"{json.dumps(record)}\n".encode()
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            written = self._file.write(self._waiting) or 0
+            if written < len(self._waiting):
+                # A disk that runs full takes a part; what it says comes with the rest.
+                written += self._file.write(self._waiting[written:]) or 0
+        except OSError as error:
+            with suppress(OSError):
+                # No half line is left, which what comes later would go on with.
+                self._file.truncate(self._whole)
+            if not self._has_told:
+                self._has_told = True
+                reason = (error.strerror or str(error)).lower()
+                self._tell(f"{self._path}: {reason}; training goes on, and its lines wait until there is room")
+            return
+        self._whole += written
+        self._waiting = self._waiting[written:]
 
 
 class Notifier:

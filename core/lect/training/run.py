@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,12 @@ from lect.backbones.weights import hold_weights
 from lect.components.assemble import must_write
 from lect.components.library import Library
 from lect.components.members import member_entries
+from lect.components.store import try_place
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.device import default_device
-from lect.errors import RecipeError
+from lect.errors import RecipeError, UserError
 from lect.files import write_aside
 from lect.recipes.load import mixed_recipe_text, recipe_text
 from lect.recipes.mix import MixedRecipe
@@ -30,9 +32,11 @@ from lect.recipes.schema import Recipe
 from lect.specs import Outcome, Progress, RunInfo
 from lect.training.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from lect.training.compiled import compile_model
+from lect.training.ground import Ground, recipe_fields
+from lect.training.holding import only_one
 from lect.training.interrupt import stop_on_interrupt
 from lect.training.lesson import Lesson, prepare_lessons, read_material
-from lect.training.loop import Observer, fit
+from lect.training.loop import Fit, Observer
 from lect.training.meta import Meta
 from lect.training.observe import MetricsFile, Notifier, Observers, ProgressLine
 from lect.training.precision import choose_precision
@@ -114,9 +118,30 @@ class Run:
         settings = getattr(self.recipe.training, "meta", None)
         return settings and Meta(settings, tuple(len(data.examples) for data in self.lessons[0].train))
 
+    @cached_property
+    def ground(self) -> Ground:
+        """All that decides the result, with names for messages."""
+        several = isinstance(self.recipe, MixedRecipe)
+        fields = recipe_fields(self.recipe)
+        contents = {f'the backbone "{self.backbone.name}"': self.backbone.fingerprint}
+        for lesson in self.lessons:
+            whose = f"{lesson.component.key}, " if several else ""
+            if several:
+                fields |= recipe_fields(lesson.recipe, whose)
+            data = lesson.recipe.data
+            sources = [("data.train", lesson.train)]
+            sources += [("data.validation", lesson.validation)] if data.validation else []
+            for name, read in sources:
+                for index, one in enumerate(read):
+                    contents[f"{whose}{name}" + (f"[{index}]" if len(read) > 1 else "")] = one.sha256
+            if lesson.switching:
+                contents[f"{whose}the dictionary of data.code_switching"] = lesson.switching.sha256
+            contents |= {f"{whose}{name}": digest for name, digest in lesson.reads.items()}
+        return Ground(fields, contents)
+
     @property
     def identity(self) -> str:
-        """Hash of all that decides the result: recipes, data, backbone."""
+        """Hash of recipes, rows and backbone, as checkpoints of earlier versions have it."""
         parts = [self.text, self.backbone.fingerprint]
         for lesson in self.lessons:
             parts.append(recipe_text(lesson.recipe))
@@ -206,7 +231,8 @@ def prepare_run(
 def execute_run(run: Run, *, console: Console, resume: bool = False, name: str | None = None) -> tuple[Trained, ...]:
     """Train and write the components, or leave a checkpoint; a run is executed once.
 
-    Each component is written whole or not at all, whatever becomes of the others.
+    Each component is written whole or not at all, whatever becomes of the others. Where one cannot be written, what
+    was learned stays in the run's folder as a checkpoint.
 
     Args:
         resume: go on from the newest checkpoint of the run's folder.
@@ -214,7 +240,13 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
     Raises:
         Interrupted: stopped by Ctrl-C; a checkpoint is there to go on from.
         RecipeError: there is nothing to resume, or it belongs to another recipe.
+        UserError: another run is going on in this run's folder, or a place cannot be written to.
     """
+    with only_one(run.folder) if run.processes.is_main else nullcontext():
+        return _execute(run, console, resume, name)
+
+
+def _execute(run: Run, console: Console, resume: bool, name: str | None) -> tuple[Trained, ...]:
     settings, processes = run.recipe.training, run.processes
     if run.meta is not None and processes.count > 1:
         fix = "start one process"
@@ -222,7 +254,7 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
     precision = choose_precision(settings.precision, next(run.model.parameters()).device)
     kept = run.folder / "checkpoints"
     # Other machines need not see the main one's disk.
-    checkpoint = processes.from_main(lambda: load_checkpoint(kept, run.identity)) if resume else None
+    checkpoint = processes.from_main(lambda: load_checkpoint(kept, run.identity, run.ground)) if resume else None
     if resume and checkpoint is None:
         raise RecipeError("there is no checkpoint to resume", where=str(kept), fix="leave out --resume")
     info = run.info
@@ -241,6 +273,7 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         processes=processes,
         meta=run.meta,
         keeps_last=run.joint,
+        ground=run.ground,
     )
     started = time.perf_counter()
     done = checkpoint.state.step if checkpoint else 0
@@ -249,15 +282,17 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         check_trackers(settings.trackers)
         if not resume and checkpoints(kept):
             console.print(f"Starting anew; checkpoints of an earlier run lie in {kept} until this one writes its own.")
-        run.folder.mkdir(parents=True, exist_ok=True)
+        for lesson in run.lessons:
+            try_place(_place_of(run, lesson), _bytes(lesson.component))
         write_aside(run.folder / "recipe.toml", run.text)
         run.host.notify("lect_training_started", run=info)
     try:
         with ExitStack() as watching:
             observers = _observers(run, info, console, name, checkpoint, watching) if processes.is_main else ()
             stop = watching.enter_context(stop_on_interrupt(console))
-            results = fit(task, Observers(observers), checkpoint, stop)
-        folders = processes.from_main(lambda: _write(run, results, precision.name))
+            fit = Fit(task, Observers(observers), stop)
+            results = fit.run(checkpoint)
+        folders = processes.from_main(lambda: _write(run, fit, results, precision.name))
         outcome = Outcome("finished", results[0].steps, results[0].seconds, components=folders)
     except Interrupted as interruption:
         outcome = Outcome("interrupted", interruption.step, time.perf_counter() - started, error=interruption)
@@ -284,16 +319,20 @@ def _observers(
     """Whatever is told of the run, to be closed with it."""
     settings, done = run.recipe.training, checkpoint.state.step if checkpoint else None
     title = run.lessons[0].component.key if len(run.lessons) == 1 else f"{len(run.lessons)} components"
+
+    def warn(text: str) -> None:
+        console.print(f"warning: {text}", soft_wrap=True, markup=False)
+
     observers: list[Observer] = [
         watching.enter_context(ProgressLine(console, name or title, info.total_steps, done or 0)),
-        watching.enter_context(MetricsFile(run.folder / "metrics.jsonl", settings.log_every, done)),
+        watching.enter_context(MetricsFile(run.folder / "metrics.jsonl", settings.log_every, done, warn)),
     ]
     if settings.trackers:
         observers.append(watching.enter_context(Trackers(settings.trackers, info, run.folder, settings.log_every)))
     return (*observers, Notifier(run.host, info))
 
 
-def _write(run: Run, results: Sequence[Result], precision: str) -> tuple[Path, ...]:
+def _write(run: Run, fit: Fit, results: Sequence[Result], precision: str) -> tuple[Path, ...]:
     from lect.training.manifest import write_trained
 
     folders: list[Path] = []
@@ -305,8 +344,30 @@ def _write(run: Run, results: Sequence[Result], precision: str) -> tuple[Path, .
             # What the others have learned is not lost with it.
             problem = problem or error
     if problem is not None:
-        raise problem
+        raise _with_all_kept(problem, fit)
     return tuple(folders)
+
+
+def _with_all_kept(problem: Exception, fit: Fit) -> Exception:
+    """What went wrong at the very end, and where what was learned is then."""
+    try:
+        kept = fit.keep()
+    except Exception:
+        return problem
+    if not isinstance(problem, UserError | OSError):
+        return problem
+    fix = f"mend that, then finish with --resume: all that was learned is in {kept}"
+    if isinstance(problem, OSError):
+        return UserError((problem.strerror or str(problem)).lower(), where=problem.filename, fix=fix)
+    return type(problem)(problem.what, where=problem.where, fix=f"{problem.fix}; {fix}" if problem.fix else fix)
+
+
+def _place_of(run: Run, lesson: Lesson) -> Path:
+    return run.library.save_folder(lesson.recipe.component.role, lesson.recipe.component.name)
+
+
+def _bytes(component: Component) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in component.tensor_references().values())
 
 
 def _size(component: Component) -> int:

@@ -14,7 +14,8 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
-from lect.errors import LectError
+from lect.errors import Interrupted as Interrupted
+from lect.training.ground import Ground
 from lect.training.meta import Meta, meta_steps
 from lect.training.mixing import budget_steps, mixed_steps, probabilities
 from lect.training.objective import Objective
@@ -70,7 +71,8 @@ class Task:
         learners: nothing but their components learns; each has its own rows, loss and learning rates.
         temperature: how evenly rows of several learners are drawn (`lect.training.mixing`).
         checkpoints: the folder where checkpoints are kept.
-        identity: hash of recipe and data, so that only the same run goes on from a checkpoint.
+        identity: hash of recipe and data, as checkpoints of earlier versions have it.
+        ground: what the run stands on, so that only the same run goes on from a checkpoint.
         processes: those that train together, each with a task like this.
         meta: how the single learner meta-learns; None where it learns plainly.
         keeps_last: whether learners end as they are in the last validation, and not as they were in their best one.
@@ -87,6 +89,7 @@ class Task:
     processes: Processes = field(default_factory=Processes)
     meta: Meta | None = None
     keeps_last: bool = False
+    ground: Ground | None = None
 
 
 @dataclass(frozen=True)
@@ -105,19 +108,6 @@ class Result:
     rows: int
     scores: Mapping[str, float] = field(default_factory=dict)
     without: Mapping[str, float] = field(default_factory=dict)
-
-
-class Interrupted(LectError):  # noqa: N818 - a stop on request is not an error
-    """The run was stopped by the user, after a checkpoint was written.
-
-    Args:
-        step: steps taken.
-        total: steps planned.
-    """
-
-    def __init__(self, step: int, total: int) -> None:
-        self.step, self.total = step, total
-        super().__init__(f"stopped at step {step} of {total}")
 
 
 def planned_steps(

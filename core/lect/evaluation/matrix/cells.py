@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lect.components.assemble import attach_stack, finder, must_write, read_stack
 from lect.components.library import Library
 from lect.components.open import DEFAULT_BACKBONE, OpenStack
-from lect.components.store import read_folder_manifest, size_of, weights_hash
+from lect.components.store import TOKENIZER, read_folder_manifest, size_of, weights_hash
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import parse_stack
@@ -112,7 +112,9 @@ class Cell:
 
 
 def key_of(host: Host, library: Library, stack: str, dataset: Dataset, backbone: str | None) -> str:
-    """The key of a cell: over the stack, its components' manifests and weights, the data and the backbone's name.
+    """The key of a cell: over the stack, its components' manifests, weights and pieces, the data, and the backbone.
+
+    A backbone counts by its name; one in a folder by its files, too.
 
     Raises:
         ComponentError: a component is absent.
@@ -124,6 +126,12 @@ def key_of(host: Host, library: Library, stack: str, dataset: Dataset, backbone:
         folder = find(atom)
         state.update(read_folder_manifest(folder).model_dump_json().encode())
         state.update(weights_hash(folder).encode())
+        if (folder / TOKENIZER).is_file():
+            state.update((folder / TOKENIZER).read_bytes())
+    for file in sorted(Path(backbone).glob("*")) if backbone and Path(backbone).is_dir() else ():
+        # Not by content, which would take longer to read than many a cell to compute.
+        found = file.stat()
+        state.update(f"{file.name} {found.st_size} {found.st_mtime_ns}".encode("utf-8", "surrogatepass"))
     return state.hexdigest()
 
 
