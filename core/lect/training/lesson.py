@@ -285,7 +285,10 @@ def _by_stack(material: Material) -> dict[str | None, Sequence[Example]]:
 
 
 def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[Dataset, ...], tuple[Dataset, ...]]:
-    """Every source in two, by a hash of each row's key (or text), so that equal rows stay together."""
+    """Every source in two, by a hash of each row's key (or text), so that equal rows stay together.
+
+    Questions on one text stay together, whatever their keys.
+    """
 
     def held_out(key: str) -> bool:
         number = int.from_bytes(hashlib.sha256(f"{seed}/{key}".encode()).digest()[:8], "big")
@@ -294,7 +297,7 @@ def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[D
     parts: dict[bool, list[Dataset]] = {True: [], False: []}
     for data in train:
         for part in (True, False):
-            rows = hold(row for row in data.examples if held_out(row.key or row.text) is part)
+            rows = hold(row for row in data.examples if held_out(_group(row)) is part)
             digest = hashlib.sha256(f"{data.sha256}/{part}".encode()).hexdigest()
             parts[part].append(replace(data, examples=rows, sha256=digest))
     if not any(data.examples for data in parts[False]) or not any(data.examples for data in parts[True]):
@@ -302,6 +305,10 @@ def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[D
             "too few rows to split", where="data.validation_share", fix="name a validation source, or leave it out"
         )
     return tuple(parts[False]), tuple(parts[True])
+
+
+def _group(row: Example) -> str:
+    return row.text if row.question is not None else row.key or row.text
 
 
 def _read_members(recipe: Recipe, host: Host, library: Library) -> dict[str, StoredComponent]:
