@@ -15,9 +15,10 @@ ROW_BY_ROW = 1000
 
 @dataclass(frozen=True)
 class PairedTest:
-    """How much better the first system is than the second.
+    """How far the first system's score is from the second's.
 
     Args:
+        value: the first's less the second's.
         low, high: the ends of the difference's confidence interval.
         p: two-sided: twice the smaller share of resamples in which the difference is not positive, or not negative,
             each counted one up (Davison & Hinkley 1997, section 4.2), so that it is never 0.
@@ -46,6 +47,7 @@ def paired_test(
     """
     if counted(compute) is None:
         resamples = min(resamples, ROW_BY_ROW)
+    # Two-sided, so that which way the score is better does not matter.
     gain = paired_bootstrap(compute, truth, first, second, resamples=resamples, seed=seed)[name]
     # The same seed draws the same resamples, so that this is the share in which the first is no worse.
     loss = paired_bootstrap(compute, truth, second, first, resamples=resamples, seed=seed)[name]

@@ -105,6 +105,7 @@ def _report(matrix: MatrixFile, datasets: dict[str, Dataset], entries: Sequence[
         resamples=matrix.resamples,
         backbone=scored[0].report.backbone if scored else "",
         main=scored[0].report.main if scored else "",
+        direction=scored[0].report.direction if scored else "higher",
         columns=tuple(
             Column(
                 each.name,
@@ -113,6 +114,7 @@ def _report(matrix: MatrixFile, datasets: dict[str, Dataset], entries: Sequence[
                 len(datasets[each.name].examples),
                 str(each.source),
                 each.source.licence,
+                datasets[each.name].remarks,
             )
             for each in matrix.datasets
         ),
