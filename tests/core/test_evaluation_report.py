@@ -205,7 +205,7 @@ def test_gains_are_above_nothing_where_less_is_better():
     assert report.direction == "lower"
     assert EvaluationReport.from_json(report.to_json()) == report
     text = shown(report)
-    assert "mae ↓" in text and "+90.0" in text and "↓: the lower, the better." in text
+    assert "mae ↓" in text and "+90.0" in text and "↓: the lower, the better." in " ".join(text.split())
     assert json.loads(report.to_json())["differences"][0]["value"] == pytest.approx(-0.9)
 
 

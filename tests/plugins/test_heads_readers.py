@@ -220,7 +220,7 @@ def test_the_hash_of_rows_without_new_fields_is_what_it_was_and_new_fields_chang
             "squad",
             "afriqa/hau/gold_span_passages.afriqa.hau.en.dev.json",
             {"question": "question_lang", "answers": "answer_pivot"},
-            204,
+            222,
         ),
         ("choices", "xcopa/sw/test.sw.jsonl", {}, 500),
     ],

@@ -44,7 +44,7 @@ def train(
     console = stderr_console()
     with console.status("Loading") as status:
         from lect.recipes.licences import licence_notes
-        from lect.training.data import data_notes
+        from lect.training.data import data_notes, imbalance_note
         from lect.training.processes import leave_processes
         from lect.training.run import describe_truncated, execute_run, prepare_run
         from lect.training.task import Interrupted
@@ -55,6 +55,8 @@ def train(
     for lesson in run.lessons:
         for note in data_notes(lesson.train, lesson.switching):
             console.print(note, soft_wrap=True, markup=False)
+        if uneven := imbalance_note(lesson.recipe, lesson.train, host):
+            warn(uneven)
         for line in licence_notes(lesson.recipe):
             warn(line)
     if cut := describe_truncated(run.truncated, run.rows, run.limit):

@@ -16,6 +16,7 @@ from lect.errors import DataError, StackError
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
 from lect.evaluation.report import Difference, EvaluationReport, Variant, differences_of, variant_of
 from lect.evaluation.retrieval import matches, ranks
+from lect.evaluation.significance import row_statistics
 from lect.heads import WritingHead
 from lect.scores import joined_scores
 from lect.specs import MetricSpec
@@ -51,7 +52,13 @@ def ablations(opened: OpenStack, *, keep_head: bool) -> list[Ablation]:
 
 
 def evaluate_rows(
-    opened: OpenStack, host: Host, examples: Sequence[Example], dataset: str, remarks: Sequence[str] = ()
+    opened: OpenStack,
+    host: Host,
+    examples: Sequence[Example],
+    dataset: str,
+    remarks: Sequence[str] = (),
+    *,
+    statistics: bool = False,
 ) -> tuple[EvaluationReport, str]:
     """A stack's scores on rows, and the metric they are of: answers where it has a head, else retrieval.
 
@@ -59,6 +66,7 @@ def evaluate_rows(
 
     Args:
         remarks: what the reader said of the rows.
+        statistics: keep what each row's answer adds to the scores, for comparisons with other stacks.
 
     Raises:
         DataError: a row lacks what is asked of it.
@@ -67,13 +75,19 @@ def evaluate_rows(
     if kind is None or (opened.embedding and not any(example.text_pair for example in examples)):
         report, metric = evaluate_retrieval(opened, host, examples, dataset), "retrieval"
     else:
-        report = evaluate_answers(opened, host, kind, examples, dataset)
+        report = evaluate_answers(opened, host, kind, examples, dataset, statistics=statistics)
         metric = host.spec("head", kind).metrics[0]
     return replace(report, remarks=tuple(remarks)), metric
 
 
 def evaluate_answers(
-    opened: OpenStack, host: Host, head_kind: str, examples: Sequence[Example], dataset: str
+    opened: OpenStack,
+    host: Host,
+    head_kind: str,
+    examples: Sequence[Example],
+    dataset: str,
+    *,
+    statistics: bool = False,
 ) -> EvaluationReport:
     """How well the stack's head answers labelled rows.
 
@@ -101,7 +115,12 @@ def evaluate_answers(
     if labelled:
         most, count = Counter(truth).most_common(1)[0]
         notes = [f'Always answering "{most}" would be right on {count / len(truth):.1%} of the rows.', *notes]
-    return report_of(opened, dataset, truth, answers, shown, metrics, notes, started, labelled)
+    report = report_of(opened, dataset, truth, answers, shown, metrics, notes, started, labelled)
+    if not statistics:
+        return report
+    kept = [row_statistics(metrics[0], truth, own) for own in answers.values()]
+    variants = [replace(variant, statistics=own) for variant, own in zip(report.variants, kept, strict=True)]
+    return replace(report, variants=tuple(variants))
 
 
 def evaluate_retrieval(

@@ -50,11 +50,14 @@ class Variant:
         label: such as ``lang:nqo + task:topic`` or ``without lang:nqo``.
         scores: the main one first.
         predictions: the answer to every row, in the order of the rows, where they were asked for.
+        statistics: of every row, where they were asked for, what the main score is computed from
+            (`lect.evaluation.significance.row_statistics`).
     """
 
     label: str
     scores: tuple[Score, ...]
     predictions: tuple[str, ...] = ()
+    statistics: tuple[Mapping[str, float], ...] = ()
 
     def score(self, name: str) -> Score | None:
         """The score of that name."""
@@ -150,7 +153,12 @@ class EvaluationReport:
         ``support``: rows by label; ``notes``; ``signatures``: what a score was computed with, by its name; ``remarks``:
         what the reader did with rows that it could not take as they were.
         """
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, ensure_ascii=False, indent=2, allow_nan=False)
+        values = asdict(self)
+        for variant in values["variants"]:
+            # Only where somebody will compare with it: it is as large as the answers.
+            if not variant["statistics"]:
+                del variant["statistics"]
+        return json.dumps({"schema": SCHEMA, **values}, ensure_ascii=False, indent=2, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> EvaluationReport:
@@ -215,4 +223,4 @@ def differences_of(variant: str, gains: Mapping[str, Gain]) -> tuple[Difference,
 
 def _read_variant(given: Mapping[str, Any]) -> Variant:
     scores = tuple(Score(**score) for score in given["scores"])
-    return Variant(given["label"], scores, tuple(given["predictions"]))
+    return Variant(given["label"], scores, tuple(given["predictions"]), tuple(given.get("statistics", ())))

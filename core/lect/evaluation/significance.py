@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lect.evaluation.bootstrap import Compute, paired_bootstrap
 from lect.evaluation.counted import counted
+from lect.scores import MetricSpec
+from lect.summed_metric import SummedMetric
 
 ROW_BY_ROW = 1000
 """The most resamples of a metric that has no form for all of them at once."""
@@ -53,6 +55,31 @@ def paired_test(
     loss = paired_bootstrap(compute, truth, second, first, resamples=resamples, seed=seed)[name]
     smaller = min(gain.share_not_positive, loss.share_not_positive) * resamples
     return PairedTest(gain.value, gain.low, gain.high, min(1.0, 2 * (smaller + 1) / (resamples + 1)))
+
+
+def row_statistics(metric: MetricSpec, truth: Sequence[Any], answers: Sequence[Any]) -> tuple[dict[str, float], ...]:
+    """Of every row what a metric's scores are computed from, as numbers that a file can hold.
+
+    Empty where the metric takes labels or ranks, which are what reports hold of the answers.
+    """
+    rows = zip(truth, answers, strict=True)
+    if isinstance(metric.compute, SummedMetric):
+        row = metric.compute.row
+        return tuple({name: float(value) for name, value in row(true, answer).items()} for true, answer in rows)
+    if all(isinstance(value, float) for value in (*truth, *answers)):
+        return tuple({"true": true, "answer": answer} for true, answer in rows)
+    return ()
+
+
+def of_statistics(
+    metric: MetricSpec, first: Sequence[Mapping[str, float]], second: Sequence[Mapping[str, float]]
+) -> tuple[Compute, Sequence[Any], Sequence[Any], Sequence[Any]]:
+    """What `paired_test` takes, from the `row_statistics` of two systems: a metric, true values, and both's answers."""
+    if isinstance(metric.compute, SummedMetric):
+        # What a row adds to the sums is known already.
+        return SummedMetric(lambda _, own: own, metric.compute.scores), [None] * len(first), first, second
+    truth = [row["true"] for row in first]
+    return metric.compute, truth, [row["answer"] for row in first], [row["answer"] for row in second]
 
 
 def holm(values: Sequence[float]) -> list[float]:

@@ -19,6 +19,7 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack, parse_stack
+from lect.data.balance import balance_rows
 from lect.data.examples import Example
 from lect.data.read import Dataset, read_source
 from lect.data.shots import draw_shots
@@ -138,6 +139,8 @@ def read_material(
         train, validation = _split(train, recipe.data.validation_share, seed)
     if recipe.data.shots is not None:
         train = draw_shots(train, recipe.data.shots, seed, f"{file}, data.shots")
+    if recipe.data.sampling == "balanced":
+        train = balance_rows(train, seed, f"{file}, data.sampling")
     whole = parse_stack(recipe.stack)
     frozen = Stack(tuple(part for part in whole.parts if str(part) not in learning))
     beneath = tuple(map(str, whole.parts))
@@ -231,6 +234,8 @@ def prepare_lessons(
         if component.head is not None:
             # What the head does not know is said now, not when its row comes up.
             component.head.answers([row for data in (*material.train, *material.validation) for row in data.examples])
+        if head is not None:
+            head.prepare(examples)
         contexts = {
             text: replace(context, stack=through, examples=shown(rows[text]) if shown else rows[text])
             for text, through in stacks.items()

@@ -165,7 +165,9 @@ def compute_cell(bench: Bench, stack: str, dataset: Dataset, key: str) -> Cell:
     from lect.evaluation.evaluate import evaluate_rows
 
     opened = bench.open(stack)
-    report, metric = evaluate_rows(opened, bench.host, dataset.examples, str(dataset.source), dataset.remarks)
+    report, metric = evaluate_rows(
+        opened, bench.host, dataset.examples, str(dataset.source), dataset.remarks, statistics=True
+    )
     rows, seconds = _rows(opened, dataset, report, metric)
     training = [stored.manifest.training for stored in opened.stored]
     trained = [each.seconds for each in training if each is not None]

@@ -256,6 +256,7 @@ def _entry_values(entry: Entry) -> dict[str, Any]:
         report = json.loads(entry.cell.report.to_json())
         for variant in report["variants"]:
             del variant["predictions"]
+            variant.pop("statistics", None)
         values["cell"] = {
             "report": report,
             "cost": asdict(entry.cell.cost),
