@@ -38,7 +38,6 @@ class AlignmentObjective:
 
     def __init__(self, config: AlignmentConfig, context: ObjectiveContext) -> None:
         self._config, self._context = config, context
-        self.directions = context.metric["retrieval"].scores
         translations = sorted({example.translation or "" for example in context.examples})
         self._indices = {text: index for index, text in enumerate(translations)}
         self._targets = self._vectors(context.model, translations)

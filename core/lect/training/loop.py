@@ -159,7 +159,7 @@ class _Fit:
             self._kept(learner, seconds) if is_kept else None
             for learner, is_kept in zip(self._task.learners, kept, strict=True)
         ]
-        return AstrayError(error.what, results)
+        return AstrayError(error.what if error.where is None else f"{error.what} ({error.where})", results)
 
     def _kept(self, learner: Learner, seconds: float) -> Result:
         state, key = self._state, learner.key
