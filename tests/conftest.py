@@ -6,21 +6,23 @@ import importlib.util
 import ipaddress
 import os
 import socket
+import subprocess
+from collections import Counter
 
+import profiles  # noqa: F401
 import pytest
-from hypothesis import HealthCheck, settings
 
-# Before torch and transformers are first imported.
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+# Before torch and transformers are first imported. Two threads a worker would wait for each other's most of the time;
+# workers inherit what is set here.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
     os.environ[variable] = "1"
 
-DESELECTED = pytest.StashKey[int]()
-
-# How fast a machine is, and what else it does, is no property of the code.
-settings.register_profile("lect", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("lect")
+LEFT_OUT = pytest.StashKey[Counter]()
+"""How many tests were left out, by why."""
+NEED_ADAPTERS, BY_MARKER = "adapters", "marker"
+QUICK = "not slow and not processes"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,22 +49,66 @@ def no_network():
         yield
 
 
+@pytest.fixture(autouse=True)
+def no_processes(request, monkeypatch):
+    """Only tests that are marked so start programs, since those are not among the quick ones."""
+    if request.node.get_closest_marker("processes"):
+        return
+
+    def refuse(self, arguments, *others, **named):
+        raise AssertionError(f"this test starts {arguments}: mark it `processes`")
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+
+
+def pytest_configure(config):
+    """Nothing has been left out yet."""
+    config.stash[LEFT_OUT] = Counter()
+
+
 def pytest_collection_modifyitems(config, items):
     """Leave out what needs the library `adapters` where it is not installed."""
-    if importlib.util.find_spec("adapters") is not None:
+    if _have_adapters():
         return
     left_out = [item for item in items if item.get_closest_marker("adapters")]
     if left_out:
-        config.stash[DESELECTED] = len(left_out)
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not item.get_closest_marker("adapters")]
 
 
+def pytest_deselected(items):
+    """Count what the markers leave out."""
+    for item in items:
+        reason = NEED_ADAPTERS if item.get_closest_marker("adapters") and not _have_adapters() else BY_MARKER
+        item.config.stash[LEFT_OUT][reason] += 1
+
+
+def pytest_sessionfinish(session):
+    """Workers tell the process that started them, which collects nothing itself."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(session.config.stash[LEFT_OUT])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Every worker collects the same tests, so that one is enough."""
+    node.config.stash[LEFT_OUT] = Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
 def pytest_terminal_summary(terminalreporter, config):
-    """Say how many tests were left out, and why."""
-    count = config.stash.get(DESELECTED, 0)
-    if count:
-        terminalreporter.write_line(f"{count} tests need `adapters` and were deselected")
+    """Say how many tests were left out, why, and how to run them."""
+    left_out = config.stash[LEFT_OUT]
+    if left_out[NEED_ADAPTERS]:
+        terminalreporter.write_line(f"{left_out[NEED_ADAPTERS]} tests need `adapters`, which is not installed")
+    if left_out[BY_MARKER] and config.option.markexpr == QUICK:
+        terminalreporter.write_line(
+            f"{left_out[BY_MARKER]} tests that are slow or start processes were left to CI (bash .ci/run); "
+            'run them alone with: .venv/bin/python -m pytest -n 2 -m "slow or processes"'
+        )
+
+
+def _have_adapters():
+    return importlib.util.find_spec("adapters") is not None
 
 
 def _is_local(host):

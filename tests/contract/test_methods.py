@@ -8,7 +8,11 @@ from lect import Example
 from lect.host import Host
 from lect.testing.contract import PROPERTIES, MethodContract, method_contract
 
+pytestmark = pytest.mark.models
+
 FEW = ("xlm-roberta", "deberta-v2", "modernbert")
+# In tests/core/test_routing_families.py rows of these methods stand alone on a backbone of every family.
+ON_ITS_OWN = [name for name in PROPERTIES if name != "rows_stand_alone"]
 
 test_bottleneck = pytest.mark.adapters(method_contract("bottleneck", {"reduction_factor": 4}, identity_at_start=False))
 test_bottleneck_invertible = pytest.mark.adapters(
@@ -17,18 +21,21 @@ test_bottleneck_invertible = pytest.mark.adapters(
         {"preset": "double_seq_bn_inv", "reduction_factor": {"1": 2, "default": 4}},
         families=FEW,
         identity_at_start=False,
+        properties=ON_ITS_OWN,
     )
 )
-test_bottleneck_parallel = pytest.mark.adapters(method_contract("bottleneck", {"preset": "par_bn"}, families=FEW))
+test_bottleneck_parallel = pytest.mark.adapters(
+    method_contract("bottleneck", {"preset": "par_bn"}, families=FEW, properties=ON_ITS_OWN)
+)
 test_bottleneck_kronecker = pytest.mark.adapters(
     method_contract("bottleneck", {"preset": "compacter++", "reduction_factor": 4}, families=FEW)
 )
-test_lora = method_contract("lora", {"r": 4, "lora_dropout": 0.1})
+test_lora = method_contract("lora", {"r": 4, "lora_dropout": 0.1}, properties=ON_ITS_OWN)
 test_dora = method_contract("dora", {"r": 4, "target_modules": ["dense"]}, families=("bert", "xlm-roberta"))
 test_pissa = method_contract("pissa", {"r": 4}, families=FEW)
 test_vera = method_contract("vera", {"r": 4}, families=FEW)
 test_adalora = method_contract("adalora", {"init_r": 4, "target_r": 2}, families=FEW)
-test_ia3 = method_contract("ia3")
+test_ia3 = method_contract("ia3", properties=ON_ITS_OWN)
 test_peft = method_contract("peft", {"type": "hra", "r": 4}, families=FEW)
 TRANSLATED = tuple(
     Example(text=text, translation=translation)
@@ -49,13 +56,15 @@ test_vocabulary = method_contract(
     without_gradient=("bias",),
 )
 # DeBERTa reads this table's weight without calling the module, so that no part can act there.
-test_full = method_contract("full", families=FEW, without_gradient=("*rel_embeddings.weight",))
+test_full = method_contract("full", families=FEW, without_gradient=("*rel_embeddings.weight",), properties=ON_ITS_OWN)
 
 # Decoders, and the encoders of encoder-decoders: one of each shape. The rest is in tests/core/test_routing_families.py.
 WIDER = ("gemma2", "llama", "mbart", "mt5", "qwen3")
 
 test_bottleneck_wider = pytest.mark.adapters(
-    method_contract("bottleneck", {"reduction_factor": 4}, families=WIDER, identity_at_start=False)
+    method_contract(
+        "bottleneck", {"reduction_factor": 4}, families=WIDER, identity_at_start=False, properties=ON_ITS_OWN
+    )
 )
 test_bottleneck_invertible_wider = pytest.mark.adapters(
     method_contract(
@@ -63,11 +72,12 @@ test_bottleneck_invertible_wider = pytest.mark.adapters(
         {"preset": "double_seq_bn_inv", "reduction_factor": 4},
         families=("gemma3_text", "gpt2", "m2m_100"),
         identity_at_start=False,
+        properties=ON_ITS_OWN,
     )
 )
-test_lora_wider = method_contract("lora", {"r": 4}, families=WIDER)
-test_ia3_wider = method_contract("ia3", families=("gemma3_text", "m2m_100", "qwen2"))
-test_full_wider = method_contract("full", families=("gpt2", "llama", "m2m_100", "t5"))
+test_lora_wider = method_contract("lora", {"r": 4}, families=WIDER, properties=ON_ITS_OWN)
+test_ia3_wider = method_contract("ia3", families=("gemma3_text", "m2m_100", "qwen2"), properties=ON_ITS_OWN)
+test_full_wider = method_contract("full", families=("gpt2", "llama", "m2m_100", "t5"), properties=ON_ITS_OWN)
 
 # A fusion stands on other components, which tests/core/test_mixing.py gives it.
 COVERED = {"fusion", "bottleneck", "lora", "dora", "pissa", "vera", "adalora", "ia3", "peft", "vocabulary", "full"}

@@ -10,6 +10,8 @@ from lect.composition.model import RoutedModel
 from lect.errors import BackboneError
 from lect.testing.backbones import TINY_FAMILIES, tiny_backbone
 
+pytestmark = pytest.mark.models
+
 TEXTS = ["the people of this city", "a long day", "bukan kata itu, tapi yang lain"]
 
 

@@ -6,6 +6,8 @@ import torch
 from lect.backbones.fingerprint import fingerprint_of
 from lect.testing.backbones import TINY_FAMILIES, tiny_backbone
 
+pytestmark = pytest.mark.models
+
 # What both the oldest and the newest supported versions of transformers and tokenizers gave.
 EXPECTED = {
     "bert": "e22cc3176c9c7c5d",

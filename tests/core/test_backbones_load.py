@@ -14,6 +14,8 @@ from lect.errors import BackboneError, PluginError
 from lect.host import Host
 from lect.testing.backbones import TINY_FAMILIES, save_tiny_backbone, tiny_backbone
 
+pytestmark = pytest.mark.models
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 

@@ -15,6 +15,8 @@ from lect.host import Host
 from lect.languages import normalise
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
+pytestmark = pytest.mark.models
+
 
 @pytest.fixture(scope="module")
 def host():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.audit.report import AuditReport, GroupScore, Parity
@@ -26,6 +26,8 @@ from lect.components.manifest import (
     ResultEntry,
     TrainingEntry,
 )
+
+pytestmark = pytest.mark.models
 
 
 def manifest(**changes: Any) -> Manifest:
@@ -269,7 +271,6 @@ def test_no_text_becomes_markup(text: str) -> None:
         assert cells in (2, 4, 5)
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.text('`|-<\n*"\\:#'))
 def test_metadata_survives_any_text(first: str, second: str) -> None:
     results = tuple(ResultEntry(metric=text or "x", value=0.25, dataset=text) for text in (first, second))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.components.manifest import (
@@ -110,7 +110,6 @@ MANIFESTS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=50)
 @given(MANIFESTS)
 def test_what_is_written_reads_back_equal(manifest: Manifest) -> None:
     again = manifest_of(parse_toml(manifest_text(manifest), ComponentError, where="text"), where="text")

@@ -21,6 +21,8 @@ from lect.components.manifest import BackboneEntry, HeadEntry, Manifest, PartEnt
 from lect.components.store import StoredComponent, check_backbone, read_component, write_component
 from lect.errors import ComponentError, UserError
 
+pytestmark = pytest.mark.models
+
 FINGERPRINT = "a" * 64
 TOKENIZER = '{"model": {"type": "Unigram"}}'
 MANIFEST = Manifest(
@@ -294,6 +296,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.processes
 def test_a_full_disk_leaves_what_was_there(small_disk: Path) -> None:
     folder = write(small_disk / "topic")
     before = {file.name: file.read_bytes() for file in folder.iterdir()}

@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -14,6 +14,8 @@ from lect.builtins.metrics import classification_scores, retrieval_scores
 from lect.errors import DataError
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
 from lect.evaluation.report import Difference, EvaluationReport, Score, Variant, differences_of, variant_of
+
+pytestmark = pytest.mark.models
 
 TRUTH = ["territory", "language", "script", "currency"] * 10
 WHOLE = TRUTH[:30] + ["script"] * 10
@@ -156,13 +158,11 @@ reports = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60)
 @given(reports)
 def test_any_report_is_read_back_from_its_json(report):
     assert EvaluationReport.from_json(report.to_json()) == report
 
 
-@settings(deadline=None, max_examples=60)
 @given(reports)
 def test_any_report_is_shown_whatever_its_labels_hold(report):
     shown(report)

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.builtins.metrics import classification_scores, retrieval_scores
@@ -36,7 +36,6 @@ def truth():
     return [str(label) for label in np.random.default_rng(0).choice(LABELS, p=[0.6, 0.3, 0.1], size=80)]
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     rows=st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from((*LABELS, "d"))), min_size=1, max_size=12),
     data=st.data(),
@@ -51,7 +50,6 @@ def test_a_resample_scores_alike_by_rows_and_by_counts(rows, data):
     assert found == pytest.approx(expected)
 
 
-@settings(deadline=None, max_examples=50)
 @given(drawn=st.lists(st.integers(0, 4), min_size=1, max_size=12))
 def test_a_resample_of_ranks_scores_alike_by_rows_and_by_counts(drawn):
     ranks = [1, 2, 5, 11, 300]

@@ -18,6 +18,8 @@ from lect.host import Host
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 
+pytestmark = pytest.mark.models
+
 TEXT = "the second text, with a comma"
 
 

@@ -58,6 +58,7 @@ def test_display_names_say_language_and_script():
     assert display_name("ff-adlm") == "Fula (Adlam)"
 
 
+@pytest.mark.processes
 def test_importing_it_does_not_import_langcodes():
     code = "import lect.languages, sys; sys.exit('langcodes' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

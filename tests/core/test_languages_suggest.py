@@ -14,9 +14,12 @@ from lect.errors import StackError
 from lect.languages_relations import distance, facts_of, family_likeness, script_likeness
 from lect.languages_suggest import piece_likeness, resolve_auto, suggest
 
+pytestmark = pytest.mark.models
+
 qq = pytest.importorskip("qq")
 
 
+@pytest.mark.slow
 @pytest.fixture
 def library(new_bench):
     """Languages of Indonesia, one in Arabic script, and one from elsewhere."""
@@ -27,6 +30,7 @@ def library(new_bench):
     return bench.library
 
 
+@pytest.mark.slow
 def test_what_is_nearer_by_descent_and_place_comes_first(library):
     found = suggest("bjn", library)
     assert [each.key for each in found] == ["lang:min", "lang:sun", "lang:bam", "lang:uyghur"]
@@ -36,6 +40,7 @@ def test_what_is_nearer_by_descent_and_place_comes_first(library):
     assert nearest.score == pytest.approx(sum(nearest.likeness.values()) / 3)
 
 
+@pytest.mark.slow
 def test_the_language_itself_is_nearest_of_all(library):
     assert (suggest("min", library)[0].key, suggest("min", library)[0].score) == ("lang:min", 1.0)
     assert suggest("su", library)[0].key == "lang:sun"

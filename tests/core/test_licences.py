@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.components.licences import NO_DERIVATIVES, NON_COMMERCIAL, SHARE_ALIKE, conflicts_of, licence_conflicts
@@ -17,6 +17,8 @@ from lect.components.manifest import (
     PartEntry,
     TrainingEntry,
 )
+
+pytestmark = pytest.mark.models
 
 NC, ND, SA = NON_COMMERCIAL, NO_DERIVATIVES, SHARE_ALIKE
 
@@ -81,7 +83,6 @@ def test_components_made_of_others_answer_for_them():
     assert conflicts_of(Manifest(**stated)) == ()
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.text(max_size=80), st.text("()ANDORWITH MIT-.0CBYSG", max_size=80))
 def test_no_text_is_too_odd(first, second):
     licence_conflicts(first, [("x", second)])

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.builtins.metrics import METRICS, classification_scores, retrieval_scores
@@ -44,7 +44,6 @@ def naive(truth, predicted):
     return scores
 
 
-@settings(deadline=None, max_examples=60)
 @given(PAIRS)
 def test_classification_is_what_its_definition_says(pairs):
     truth, predicted = (list(column) for column in zip(*pairs, strict=True))
@@ -105,7 +104,6 @@ def naive_rank(query, candidates, correct):
     return 1 + sum(cosine(other) >= best - 1e-9 for index, other in enumerate(candidates) if index not in correct)
 
 
-@settings(deadline=None)
 @given(queries=vectors, candidates=vectors, data=st.data(), block=st.integers(1, 4))
 def test_ranks_are_what_their_definition_says(queries, candidates, data, block):
     answer = st.sets(st.integers(0, len(candidates) - 1), min_size=1)

@@ -13,6 +13,8 @@ from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import Recipe
 from lect.toml import parse_toml
 
+pytestmark = pytest.mark.models
+
 LANGUAGE = """\
 [component]
 name = "jav"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
+from small_library import Bench
 
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.mixed import MixedPart
 from lect.composition.part import Part, SiteContext
+
+pytestmark = pytest.mark.models
 
 TEXTS = ["a short one", "another text that is longer than the first", "b", "c d e f g", "once more, with commas"]
 
@@ -28,19 +33,41 @@ HERE = [
 ]
 
 
-def filled(bench, kind):
-    method, config = KINDS[kind]
-    for name in ("jav", "sun", "ind"):
-        bench.write(f"lang:{name}", method, config)
-    bench.write("task:adapt", "affine")
-    if kind != "full":
-        bench.fuse("lang:fused", "lang:jav", "lang:sun")
-    return bench
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Gives the folder of components of a kind, which is written once."""
+    folders = {}
+
+    def folder_of(kind, family):
+        if (kind, family) not in folders:
+            folder = tmp_path_factory.mktemp(kind)
+            method, config = KINDS[kind]
+            bench = Bench(folder, family)
+            for name in ("jav", "sun", "ind"):
+                bench.write(f"lang:{name}", method, config)
+            bench.write("task:adapt", "affine")
+            if kind != "full":
+                bench.fuse("lang:fused", "lang:jav", "lang:sun")
+            folders[kind, family] = folder
+        return folders[kind, family]
+
+    return folder_of
+
+
+@pytest.fixture
+def filled(written, tmp_path):
+    """Makes a `Bench` of its own with the components of a kind."""
+
+    def fill(kind, family="xlm-roberta"):
+        shutil.copytree(written(kind, family), tmp_path, dirs_exist_ok=True)
+        return Bench(tmp_path, family)
+
+    return fill
 
 
 @pytest.fixture(params=HERE)
-def bench(request, new_bench):
-    return filled(new_bench(), request.param)
+def bench(request, filled):
+    return filled(request.param)
 
 
 def different(one, other):
@@ -82,8 +109,8 @@ def rows_stand_alone(bench):
 @pytest.mark.parametrize("family", ["deberta-v2", "modernbert"])
 @pytest.mark.parametrize("kind", [HERE[0], HERE[2], HERE[6]])
 @torch.no_grad()
-def test_rows_stand_alone_on_other_backbones(kind, family, new_bench):
-    rows_stand_alone(filled(new_bench(family), kind))
+def test_rows_stand_alone_on_other_backbones(kind, family, filled):
+    rows_stand_alone(filled(kind, family))
 
 
 def gradients(bench, texts, stacks):
@@ -176,8 +203,8 @@ def test_nothing_of_a_stack_stays_at_the_backbone(bench):
 
 
 @torch.no_grad()
-def test_several_loras_in_one_stack_add_up(new_bench):
-    bench = filled(new_bench(), "lora")
+def test_several_loras_in_one_stack_add_up(filled):
+    bench = filled("lora")
     assert different(bench.output("lang:jav + lang:sun"), bench.output("lang:jav"))
     # Every change is linear in what goes in, and both get the same: in order and side by side are one.
     torch.testing.assert_close(

@@ -12,6 +12,8 @@ from peft.utils import merge_utils
 from lect.composition.encode import RowEncoder
 from lect.composition.stack import parse_stack
 
+pytestmark = pytest.mark.models
+
 # What these change is linear in their parameters, so that adding parameters and mixing outputs are one.
 LINEAR = {
     "full": [("full", {})] * 3,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from small_library import Bench
 
 from lect.components.library import Library
 from lect.components.manifest import BackboneEntry, HeadEntry, read_manifest
@@ -13,12 +14,15 @@ from lect.components.store import read_component, write_component
 from lect.composition.stack import parse_stack
 from lect.errors import LectError
 
+pytestmark = pytest.mark.models
+
 OTHER = BackboneEntry(name="other", identity="other", fingerprint="b" * 64, hidden_size=32)
 
 
-@pytest.fixture
-def bench(new_bench):
-    bench = new_bench()
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A library of all that is mixed here, written once."""
+    bench = Bench(tmp_path_factory.mktemp("written"))
     for name in ("a", "b", "c"):
         bench.write(f"lang:{name}", "affine")
     bench.write("lang:last", "affine", {"last_layers": 1})
@@ -35,7 +39,14 @@ def bench(new_bench):
     bench.write("task:mood", "affine", manifest={"head": head})
     bench.fuse("lang:fused", "lang:a", "lang:b")
     shutil.copytree(bench.folder / "task/adapt", bench.folder / "lang/misplaced")
-    return bench
+    return bench.folder
+
+
+@pytest.fixture
+def bench(written, tmp_path):
+    """The library in a folder of the test's own."""
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
+    return Bench(tmp_path)
 
 
 def refusal(bench, text):

@@ -24,6 +24,8 @@ from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 from lect.training.objective import ObjectiveContext
 
+pytestmark = pytest.mark.models
+
 ROWS = tuple(
     Example(f"the old house on the {word}", translation=f"yang dan di {word}")
     for word in ("water", "day", "way", "year", "city", "place")

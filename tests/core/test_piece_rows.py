@@ -15,6 +15,8 @@ from lect.composition.model import RoutedModel
 from lect.host import Host
 from lect.testing.backbones import save_tiny_backbone
 
+pytestmark = pytest.mark.models
+
 EXAMPLES = tuple(
     Example(f"the old house {'on the way ' * (row % 3)}ߒߞߏ {row}", translation="" if row % 4 else f"yang dan {row}")
     for row in range(23)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import PATIENCE
 
 from lect.composition import encode as encode_module
 from lect.composition.encode import RowEncoder
@@ -15,6 +16,8 @@ from lect.composition.model import RoutedModel
 from lect.composition.pieces import StoredEncoding, text_keys
 from lect.errors import UserError
 from lect.testing.backbones import tiny_backbone
+
+pytestmark = pytest.mark.models
 
 TEXTS = ["a short one", "", "the old house on the way " * 30, "a short one", "bright and happy", "ߒߞߏ ߞߊ߲ 𞤆𞤵𞤤𞤢𞤪"]
 PAIRS = ["b", "the way", "", "c", "b", "one of a kind " * 30]
@@ -109,13 +112,14 @@ def _keep(queue, folder):
     queue.put(len(cuts))
 
 
+@pytest.mark.processes
 def test_of_two_runs_at_once_one_makes_the_file(tmp_path):
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     runs = [context.Process(target=_keep, args=(queue, str(tmp_path))) for _ in range(2)]
     for run in runs:
         run.start()
-    cuts = sorted(queue.get(timeout=120) for _ in runs)
+    cuts = sorted(queue.get(timeout=PATIENCE) for _ in runs)
     for run in runs:
         run.join()
     assert cuts[0] == 0

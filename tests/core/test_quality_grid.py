@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.models
+
 BENCH = Path(__file__).parents[1] / "bench"
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, label_ranking_average_precision_score, ndcg_score
 
@@ -33,7 +33,6 @@ def cosines(asked, offered):
     return (asked / np.linalg.norm(asked, axis=1)[:, None]) @ (offered / np.linalg.norm(offered, axis=1)[:, None]).T
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10_000), st.integers(1, 12), st.integers(2, 40), st.integers(1, 5))
 def test_scores_are_those_of_scikit_learn_and_of_their_definitions(seed, queries, candidates, block):
     asked, offered, table = drawn(seed, queries, candidates)
@@ -49,7 +48,6 @@ def test_scores_are_those_of_scikit_learn_and_of_their_definitions(seed, queries
         assert scores[f"recall@{k}"] == pytest.approx(recall.mean())
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 12), st.integers(2, 40))
 def test_with_one_relevant_text_a_query_the_mean_reciprocal_rank_is_average_precision(seed, queries, candidates):
     asked, offered, _ = drawn(seed, queries, candidates)

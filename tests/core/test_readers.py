@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -173,7 +173,6 @@ def test_wrong_configurations_are_refused():
 cells = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80, deadline=None)
 @given(
     rows=st.lists(st.tuples(cells, cells), min_size=1, max_size=5),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
@@ -189,7 +188,6 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path, rows, quoting, end):
     assert [(row.text, row.key) for row in read_back] == [(f"x{text}", key or None) for text, key in rows]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 @given(body=st.text(st.sampled_from('a",\n \r'), max_size=25))
 def test_any_csv_reads_as_the_csv_module_has_it_or_is_refused(tmp_path, body):
     content = f"text,key\n{body}"
@@ -205,7 +203,6 @@ def test_any_csv_reads_as_the_csv_module_has_it_or_is_refused(tmp_path, body):
     assert found == [(record[0], record[1] or None) for record in records]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(raw=st.binary(max_size=80), reader=st.sampled_from(["csv", "tsv", "jsonl"]))
 def test_no_bytes_whatever_raise_anything_but_a_data_error(tmp_path, raw, reader):
     start = b'{"text": "a"}\n' if reader == "jsonl" else b"text\n"

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.errors import RecipeError
 from lect.recipes.load import load_recipe, recipe_of, recipe_text
 from lect.recipes.schema import Recipe
 from lect.toml import parse_toml, toml_text
+
+pytestmark = pytest.mark.models
 
 TEXT = """\
 stack = "lang:jav"
@@ -240,7 +242,6 @@ RECIPES = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
 @given(RECIPES)
 def test_what_is_written_loads_to_an_equal_recipe(values: dict[str, Any]) -> None:
     recipe = recipe_of(values)

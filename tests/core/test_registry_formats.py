@@ -22,7 +22,7 @@ from fuzzing import (
     weights_of,
     with_odd_values,
 )
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lect.components.weights import check_weights
@@ -35,7 +35,6 @@ from lect.registry.paths import check_file_path
 from lect.toml import parse_toml
 from lect.versions import is_range, matches, newest
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SEEDS = st.integers(0, 2**32)
 
 
@@ -136,13 +135,11 @@ def test_one_version_is_listed_once():
         parse_registry(f"{REGISTRY}\n{component.replace('1.0.0', '1.0')}", where="x")
 
 
-@FEW
 @given(SEEDS)
 def test_broken_registries(seed):
     try_registry(mutated(REGISTRY.encode(), random.Random(seed)))
 
 
-@FEW
 @given(SEEDS)
 def test_values_that_nobody_should_send(seed):
     generator = random.Random(seed)
@@ -151,7 +148,6 @@ def test_values_that_nobody_should_send(seed):
     try_registry_values(with_odd_values(registry, generator))
 
 
-@FEW
 @given(SEEDS)
 def test_broken_manifests(seed):
     try_manifest(mutated(MANIFEST.encode(), random.Random(seed)))
@@ -167,7 +163,6 @@ _ENTRIES = st.fixed_dictionaries(
 )
 
 
-@FEW
 @given(st.dictionaries(st.text(max_size=6), _ENTRIES | st.none(), max_size=3), st.binary(max_size=64))
 @example({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, bytes(8))
 @example({"a": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 0]}}, b"")
@@ -195,7 +190,6 @@ def test_a_header_that_says_something_twice(tmp_path):
         check_weights(file)
 
 
-@FEW
 @given(SEEDS)
 def test_broken_archives(tmp_path_factory, seed):
     folder = tmp_path_factory.getbasetemp() / "archives"

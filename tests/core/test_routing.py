@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import DEAR
 from torch import nn
 
 from lect.composition.component import Component
@@ -15,6 +16,8 @@ from lect.composition.part import Part
 from lect.composition.routes import Routes
 from lect.errors import StackError
 from lect.testing.backbones import tiny_backbone
+
+pytestmark = pytest.mark.models
 
 
 class Added(Part):
@@ -81,7 +84,7 @@ KEYS = tuple(f"lang:{kind.__name__}{seed}" for kind in KINDS for seed in (0, 1))
 STACKS = st.lists(st.sampled_from(KEYS), max_size=3, unique=True).map(tuple)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@DEAR
 @given(rows=st.lists(st.tuples(st.sampled_from(TEXTS), STACKS), min_size=1, max_size=7))
 def test_every_row_of_a_mixed_batch_is_what_it_is_alone(model, rows):
     texts, stacks = [text for text, _ in rows], [stack for _, stack in rows]

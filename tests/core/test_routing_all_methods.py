@@ -8,8 +8,9 @@ import zlib
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import DEAR
 from torch import nn
 
 from lect.composition.component import Component
@@ -19,6 +20,8 @@ from lect.data.examples import Example
 from lect.host import Host
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
+
+pytestmark = pytest.mark.models
 
 HAVE_ADAPTERS = importlib.util.find_spec("adapters") is not None
 CONFIGS = {
@@ -119,7 +122,7 @@ def test_a_method_of_every_plugin_is_there(model):
 
 
 def test_each_row_is_what_it_is_alone(model):
-    @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @DEAR
     @given(batch=batches(model))
     def each(batch):
         check(run(model, batch), [run(model, [row])[0] for row in batch], 1e-5)
@@ -130,7 +133,7 @@ def test_each_row_is_what_it_is_alone(model):
 def test_each_row_is_what_it_is_alone_under_autocast(model):
     """Products in bfloat16 differ by the order in which they are summed: by a share of what is summed, 2⁻⁸."""
 
-    @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @DEAR
     @given(batch=batches(model))
     def each(batch):
         with torch.autocast("cpu", torch.bfloat16):

@@ -12,6 +12,8 @@ from lect.composition.model import RoutedModel
 from lect.composition.part import Part
 from lect.testing.backbones import tiny_backbone
 
+pytestmark = pytest.mark.models
+
 FAMILIES = ("bert", "xlm-roberta", "distilbert", "deberta-v2", "modernbert")
 TEXTS = ["the old house", "one more bright day on the way home", "two", "a good word"]
 

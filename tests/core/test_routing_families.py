@@ -7,8 +7,9 @@ import zlib
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import DEAR
 from torch import nn
 
 from lect.composition.component import Component
@@ -18,6 +19,8 @@ from lect.composition.routes import Routes
 from lect.host import Host
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import TINY_FAMILIES, tiny_backbone
+
+pytestmark = pytest.mark.models
 
 HAVE_ADAPTERS = importlib.util.find_spec("adapters") is not None
 METHODS = {
@@ -39,7 +42,7 @@ LIKE_OTHERS = {
     "qwen2",
     "mistral",
 }
-"""Families whose places and calls another family has, too; they get fewer examples."""
+"""Families whose places and calls another family has, too."""
 PADDED_LEFT = (
     "gemma",
     "gemma2",
@@ -85,7 +88,12 @@ def built(family):
     return model.train()
 
 
-@pytest.fixture(scope="module", params=TINY_FAMILIES)
+FAMILIES = [
+    pytest.param(family, marks=pytest.mark.slow) if family in LIKE_OTHERS else family for family in TINY_FAMILIES
+]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
 def model(request):
     return built(request.param)
 
@@ -116,9 +124,7 @@ def mixed_batches(keys):
 
 
 def test_rows_of_a_mixed_batch_and_their_gradients_are_what_they_are_alone(model):
-    few = model.backbone.model.config.model_type in LIKE_OTHERS
-
-    @settings(max_examples=4 if few else 12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @DEAR
     @given(batch=mixed_batches(sorted(model.components)))
     def check(batch):
         texts, stacks = [text for text, _ in batch], [stack for _, stack in batch]

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.components.open import OpenStack
@@ -17,6 +17,8 @@ from lect.errors import DataError, UserError
 from lect.search.index import build_index, check_queries, check_weights, directions, read_index
 from lect.search.mining import mine
 from lect.testing.backbones import tiny_backbone
+
+pytestmark = pytest.mark.models
 
 TEXTS = ["the first text", "another one", "a third, with a comma", "ߊߋߌ"]
 
@@ -89,7 +91,6 @@ def test_an_index_is_not_overwritten_unasked_and_a_damaged_one_is_refused(tmp_pa
         read_index(folder)
 
 
-@settings(deadline=None)
 @given(st.integers(8, 30), st.integers(0, 10), st.integers(1, 7), st.integers(0, 1000))
 def test_mining_finds_planted_pairs_whatever_the_order_and_the_block(count, extra, block, seed):
     # Of fewer texts the neighbours' mean may be about zero, and the ratio anything.

@@ -14,6 +14,8 @@ from lect.host import Host
 from lect.search.index import check_heads
 from lect.testing.backbones import tiny_backbone
 
+pytestmark = pytest.mark.models
+
 TEXTS = ["the first text", "another one", "a third, with a comma", "one more day", "ߊߋߌ"]
 
 

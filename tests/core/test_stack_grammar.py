@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.composition.stack import (
@@ -21,6 +21,8 @@ from lect.composition.stack import (
     parse_stack,
 )
 from lect.errors import StackError
+
+pytestmark = pytest.mark.models
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]*", fullmatch=True)
 VERSIONS = st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){0,3}((a|b|rc)[0-9])?", fullmatch=True)
@@ -55,19 +57,16 @@ COMBINATIONS = st.builds(Combination, REFERENCES, MERGES)
 PIECES = ("lang:a", "task:b", "avg(", "mix(", "ties(", "(", ")", ",", " + ", " - ", "0.5*", "-1*", "density=0.5", "./p")
 
 
-@settings(deadline=None)
 @given(STACKS)
 def test_what_a_stack_prints_parses_to_the_same_stack(stack: Stack) -> None:
     assert parse_stack(str(stack)) == stack
 
 
-@settings(deadline=None)
 @given(COMBINATIONS)
 def test_what_a_combination_prints_parses_to_the_same_combination(combination: Combination) -> None:
     assert parse_combination(str(combination)) == combination
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.text() | st.text('lang:task+@./~ "\\*()=-jv1') | st.lists(st.sampled_from(PIECES)).map("".join))
 def test_any_text_is_a_stack_or_refused_in_one_line(text: str) -> None:
     try:
@@ -275,6 +274,7 @@ def test_a_path_of_an_unknown_user_is_refused() -> None:
         _ = PathReference("~no-such-user-here/x").folder
 
 
+@pytest.mark.processes
 def test_parsing_needs_no_torch() -> None:
     program = (
         "import sys; from lect import parse_stack; parse_stack('lang:a + task:b@1.0'); print('torch' in sys.modules)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect import Example
@@ -34,7 +34,6 @@ EXAMPLES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(examples=EXAMPLES, in_memory=st.integers(0, 13))
 def test_what_is_held_is_what_was_given(examples, in_memory):
     held = hold(iter(examples), in_memory)
@@ -48,7 +47,6 @@ def test_what_is_held_is_what_was_given(examples, in_memory):
     assert list(Texts(held, "text_pair")) == Texts(held, "text_pair")[:] == [one.text_pair or "" for one in examples]
 
 
-@settings(deadline=None)
 @given(several=st.lists(EXAMPLES, min_size=1, max_size=4))
 def test_several_are_one_after_the_other(several):
     whole = [example for one in several for example in one]

@@ -5,7 +5,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.builtins.plugin import lect_register_readers
@@ -76,7 +76,6 @@ def test_text_of_folders_patterns_and_several_files(tmp_path):
     assert "no file that ends in .txt" in refusal("text", tmp_path, path="empty")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n"), max_size=20), max_size=8),
     st.sampled_from(["plain", "gzip", "zstd"]),

@@ -6,8 +6,9 @@ import importlib.util
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from profiles import DEAR
 from torch import nn
 
 from lect import Example
@@ -19,6 +20,8 @@ from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 from lect.training.joint import JointLosses
 from lect.training.objective import ObjectiveContext
+
+pytestmark = pytest.mark.models
 
 WORDS = ("the old house", "two of a kind", "a dark one and many more words than that", "short", "ߒߞߏ ߞߊ߲", "ߞߊ߲ ߟߎ߬")
 EXAMPLES = tuple(
@@ -112,7 +115,7 @@ def world(request):
 ROWS = st.lists(st.sampled_from(EXAMPLES), min_size=1, max_size=4)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@DEAR
 @given(chosen=st.dictionaries(st.sampled_from([learner[0] for learner in LEARNERS]), ROWS, min_size=1, max_size=5))
 def test_gradients_of_a_mixed_batch_are_those_of_each_learner_alone(world, chosen):
     device = torch.device("cpu")

@@ -21,6 +21,8 @@ from lect.training.objective import Batch, Loss
 from lect.training.precision import Precision
 from lect.training.task import Interrupted, Learner, Task
 
+pytestmark = pytest.mark.models
+
 TEXTS = ("one of a kind", "the old house on the way", "short", "bright and happy", "two", "a dark and cold day", "home")
 FLOAT32 = Precision("float32", "no", "a test")
 

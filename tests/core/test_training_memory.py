@@ -18,6 +18,8 @@ from lect.testing.backbones import tiny_backbone
 from lect.training import compiled
 from lect.training.compiled import compile_model
 
+pytestmark = pytest.mark.models
+
 TEXTS = ("the old house on the way", "short", "many some other")
 CPU = torch.device("cpu")
 

@@ -7,7 +7,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.training.mixing import budget_steps, draw_counts, mixed_steps, probabilities
@@ -56,7 +56,6 @@ def test_what_is_drawn_has_the_probabilities():
     assert drawn[2] > 500  # and not the 90 of T = 1
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     sizes=SIZES,
     batch_size=st.integers(1, 24),

@@ -14,6 +14,8 @@ from lect.training.order import epoch_batches
 from lect.training.precision import choose_precision
 from lect.training.schedule import learning_rate_factor
 
+pytestmark = pytest.mark.models
+
 SCHEDULES = ("linear", "cosine", "constant", "one-cycle")
 
 

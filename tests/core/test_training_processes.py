@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 from torch.distributed.tensor import DTensor
+from waiting import PATIENCE
 
 from lect import Example, Part
 from lect.composition.component import Component
@@ -28,6 +29,8 @@ from lect.training.order import dealt
 from lect.training.precision import Precision
 from lect.training.processes import Processes, join_processes, leave_processes
 from lect.training.task import Interrupted, Learner, Task
+
+pytestmark = pytest.mark.models
 
 WORDS = ("one", "of", "a", "kind", "the", "old", "house", "on", "way", "short", "bright", "and", "happy", "two", "dark")
 RUNS = {
@@ -186,7 +189,7 @@ def two(tmp_path_factory):
         for rank in range(2)
     ]
     try:
-        assert [process.wait(timeout=300) for process in started] == [0, 0]
+        assert [process.wait(timeout=PATIENCE) for process in started] == [0, 0]
     finally:
         for process in started:
             process.kill()
@@ -198,6 +201,7 @@ def one(tmp_path_factory):
     return curves(tmp_path_factory.mktemp("one"), Processes())
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", RUNS)
 def test_two_processes_have_the_loss_curve_of_one(name, one, two):
     alone, (main, other) = one[name], (two[0][name], two[1][name])
@@ -216,6 +220,7 @@ def test_two_processes_have_the_loss_curve_of_one(name, one, two):
     assert other["steps"] == other["scores"] == []
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", SHARDED)
 def test_a_backbone_that_is_cut_over_processes_teaches_the_same(name, one, two):
     for process in two:
@@ -227,6 +232,7 @@ def test_a_backbone_that_is_cut_over_processes_teaches_the_same(name, one, two):
         assert together == pytest.approx(single, abs=1e-4)
 
 
+@pytest.mark.processes
 def test_all_stop_where_one_is_asked_to_and_go_on_as_if_they_had_not(two):
     for process in two:
         assert process["resumed"]["step"] == 2

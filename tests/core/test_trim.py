@@ -16,6 +16,8 @@ from lect.host import Host
 from lect.testing.backbones import save_tiny_backbone
 from lect.testing.tokenizers import tiny_tokenizer
 
+pytestmark = pytest.mark.models
+
 TEXTS = ["the city and a long day", "yang dan di kota itu", "words, 12 of them!", "ünder the bridge"]
 
 

@@ -9,6 +9,8 @@ from lect.composition.model import RoutedModel
 from lect.composition.vectors import encoded_batches, sentence_vectors
 from lect.testing.backbones import tiny_backbone
 
+pytestmark = pytest.mark.models
+
 TEXTS = [f"the old house {'on the way ' * (row % 4)}{row}" for row in range(11)]
 
 

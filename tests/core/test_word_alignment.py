@@ -25,6 +25,8 @@ from lect.testing.backbones import tiny_backbone
 from lect.training.joint import JointLosses
 from lect.training.objective import ObjectiveContext
 
+pytestmark = pytest.mark.models
+
 CPU = torch.device("cpu")
 # A language that is the other one's with new words, the second and the third word of each sentence changed round.
 LEXICON = {
@@ -119,6 +121,7 @@ def test_a_words_state_is_the_mean_of_its_pieces():
     torch.testing.assert_close(words.frozen.sum(-1), words.frozen.any(-1).float())
 
 
+@pytest.mark.slow
 def test_the_dictionary_names_the_partners(tmp_path):
     (tmp_path / "lexicon.tsv").write_text("".join(f"{own.title()}\t{word}\n" for word, own in LEXICON.items()))
     objective, context = objective_of(folder=tmp_path, tokens=2.0, dictionary={"path": "lexicon.tsv"})

@@ -27,6 +27,8 @@ from lect.writing.objective import WritingObjective
 from lect.writing.pieces import RoutedPieces, writing_head
 from lect.writing.rows import Phrasing
 
+pytestmark = pytest.mark.models
+
 TEXTS = (
     "the old house",
     "a day",

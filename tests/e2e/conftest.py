@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from pathlib import Path
+import shutil
+import sys
+from contextlib import contextmanager
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
+from workspaces import Workspace
 
 from lect.testing.backbones import save_tiny_backbone
 
@@ -16,22 +19,6 @@ WORDS = {
     "bad": ["awful", "sad", "dark", "cold", "grim"],
 }
 CIPHER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "bcdefghijklmnopqrstuvwxyza")
-
-
-@dataclass(frozen=True)
-class Workspace:
-    folder: Path
-
-    def lect(self, *arguments: str):
-        """Run the command line in the folder; the result has exit_code, stdout, stderr."""
-        from lect.commands.app import app
-
-        return CliRunner().invoke(app, list(arguments))
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.write_text(text, encoding="utf-8")
-        return path
 
 
 def sentences(count: int, seed: int):
@@ -138,21 +125,60 @@ def workspace(template, tmp_path, monkeypatch):
     return Workspace(tmp_path)
 
 
+INTERRUPTING = """
+import os, signal
+from lect import hookimpl
+
+@hookimpl
+def lect_step_finished(run, step, metrics):
+    if step == int(os.environ["INTERRUPT_AT"]):
+        signal.raise_signal(signal.SIGINT)
+"""
+
+
+@pytest.fixture
+def interrupted_at(tmp_path, monkeypatch):
+    """Gives a block in which Ctrl-C comes right after a step of a run: a plugin is installed that sends it."""
+    site = tmp_path / "site"
+    information = site / "lect_interrupting-1.0.dist-info"
+    information.mkdir(parents=True)
+    (site / "lect_interrupting.py").write_text(INTERRUPTING, "utf-8")
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: lect-interrupting\nVersion: 1.0\n", "utf-8")
+    (information / "entry_points.txt").write_text("[lect.v1]\ninterrupting = lect_interrupting\n", "utf-8")
+
+    @contextmanager
+    def interrupted(step: int):
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(site))
+            patch.setenv("INTERRUPT_AT", str(step))
+            yield
+            sys.modules.pop("lect_interrupting", None)
+
+    return interrupted
+
+
 @pytest.fixture(scope="session")
-def trained(template, tmp_path_factory):
-    """The folder of components that both recipes make, trained once."""
-    import shutil
+def trained(template, tmp_path_factory, worker_id):
+    """The folder of components that both recipes make, trained once for all workers."""
+    root = tmp_path_factory.getbasetemp()
+    folder = (root if worker_id == "master" else root.parent) / "trained"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            _train_both(template, folder)
+    return folder / "components"
 
-    folder = tmp_path_factory.mktemp("trained")
+
+def _train_both(template, folder):
+    from lect.commands.app import app
+
+    unfinished = folder.with_suffix(".partial")
+    unfinished.mkdir()
     for path in template.iterdir():
-        (folder / path.name).symlink_to(path)
+        shutil.copytree(path, unfinished / path.name) if path.is_dir() else shutil.copy(path, unfinished)
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("LECT_HOME", str(folder / "home"))
+        patch.chdir(unfinished)
+        patch.setenv("LECT_HOME", str(unfinished / "home"))
         for recipe in ("language.toml", "task.toml"):
-            from lect.commands.app import app
-
             result = CliRunner().invoke(app, ["train", recipe])
             assert result.exit_code == 0, result.stderr
-    yield folder / "components"
-    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)

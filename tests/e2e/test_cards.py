@@ -246,6 +246,7 @@ environment = "another machine"
 """
 
 
+@pytest.mark.processes
 def test_a_starter_is_rebuilt_to_the_bit(workspace):
     """Trained by its recipe in two processes, it has the same weights; other weights than listed are said to be so."""
     recipe = (workspace.folder / "task.toml").read_text()

@@ -11,6 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sharing import Machine, serving
+from waiting import PATIENCE
+
+pytestmark = pytest.mark.models
 
 
 @pytest.fixture(scope="session")
@@ -132,6 +135,7 @@ def test_a_published_language_adapter(workspace, madx):
     )
 
 
+@pytest.mark.processes
 @pytest.mark.adapters
 def test_imported_published_pulled_and_stacked(workspace, mood, madx, tmp_path_factory):
     """A folder of AdapterHub and one of PEFT, given to a registry, and stacked in a clean environment elsewhere."""
@@ -156,7 +160,7 @@ def test_imported_published_pulled_and_stacked(workspace, mood, madx, tmp_path_f
         assert pulled.exit_code == 0, pulled.stderr
     assert there.lect("verify").exit_code == 0
     process = there.start("predict", "-s", "lang:sw + task:mood", "siku njema", "baridi", "--json")
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     assert out == here.stdout
     alone = workspace.lect("predict", "-s", "task:mood", "siku njema", "baridi", "--json")

@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+from waiting import PATIENCE, wait_for
 
 from lect.components.library import Library
 from lect.fleet.plan import plan_fleet
@@ -74,6 +74,7 @@ def test_a_failed_language_is_reported_and_harms_no_other(workspace, fleet):
         assert fate.status == status, "a component of another recipe is not what was asked for"
 
 
+@pytest.mark.processes
 def test_a_killed_fleet_goes_on_from_its_checkpoints(workspace, fleet):
     length = ["--set", "training.epochs=", "--set", "training.steps=120", "--set", "training.checkpoint_every=10"]
     command = [sys.executable, "-m", "lect", "fleet", "many.toml", "-l", "jav", *length]
@@ -92,6 +93,7 @@ def test_a_killed_fleet_goes_on_from_its_checkpoints(workspace, fleet):
     assert (records(result)["jav"]["resumed"], records(result)["jav"]["steps"]) == (True, 120)
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_ctrl_c_stops_with_a_checkpoint_and_says_how_to_go_on(workspace, fleet):
     length = ["--set", "training.epochs=", "--set", "training.steps=2000", "--set", "training.checkpoint_every=10"]
@@ -101,7 +103,7 @@ def test_ctrl_c_stops_with_a_checkpoint_and_says_how_to_go_on(workspace, fleet):
     )
     wait_for(lambda: any((workspace.folder / "runs/lang-jav/checkpoints").glob("step-*/state.json")))
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=240)
+    stdout, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert stderr.endswith("Stopped. The same command goes on.\n")
     assert [line.split()[:3] for line in stdout.splitlines()[2:]] == [
@@ -124,10 +126,3 @@ def test_mistakes_are_one_line_and_nothing_is_run(workspace, fleet, options, mes
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (workspace.folder / "runs").exists()
-
-
-def wait_for(condition, seconds=240):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)

@@ -9,6 +9,8 @@ import pytest
 
 from lect.components.store import read_folder_manifest
 
+pytestmark = pytest.mark.models
+
 RECIPE = """
 [component]
 name = "{name}"
@@ -187,6 +189,7 @@ def test_parts_of_speech(workspace):
     assert told["tags"] == ["DET", "NOUN", "VERB", "ADJ"] and len(told["word_scores"]) == 4
 
 
+@pytest.mark.slow
 def test_trees(workspace):
     train(workspace, "parsing", trees(), 'reader = "conllu"\npath = "data.txt"', head="arc = 24\nrelation = 12")
     report, found = scores(workspace, "conllu")

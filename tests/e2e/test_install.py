@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from sharing import changed, serving
+from waiting import PATIENCE
 
 from lect.errors import PluginError
 from lect.registry.blobs import hash_of
@@ -44,7 +45,7 @@ def run(environment, *arguments):
     }  # fmt: skip
     return subprocess.run(
         [environment / "venv/bin/python", "-m", "lect", *map(str, arguments)],
-        env={**os.environ, **variables}, cwd=environment, capture_output=True, text=True, timeout=300,
+        env={**os.environ, **variables}, cwd=environment, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
 
 
@@ -94,6 +95,7 @@ def names(environment):
     return subprocess.run([environment / "venv/bin/python", "-c", code], capture_output=True, text=True).stdout.split()
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "wheel", "registry"])
 def test_installed_used_and_removed(environment, plugin, wheel, registry, kind):
@@ -114,6 +116,7 @@ def test_installed_used_and_removed(environment, plugin, wheel, registry, kind):
     assert "zigzag" not in names(environment)
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_a_wheel_that_was_exchanged_is_not_installed(environment, registry, wheel):
     path = registry / "plugins" / wheel.name
@@ -125,6 +128,7 @@ def test_a_wheel_that_was_exchanged_is_not_installed(environment, registry, whee
     assert "zigzag" not in names(environment)
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_from_a_server_only_the_file_that_is_listed(environment, registry, wheel):
     with serving(registry) as server:
@@ -142,6 +146,7 @@ def test_from_a_server_only_the_file_that_is_listed(environment, registry, wheel
     assert run(environment, "uninstall", "zigzag", "--yes").returncode == 0
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_what_was_looked_at_is_what_is_installed(environment, wheel, plugin):
     """A wheel that is exchanged between question and answer is refused by pip, by its hash."""
@@ -241,6 +246,7 @@ def test_plugins_that_are_refused(change, said):
         _of_entry(entry, None)
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_the_doctor_finds_what_is_wrong_and_how_to_mend_it(environment):
     found = json.loads(run(environment, "doctor", "--json").stdout)
@@ -254,6 +260,7 @@ def test_the_doctor_finds_what_is_wrong_and_how_to_mend_it(environment):
     assert wrong["fix"].startswith("lect components remove lang:mad")
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_a_new_plugin_passes_its_own_tests(environment):
     pytest.importorskip("copier")

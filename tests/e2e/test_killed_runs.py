@@ -88,6 +88,7 @@ def log():
     return [{**json.loads(line), "seconds": 0, "memory": 0} for line in lines]
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
 def test_a_run_killed_again_and_again_ends_with_the_same_weights(workspace, trainer):
     begin(trainer, "train", "task.toml", *SETTINGS)
@@ -162,6 +163,7 @@ def test_a_full_disk_or_a_spoilt_checkpoint_loses_nothing_before_it(workspace, m
     assert WEIGHTS.read_bytes() == unbroken
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
 def test_checkpoints_come_by_the_clock_and_where_the_system_asks_the_run_to_end(workspace, trainer):
     long = ["--set", "training.epochs=2000", "--set", "training.log_every=1"]

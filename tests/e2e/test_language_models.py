@@ -15,6 +15,8 @@ from lect.testing.backbones import save_tiny_backbone
 from lect.training.run import execute_run, prepare_run
 from lect.training.task import Interrupted
 
+pytestmark = pytest.mark.models
+
 WORDS = ["water", "day", "year", "city", "good", "bad", "some", "many", "other", "most", "know", "place"]
 RECIPE = """
 component = { name = "bam", role = "lang" }

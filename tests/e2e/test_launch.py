@@ -8,10 +8,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE, wait_for
 
 LECT = (sys.executable, "-m", "lect")
 CURVE = ("--set", "training.log_every=1", "--set", "training.steps=6", "--set", "training.epochs=")
@@ -40,9 +40,10 @@ def losses(folder):
 
 def run(*arguments, **named):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(arguments, capture_output=True, text=True, env=environment, timeout=300, **named)
+    return subprocess.run(arguments, capture_output=True, text=True, env=environment, timeout=PATIENCE, **named)
 
 
+@pytest.mark.processes
 def test_two_processes_train_a_mixed_recipe_as_one_does(workspace):
     workspace.write("mixed.toml", MIXED)
     alone = workspace.lect("train", "mixed.toml", "--set", "output.folder=one")
@@ -55,6 +56,7 @@ def test_two_processes_train_a_mixed_recipe_as_one_does(workspace):
     assert len(losses("two")) == 6
 
 
+@pytest.mark.processes
 def test_accelerates_own_launcher_will_do_and_an_error_of_all_is_told_once(workspace):
     Path("task.toml").write_text(Path("task.toml").read_text().replace('path = "valid.csv"', 'path = "valid.csvx"'))
     accelerate = (sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu")
@@ -73,6 +75,7 @@ def test_accelerates_own_launcher_will_do_and_an_error_of_all_is_told_once(works
     assert launched.stderr.splitlines() == [line]
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
 def test_a_process_that_dies_ends_the_others_and_ctrl_c_stops_all_after_a_checkpoint(workspace):
     command = [*LECT, "launch", "--processes", "2", "task.toml", "--set", "training.epochs=5000"]
@@ -83,16 +86,12 @@ def test_a_process_that_dies_ends_the_others_and_ctrl_c_stops_all_after_a_checkp
         log.unlink(missing_ok=True)
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         launcher = subprocess.Popen([*command, *more], stderr=subprocess.PIPE, text=True, env=environment)
-        deadline = time.monotonic() + 240
-        while not log.exists() or log.read_text().count("\n") < 3:
-            assert time.monotonic() < deadline
-            assert launcher.poll() is None, launcher.stderr.read()
-            time.sleep(0.05)
+        wait_for(lambda: log.exists() and log.read_text().count("\n") >= 3, launcher)
         return launcher
 
     launcher = started()
     launcher.send_signal(signal.SIGINT)
-    _, said = launcher.communicate(timeout=60)
+    _, said = launcher.communicate(timeout=PATIENCE)
     assert launcher.returncode == 130, said
     assert said.count("Stopping after this step") == 1
     stopped = " ".join(said.split())
@@ -103,7 +102,7 @@ def test_a_process_that_dies_ends_the_others_and_ctrl_c_stops_all_after_a_checkp
     assert json.loads(log.read_text().splitlines()[0])["step"] == again + 1
     other = next(int(pid) for pid in children(launcher.pid) if b"RANK=1" in environment_of(pid))
     os.kill(other, signal.SIGKILL)
-    _, said = launcher.communicate(timeout=90)
+    _, said = launcher.communicate(timeout=PATIENCE)
     assert launcher.returncode == 1, said
     (line,) = [line for line in said.splitlines() if line.startswith("error")]
     assert "process 1 was killed (SIGKILL)" in line

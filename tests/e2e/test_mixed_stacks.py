@@ -7,8 +7,11 @@ import shutil
 
 import pytest
 from safetensors.torch import load_file
+from workspaces import Workspace
 
 from lect.components.manifest import read_manifest
+
+pytestmark = pytest.mark.models
 
 FUSION = """
 [component]
@@ -39,15 +42,29 @@ precision = "float32"
 """
 
 
-@pytest.fixture
-def shop(workspace):
-    """Two languages and a task, each trained for a few steps."""
+@pytest.fixture(scope="module")
+def stocked(template, tmp_path_factory):
+    """Two languages and a task, each trained for a few steps, once for all tests."""
+    folder = tmp_path_factory.mktemp("stocked")
+    for path in template.iterdir():
+        (folder / path.name).symlink_to(path)
     small = ["--set", "parts.0.method=affine", "--set", "training.steps=15", "--set", "training.epochs="]
-    for name, licence in (("one", "CC0-1.0"), ("two", "CC-BY-4.0")):
-        seed = ["--set", f"component.name={name}", "--set", f'component.licence="{licence}"']
-        result = workspace.lect("train", "language.toml", *small, *seed, "--set", f"training.seed={len(licence)}")
-        assert result.exit_code == 0, result.stderr
-    assert workspace.lect("train", "task.toml", "--set", "parts.0.method=affine").exit_code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("LECT_HOME", str(folder / "home"))
+        shop = Workspace(folder)
+        for name, licence in (("one", "CC0-1.0"), ("two", "CC-BY-4.0")):
+            seed = ["--set", f"component.name={name}", "--set", f'component.licence="{licence}"']
+            result = shop.lect("train", "language.toml", *small, *seed, "--set", f"training.seed={len(licence)}")
+            assert result.exit_code == 0, result.stderr
+        assert shop.lect("train", "task.toml", "--set", "parts.0.method=affine").exit_code == 0
+    return folder
+
+
+@pytest.fixture
+def shop(stocked, workspace):
+    """A folder of the test's own with these components in it."""
+    shutil.copytree(stocked / "components", workspace.folder / "components")
     workspace.write("fusion.toml", FUSION)
     return workspace
 

@@ -7,6 +7,8 @@ import random
 
 import pytest
 
+pytestmark = pytest.mark.models
+
 CIPHER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "bcdefghijklmnopqrstuvwxyza")
 SUBJECTS = ["house", "city", "day", "man", "way", "water", "school", "country"]
 QUALITIES = ["great", "dark", "long", "old", "new", "good", "small", "warm"]
@@ -86,6 +88,7 @@ def ok(result):
     return result
 
 
+@pytest.mark.slow
 def scores_of(result):
     report = json.loads(ok(result).stdout)
     return report, {score["name"]: score["value"] for score in report["variants"][0]["scores"]}

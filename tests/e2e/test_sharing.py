@@ -10,6 +10,7 @@ import sys
 import pytest
 import torch
 from sharing import Machine, make_component, serving
+from waiting import PATIENCE
 
 from lect.components.store import read_component
 from lect.testing.backbones import save_tiny_backbone
@@ -46,6 +47,7 @@ def lines(result):
     return result.stdout.splitlines()
 
 
+@pytest.mark.processes
 def test_published_in_one_process_and_used_in_another(tmp_path, monkeypatch):
     """Two processes, a server in a third: train here, push, serve; there search, pull, verify and predict."""
     from lect.components.assemble import build_part
@@ -110,7 +112,7 @@ def make_task(machine, build_part, head_entry):
 
 
 def finish(process):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out + err
 
 
@@ -272,6 +274,7 @@ def test_removing_and_sweeping(here, there, registry):
     assert here.components == ["mad"]
 
 
+@pytest.mark.processes
 def test_packed_and_unpacked(here, there, tmp_path):
     first, second = tmp_path / "first.lect.tar", tmp_path / "second.lect.tar"
     lines(here.lect("components", "pack", "lang:mad", first))
@@ -321,6 +324,7 @@ def test_the_bundled_registry_is_sound(here):
     assert "lect-lora" in {each["distribution"] for each in found}
 
 
+@pytest.mark.processes
 def test_modules_of_torch_are_not_loaded_to_search(here, registry):
     code = (
         "import sys; from typer.testing import CliRunner; from lect.commands.app import app\n"

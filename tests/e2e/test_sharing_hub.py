@@ -38,6 +38,7 @@ def hub(tmp_path):
         yield server, storage
 
 
+@pytest.mark.processes
 def test_pulled_at_one_commit_and_the_token_goes_nowhere_else(tmp_path, hub):
     server, storage = hub
     there = Machine(tmp_path / "there")

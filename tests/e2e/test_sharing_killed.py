@@ -11,6 +11,7 @@ import time
 
 import pytest
 from sharing import Machine, make_component, serving
+from waiting import PATIENCE
 
 from lect.components.store import read_component
 from lect.registry.check import check_registry, read_folder_registry
@@ -64,7 +65,7 @@ def run(machine, script, *arguments, kill_after=None):
     if kill_after is not None:
         time.sleep(kill_after)
         process.send_signal(signal.SIGKILL)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     took = time.perf_counter() - began
     assert ready == "ready\n", err
     if kill_after is None:
@@ -80,6 +81,7 @@ def moments(took):
     return seed, [generator.uniform(0, took) for _ in range(KILLS)]
 
 
+@pytest.mark.processes
 def test_killed_at_random_moments_of_pushing(here, tmp_path):
     _, took = run(here, PUSH, here.folder, tmp_path / "whole")
     seed, delays = moments(took)
@@ -99,6 +101,7 @@ def test_killed_at_random_moments_of_pushing(here, tmp_path):
         assert (registry / "registry.toml").read_bytes() == (tmp_path / "whole/registry.toml").read_bytes(), said
 
 
+@pytest.mark.processes
 def test_killed_at_random_moments_of_pulling(here, tmp_path):
     run(here, PUSH, here.folder, tmp_path / "registry")
     with serving(tmp_path / "registry") as server:

@@ -25,6 +25,7 @@ from sharing import (
     send,
     serving,
 )
+from waiting import PATIENCE, wait_for
 
 from lect.components.store import read_component
 
@@ -231,6 +232,7 @@ def test_a_full_disk_where_the_cache_is(there, server, monkeypatch):
     pulls(there)
 
 
+@pytest.mark.processes
 def test_a_server_that_is_killed_while_it_sends(there, server, tmp_path):
     """A real server in a process of its own dies by kill -9; one that comes in its place sends only the rest."""
     code = """
@@ -255,13 +257,11 @@ listening.serve_forever()
         assert machine.lect("registry", "add", url, "--mirror", server.url, "--name", "ours").exit_code == 0
         server.faults[""] = lambda handler, content: handler.send_error(503)
         pulling = machine.start("pull", "lang:mad")
-        deadline = time.monotonic() + 60
-        while not (machine.unfinished and machine.unfinished[0].stat().st_size > 8192) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_for(lambda: machine.unfinished and machine.unfinished[0].stat().st_size > 8192, pulling)
     finally:
         process.kill()
         process.wait()
-    _, message = pulling.communicate(timeout=60)
+    _, message = pulling.communicate(timeout=PATIENCE)
     assert pulling.returncode == 1, message
     assert message.splitlines()[-1].startswith("error: ")
     assert WEIGHTS in message
@@ -284,6 +284,7 @@ def test_a_file_that_the_disk_has_no_room_for_is_not_begun(there, server, monkey
     assert not any(path.endswith(WEIGHTS) for path in server.asked)
 
 
+@pytest.mark.processes
 def test_killed_while_it_pulls(there, server):
     def slow(handler, content):
         handler.send_response(200)
@@ -296,9 +297,7 @@ def test_killed_while_it_pulls(there, server):
 
     server.faults[WEIGHTS] = slow
     process = there.start("pull", "lang:mad")
-    deadline = time.monotonic() + 60
-    while not (there.unfinished and there.unfinished[0].stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(lambda: there.unfinished and there.unfinished[0].stat().st_size, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert there.components == []
@@ -309,6 +308,7 @@ def test_killed_while_it_pulls(there, server):
     assert left == ["mad@1.0.0"]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("moment", range(4))
 def test_killed_at_any_moment_of_a_push(tmp_path, moment):
     """At each step of a push the process dies as by kill -9; the registry is sound then, and the next push works."""
@@ -351,9 +351,10 @@ app(["push", "lang:second", "--to", {str(registry)!r}])
     assert not list(registry.rglob("*.partial"))
 
 
+@pytest.mark.processes
 def test_processes_that_pull_at_once_fetch_each_file_once(there, server):
     running = [there.start("pull", "lang:mad", "--json") for _ in range(5)]
-    printed = [process.communicate(timeout=120) for process in running]
+    printed = [process.communicate(timeout=PATIENCE) for process in running]
     assert [process.returncode for process in running] == [0] * 5, printed
     fetched = [path for path in server.asked.elements() if path.startswith("components/")]
     assert len(fetched) == len(set(fetched)) == 3

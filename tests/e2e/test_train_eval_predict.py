@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
 from lect.components.manifest import read_manifest
+
+pytestmark = pytest.mark.models
 
 
 def test_training_writes_a_component_with_manifest_card_log_and_scores(workspace):
@@ -56,7 +53,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(workspace):
     weights = workspace.folder / "components/task/mood/weights.safetensors"
     contents = []
     for seed in (0, 0, 1):
-        assert workspace.lect("train", "task.toml", "--set", f"training.seed={seed}").exit_code == 0
+        settings = ("--set", "training.epochs=1", "--set", f"training.seed={seed}")
+        assert workspace.lect("train", "task.toml", *settings).exit_code == 0
         contents.append(weights.read_bytes())
     assert contents[0] == contents[1]
     assert contents[0] != contents[2]
@@ -120,33 +118,21 @@ def test_a_stack_may_name_a_folder(workspace, trained):
     assert result.exit_code == 0, result.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_ctrl_c_leaves_a_checkpoint_and_resume_ends_with_the_same_bytes(workspace):
+def test_ctrl_c_leaves_a_checkpoint_and_resume_ends_with_the_same_bytes(workspace, interrupted_at):
     weights = workspace.folder / "components/task/mood/weights.safetensors"
-    settings = ["--set", "training.epochs=40"]
+    settings = ["--set", "training.epochs=2"]
     assert workspace.lect("train", "task.toml", *settings).exit_code == 0
     unbroken = weights.read_bytes()
     shutil.rmtree(workspace.folder / "components")
 
-    command = [sys.executable, "-m", "lect", "train", "task.toml", *settings]
-    run = subprocess.Popen(
-        command,
-        cwd=workspace.folder,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "COLUMNS": "200"},
-    )
-    log = workspace.folder / "runs/task-mood/metrics.jsonl"
-    log.unlink()
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (log.exists() and log.read_text().count("\n") > 3):
-        time.sleep(0.02)
-    run.send_signal(signal.SIGINT)
-    _, stderr = run.communicate(timeout=60)
-    assert run.returncode == 130, stderr.decode()
-    assert "Go on with: lect train task.toml --set training.epochs=40 --resume" in " ".join(stderr.decode().split())
+    with interrupted_at(step=7):
+        stopped = workspace.lect("train", "task.toml", *settings)
+    assert stopped.exit_code == 130, stopped.stderr
+    assert "Stopping after this step" in stopped.stderr
+    said = " ".join(stopped.stderr.split())
+    assert "Stopped at step 7 of 20. Go on with: lect train task.toml --set training.epochs=2 --resume" in said
     assert not weights.exists()
-    assert list((workspace.folder / "runs/task-mood/checkpoints").glob("step-*"))
+    assert [path.name for path in (workspace.folder / "runs/task-mood/checkpoints").glob("step-*")] == ["step-00000007"]
 
     refused = workspace.lect("train", "task.toml", "--resume")
     assert refused.exit_code == 1
@@ -155,8 +141,9 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_ends_with_the_same_bytes(workspac
     resumed = workspace.lect("train", "task.toml", *settings, "--resume")
     assert resumed.exit_code == 0, resumed.stderr
     assert weights.read_bytes() == unbroken
+    log = workspace.folder / "runs/task-mood/metrics.jsonl"
     steps = [json.loads(line)["step"] for line in log.read_text().splitlines() if "loss" in line]
-    assert steps == sorted(set(steps))
+    assert steps == sorted(set(steps)) and steps[-1] == 20
 
 
 def test_patience_ends_a_run_early_and_the_best_weights_are_kept(workspace):

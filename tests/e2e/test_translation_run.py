@@ -10,6 +10,8 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from lect.testing.backbones import save_tiny_backbone
 
+pytestmark = pytest.mark.models
+
 WORDS = {"house": "water", "good": "little", "day": "year", "people": "city"}
 RECIPE = """
 [component]
@@ -60,6 +62,7 @@ def write_pairs(workspace, count=48):
     return [line.split(",") for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "head"),
     [

@@ -8,6 +8,8 @@ import pytest
 
 from lect.components.store import read_folder_manifest
 
+pytestmark = pytest.mark.models
+
 
 @pytest.fixture
 def small(workspace, trained):

@@ -18,7 +18,7 @@ from lect.errors import ComponentError
 from lect.host import Host
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
-pytestmark = pytest.mark.adapters
+pytestmark = [pytest.mark.adapters, pytest.mark.models]
 
 TEXTS = ["the old house on the way home", "two", "one more bright day with words that go on", "good"]
 CONFIGS = (

@@ -62,6 +62,7 @@ def test_texts_are_what_babel_says():
         assert getattr(spoken, table[kind])[code].strip() == row.text
 
 
+@pytest.mark.processes
 def test_reading_a_locale_leaves_babels_own_view_of_it_whole():
     code = (
         "from lect_cldr.terms import locales_with_terms; locales_with_terms(1)\n"
@@ -212,6 +213,7 @@ def test_wrong_configurations_are_refused(wrong):
         CLDR.config(**wrong)
 
 
+@pytest.mark.processes
 def test_registering_imports_neither_torch_nor_babel():
     code = (
         "import sys, lect_cldr.plugin as plugin; assert plugin.lect_register_readers()[0].name == 'cldr'\n"

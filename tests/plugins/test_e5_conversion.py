@@ -16,6 +16,8 @@ from lect_e5 import convert, source
 from lect_e5.packed import PackedModel
 from lect_e5.source import Source, find_source
 
+pytestmark = pytest.mark.models
+
 # All of it known to the tokenizer: of a run of unknown characters the engine makes a piece each, where SentencePiece
 # (and with it the model's training, and `lect`) makes one.
 SENTENCES = (
@@ -66,6 +68,7 @@ def backbone():
     return load_backbone("e5-small", host=Host.load(report=lambda line: None))
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_vectors_and_pieces_are_those_of_the_files_own_engine(engine, backbone):
     from lect.composition.encode import RowEncoder

@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
@@ -27,10 +27,8 @@ TAGS = ("O", "B-A", "I-A", "E-A", "S-A", "B-B", "I-B", "E-B", "S-B", "I-B-C")
 sentences = st.integers(1, 8).flatmap(
     lambda length: st.tuples(*(st.lists(st.sampled_from(TAGS), min_size=length, max_size=length) for _ in range(2)))
 )
-few = settings(deadline=None, max_examples=60)
 
 
-@few
 @given(st.lists(sentences, min_size=1, max_size=5))
 def test_entities_score_as_seqeval_scores_them(rows):
     from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
@@ -48,7 +46,6 @@ def test_entities_score_as_seqeval_scores_them(rows):
         assert found == pytest.approx(expected)
 
 
-@few
 @given(st.lists(st.sampled_from(TAGS), max_size=12))
 def test_what_stands_in_tags_is_what_seqeval_finds_and_survives_every_scheme(tags):
     from seqeval.metrics.sequence_labeling import get_entities
@@ -67,7 +64,6 @@ def test_iob1_marks_a_beginning_only_where_two_entities_of_a_kind_touch():
     assert convert(("B-A", "L-A", "U-B"), "bio") == ("B-A", "I-A", "B-B")
 
 
-@few
 @given(st.lists(sentences, min_size=1, max_size=5))
 def test_words_score_as_scikit_learn_scores_them(rows):
     from sklearn.metrics import accuracy_score, f1_score
@@ -83,7 +79,6 @@ def test_words_score_as_scikit_learn_scores_them(rows):
     assert [scores[f"f1[{label}]"] for label in labels] == pytest.approx(list(each))
 
 
-@few
 @given(st.lists(st.tuples(*[st.sets(st.sampled_from("abc"))] * 2), min_size=1, max_size=8))
 def test_sets_of_labels_score_as_scikit_learn_scores_them(rows):
     from sklearn.metrics import accuracy_score, precision_recall_fscore_support
@@ -108,7 +103,6 @@ def test_sets_of_labels_score_as_scikit_learn_scores_them(rows):
 numbers = st.floats(-1e3, 1e3)
 
 
-@few
 @given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=12))
 def test_numbers_score_as_scipy_scores_them(rows):
     from scipy.stats import pearsonr, spearmanr
@@ -156,7 +150,6 @@ phrases = st.lists(
 ).map(" ".join)
 
 
-@few
 @given(st.lists(st.tuples(st.lists(phrases, max_size=3), phrases), min_size=1, max_size=6))
 def test_english_answers_score_as_squads_script_scores_them(rows):
     exact, overlap = [], []
@@ -211,7 +204,6 @@ def all_trees(words):
             yield list(heads)
 
 
-@few
 @given(st.integers(1, 4), st.integers(0, 10_000))
 def test_the_best_tree_is_the_best_of_all_trees_with_one_root(words, seed):
     scores = np.random.default_rng(seed).normal(size=(words, words + 1))
@@ -249,7 +241,6 @@ def test_trees_score_by_the_rules_of_conll_2018():
 # --------------------------------------------------------------------------------------------------------- resampling
 
 
-@few
 @given(st.lists(sentences, min_size=1, max_size=6), st.data())
 def test_a_resample_scores_as_its_rows_do(rows, data):
     drawn = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=len(rows), max_size=len(rows)))

@@ -17,6 +17,8 @@ from lect.host import Host
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 
+pytestmark = pytest.mark.models
+
 LONG = " ".join(["the old house on the way home where people made good days"] * 6)
 CONTEXT = f"{LONG} in Yogyakarta {LONG}"
 ROWS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.data.examples import Example, Span
@@ -164,7 +164,6 @@ def test_questions_that_are_wrong_are_refused_with_their_place(read, text, messa
     assert message in str(caught.value)
 
 
-@settings(deadline=None, max_examples=60)
 @given(context=st.text("ab ", min_size=4, max_size=40), data=st.data())
 def test_a_repaired_answer_always_stands_where_it_is_said_to(tmp_path_factory, context, data):
     import json

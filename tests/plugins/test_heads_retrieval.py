@@ -20,6 +20,8 @@ from lect.errors import DataError
 from lect.host import Host
 from lect.testing.backbones import tiny_backbone
 
+pytestmark = pytest.mark.models
+
 ROWS = [
     Example("where is the house", text_pair="the house is on the way", negatives=("a dark day", "it was good")),
     Example("who fell", text_pair="he fell"),

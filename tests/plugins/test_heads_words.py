@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.composition.encode import RowEncoder
@@ -16,6 +16,8 @@ from lect.errors import DataError, RecipeError
 from lect.testing.backbones import tiny_backbone
 from lect.testing.tokenizers import tiny_tokenizer
 from lect_heads.words import piece_of_words, split_words, words_of
+
+pytestmark = pytest.mark.models
 
 KINDS = ("unigram", "byte-level", "qwen", "sentencepiece")
 TOKENIZERS = {kind: tiny_tokenizer(kind).backend_tokenizer for kind in KINDS}
@@ -40,7 +42,6 @@ def placed(given_words, spaces):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None, max_examples=40)
 @given(given_words=words, spaces=st.booleans(), limit=st.sampled_from([16, 24, 128]))
 def test_every_word_has_a_piece_and_one_of_its_own_where_there_is_one(kind, given_words, spaces, limit):
     text, places = placed(given_words, spaces)
@@ -89,7 +90,6 @@ def test_rows_that_hold_no_text_are_refused():
     assert len(encoder.pieces(["the old house on the way home"], ())[0].ids) == 8
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.text(st.characters(exclude_categories=("Cs",)), max_size=40))
 def test_a_text_is_split_into_words_without_losing_a_letter(text):
     found = split_words(text)

@@ -12,7 +12,7 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.testing.backbones import tiny_backbone
 
-pytestmark = pytest.mark.adapters
+pytestmark = [pytest.mark.adapters, pytest.mark.models]
 
 TEXTS = ["the old house on the way home", "two", "one more bright day with words that go on", "good"]
 POST_NORM = ("bert", "xlm-roberta", "distilbert", "deberta-v2")

@@ -13,7 +13,7 @@ from lect.composition.model import RoutedModel
 from lect.errors import RecipeError
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
-pytestmark = pytest.mark.adapters
+pytestmark = [pytest.mark.adapters, pytest.mark.models]
 
 TEXTS = ["the old house on the way home", "two", "one more bright day with words that go on", "good"]
 FAMILIES = ("gpt2", "llama", "mbart", "mistral", "mt5", "t5")

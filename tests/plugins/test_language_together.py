@@ -10,7 +10,7 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.testing.backbones import tiny_backbone
 
-pytestmark = pytest.mark.adapters
+pytestmark = [pytest.mark.adapters, pytest.mark.models]
 
 TEXTS = [
     "the old house on the way home",

@@ -13,6 +13,8 @@ from lect.testing.backbones import tiny_backbone
 from lect_lora.build import build_part
 from lect_lora.plugin import lect_register_methods
 
+pytestmark = pytest.mark.models
+
 CONFIGS = {spec.name: spec.config for spec in lect_register_methods()}
 
 
@@ -80,6 +82,7 @@ def test_what_cannot_be_is_refused_in_one_line(method, config, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.processes
 def test_registering_loads_neither_torch_nor_peft():
     program = (
         "import sys, lect_lora.plugin as p; p.lect_register_methods(); print({'torch', 'peft'} & set(sys.modules))"

@@ -21,6 +21,8 @@ from lect_lora.build import build_part, find_targets
 from lect_lora.config import Ia3Config, LoraConfig
 from lect_lora.settings import library_config
 
+pytestmark = pytest.mark.models
+
 TEXTS = ["the old house on the way home", "two", "one more bright day with words that go on", "good"]
 USUAL = sorted((set(TINY_FAMILIES) - {"gpt2"}) & TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING.keys())
 WIDER = ("gemma2", "llama", "m2m_100", "mbart", "mt5", "qwen3", "t5")

@@ -21,6 +21,8 @@ from lect.host import Host
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
+pytestmark = pytest.mark.models
+
 TEXTS = ["the old house on the way home", "two", "one more bright day with words that go on", "good"]
 LIBRARY = Library((Path("components"),))
 PARTS = {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from lect import Job, UserError
 from lect.host import Host
@@ -13,7 +13,7 @@ from lect.testing.backbones import save_tiny_backbone
 
 ray = pytest.importorskip("ray")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.processes]
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +91,7 @@ def test_closing_lets_a_run_write_its_checkpoint(cluster, run, tmp_path):
     (tmp_path / "one.toml").write_text(recipe, "utf-8")
     events = run({"jav": ["train", "one.toml"]})
     assert next(events).code is None
-    until = time.monotonic() + 90
-    while not any((tmp_path / "runs/lang-jav/checkpoints").glob("step-*/state.json")):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    wait_for(lambda: any((tmp_path / "runs/lang-jav/checkpoints").glob("step-*/state.json")))
     events.close()
     assert "Stopped at step" in (tmp_path / "jav.log").read_text("utf-8")
 

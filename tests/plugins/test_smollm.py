@@ -23,6 +23,8 @@ from lect_smollm.packed import PackedModel, Pieces
 from lect_smollm.source import Source, find_source
 from lect_smollm.tokenizer import build_tokenizer
 
+pytestmark = pytest.mark.models
+
 TEXTS = ["The weather is lovely today.", "It is a beautiful sunny day outside, and we walk.", "Interest rates rose."]
 
 

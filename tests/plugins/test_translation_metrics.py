@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU, CHRF
 
@@ -18,7 +18,6 @@ words = st.sampled_from(
 )
 lines = st.lists(words, max_size=7).map(" ".join)
 pairs = st.lists(st.tuples(lines, lines), min_size=1, max_size=6)
-few = settings(deadline=None, max_examples=100)
 
 
 def theirs(rows):
@@ -30,7 +29,6 @@ def theirs(rows):
     }
 
 
-@few
 @given(pairs)
 @example([("a b c d e", "")])
 @example([("", "a b c d e")])
@@ -42,7 +40,6 @@ def test_scores_are_those_of_sacrebleu(rows):
     assert SPEC.compute(truth, answers) == pytest.approx(theirs(rows), abs=1e-12)
 
 
-@few
 @given(pairs, st.integers(0, 2**32 - 1))
 def test_every_resample_is_scored_as_its_rows_would_be(rows, seed):
     draws = np.random.default_rng(seed).integers(0, len(rows), (3, len(rows)))

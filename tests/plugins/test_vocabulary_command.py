@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from lect.testing.backbones import save_tiny_backbone
 from lect_vocabulary.report import report_on, script_of
 
+pytestmark = pytest.mark.models
+
 NKO = ["ߛߣߍ߬ ߞߎߘߊ", "ߛߣߍ߬ ߝߟߐ", "ߡߊ߲߬ߕߊ߬ ߞߎߘߊ", "ߡߊ߲߬ߕߊ߬ ߝߟߐ", "ߛߣߍ߬ the 12"] * 4
 ENGLISH = ["new way", "first way", "new house", "first house", "way of the 12"] * 4
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
@@ -19,6 +19,8 @@ from lect.testing.backbones import tiny_backbone
 from lect_vocabulary.part import build_vocabulary
 from lect_vocabulary.pieces import BaseTokenizer
 from lect_vocabulary.plugin import VocabularyConfig
+
+pytestmark = pytest.mark.models
 
 # Words in a script that the tiny tokenizer has never seen, with English translations.
 PAIRS = [
@@ -65,7 +67,6 @@ def test_nothing_of_the_new_script_stays_unknown_and_old_text_is_cut_as_before(b
     assert f"new {PAIRS[0][0]} house"[start:end].strip()
 
 
-@settings(max_examples=40, deadline=None)
 @given(text=st.text(alphabet="abcdefghijklmnopqrstuvwxyz ,.0123456789", max_size=60))
 def test_text_of_the_old_script_is_never_cut_differently(backbone, part, text):
     own = Tokenizer.from_str(part.tokenizer_json)

@@ -7,9 +7,14 @@ import os
 import subprocess
 import sys
 
+import pytest
+from waiting import PATIENCE
+
 from lect.commands.app import COMMANDS
 from lect.host import Host, bundled
 from lect.host.records import REGISTRATION
+
+pytestmark = pytest.mark.models
 
 HEAVY = ("torch", "transformers", "peft", "adapters", "accelerate", "sklearn")
 
@@ -38,6 +43,7 @@ def test_the_names_of_lects_own_commands_are_reserved():
     assert set(COMMANDS) == bundled.COMMANDS
 
 
+@pytest.mark.processes
 def test_loading_every_plugin_imports_nothing_heavy():
     program = f"""
 import json, sys
@@ -46,6 +52,8 @@ Host.load()
 print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
 """
     environment = {name: value for name, value in os.environ.items() if name != "LECT_PLUGINS"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=PATIENCE
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == []

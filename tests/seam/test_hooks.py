@@ -15,6 +15,8 @@ from lect.host import Host, plugin_blamed
 from lect.host.records import HOOKS, REGISTRATION
 from lect.specs import NewEmbeddings, Outcome, Problem, RunInfo
 
+pytestmark = pytest.mark.models
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "hooks.md"
 RUN = RunInfo("sentiment", "task", "e5-small", Path("runs/1"), 100)
 

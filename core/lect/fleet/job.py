@@ -8,6 +8,7 @@ and ends.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -59,24 +60,17 @@ class JobProcess:
         """The exit code; None while it runs."""
         return self._process.poll()
 
-    def wait(self) -> int:
-        """The exit code, when it has ended."""
-        # Ray interrupts a task by a flag that Python looks at between two instructions: waiting must come to some.
-        while (code := self._process.poll()) is None:
-            time.sleep(0.1)
-        return code
-
     def ask_to_stop(self) -> None:
         """Let it write its checkpoint and end."""
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
 
-    def stop(self) -> None:
-        """Let it write its checkpoint, and see that it ends."""
+    def stop(self) -> int:
+        """Let it write its checkpoint, and see that it ends; its exit code."""
         self.ask_to_stop()
         try:
-            self._process.wait(PATIENCE)
+            return self._process.wait(PATIENCE)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             self._process.kill()
             self._process.wait()
@@ -84,16 +78,23 @@ class JobProcess:
 
 
 def run_job(job: Job) -> int:
-    """Run a job here and wait for it; its exit code. What interrupts the waiting stops the job, in good order.
+    """Run a job here and wait for it; its exit code. An interruption (SIGINT) stops the job, in good order.
+
+    To be called in the main thread. Whoever asks it to stop may ask again and again: the job is told once, and killed
+    where it has not ended after `PATIENCE` seconds.
 
     Raises:
         UserError: its folder is out of reach here.
     """
-    process = JobProcess(job)
+    asked = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: asked.set())
     try:
-        return process.wait()
+        process = JobProcess(job)
+        while (code := process.poll()) is None and not asked.is_set():
+            time.sleep(0.1)
+        return process.stop() if code is None else code
     finally:
-        process.stop()
+        signal.signal(signal.SIGINT, before)
 
 
 def main() -> None:

@@ -27,9 +27,9 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -45,6 +45,9 @@ from lect.composition.part import Part
 from lect.data.examples import Example
 from lect.specs import BuildContext, Corpus, MethodSpec
 from lect.testing.backbones import tiny_backbone
+
+if TYPE_CHECKING:
+    from lect.host import Host
 
 TEXTS = (
     "the old house on the way home",
@@ -68,6 +71,7 @@ def method_contract(
     identity_at_start: bool = True,
     examples: Sequence[Example] = (),
     without_gradient: Sequence[str] = (),
+    properties: Sequence[str] | None = None,
 ) -> Callable[..., None]:
     """A test function for pytest, parametrised over families of backbones and the properties above.
 
@@ -79,11 +83,19 @@ def method_contract(
             Where not, it must change something.
         examples: training examples, for methods that look at them when they are built; their texts are used, too.
         without_gradient: patterns (``*.position``) of own parameters that these texts give no gradient.
+        properties: the properties to test; by default all of `PROPERTIES`.
     """
     contract = MethodContract(method, dict(config or {}), identity_at_start, tuple(examples), tuple(without_gradient))
+    chosen = PROPERTIES if properties is None else properties
+    # What has nothing to do with a backbone is tested on the first alone.
+    cases = [
+        (family, holds)
+        for number, family in enumerate(families)
+        for holds in chosen
+        if number == 0 or holds not in _OF_NO_BACKBONE
+    ]
 
-    @pytest.mark.parametrize("holds", PROPERTIES)
-    @pytest.mark.parametrize("family", families)
+    @pytest.mark.parametrize(("family", "holds"), cases)
     def test(family: str, holds: str) -> None:
         getattr(replace(contract, family=family), holds)()
 
@@ -99,6 +111,7 @@ PROPERTIES = (
     "rows_stand_alone",
     "owns_no_backbone",
 )
+_OF_NO_BACKBONE = {"configuration_round_trips"}
 
 
 @dataclass(frozen=True)
@@ -215,9 +228,7 @@ class MethodContract:
         """The method's spec. Raises `PluginError` where no plugin registers it."""
         if isinstance(self.method, MethodSpec):
             return self.method
-        from lect.host import Host
-
-        return Host.load().spec("method", self.method)
+        return _host().spec("method", self.method)
 
     @cached_property
     def _config(self) -> BaseModel:
@@ -288,6 +299,13 @@ class MethodContract:
         config = self._config.model_dump(mode="json", exclude_none=True)
         part = PartEntry(method=self.spec.name, config=config)
         return Manifest(name="first", role=self.spec.roles[0], backbone=entry, parts=(part,))
+
+
+@cache
+def _host() -> Host:
+    from lect.host import Host
+
+    return Host.load()
 
 
 def _part(model: RoutedModel, key: str) -> Part:

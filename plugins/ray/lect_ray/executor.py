@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from lect import Job, JobEvent, UserError
 from lect.fleet import run_job
@@ -101,13 +102,13 @@ def _outcome(job: Job, reference: Any) -> JobEvent:
 
 def _stop(references: list[Any]) -> None:
     """Interrupt the tasks: each lets its run write a checkpoint first."""
-    for reference in references:
-        ray.cancel(reference, force=False)
-    for reference in references:
-        try:
-            ray.get(reference, timeout=PATIENCE)
-        except (RayError, GetTimeoutError):
-            continue
+    until = time.monotonic() + PATIENCE
+    waiting = references
+    while waiting and time.monotonic() < until:
+        # One request may come while a task is in no state to take it.
+        for reference in waiting:
+            ray.cancel(reference, force=False)
+        _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=2)
 
 
 def _first_line(error: BaseException) -> str:
