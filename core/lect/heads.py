@@ -121,6 +121,12 @@ class Head(nn.Module):
                 raise DataError("the row has no label", where=example.origin, fix='name its column with label = "…"')
         return [example.label for example in examples]
 
+    def prepare(self, examples: Sequence[Example]) -> None:
+        """Look at the training rows before the first step, for what the loss takes from them, such as class weights.
+
+        By default nothing is taken. What is found is no part of what is saved. Raises `DataError`.
+        """
+
     def targets(self, examples: Sequence[Example], layout: Layout) -> Any:
         """What the logits of these examples should say, in the form that `loss` takes (`Targets`).
 

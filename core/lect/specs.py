@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from lect.scores import MetricSpec as MetricSpec
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -238,32 +240,14 @@ class ReaderSpec:
 
     Args:
         read: yields the examples of one configuration; relative paths in it are relative to the folder given.
-            Raises `lect.errors.DataError` with file and line.
+            Raises `lect.errors.DataError` with file and line. A generator may return lines that say what it did with
+            rows that it could not take as they were; reports on the data quote them.
     """
 
     name: str
     summary: str
     config: type[BaseModel]
     read: Callable[[Any, Path], Iterable[Example]]
-
-
-@dataclass(frozen=True)
-class MetricSpec:
-    """A set of scores over parallel sequences of true and predicted values.
-
-    Args:
-        compute: maps ``(truth, predicted)`` to named scores, between 0 and 1 but for distances. Any function will do;
-            a `lect.SummedMetric` has its confidence intervals a hundred times as fast.
-        main: the name among them that early stopping and tables show first.
-        signatures: from the true values, for each score what it was computed with, in the words of the library that
-            others compare with, such as sacrebleu's signature; reports quote it.
-    """
-
-    name: str
-    summary: str
-    compute: Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]]
-    main: str
-    signatures: Callable[[Sequence[Any]], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -117,12 +118,13 @@ def test_json_has_the_documented_keys():
         "confidence",
         "notes",
         "signatures",
+        "remarks",
     ]
     documented = EvaluationReport.to_json.__doc__
     assert all(f"``{key}``" in documented for key in given)
     assert set(given["variants"][0]) == {"label", "scores", "predictions"}
     assert given["variants"][0]["predictions"] == WHOLE
-    assert set(given["variants"][0]["scores"][0]) == {"name", "value", "low", "high"}
+    assert set(given["variants"][0]["scores"][0]) == {"name", "value", "low", "high", "direction"}
     assert set(given["differences"][0]) == {"variant", "name", "value", "low", "high", "share_not_positive"}
 
 
@@ -188,3 +190,42 @@ def test_markdown_has_every_interval_and_escapes_what_it_must():
 def test_scores_know_their_label():
     assert (Score("f1[a[b]]", 0, 0, 0).label, Score("f1[a[b]]", 0, 0, 0).kind) == ("a[b]", "f1")
     assert (Score("recall@1", 0, 0, 0).label, Score("recall@1", 0, 0, 0).kind) == (None, "recall@1")
+
+
+def test_gains_are_above_nothing_where_less_is_better():
+    def compute(truth, predicted):
+        return {"mae": sum(abs(a - b) for a, b in zip(truth, predicted, strict=True)) / len(truth)}
+
+    truth, near, far = [0.0, 1.0, 2.0], [0.1, 1.1, 2.1], [1.0, 2.0, 3.0]
+    directions = {"mae": "lower"}
+    variants = tuple(variant_of(name, bootstrap(compute, truth, given), (), directions)
+                     for name, given in (("whole", near), ("without x", far)))  # fmt: skip
+    gains = paired_bootstrap(compute, truth, near, far, directions=directions)
+    report = EvaluationReport("t", "d", 3, "b", "mae", variants, differences_of("without x", gains))
+    assert report.direction == "lower"
+    assert EvaluationReport.from_json(report.to_json()) == report
+    text = shown(report)
+    assert "mae ↓" in text and "+90.0" in text and "↓: the lower, the better." in " ".join(text.split())
+    assert json.loads(report.to_json())["differences"][0]["value"] == pytest.approx(-0.9)
+
+
+def test_labels_of_two_kinds_have_tables_of_their_own():
+    names = ("f1", "precision[PER]", "f1[PER]", "token_accuracy", "token_f1[O]", "token_f1[B-PER]")
+    scores = tuple(Score(name, 0.5, 0.4, 0.6) for name in names)
+    lines = shown(EvaluationReport("t", "d", 1, "b", "f1", (Variant("v", scores),))).splitlines()
+    tables = [line.split() for line in lines if line.strip().startswith("label")]
+    assert tables == [["label", "precision", "F1"], ["label", "token", "F1"]]
+    assert not any("–" in line for line in lines)
+
+
+def test_what_was_left_out_stands_in_the_head_and_a_page_has_all_of_it():
+    report = replace(report_of({"without <b>lang:nqo": WITHOUT}), remarks=("data.json: 3 questions were left out",))
+    lines = shown(report).splitlines()
+    assert lines[2] == "data.json: 3 questions were left out"
+    assert report.to_markdown().splitlines()[4] == "data.json: 3 questions were left out"
+    text = report.to_html()
+    assert text.index("3 questions were left out") < text.index("<table")
+    assert "without &lt;b&gt;lang:nqo" in text and "<b>lang" not in text
+    assert text.count("<table") == 3 and "<script" not in text
+    for cell in ("macro F1", "territory", "3 rows were cut."):
+        assert cell in text

@@ -5,6 +5,7 @@ import io
 import json
 import random
 import re
+import statistics
 from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -182,7 +183,7 @@ def test_a_cell_is_read_back_equal_and_a_damaged_one_is_refused():
     assert Cell.from_json(whole.to_json()) == whole
     from lect.errors import DataError
 
-    for text in ("", "[]", "{}", whole.to_json()[:-9], whole.to_json().replace('"schema": 1', '"schema": 2', 1)):
+    for text in ("", "[]", "{}", whole.to_json()[:-9], whole.to_json().replace('"schema": 2', '"schema": 1', 1)):
         with pytest.raises(DataError):
             Cell.from_json(text)
 
@@ -196,3 +197,39 @@ def test_a_cell_is_of_the_backbone_as_it_lies_in_its_folder(tmp_path):
     assert keys == [key_of(None, Library(()), "", rows, name) for name in (str(weights.parent), "e5-small")]
     weights.write_bytes(b"another")
     assert key_of(None, Library(()), "", rows, str(weights.parent)) not in keys
+
+
+def test_of_a_score_that_is_better_the_lower_the_lowest_is_best(report):
+    lower = replace(report, direction="lower")
+    assert lower.best("jav") == min(lower.entry("jav", name).score.value for name in SKILL)
+    assert report.best("jav") == max(report.entry("jav", name).score.value for name in SKILL)
+    text = lower.to_html()
+    assert "<b>task</b> has the lowest mean macro F1 over the languages but the source" in text
+    assert "<b>language + task</b> has the highest mean" in report.to_html()
+    # What was better in four languages is worse in them now.
+    assert "language + task is, compared with the baseline, significantly better in 4" in report.to_html()
+    assert "language + task is, compared with the baseline, significantly worse in 4" in text
+    assert "macro F1 ↓" in lower.to_markdown() and "↓: the lower, the better." in lower.to_markdown()
+    (shown, turned) = (next(line for line in each.to_markdown().splitlines() if "without lang:jav" in line)
+                       for each in (report, lower))  # fmt: skip
+    assert "| +" in shown and "| -" in turned
+    best = [re.findall(r'class="best"[^>]*>([0-9.]+)', each.to_html()) for each in (report, lower)]
+    assert statistics.mean(map(float, best[0])) > statistics.mean(map(float, best[1]))
+
+
+def test_stacks_with_the_same_mean_share_it(report):
+    def tied(*names):
+        first = {column.name: report.entry(column.name, "task").cell for column in report.columns}
+        return replace(
+            report,
+            entries=tuple(replace(e, cell=first[e.dataset]) if e.name in names else e for e in report.entries),
+            comparisons=(),
+        )
+
+    known = [row.name for row in report.rows if report.mean(row.name) is not None]
+    assert f"All {len(known)} stacks have the same mean macro F1" in tied(*known).to_html()
+    better = replace(tied("task"), rows=report.rows)
+    others = [replace(e, cell=better.entry(e.dataset, "language + task").cell) if e.name == "LoRA" else e
+              for e in better.entries]  # fmt: skip
+    text = replace(better, entries=tuple(others)).to_html()
+    assert "<b>language + task</b> and <b>LoRA</b> share the highest mean macro F1" in text

@@ -9,8 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.builtins.metrics import METRICS, classification_scores, retrieval_scores
+from lect.errors import UserError
+from lect.evaluation.bootstrap import paired_bootstrap
 from lect.evaluation.ranking import Ranked
 from lect.evaluation.retrieval import matches, ranks
+from lect.host import Host
+from lect.scores import joined_scores, named_by_two
+from lect.specs import MetricSpec
 
 LABELS = st.sampled_from(["positive", "neutral", "negative", "other"])
 PAIRS = st.lists(st.tuples(LABELS, LABELS), min_size=1, max_size=30)
@@ -140,3 +145,42 @@ def test_shapes_and_answers_that_do_not_fit_are_errors(queries, candidates, corr
 def test_an_answer_that_is_no_candidate_is_an_error():
     with pytest.raises(ValueError, match="'z' is not among the candidates"):
         matches(["x", "z"], ["x", "y"])
+
+
+def test_no_score_of_one_metric_takes_the_place_of_anothers():
+    def spec(name, **scores):
+        return MetricSpec(name, "", lambda truth, predicted: scores, main=next(iter(scores)))
+
+    with pytest.raises(UserError, match='the metrics "a" and "b" both give a score "f1"'):
+        joined_scores([spec("a", f1=1.0), spec("b", f1=0.5)], [{"f1": 1.0}, {"f1": 0.5}])
+    assert named_by_two([spec("a", f1=1.0), spec("b", f1=0.5)])[0] == "f1"
+    heads = Host.load().specs("head").values()
+    metrics = Host.load().specs("metric")
+    assert not any(named_by_two([metrics[name].spec for name in head.spec.metrics]) for head in heads)
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        ("mae", "lower"),
+        ("pearson", "higher"),
+        ("mae[of one label]", "lower"),
+        ("loss", "lower"),
+        ("masked/loss", "lower"),
+        ("anything", "higher"),
+    ],
+)
+def test_every_score_has_a_direction(name, direction):
+    assert Host.load().spec("metric", "regression").direction(name) == direction
+
+
+def test_a_system_with_the_smaller_error_is_no_worse_in_any_resample():
+    truth = [float(number) for number in range(20)]
+    near, far = [value + 0.1 for value in truth], [value + 1 for value in truth]
+    spec = Host.load().spec("metric", "regression")
+    gain = paired_bootstrap(spec.compute, truth, near, far, resamples=50, directions=spec.scores)["mae"]
+    assert gain.value == pytest.approx(-0.9)
+    assert gain.share_not_positive == 0
+    assert paired_bootstrap(spec.compute, truth, far, near, resamples=50, directions=spec.scores)[
+        "mae"
+    ].share_not_positive == pytest.approx(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -191,6 +193,95 @@ def test_each_keeps_its_own_best_and_the_run_ends_when_none_gains(tmp_path):
         assert result.steps == 6
         assert result.scores == {"nearness": max(scores[learner.key][:6])}
         assert torch.equal(learner.component.tensors()["toy.scale"], watching.steps[best - 1][learner.key])
+
+
+@pytest.mark.parametrize(
+    ("metric", "given", "steps", "best"),
+    [
+        # Declared as better the lower, a loss that nobody declared, and one that is better the higher.
+        ("distance", [0.5, 0.4, 0.3, 0.3, 0.35, 0.3, 0.1], 6, 3),
+        ("loss", [3.0, 2.0, 4.0, 4.0, 4.0, 1.0, 1.0], 5, 2),
+        (None, [0.1, 0.3, 0.2, 0.3, 0.1, 0.9, 0.9], 5, 2),
+    ],
+)
+def test_the_best_validation_is_that_of_the_scores_own_direction(tmp_path, metric, given, steps, best):
+    name, texts, aim, draw, factor, settings = ONE
+    settings = {**settings, **({"metric": metric} if metric else {})}
+    run = {"steps": 60, "batch_size": 4, "evaluate_every": 1, "patience": 3}
+    task = task_of(tmp_path, [(name, texts, aim, draw, factor, settings)], run)
+    (learner,) = task.learners
+    learner.objective.directions = {"distance": "lower"}
+    scripted = iter(given)
+    learner.objective.scores = lambda model, examples: {metric or "nearness": next(scripted)}
+    watching, (result,) = trained(task)
+    assert result.steps == steps == len(watching.steps)
+    assert result.scores == {metric or "nearness": given[best - 1]}
+    assert torch.equal(learner.component.tensors()["toy.scale"], watching.steps[best - 1][learner.key])
+
+
+class Bursting(Scaled):
+    """A part whose weights leave the numbers after a step, as an optimiser may make them."""
+
+    after, value = 3, float("nan")
+
+    def after_step(self, step, total_steps):
+        if step == self.after:
+            with torch.no_grad():
+                self.scale[0, 0] = self.value
+
+
+def bursting(folder, run, validated=True, **attributes):
+    task = task_of(folder, [ONE], run)
+    (learner,) = task.learners
+    part = learner.component.parts["toy"]
+    part.__class__ = type("Bursting", (Bursting,), attributes)
+    if not validated:
+        task = replace(task, learners=(replace(learner, validation=()),))
+    return task
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("evaluate_every", [1, 3])
+def test_weights_that_are_no_numbers_are_never_the_best(tmp_path, value, evaluate_every):
+    # After the last step of all: no later loss would show it.
+    run = {"steps": 3, "batch_size": 4, "evaluate_every": evaluate_every}
+    task = bursting(tmp_path, run, value=value)
+    (learner,) = task.learners
+    watching = Watching(task.learners)
+    with pytest.raises(UserError, match=r"the weights of lang:one hold (NaN|infinite values) after step 3") as caught:
+        fit(task, watching, None, lambda: False)
+    (result,) = caught.value.results
+    if evaluate_every == 3:
+        assert result is None
+        return
+    assert result.steps == 3 and len(watching.scores) == 2
+    best = max(range(2), key=lambda place: watching.scores[place]["nearness"])
+    assert result.scores == watching.scores[best]
+    assert torch.equal(learner.component.tensors()["toy.scale"], watching.steps[best][learner.key])
+
+
+def test_a_run_without_validation_keeps_no_weights_that_are_no_numbers(tmp_path):
+    with pytest.raises(UserError, match="the weights of lang:one hold NaN after step 3"):
+        trained(bursting(tmp_path, {"steps": 3, "batch_size": 4}, validated=False))
+
+
+def test_no_checkpoint_holds_weights_that_are_no_numbers(tmp_path):
+    task = bursting(tmp_path, {"steps": 9, "batch_size": 4, "checkpoint_every": 3})
+    with pytest.raises(UserError, match="hold NaN after step 3"):
+        trained(task)
+    assert load_checkpoint(tmp_path, "identity") is None
+
+
+def test_a_validation_score_that_is_no_number_ends_the_run_with_the_best_before(tmp_path):
+    task = task_of(tmp_path, [ONE], {"steps": 9, "batch_size": 4, "evaluate_every": 1})
+    (learner,) = task.learners
+    scripted = iter([0.1, 0.3, float("nan")])
+    learner.objective.scores = lambda model, examples: {"nearness": next(scripted)}
+    watching = Watching(task.learners)
+    with pytest.raises(UserError, match='the validation score "nearness" of lang:one is nan') as caught:
+        fit(task, watching, None, lambda: False)
+    assert caught.value.results[0].scores == {"nearness": 0.3}
+    assert torch.equal(learner.component.tensors()["toy.scale"], watching.steps[1][learner.key])
 
 
 def test_a_loss_that_is_no_number_names_its_component(tmp_path):

@@ -7,6 +7,8 @@ import random
 
 import pytest
 
+from lect.components.store import read_folder_manifest
+
 pytestmark = pytest.mark.models
 
 RECIPE = """
@@ -143,8 +145,20 @@ def asked(workspace, *arguments):
 def test_entities(workspace):
     train(workspace, "tagging", tagged(), 'reader = "conll"\npath = "data.txt"')
     report, found = scores(workspace, "conll")
-    assert report["main"] == "f1" and found["f1"] > 0.9 and found["accuracy"] > 0.9
-    assert {"f1[PER]", "f1[LOC]", "f1[B-PER]"} <= found.keys()
+    assert report["main"] == "f1" and found["f1"] > 0.9 and found["token_accuracy"] > 0.9
+    assert {"f1[PER]", "f1[LOC]", "token_f1[B-PER]"} <= found.keys()
+    # The mean over kinds of entities, which is not that over tags; in what the run wrote, too.
+    workspace.write("noisy.txt", tagged().replace("B-PER\nLong I-PER", "B-LOC\nLong O", 40))
+    noisy = workspace.lect("eval", "-s", "task:job", "-d", "noisy.txt", "--reader", "conll", "--json")
+    own = {each["name"]: each["value"] for each in json.loads(noisy.stdout)["variants"][0]["scores"]}
+    assert own["macro_f1"] == pytest.approx((own["f1[PER]"] + own["f1[LOC]"]) / 2)
+    tags = [value for name, value in own.items() if name.startswith("token_f1[")]
+    assert own["token_macro_f1"] == pytest.approx(sum(tags) / len(tags)) != pytest.approx(own["macro_f1"])
+    stated = [each.metric for each in read_folder_manifest(workspace.folder / "components/task/job").results]
+    assert len({*stated}) == len(stated) and {"macro_f1", "token_macro_f1"} <= {*stated}
+    log = (workspace.folder / "runs/task-job/metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    (*_, last) = (record["validation"] for record in map(json.loads, log) if "validation" in record)
+    assert {"macro_f1", "token_macro_f1", "token_accuracy"} <= last.keys() and "accuracy" not in last
     assert report["variants"][0]["predictions"][0].startswith("the [")
     assert report["support"] == {}
     shown, told = asked(workspace, "the Happy Long was in City")
@@ -191,6 +205,19 @@ def test_questions(workspace):
     train(workspace, "qa", questions(), data, head="overlap = 4", epochs=20)
     report, found = scores(workspace, "squad", "-o", "language=en")
     assert report["main"] == "f1" and found["exact"] > 0.9
+    assert report["signatures"]["f1"].startswith("and exact match by the rules of SQuAD 2.0's script (English;")
+    # An answer of little use does not take the question out, and what was done stands in the head.
+    lost = json.loads(questions(1).splitlines()[0])
+    rows = [
+        {**lost, "answers": {"text": [text], "answer_start": [None]}} for text in (lost["answers"]["text"][0], "no")
+    ]
+    workspace.write("odd.txt", "".join(json.dumps(row) + "\n" for row in [*rows, {**lost, "context": None}]))
+    page = workspace.folder / "odd.html"
+    odd = workspace.lect("eval", "-s", "task:job", "-d", "odd.txt", "--reader", "squad", "--output", str(page))
+    assert odd.exit_code == 0, odd.stderr
+    for said in ("1 answer had no usable offset", "1 answer cannot be placed", "1 question without a context"):
+        assert said in " ".join(odd.stdout.split()) and said in page.read_text(encoding="utf-8")
+    assert "2 rows" in odd.stdout
     shown, told = asked(workspace, "the and you in city they and", "--question", "where")
     assert "city" in shown and told["answer"] == "city"
     assert (told["question"], told["start"], told["end"]) == ("where", 15, 19)
@@ -215,10 +242,47 @@ def test_choices(workspace):
     assert sum(told["scores"].values()) == pytest.approx(1, abs=1e-4) and list(told["scores"]) == ["0", "1", "2"]
 
 
+def test_the_smallest_error_is_the_best(workspace):
+    workspace.write("data.txt", numbers())
+    text = RECIPE.format(name="job", kind="regression", head="", epochs=1,
+                         data='reader = "csv"\npath = "data.txt"\nlabel = "label"')  # fmt: skip
+    workspace.write("job.toml", text.replace("epochs = 1", 'steps = 24\nevaluate_every = 4\nmetric = "mae"'))
+    result = workspace.lect("train", "job.toml", "--json")
+    assert result.exit_code == 0, result.stderr
+    log = (workspace.folder / "runs/task-job/metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    errors = [record["validation"]["mae"] for record in map(json.loads, log) if "validation" in record]
+    assert len(errors) == 6 and min(errors) < errors[0]
+    assert json.loads(result.stdout)["validation"]["mae"] == min(errors)
+
+
+def test_weights_that_are_no_numbers_are_an_error_and_the_best_before_is_kept(workspace):
+    workspace.write("data.txt", numbers())
+    text = RECIPE.format(name="job", kind="regression", head="", epochs=1,
+                         data='reader = "csv"\npath = "data.txt"\nlabel = "label"')  # fmt: skip
+    text = text.replace("epochs = 1", "steps = 40\nevaluate_every = 4\nwarmup = 1.0\nclip = 0")
+    workspace.write("job.toml", text.replace("learning_rate = 3e-3", "learning_rate = 1e6"))
+    result = workspace.lect("train", "job.toml")
+    assert result.exit_code == 1 and "Traceback" not in result.stderr
+    said = " ".join(result.stderr.split())
+    assert "training: " in said and "lower training.learning_rate" in said
+    assert not (workspace.folder / "components/task/job").exists()
+    if "is kept in" in said:
+        kept = workspace.folder / "runs/task-job/best"
+        shown = workspace.lect("predict", "-s", "task:job", "--components", str(kept), "--json", "good good")
+        assert shown.exit_code == 0 and isinstance(json.loads(shown.stdout)["answer"], float)
+
+
 def test_numbers(workspace):
     train(workspace, "regression", numbers(), 'reader = "csv"\npath = "data.txt"\nlabel = "label"')
     report, found = scores(workspace, "csv", "-o", "label=label")
     assert report["main"] == "pearson" and found["pearson"] > 0.9 and found["mae"] < 0.15
+    directions = {each["name"]: each["direction"] for each in report["variants"][0]["scores"]}
+    assert directions == {"pearson": "higher", "spearman": "higher", "mae": "lower"}
+    card = (workspace.folder / "components/task/job/README.md").read_text(encoding="utf-8")
+    assert "| `mae` (the lower, the better) |" in card
+    errors = [each for each in read_folder_manifest(workspace.folder / "components/task/job").results
+              if each.direction == "lower"]  # fmt: skip
+    assert [each.metric for each in errors] == ["mae"]
     _, told = asked(workspace, "good good good good")
     assert told["answer"] > 0.7 and told["score"] is None
     workspace.write("data.txt", "text,label\nx,much\n")

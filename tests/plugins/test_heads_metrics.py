@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import itertools
+import json
 import re
 import string
 import warnings
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
 from lect.evaluation.counted import counted
+from lect.evaluation.significance import of_statistics, paired_test, row_statistics
 from lect.host import Host
 from lect_heads.metrics.squad import Accepted, exact_match, f1, normalised, tokens
 from lect_heads.schemes import convert, entities, write
@@ -251,6 +253,30 @@ def test_a_resample_scores_as_its_rows_do(rows, data):
         counts = np.array([[drawn.count(i) for i in range(len(rows))]], dtype=float)
         found = {key: float(value[0]) for key, value in metric.scores([None] * len(rows), keys, counts).items()}
         assert {key: value for key, value in found.items() if not np.isnan(value)} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "truth", "first", "second"),
+    [
+        ("tagging", ("B-A", "O"), ("B-A", "O"), ("O", "B-A")),
+        ("multi-label", ("a", "b"), ("a", "b"), ("a",)),
+        ("multiple-choice", "1", "1", "0"),
+        ("squad", Accepted(("the house",)), "house", "tree"),
+        ("regression", 1.0, 1.5, 3.0),
+        ("translation", "the old house", "the old house", "a tree"),
+    ],
+)
+def test_two_systems_are_compared_from_what_a_file_holds_of_their_rows(name, truth, first, second):
+    metric = METRICS[name]
+    rows = [[truth] * 12, [first] * 9 + [second] * 3, [second] * 9 + [first] * 3]
+    if name == "regression":
+        rows = [[value + place for place, value in enumerate(own)] for own in rows]
+    kept = [json.loads(json.dumps(row_statistics(metric, rows[0], own))) for own in rows[1:]]
+    direct = paired_test(metric.compute, metric.main, *rows, resamples=40)
+    assert paired_test(*of_statistics(metric, *kept)[:1], metric.main, *of_statistics(metric, *kept)[1:],
+                       resamples=40) == direct  # fmt: skip
+    assert direct.p < 1 and direct.value != 0
+    assert row_statistics(METRICS["classification"], ["a"], ["b"]) == ()
 
 
 def test_intervals_hold_the_score_and_a_better_system_gains():

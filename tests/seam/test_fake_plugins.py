@@ -204,6 +204,16 @@ def test_a_command_beside_a_broken_plugin_warns_and_runs(site):
             'lect_register_metrics gave the metric "a" twice',
         ),
         (
+            "@hookimpl\ndef lect_register_metrics(): return [MetricSpec('a', 'b', max, 'c', scores={'c': 'up'})]",
+            'a score of metric "a" is better "up"; say "higher" or "lower"',
+        ),
+        (
+            "class C(Config): pass\n"
+            "@hookimpl\ndef lect_register_metrics(): return [MetricSpec('a', 'b', max, 'macro_f1')]\n"
+            "@hookimpl\ndef lect_register_heads(): return [HeadSpec('h', 'b', C, max, ('classification', 'a'))]",
+            'the head "h" has two scores "macro_f1": of the metrics "classification" and "a"',
+        ),
+        (
             "@hookimpl\ndef lect_register_metrics(): return [MetricSpec('a b', 'b', max, 'c')]",
             "lect_register_metrics gave the name 'a b'; a name is of letters, digits, dots, hyphens, underscores",
         ),

@@ -12,6 +12,7 @@ from lect.summed_metric import SummedMetric
 RECALL_AT = (1, 5, 10)
 GAIN_AT = 10
 _THREE = ("precision", "recall", "f1")
+_RECALLS = tuple(f"recall@{k}" for k in RECALL_AT)
 
 
 def classification_scores(truth: Sequence[Any], predicted: Sequence[Any]) -> dict[str, float]:
@@ -103,17 +104,23 @@ METRICS: tuple[MetricSpec, ...] = (
         summary="accuracy, and precision, recall and F1: macro, micro, weighted and per label",
         compute=classification_scores,
         main="macro_f1",
+        scores=dict.fromkeys(
+            ("accuracy", *_THREE, *(f"{each}_{name}" for each in ("macro", "micro", "weighted") for name in _THREE)),
+            "higher",
+        ),
     ),
     MetricSpec(
         name="retrieval",
         summary="the share found among the first 1, 5 and 10, the mean reciprocal rank, and nDCG@10",
         compute=retrieval_scores,
         main="recall@1",
+        scores=dict.fromkeys((*_RECALLS, "mrr", f"ndcg@{GAIN_AT}"), "higher"),
     ),
     MetricSpec(
         name="ranking",
         summary="nDCG@10 with grades of relevance, the mean reciprocal rank, and recall at 1, 5 and 10",
         compute=SummedMetric(ranking_statistics, ranking_scores),
         main=f"ndcg@{GAIN_AT}",
+        scores=dict.fromkeys((f"ndcg@{GAIN_AT}", "mrr", *_RECALLS), "higher"),
     ),
 )

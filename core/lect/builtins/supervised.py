@@ -14,7 +14,9 @@ from lect.composition.vectors import batches_by_length
 from lect.composition.windows import Cutter
 from lect.data.examples import Example
 from lect.errors import RecipeError, StackError
-from lect.heads import Head, Prediction, WritingHead
+from lect.finite import check_predictions, check_vectors
+from lect.heads import Head, Layout, Prediction, WritingHead
+from lect.scores import joined_scores
 from lect.training.objective import Batch, Loss, ObjectiveContext
 
 _AT_ONCE = 1024
@@ -34,6 +36,7 @@ class SupervisedObjective:
         self._cut = Cutter(context.encoder, context.stack)
         self._metrics = [context.metric[name] for name in context.head_metrics]
         self.main_score = self._metrics[0].main
+        self.directions = joined_scores(self._metrics, [metric.scores for metric in self._metrics])
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
         """The pieces of each example, in all its rows."""
@@ -74,7 +77,7 @@ class SupervisedObjective:
         predictions = self._head.compared(predict_rows(model, self._context.encoder, stack, examples), examples)
         truth = self._head.answers(examples)
         answers = [prediction.answer for prediction in predictions]
-        return {name: score for metric in self._metrics for name, score in metric.compute(truth, answers).items()}
+        return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])
 
 
 @torch.no_grad()
@@ -92,6 +95,7 @@ def predict_rows(
 
     Raises:
         StackError: the stack has no head.
+        NotFiniteError: an answer, or what it is made of, is no finite number.
     """
     head = head or model.head_of(stack)
     if head is None:
@@ -111,8 +115,17 @@ def predict_rows(
         layout = whole.chosen(indices)
         rows = encoder.assemble(layout.rows, Routes.uniform(stack, len(layout.rows))).to(device)
         hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+        # What stands where there is padding means nothing.
+        check_vectors(hidden.masked_fill(~rows.attention_mask.bool().unsqueeze(-1), 0.0), _places(chosen, layout))
         (output,) = model.logits(hidden, rows.attention_mask, rows.routes)
         for index, prediction in zip(indices, head.decode(output.logits.float(), chosen, layout), strict=True):
             predictions[index] = prediction
     model.train(training)
-    return [prediction for prediction in predictions if prediction is not None]
+    found = [prediction for prediction in predictions if prediction is not None]
+    check_predictions(found, examples)
+    return found
+
+
+def _places(examples: Sequence[Example], layout: Layout) -> list[str]:
+    """Of each row of a layout, where its example stands."""
+    return [example.origin or "a text" for example, rows in zip(examples, layout.spans, strict=True) for _ in rows]

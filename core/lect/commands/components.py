@@ -9,6 +9,7 @@ import typer
 
 from lect.commands.console import print_json, print_table
 from lect.commands.keeping import add_to
+from lect.counts import number_of
 from lect.errors import StackError, UserError, nearest
 
 if TYPE_CHECKING:
@@ -222,8 +223,8 @@ def _print_manifest(manifest: Manifest, folder: Path, size: int) -> None:
     if training is not None:
         rows += [
             ("objective", training.objective),
-            ("data", "\n".join(f"{data.source}, {data.rows:,} rows" for data in training.data)),
-            ("training", f"{training.steps:,} steps, {training.seconds:,.0f} s, seed {training.seed}"),
+            ("data", "\n".join(f"{data.source}, {number_of(data.rows, 'row')}" for data in training.data)),
+            ("training", f"{number_of(training.steps, 'step')}, {training.seconds:,.0f} s, seed {training.seed}"),
             ("hardware", training.hardware),
         ]
     print_table(("field", "value"), [(name, _lines(value)) for name, value in rows if value], narrow=("field",))
@@ -233,7 +234,7 @@ def _print_manifest(manifest: Manifest, folder: Path, size: int) -> None:
             [
                 (
                     _line(result.dataset),
-                    _line(result.metric),
+                    _line(f"{result.metric} ↓" if result.direction == "lower" else result.metric),
                     f"{result.value:.4f}",
                     "-" if result.without is None else f"{result.without:.4f}",
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,7 @@ def evaluate(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     output: Annotated[
         list[Path] | None,
-        typer.Option("--output", help="Write the report there too: .json or .md; of a matrix .html or .csv as well."),
+        typer.Option("--output", help="Write the report there too: .json, .md or .html; of a matrix .csv as well."),
     ] = None,
     corpus: Annotated[
         str | None, typer.Option("--corpus", help="A file of texts that the rows of --data are queries for.")
@@ -81,8 +82,9 @@ def evaluate(
         evaluate_matrix(matrix, load_host(ctx), library, cells, output or (), shown)
         return
     for file in output or ():
-        if file.suffix not in (".json", ".md"):
-            raise UserError(f'reports are not written as "{file.suffix}"', where=str(file), fix="use .json or .md")
+        if file.suffix not in (".json", ".md", ".html"):
+            fix = "use .json, .md or .html"
+            raise UserError(f'reports are not written as "{file.suffix}"', where=str(file), fix=fix)
     if bool(corpus) is not bool(qrels) or ((corpus_option or corpus_stack is not None) and not corpus):
         raise UserError("--corpus and --qrels go together", fix="give both, or neither of their options")
     source = source_of(data, reader, option)
@@ -93,7 +95,8 @@ def evaluate(
         from lect.data.read import read_source
         from lect.evaluation.evaluate import evaluate_rows
 
-        examples = read_source(host, source, Path(), "--data").examples
+        dataset = read_source(host, source, Path(), "--data")
+        examples = dataset.examples
         library = library_of(components)
         stack = with_auto(stack, language, nearest, library)
         opened = open_stack(stack, host, library, backbone, lambda what, share: status.update(f"{what} {share:.0%}"))
@@ -101,7 +104,7 @@ def evaluate(
             note(notice)
         status.update("Evaluating")
         if texts is None or qrels is None:
-            report, _ = evaluate_rows(opened, host, examples, str(source))
+            report, _ = evaluate_rows(opened, host, examples, str(source), dataset.remarks)
         else:
             from lect.data.judgements import read_judgements
             from lect.evaluation.search import evaluate_search
@@ -110,10 +113,12 @@ def evaluate(
             rows = read_source(host, texts, Path(), "--corpus").examples
             other = None if corpus_stack is None else open_stack(corpus_stack, host, library, backbone)
             report = evaluate_search(opened, host, examples, rows, judgements, str(source), other)
+            report = replace(report, remarks=dataset.remarks)
     for file in output or ():
         from lect.files import write_aside
 
-        write_aside(file, report.to_json() if file.suffix == ".json" else report.to_markdown())
+        texts = {".json": report.to_json, ".md": report.to_markdown, ".html": report.to_html}
+        write_aside(file, texts[file.suffix]())
     if as_json:
         typer.echo(report.to_json())
     elif markdown:

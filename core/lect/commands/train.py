@@ -12,11 +12,17 @@ import typer
 from lect.commands.app import INTERRUPTED, load_host
 from lect.commands.console import print_json, print_table, stderr_console, stdout_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
+from lect.counts import number_of
 
 if TYPE_CHECKING:
     from lect.training.run import Trained
 
 app = typer.Typer(add_completion=False)
+
+_UNSCORED = (
+    "No score: there are no validation rows. Name some in [data.validation], or hold some out with "
+    "data.validation_share = 0.1; lect eval scores it on other data."
+)
 
 
 @app.command()
@@ -39,7 +45,7 @@ def train(
     console = stderr_console()
     with console.status("Loading") as status:
         from lect.recipes.licences import licence_notes
-        from lect.training.data import data_notes
+        from lect.training.data import data_notes, imbalance_note
         from lect.training.processes import leave_processes
         from lect.training.run import describe_truncated, execute_run, prepare_run
         from lect.training.task import Interrupted
@@ -50,6 +56,8 @@ def train(
     for lesson in run.lessons:
         for note in data_notes(lesson.train, lesson.switching):
             console.print(note, soft_wrap=True, markup=False)
+        if uneven := imbalance_note(lesson.recipe, lesson.train, host):
+            warn(uneven)
         for line in licence_notes(lesson.recipe):
             warn(line)
     if cut := describe_truncated(run.truncated, run.rows, run.limit):
@@ -79,11 +87,14 @@ def train(
         out.print(f"[bold]{one.key}[/bold]  {one.folder}", soft_wrap=True)
     result = trained[0].result
     count = sum(one.parameters for one in trained)
-    out.print(f"{run.rows} rows, {result.steps} steps, {result.seconds:.0f} s, {count:,} parameters")
+    length = f"{number_of(run.rows, 'row')}, {number_of(result.steps, 'step')}, {result.seconds:.0f} s"
+    out.print(f"{length}, {number_of(count, 'parameter')}")
     out.print(trained[0].precision)
     if is_mixed:
         _print_table(trained)
         return
+    if not result.scores:
+        out.print(_UNSCORED, soft_wrap=True, markup=False)
     for name, value in result.scores.items():
         if "[" not in name:
             out.print(f"validation {name} {value:.4f}")
@@ -102,9 +113,11 @@ def _print_table(trained: Sequence[Trained]) -> None:
     rows = []
     for one in trained:
         name, score = next(iter(one.result.scores.items()), ("", None))
-        said = "" if score is None else f"{name} {score:.4f}"
+        said = "not scored" if score is None else f"{name} {score:.4f}"
         rows.append([one.key, f"{one.result.rows:,}", f"{one.parameters:,}", said])
     print_table(["component", "rows seen", "parameters", "validation"], rows, right=["rows seen", "parameters"])
+    if not all(one.result.scores for one in trained):
+        stdout_console().print(_UNSCORED, soft_wrap=True, markup=False)
 
 
 def _summary(trained: Trained) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from lect.composition.part import Part
 from lect.composition.rules import check_stack_terms
 from lect.composition.stack import Atom, Merge, Mixture, Stack, StackPart, Weighted
 from lect.errors import ComponentError, StackError
+from lect.finite import NotFiniteError
 from lect.specs import BuildContext
 
 if TYPE_CHECKING:
@@ -110,6 +111,12 @@ def restore(
         tensors = cut_tensors(tensors, component.tensor_references(), backbone, parent)
     try:
         component.load_tensors(tensors)
+    except NotFiniteError as error:
+        raise ComponentError(
+            f"{error.what}: its training went astray",
+            where=str(stored.folder),
+            fix="train it again, with a lower learning rate or in float32",
+        ) from error
     except (KeyError, ValueError) as error:
         raise ComponentError(
             f"its weights are not what its manifest says: {error.args[0]}",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lect.components.licences import conflicts_of
 from lect.components.manifest import Manifest, MemberEntry, ResultEntry
+from lect.counts import number_of
 
 if TYPE_CHECKING:
     from lect.audit.report import AuditReport
@@ -158,7 +159,9 @@ def _training(manifest: Manifest) -> Iterable[str]:
     if training is None:
         yield "Not recorded."
         return
-    length = f"{training.steps:,} steps" + (f" ({training.epochs} epochs)" if training.epochs else "")
+    length = number_of(training.steps, "step") + (
+        f" ({number_of(training.epochs, 'epoch')})" if training.epochs else ""
+    )
     mixed = training.mixed
     together = ", ".join(_code(key) for key in mixed.beside) if mixed else ""
     yield _table(
@@ -217,10 +220,14 @@ def _results(manifest: Manifest) -> Iterable[str]:
     yield _table(
         ("data", "metric", "with", "interval", "without"),
         [
-            (_text(result.dataset), _code(result.metric), f"{result.value:.4g}", _interval(result), _without(result))
+            (_text(result.dataset), _metric(result), f"{result.value:.4g}", _interval(result), _without(result))
             for result in manifest.results
         ],
     )
+
+
+def _metric(result: ResultEntry) -> str:
+    return f"{_code(result.metric)}{' (the lower, the better)' if result.direction == 'lower' else ''}"
 
 
 def _interval(result: ResultEntry) -> str:

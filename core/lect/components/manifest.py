@@ -182,6 +182,7 @@ class ResultEntry(Entry):
     Args:
         low, high: the bounds of its confidence interval.
         without: the same score without the component.
+        direction: which way the score is better; only said where that is the lower.
     """
 
     metric: str = Field(min_length=1)
@@ -190,6 +191,7 @@ class ResultEntry(Entry):
     high: Finite | None = None
     without: Finite | None = None
     dataset: str
+    direction: Literal["lower"] | None = None
 
 
 class MemberEntry(Entry):

@@ -47,8 +47,14 @@ class Component:
 
         Raises:
             KeyError: a name is missing or unexpected.
-            ValueError: a shape differs.
+            ValueError: a shape differs, or a tensor is not of the kind (integers, reals, complex numbers) that it
+                should be.
+            NotFiniteError: a value is no finite number. Buffers may hold infinities, as masks do, but no NaN.
         """
+        from torch import nn
+
+        from lect.finite import NotFiniteError, spoilt_tensor
+
         own = self.tensor_references()
         added_since = {f"{method}.{name}" for method, part in self.parts.items() for name in part.may_lack}
         missing, unexpected = sorted(own.keys() - tensors.keys() - added_since), sorted(tensors.keys() - own.keys())
@@ -62,7 +68,15 @@ class Component:
                     continue
                 if target.shape != tensors[name].shape:
                     raise ValueError(f'"{name}" has shape {tuple(tensors[name].shape)}, not {tuple(target.shape)}')
-                target.copy_(tensors[name])
+                if _kind(tensors[name]) != _kind(target):
+                    raise ValueError(f'"{name}" holds {_kind(tensors[name])}, not {_kind(target)}')
+                spoilt = spoilt_tensor({name: tensors[name]})
+                if spoilt is not None and (spoilt[1] == "NaN" or isinstance(target, nn.Parameter)):
+                    raise NotFiniteError(f'the tensor "{name}" holds {spoilt[1]}', where=self.key)
+            # Only now, so that what is refused has changed nothing.
+            for name, target in own.items():
+                if name in tensors:
+                    target.copy_(tensors[name])
 
     def tensor_references(self) -> dict[str, Tensor]:
         """The live parameters and buffers under the names that `tensors` gives them."""
@@ -72,3 +86,10 @@ class Component:
             for prefix, module in modules.items()
             for name, tensor in (*module.named_parameters(), *module.named_buffers())
         }
+
+
+def _kind(tensor: Tensor) -> str:
+    """What a tensor's values are, in words."""
+    if tensor.is_complex():
+        return "complex numbers"
+    return "real numbers" if tensor.is_floating_point() else "integers or truth values"

@@ -10,6 +10,7 @@ from torch import Tensor
 from lect.composition.encode import EncodedRows, RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
+from lect.finite import check_vectors
 
 PIECES_PER_BATCH = 4096
 _TEXTS_AT_ONCE = 16_384
@@ -49,6 +50,9 @@ def sentence_vectors(
 
     Returns:
         *Shape:* ``(texts, width)``, float32, on the CPU.
+
+    Raises:
+        NotFiniteError: one is not finite.
     """
     device = next(model.encoder.parameters()).device
     vectors = torch.empty(len(texts), model.backbone.hidden_size)
@@ -60,6 +64,7 @@ def sentence_vectors(
         found = model.vectors(hidden, moved.attention_mask, stack).float().cpu()
         if vectors.shape[1] != found.shape[1]:
             vectors = torch.empty(len(texts), found.shape[1])
+        check_vectors(found, [f'the text "{texts[row][:40]}"' for row in rows])
         vectors[rows] = found
     model.train(training)
     return vectors

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """An answer in a text: the words themselves, and the character that they start at."""
+    """An answer in a text: the words themselves, and the character that they start at; None where that is not known."""
 
     text: str
-    start: int
+    start: int | None
 
 
 @dataclass(frozen=True, slots=True)

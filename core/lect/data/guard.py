@@ -89,14 +89,15 @@ class Guard:
         for example in examples:
             for text in (fold(example.text), *_parts_of(example, sentences=False)):
                 self._texts.setdefault(_hash(text), example.origin)
-            if example.key is not None:
-                self._keys.setdefault((corpus, example.key), example.origin)
+            if (key := _identity(example)) is not None:
+                self._keys.setdefault((corpus, key), example.origin)
 
     def match(self, example: Example, corpus: str) -> Match | None:
         """How a training row is in the evaluation data, or None."""
         if (found := self._texts.get(_hash(fold(example.text)))) is not None:
             return Match("text", example.origin, found)
-        if example.key is not None and (found := self._keys.get((corpus, example.key))) is not None:
+        key = _identity(example)
+        if key is not None and (found := self._keys.get((corpus, key))) is not None:
             return Match("key", example.origin, found)
         for part in _parts_of(example, sentences=True):
             if (found := self._texts.get(_hash(part))) is not None:
@@ -204,6 +205,11 @@ def _parts_of(example: Example, *, sentences: bool) -> Iterator[str]:
             folded = fold(piece)
             if len(folded) >= SHORTEST_PART:
                 yield folded
+
+
+def _identity(example: Example) -> str | None:
+    """The key that a row is known again by; questions are numbered anew in many a file, and known by their texts."""
+    return None if example.question is not None else example.key
 
 
 def _hash(folded: str) -> bytes:

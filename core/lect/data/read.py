@@ -56,6 +56,7 @@ class Dataset:
         cleaning: what cleaning found, where there was any.
         overlap: what of it was in the evaluation data, where some is named.
         shots: what was drawn of it, where only so many rows a label are wanted.
+        remarks: what the reader did with rows that it could not take as they were, a line each.
     """
 
     source: Source
@@ -64,6 +65,7 @@ class Dataset:
     cleaning: Counts | None = None
     overlap: Overlap | None = None
     shots: Shots | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def read_source(
@@ -87,10 +89,11 @@ def read_source(
     """
     config = host.validate_config("reader", source.reader, source.config, where)
     with host.attributed(host.provided("reader", source.reader)) as spec:
-        examples = hold(keep(_checked(spec.read(config, folder), needs, where)))
+        remarks: list[str] = []
+        examples = hold(keep(_checked(_read(spec.read(config, folder), remarks), needs, where)))
     if not examples:
         raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
-    return Dataset(source, examples, digest(examples))
+    return Dataset(source, examples, digest(examples), remarks=tuple(remarks))
 
 
 def stream_source(host: Host, source: Source, folder: Path, where: str) -> Iterator[Example]:
@@ -114,6 +117,18 @@ def digest(examples: Iterable[Example]) -> str:
         more = tuple((name, value) for name in _MORE if (value := getattr(example, name)) is not None)
         state.update(repr((*fields, *more)).encode("utf-8", "surrogatepass"))
     return state.hexdigest()
+
+
+def _read(examples: Iterable[Example], remarks: list[str]) -> Iterator[Example]:
+    """The examples; the lines that a generator returns at its end are added to the remarks."""
+    iterator = iter(examples)
+    while True:
+        try:
+            example = next(iterator)
+        except StopIteration as end:
+            remarks += end.value or ()
+            return
+        yield example
 
 
 def _checked(examples: Iterable[Example], needs: Sequence[str], where: str) -> Iterable[Example]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lect.evaluation.counted import CountedMetric, counted
+from lect.scores import Direction, direction_of, gain_of
 
 Compute = Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]]
 _CELLS_AT_ONCE = 4_000_000
@@ -37,7 +38,7 @@ class Gain:
     """How much better one system is than another, and how sure that is.
 
     Args:
-        value: the first system's score less the second's.
+        value: the first system's score less the second's: below 0 of a score that is better the lower.
         low: the lower end of its confidence interval.
         high: the upper end.
         share_not_positive: the share of resamples in which the first system was no better.
@@ -83,8 +84,12 @@ def paired_bootstrap(
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    directions: Mapping[str, Direction] | None = None,
 ) -> dict[str, Gain]:
     """How much better the first system is than the second, by every score: both are scored on the same resamples.
+
+    Args:
+        directions: which way scores are better, as `lect.scores.direction_of` takes them.
 
     Raises:
         ValueError: there are no rows or not as many predictions of either system as rows.
@@ -96,7 +101,8 @@ def paired_bootstrap(
         value = ours[name] - theirs[name]
         differences = drawn_ours[name] - drawn_theirs[name]
         known = differences[~np.isnan(differences)]
-        share = float(np.mean(known <= 0)) if len(known) else float(value <= 0)
+        gained = (known if len(known) else np.array([value])) * gain_of(1, 0, direction_of(name, directions or {}))
+        share = float(np.mean(gained <= 0))
         gains[name] = Gain(value, *_percentiles(differences, confidence, value), share)
     return gains
 

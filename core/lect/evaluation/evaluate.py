@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lect.builtins.supervised import predict_rows
@@ -16,7 +16,9 @@ from lect.errors import DataError, StackError
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
 from lect.evaluation.report import Difference, EvaluationReport, Variant, differences_of, variant_of
 from lect.evaluation.retrieval import matches, ranks
+from lect.evaluation.significance import row_statistics
 from lect.heads import WritingHead
+from lect.scores import joined_scores
 from lect.specs import MetricSpec
 
 if TYPE_CHECKING:
@@ -54,23 +56,42 @@ def ablations(opened: OpenStack, *, keep_head: bool) -> list[Ablation]:
 
 
 def evaluate_rows(
-    opened: OpenStack, host: Host, examples: Sequence[Example], dataset: str
+    opened: OpenStack,
+    host: Host,
+    examples: Sequence[Example],
+    dataset: str,
+    remarks: Sequence[str] = (),
+    *,
+    statistics: bool = False,
 ) -> tuple[EvaluationReport, str]:
     """A stack's scores on rows, and the metric they are of: answers where it has a head, else retrieval.
 
     A head that gives vectors is scored by its answers to rows that say what matches, and by retrieval on parallel rows.
+
+    Args:
+        remarks: what the reader said of the rows.
+        statistics: keep what each row's answer adds to the scores, for comparisons with other stacks.
 
     Raises:
         DataError: a row lacks what is asked of it.
     """
     kind = next((stored.manifest.head.kind for stored in opened.stored if stored.manifest.head), None)
     if kind is None or (opened.embedding and not any(example.text_pair for example in examples)):
-        return evaluate_retrieval(opened, host, examples, dataset), "retrieval"
-    return evaluate_answers(opened, host, kind, examples, dataset), host.spec("head", kind).metrics[0]
+        report, metric = evaluate_retrieval(opened, host, examples, dataset), "retrieval"
+    else:
+        report = evaluate_answers(opened, host, kind, examples, dataset, statistics=statistics)
+        metric = host.spec("head", kind).metrics[0]
+    return replace(report, remarks=tuple(remarks)), metric
 
 
 def evaluate_answers(
-    opened: OpenStack, host: Host, head_kind: str, examples: Sequence[Example], dataset: str
+    opened: OpenStack,
+    host: Host,
+    head_kind: str,
+    examples: Sequence[Example],
+    dataset: str,
+    *,
+    statistics: bool = False,
 ) -> EvaluationReport:
     """How well the stack's head answers labelled rows.
 
@@ -98,7 +119,12 @@ def evaluate_answers(
     if labelled:
         most, count = Counter(truth).most_common(1)[0]
         notes = [f'Always answering "{most}" would be right on {count / len(truth):.1%} of the rows.', *notes]
-    return report_of(opened, dataset, truth, answers, shown, metrics, notes, started, labelled)
+    report = report_of(opened, dataset, truth, answers, shown, metrics, notes, started, labelled)
+    if not statistics:
+        return report
+    kept = [row_statistics(metrics[0], truth, own) for own in answers.values()]
+    variants = [replace(variant, statistics=own) for variant, own in zip(report.variants, kept, strict=True)]
+    return replace(report, variants=tuple(variants))
 
 
 def evaluate_retrieval(
@@ -163,16 +189,13 @@ def report_of(
     (whole, own), *others = answers.items()
     variants: list[Variant] = []
     differences: list[Difference] = []
+    directions = joined_scores(metrics, [metric.scores for metric in metrics])
     for ablation, predicted in answers.items():
-        intervals = {
-            name: interval
-            for metric in metrics
-            for name, interval in bootstrap(metric.compute, truth, predicted).items()
-        }
-        variants.append(variant_of(ablation.label, intervals, shown[ablation]))
+        intervals = joined_scores(metrics, [bootstrap(metric.compute, truth, predicted) for metric in metrics])
+        variants.append(variant_of(ablation.label, intervals, shown[ablation], directions))
     for ablation, predicted in others:
         for metric in metrics:
-            gains = paired_bootstrap(metric.compute, truth, own, predicted)
+            gains = paired_bootstrap(metric.compute, truth, own, predicted, directions=directions)
             differences.extend(differences_of(ablation.label, gains))
     return EvaluationReport(
         title=whole.label,

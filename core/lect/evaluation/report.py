@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lect.errors import DataError
+from lect.scores import Direction, direction_of, kind_of
 
 if TYPE_CHECKING:
     from lect.evaluation.bootstrap import Gain, Interval
@@ -17,12 +18,18 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Score:
-    """A named score between 0 and 1 with its confidence interval; ``f1[positive]`` is that of one label."""
+    """A named score with its confidence interval; ``f1[positive]`` is that of one label.
+
+    Args:
+        value: between 0 and 1, but of distances.
+        direction: which way it is better.
+    """
 
     name: str
     value: float
     low: float
     high: float
+    direction: Direction = "higher"
 
     @property
     def label(self) -> str | None:
@@ -32,7 +39,7 @@ class Score:
     @property
     def kind(self) -> str:
         """The name without the label."""
-        return self.name.partition("[")[0] if self.name.endswith("]") else self.name
+        return kind_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -43,11 +50,14 @@ class Variant:
         label: such as ``lang:nqo + task:topic`` or ``without lang:nqo``.
         scores: the main one first.
         predictions: the answer to every row, in the order of the rows, where they were asked for.
+        statistics: of every row, where they were asked for, what the main score is computed from
+            (`lect.evaluation.significance.row_statistics`).
     """
 
     label: str
     scores: tuple[Score, ...]
     predictions: tuple[str, ...] = ()
+    statistics: tuple[Mapping[str, float], ...] = ()
 
     def score(self, name: str) -> Score | None:
         """The score of that name."""
@@ -61,7 +71,7 @@ class Difference:
     Args:
         variant: the variant's label.
         name: the score's.
-        value: the whole stack's score less the variant's.
+        value: the whole stack's score less the variant's: below 0 where it gains by a score that is better the lower.
         low: the lower end of its confidence interval.
         high: the upper end.
         share_not_positive: the share of resamples in which the whole stack was no better.
@@ -92,6 +102,7 @@ class EvaluationReport:
         confidence: the level of all intervals.
         notes: sentences the reader must know, such as how many rows were truncated.
         signatures: for a score what it was computed with, such as sacrebleu's signature of BLEU.
+        remarks: what the reader did with rows that it could not take as they were: how many it left out, say.
     """
 
     title: str
@@ -106,6 +117,17 @@ class EvaluationReport:
     confidence: float = 0.95
     notes: tuple[str, ...] = ()
     signatures: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the main score is better."""
+        return self.direction_of(self.main)
+
+    def direction_of(self, name: str) -> Direction:
+        """Which way a score is better."""
+        found = (score for variant in self.variants if (score := variant.score(name)) is not None)
+        return next((score.direction for score in found), "higher")
 
     def names(self) -> list[str]:
         """The scores of the whole (not of single labels), the main one first, in the order the variants have them."""
@@ -125,11 +147,18 @@ class EvaluationReport:
         """The report as a JSON object. These keys are stable within a schema; later ones may be added.
 
         ``schema`` (1), ``title``, ``dataset``, ``rows``, ``backbone``, ``main``, ``confidence``, ``seconds``;
-        ``variants``: ``label``, ``scores`` (``name``, ``value``, ``low``, ``high``), ``predictions``;
+        ``variants``: ``label``, ``scores`` (``name``, ``value``, ``low``, ``high``, ``direction``),
+        ``predictions``;
         ``differences``: ``variant``, ``name``, ``value``, ``low``, ``high``, ``share_not_positive``;
-        ``support``: rows by label; ``notes``; ``signatures``: what a score was computed with, by its name.
+        ``support``: rows by label; ``notes``; ``signatures``: what a score was computed with, by its name; ``remarks``:
+        what the reader did with rows that it could not take as they were.
         """
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, ensure_ascii=False, indent=2, allow_nan=False)
+        values = asdict(self)
+        for variant in values["variants"]:
+            # Only where somebody will compare with it: it is as large as the answers.
+            if not variant["statistics"]:
+                del variant["statistics"]
+        return json.dumps({"schema": SCHEMA, **values}, ensure_ascii=False, indent=2, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> EvaluationReport:
@@ -146,6 +175,7 @@ class EvaluationReport:
                 support=dict(given["support"]),
                 notes=tuple(given["notes"]),
                 signatures=dict(given.get("signatures", {})),
+                remarks=tuple(given.get("remarks", ())),
             )
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"not an evaluation report ({type(error).__name__}: {error})") from None
@@ -156,6 +186,12 @@ class EvaluationReport:
 
         return markdown(self)
 
+    def to_html(self) -> str:
+        """The report as one page that needs nothing else: no network, no scripts, no files beside it."""
+        from lect.evaluation.html.single import page
+
+        return page(self)
+
     def __rich_console__(self, console: Any, options: Any) -> Any:
         """The report as tables that fit the terminal's width, so that `console.print(report)` shows it."""
         from lect.evaluation.render import renderables
@@ -163,9 +199,17 @@ class EvaluationReport:
         yield from renderables(self, options.max_width)
 
 
-def variant_of(label: str, intervals: Mapping[str, Interval], predictions: Sequence[str] = ()) -> Variant:
-    """The variant whose scores `lect.evaluation.bootstrap.bootstrap` gave."""
-    scores = tuple(Score(name, each.value, each.low, each.high) for name, each in intervals.items())
+def variant_of(
+    label: str,
+    intervals: Mapping[str, Interval],
+    predictions: Sequence[str] = (),
+    directions: Mapping[str, Direction] | None = None,
+) -> Variant:
+    """The variant whose scores `lect.evaluation.bootstrap.bootstrap` gave, of metrics with these directions."""
+    scores = tuple(
+        Score(name, each.value, each.low, each.high, direction_of(name, directions or {}))
+        for name, each in intervals.items()
+    )
     return Variant(label, scores, tuple(predictions))
 
 
@@ -179,4 +223,4 @@ def differences_of(variant: str, gains: Mapping[str, Gain]) -> tuple[Difference,
 
 def _read_variant(given: Mapping[str, Any]) -> Variant:
     scores = tuple(Score(**score) for score in given["scores"])
-    return Variant(given["label"], scores, tuple(given["predictions"]))
+    return Variant(given["label"], scores, tuple(given["predictions"]), tuple(given.get("statistics", ())))

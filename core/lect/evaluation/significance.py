@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lect.evaluation.bootstrap import Compute, paired_bootstrap
 from lect.evaluation.counted import counted
+from lect.scores import MetricSpec
+from lect.summed_metric import SummedMetric
 
 ROW_BY_ROW = 1000
 """The most resamples of a metric that has no form for all of them at once."""
@@ -15,9 +17,10 @@ ROW_BY_ROW = 1000
 
 @dataclass(frozen=True)
 class PairedTest:
-    """How much better the first system is than the second.
+    """How far the first system's score is from the second's.
 
     Args:
+        value: the first's less the second's.
         low, high: the ends of the difference's confidence interval.
         p: two-sided: twice the smaller share of resamples in which the difference is not positive, or not negative,
             each counted one up (Davison & Hinkley 1997, section 4.2), so that it is never 0.
@@ -46,11 +49,37 @@ def paired_test(
     """
     if counted(compute) is None:
         resamples = min(resamples, ROW_BY_ROW)
+    # Two-sided, so that which way the score is better does not matter.
     gain = paired_bootstrap(compute, truth, first, second, resamples=resamples, seed=seed)[name]
     # The same seed draws the same resamples, so that this is the share in which the first is no worse.
     loss = paired_bootstrap(compute, truth, second, first, resamples=resamples, seed=seed)[name]
     smaller = min(gain.share_not_positive, loss.share_not_positive) * resamples
     return PairedTest(gain.value, gain.low, gain.high, min(1.0, 2 * (smaller + 1) / (resamples + 1)))
+
+
+def row_statistics(metric: MetricSpec, truth: Sequence[Any], answers: Sequence[Any]) -> tuple[dict[str, float], ...]:
+    """Of every row what a metric's scores are computed from, as numbers that a file can hold.
+
+    Empty where the metric takes labels or ranks, which are what reports hold of the answers.
+    """
+    rows = zip(truth, answers, strict=True)
+    if isinstance(metric.compute, SummedMetric):
+        row = metric.compute.row
+        return tuple({name: float(value) for name, value in row(true, answer).items()} for true, answer in rows)
+    if all(isinstance(value, float) for value in (*truth, *answers)):
+        return tuple({"true": true, "answer": answer} for true, answer in rows)
+    return ()
+
+
+def of_statistics(
+    metric: MetricSpec, first: Sequence[Mapping[str, float]], second: Sequence[Mapping[str, float]]
+) -> tuple[Compute, Sequence[Any], Sequence[Any], Sequence[Any]]:
+    """What `paired_test` takes, from the `row_statistics` of two systems: a metric, true values, and both's answers."""
+    if isinstance(metric.compute, SummedMetric):
+        # What a row adds to the sums is known already.
+        return SummedMetric(lambda _, own: own, metric.compute.scores), [None] * len(first), first, second
+    truth = [row["true"] for row in first]
+    return metric.compute, truth, [row["answer"] for row in first], [row["answer"] for row in second]
 
 
 def holm(values: Sequence[float]) -> list[float]:

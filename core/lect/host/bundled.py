@@ -14,7 +14,7 @@ _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             *("qa", "multiple-choice", "parsing", "retrieval", "translation"),
         ),
         "metric": (
-            *("tagging", "token", "squad", "multiple-choice", "parsing", "regression", "multi-label"),
+            *("tagging", "tagging-tokens", "token", "squad", "multiple-choice", "parsing", "regression", "multi-label"),
             "translation",
         ),
         "reader": ("conll", "conllu", "squad", "choices", "triples"),

@@ -13,6 +13,7 @@ from lect.host.attribution import attributed
 from lect.host.bundled import COMMANDS
 from lect.host.records import ESSENTIAL, REGISTRATION, Kind, PluginRecord, Provided
 from lect.host.registration import SeamError
+from lect.scores import named_by_two
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -59,6 +60,25 @@ def merge(collected: Sequence[tuple[PluginRecord, list[tuple[Kind, Any]]]]) -> t
     return records, offers
 
 
+def clashing_heads(
+    collected: Sequence[tuple[PluginRecord, list[tuple[Kind, Any]]]],
+) -> list[tuple[PluginRecord, str]]:
+    """The plugins of which a head has two metrics that declare a score of one name, each with a clause that says so."""
+    metrics = {spec.name: spec for _, specs in collected for kind, spec in specs if kind == "metric"}
+    found = []
+    for record, specs in collected:
+        for head in (spec for kind, spec in specs if kind == "head"):
+            clash = named_by_two([metrics[name] for name in dict.fromkeys(head.metrics) if name in metrics])
+            if clash is not None:
+                name, first, second = clash
+                what = (
+                    f'the head "{head.name}" has two scores "{name}": of the metrics "{first.name}" and "{second.name}"'
+                )
+                found.append((record, what))
+                break
+    return found
+
+
 def _judged(record: PluginRecord, claims: Mapping[tuple[Kind, str], Sequence[PluginRecord]]) -> PluginRecord:
     reasons = []
     for (kind, name), claimants in claims.items():
@@ -86,6 +106,8 @@ def _check(spec: Any, hook: str, kind: Kind, expected: type[Any]) -> None:
         raise SeamError(f"{hook} gave a {type(spec).__name__} among its specs where a {expected.__name__} is due")
     if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
         raise SeamError(f"{hook} gave the name {spec.name!r}; a name is of letters, digits, dots, hyphens, underscores")
+    if kind == "metric" and (wrong := sorted({*spec.scores.values()} - {"higher", "lower"})):
+        raise SeamError(f'a score of metric "{spec.name}" is better "{wrong[0]}"; say "higher" or "lower"')
     if not hasattr(spec, "config"):
         return
     if not (isinstance(spec.config, type) and issubclass(spec.config, BaseModel)):

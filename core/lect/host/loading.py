@@ -12,7 +12,7 @@ import pluggy
 
 from lect.errors import PluginError, nearest
 from lect.host.attribution import describe
-from lect.host.collection import Offers, collect, merge
+from lect.host.collection import Offers, clashing_heads, collect, merge
 from lect.host.discovery import Candidate, discover
 from lect.host.records import API, ESSENTIAL, HOOKS, Kind, PluginRecord
 from lect.host.registration import SeamError, new_manager, register
@@ -80,6 +80,12 @@ def load_plugins(
                 errors[record.name] = error
                 what = str(error) if isinstance(error, SeamError) else describe(error, candidate.package)
                 refused.append(replace(record, status="broken", error=what))
+    for record, what in clashing_heads(working):
+        # As a whole, since none of its heads' scores can be trusted: each would need to be looked at.
+        manager.unregister(name=record.name)
+        working = [pair for pair in working if pair[0] is not record]
+        errors[record.name] = SeamError(what)
+        refused.append(replace(record, status="broken", error=what))
     records, offers = merge(sorted(working, key=lambda pair: _place(pair[0])))
     by_name = {record.name: record for record in records}
     return Loaded(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -174,6 +174,8 @@ class DataSection(Table):
         code_switching: words put into another language by a dictionary; None for none.
         shots: the most rows of each label that are taken of each training source, drawn by the seed; None for all.
             Validation rows are none of them.
+        sampling: ``balanced`` repeats rows of the rarer labels until each label has as many rows as the commonest, so
+            that an epoch has more steps; None to take every row once.
     """
 
     train: Sources
@@ -185,6 +187,7 @@ class DataSection(Table):
     guard: Names = ()
     code_switching: CodeSwitchingTable | None = None
     shots: PositiveInt | None = None
+    sampling: Literal["balanced"] | None = None
 
     @field_validator("train")
     @classmethod

@@ -62,6 +62,11 @@ class CombinedObjective:
     def __init__(self, terms: Sequence[Term], encoder: RowEncoder) -> None:
         self._terms, self._encoder = tuple(terms), encoder
         self.main_score = terms[0].objective.main_score
+        self.directions = {
+            name if index == 0 else f"{term.name}/{name}": direction
+            for index, term in enumerate(terms)
+            for name, direction in getattr(term.objective, "directions", {}).items()
+        }
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
         """For each row the pieces of all it becomes, each as long as the longest, as they are padded in one pass."""

@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lect.data.balance import imbalance_of
 from lect.data.cleaning import Counts, clean
 from lect.data.dictionary import Dictionary
 from lect.data.examples import Example
 from lect.data.guard import Guard, Overlap, check_files, corpus_of
 from lect.data.read import Dataset, Source, read_source
 from lect.errors import DataError
-from lect.recipes.schema import DataSection, DataTable
+from lect.recipes.schema import DataSection, DataTable, Recipe
 from lect.training.code_switching import Switching
 
 if TYPE_CHECKING:
@@ -79,6 +80,22 @@ def data_notes(datasets: Iterable[Dataset], switching: Switching | None = None) 
             yield f"{data.source}: {data.shots}"
     if switching is not None:
         yield f"code-switching: {switching.dictionary.counts}"
+
+
+def imbalance_note(recipe: Recipe, datasets: Iterable[Dataset], host: Host) -> str | None:
+    """A line where a new head's labels have very uneven numbers of rows and the recipe does nothing about that."""
+    head = recipe.head
+    if head is None or recipe.data.sampling is not None or head.config.get("class_weights") is not None:
+        return None
+    spec = host.spec("head", head.kind)
+    # Of other heads the label is a number, or none at all.
+    if spec.labels is not None or "label" not in spec.needs:
+        return None
+    found = imbalance_of(example for data in datasets for example in data.examples)
+    if found is None:
+        return None
+    weights = 'set head.class_weights = "balanced", or ' if "class_weights" in spec.config.model_fields else "set "
+    return f'{found}; {weights}data.sampling = "balanced", to have the rare ones learned'
 
 
 def _read_one(

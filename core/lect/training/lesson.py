@@ -19,6 +19,7 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack, parse_stack
+from lect.data.balance import balance_rows
 from lect.data.examples import Example
 from lect.data.read import Dataset, read_source
 from lect.data.shots import draw_shots
@@ -148,6 +149,8 @@ def read_material(
         train, validation = _split(train, recipe.data.validation_share, seed)
     if recipe.data.shots is not None:
         train = draw_shots(train, recipe.data.shots, seed, f"{file}, data.shots")
+    if recipe.data.sampling == "balanced":
+        train = balance_rows(train, seed, f"{file}, data.sampling")
     whole = parse_stack(recipe.stack)
     frozen = Stack(tuple(part for part in whole.parts if str(part) not in learning))
     beneath = tuple(map(str, whole.parts))
@@ -241,6 +244,8 @@ def prepare_lessons(
         if component.head is not None:
             # What the head does not know is said now, not when its row comes up.
             component.head.answers([row for data in (*material.train, *material.validation) for row in data.examples])
+        if head is not None:
+            head.prepare(examples)
         contexts = {
             text: replace(context, stack=through, examples=shown(rows[text]) if shown else rows[text])
             for text, through in stacks.items()
@@ -296,7 +301,10 @@ def _by_stack(material: Material) -> dict[str | None, Sequence[Example]]:
 
 
 def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[Dataset, ...], tuple[Dataset, ...]]:
-    """Every source in two, by a hash of each row's key (or text), so that equal rows stay together."""
+    """Every source in two, by a hash of each row's key (or text), so that equal rows stay together.
+
+    Questions on one text stay together, whatever their keys.
+    """
 
     def held_out(key: str) -> bool:
         number = int.from_bytes(hashlib.sha256(f"{seed}/{key}".encode()).digest()[:8], "big")
@@ -305,7 +313,7 @@ def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[D
     parts: dict[bool, list[Dataset]] = {True: [], False: []}
     for data in train:
         for part in (True, False):
-            rows = hold(row for row in data.examples if held_out(row.key or row.text) is part)
+            rows = hold(row for row in data.examples if held_out(_group(row)) is part)
             digest = hashlib.sha256(f"{data.sha256}/{part}".encode()).hexdigest()
             parts[part].append(replace(data, examples=rows, sha256=digest))
     if not any(data.examples for data in parts[False]) or not any(data.examples for data in parts[True]):
@@ -313,6 +321,10 @@ def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[D
             "too few rows to split", where="data.validation_share", fix="name a validation source, or leave it out"
         )
     return tuple(parts[False]), tuple(parts[True])
+
+
+def _group(row: Example) -> str:
+    return row.text if row.question is not None else row.key or row.text
 
 
 def _read_members(recipe: Recipe, host: Host, library: Library) -> dict[str, StoredComponent]:

@@ -15,8 +15,10 @@ from torch import Tensor
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.device import memory_used
-from lect.errors import RecipeError, UserError, nearest
+from lect.errors import ComponentError, UserError
+from lect.finite import NotFiniteError
 from lect.leftovers import take_away
+from lect.training.best import AstrayError, check_weights, is_gain, main_score
 from lect.training.checkpoint import Checkpoint, State, checkpoints, save_checkpoint
 from lect.training.joint import JointLosses
 from lect.training.meta import learn_task
@@ -48,7 +50,8 @@ def fit(task: Task, observer: Observer, resume: Checkpoint | None, stop: Callabl
 
     Raises:
         Interrupted: `stop` said so.
-        UserError: the loss is no longer a finite number.
+        AstrayError: the loss, a weight or a validation score is no longer a finite number; the learners are as they
+            were in their best validations before, where there were any.
     """
     return Fit(task, observer, stop).run(resume)
 
@@ -94,8 +97,7 @@ class Fit:
 
     def run(self, resume: Checkpoint | None) -> tuple[Result, ...]:
         """Train to the end. Returns and raises as `fit`."""
-        settings, validates = self._task.settings, any(learner.validation for learner in self._task.learners)
-        processes = self._task.processes
+        settings, processes = self._task.settings, self._task.processes
         seed_all(settings.seed, processes.index)
         if resume is not None:
             self._restore(resume)
@@ -106,7 +108,24 @@ class Fit:
         self._task.model.train()
         # The frozen backbone stays free of dropout: its vectors are what the parts are trained on.
         self._task.model.encoder.eval()
-        saved = resume.state.step if resume else -1
+        try:
+            self._take_steps(started, resume.state.step if resume else -1)
+            check_weights([learner for learner in self._task.learners if learner.key not in self._best], self._total)
+        except NotFiniteError as error:
+            raise self._astray(error, started) from error
+        self._restore_best()
+        self._task.model.eval()
+        seconds = time.perf_counter() - started
+        return tuple(self._result(learner, seconds) for learner in self._task.learners)
+
+    def _take_steps(self, started: float, saved: int) -> None:
+        """All that are left to take.
+
+        Args:
+            saved: the step of the newest checkpoint; -1 for none.
+        """
+        settings, processes = self._task.settings, self._task.processes
+        validates = any(learner.validation for learner in self._task.learners)
         ended = False
         for rows in self._remaining(self._state.step):
             metrics = self._step(rows, started)
@@ -129,12 +148,27 @@ class Fit:
                 if saved != step:
                     self._checkpoint()
                 raise Interrupted(step, self._total)
+
+    def _restore_best(self) -> None:
         for learner in self._task.learners:
             if learner.key in self._best:
                 learner.component.load_tensors(self._best[learner.key])
+
+    def _astray(self, error: NotFiniteError, started: float) -> AstrayError:
+        """The error that ends the run, once the learners are as they were in their best validations."""
+        self._restore_best()
         self._task.model.eval()
         seconds = time.perf_counter() - started
-        return tuple(self._result(learner, seconds) for learner in self._task.learners)
+        kept = [learner.key in self._best for learner in self._task.learners]
+        results = [
+            self._kept(learner, seconds) if is_kept else None
+            for learner, is_kept in zip(self._task.learners, kept, strict=True)
+        ]
+        return AstrayError(error.what if error.where is None else f"{error.what} ({error.where})", results)
+
+    def _kept(self, learner: Learner, seconds: float) -> Result:
+        state, key = self._state, learner.key
+        return Result(state.step, seconds, state.rows.get(key, 0), state.scores.get(key, {}))
 
     def keep(self) -> Path:
         """Write a checkpoint of the run as it has ended, by this process alone: what goes on from it is at its end.
@@ -157,8 +191,7 @@ class Fit:
         without: Mapping[str, float] = {}
         if learner.validation:
             without = self._on_main(learner.objective.scores_without, learner)
-        state, key = self._state, learner.key
-        return Result(state.step, seconds, state.rows.get(key, 0), state.scores.get(key, {}), without)
+        return replace(self._kept(learner, seconds), without=without)
 
     def _remaining(self, taken: int) -> Iterator[StepRows]:
         """The steps still to take."""
@@ -184,11 +217,7 @@ class Fit:
         for learner, own in zip(task.learners, figures, strict=True):
             if not math.isfinite(own.get("loss", 0.0)):
                 whose = f" of {learner.key}" if len(task.learners) > 1 else ""
-                raise UserError(
-                    f"the loss{whose} is {own['loss']} at step {step + 1}",
-                    where="training",
-                    fix='lower training.learning_rate, or set training.precision to "float32"',
-                )
+                raise NotFiniteError(f"the loss{whose} is {own['loss']} at step {step + 1}")
         if settings.clip:
             clip_gradients(self._accelerator, task.learners, settings.clip)
         self._optimiser.step()
@@ -314,6 +343,7 @@ class Fit:
     def _validate(self, step: int) -> bool:
         """Score the validation rows; whether the run should end early: no learner gains any more."""
         task = self._task
+        check_weights(task.learners, step)
         validated = [learner for learner in task.learners if learner.validation]
         scores = [self._on_main(learner.objective.scores, learner) for learner in validated]
         task.model.train()
@@ -341,8 +371,8 @@ class Fit:
 
     def _keep_best(self, learner: Learner, scores: dict[str, float]) -> None:
         state, key = self._state, learner.key
-        score = _main_score(scores, learner.settings.metric or learner.objective.main_score)
-        if key not in state.best or score > state.best[key] or self._task.keeps_last:
+        score = main_score(scores, learner)
+        if self._task.keeps_last or is_gain(score, state.best.get(key), learner):
             self._best[key] = {name: value.clone() for name, value in learner.component.tensors().items()}
             self._state = replace(
                 state,
@@ -355,6 +385,7 @@ class Fit:
 
     def _checkpoint(self) -> None:
         task = self._task
+        check_weights(task.learners, self._state.step)
         random = task.processes.gather(random_state())
         if task.processes.is_main:
             self._save(random)
@@ -379,7 +410,13 @@ class Fit:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         for learner in self._task.learners:
-            learner.component.load_tensors(checkpoint.tensors[learner.key])
+            try:
+                learner.component.load_tensors(checkpoint.tensors[learner.key])
+            except (KeyError, ValueError, NotFiniteError) as error:
+                reason = error.what if isinstance(error, NotFiniteError) else error.args[0]
+                what = f"the checkpoint of step {checkpoint.state.step} cannot be gone on from: {reason}"
+                fix = "start anew, without --resume"
+                raise ComponentError(what, where=str(self._task.checkpoints), fix=fix) from error
         self._optimiser.load_state_dict(checkpoint.running["optimiser"])
         if self._accelerator.scaler is not None and checkpoint.running["scaler"]:
             self._accelerator.scaler.load_state_dict(checkpoint.running["scaler"])
@@ -391,9 +428,3 @@ class Fit:
             seed_all(self._task.settings.seed + checkpoint.state.step, processes.index)
         self._state = checkpoint.state
         self._best = {key: dict(tensors) for key, tensors in checkpoint.best.items()}
-
-
-def _main_score(scores: Mapping[str, float], name: str) -> float:
-    if name not in scores:
-        raise RecipeError(f'no score "{name}"', where="training.metric", fix=nearest(name, scores))
-    return scores[name]

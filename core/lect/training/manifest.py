@@ -26,6 +26,7 @@ from lect.components.store import write_component
 from lect.recipes.load import mixed_recipe_text, recipe_text
 from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import OutputTable
+from lect.training.objective import score_direction
 
 if TYPE_CHECKING:
     from lect.training.lesson import Lesson
@@ -100,7 +101,13 @@ def _results(lesson: Lesson, result: Result) -> tuple[ResultEntry, ...]:
         return ()
     dataset = "validation: " + ", ".join(str(data.source) for data in lesson.validation)
     return tuple(
-        ResultEntry(metric=name, value=round(value, 6), without=_rounded(result.without.get(name)), dataset=dataset)
+        ResultEntry(
+            metric=name,
+            value=round(value, 6),
+            without=_rounded(result.without.get(name)),
+            dataset=dataset,
+            direction="lower" if score_direction(lesson.objective, name) == "lower" else None,
+        )
         for name, value in result.scores.items()
         if "[" not in name and math.isfinite(value)
     )

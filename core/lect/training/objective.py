@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
+from lect.scores import Direction, direction_of
 from lect.specs import Progress
 
 if TYPE_CHECKING:
@@ -76,8 +77,11 @@ class Objective(Protocol):
     several processes share a batch: ``batch_share(examples, own, device)`` gives the batch of those of the examples
     whose indices are `own`, compared with all of them. Without it a process compares its own rows alone.
 
+    It may also have a mapping ``directions``: which way its scores are better, by name. What is not in it is better
+    the higher, a loss the lower (`lect.scores.direction_of`).
+
     Attributes:
-        main_score: the name among `scores` that early stopping looks at, greater being better.
+        main_score: the name among `scores` that early stopping looks at.
     """
 
     main_score: str
@@ -100,12 +104,17 @@ class Objective(Protocol):
         ...
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """Scores on held-out examples, 0 to 1."""
+        """Scores on held-out examples, 0 to 1 but for distances."""
         ...
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
         """The same scores of the stack less what is trained; empty where nothing could be answered then."""
         ...
+
+
+def score_direction(objective: Objective, name: str) -> Direction:
+    """Which way a score of an objective is better."""
+    return direction_of(name, getattr(objective, "directions", {}))
 
 
 def share_of_batch(

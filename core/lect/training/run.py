@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from lect.recipes.load import mixed_recipe_text, recipe_text
 from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import Recipe
 from lect.specs import Outcome, Progress, RunInfo
+from lect.training.best import AstrayError
 from lect.training.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from lect.training.compiled import compile_model
 from lect.training.ground import Ground, recipe_fields
@@ -294,6 +295,10 @@ def _execute(run: Run, console: Console, resume: bool, name: str | None) -> tupl
             results = fit.run(checkpoint)
         folders = processes.from_main(lambda: _write(run, fit, results, precision.name))
         outcome = Outcome("finished", results[0].steps, results[0].seconds, components=folders)
+    except AstrayError as astray:
+        outcome = Outcome("failed", outcome.steps, time.perf_counter() - started, error=astray)
+        error = astray
+        raise processes.from_main(lambda: _told_what_is_kept(run, error, precision.name)) from astray
     except Interrupted as interruption:
         outcome = Outcome("interrupted", interruption.step, time.perf_counter() - started, error=interruption)
         raise
@@ -330,6 +335,26 @@ def _observers(
     if settings.trackers:
         observers.append(watching.enter_context(Trackers(settings.trackers, info, run.folder, settings.log_every)))
     return (*observers, Notifier(run.host, info))
+
+
+def _told_what_is_kept(run: Run, error: AstrayError, precision: str) -> UserError:
+    """The error, once the components as they were in their best validations lie in the run's folder.
+
+    Not in the library: there may be a better one of an earlier run.
+    """
+    from lect.training.manifest import write_trained
+
+    aside = replace(run, library=Library((run.folder / "best",)))
+    folders = [
+        write_trained(aside, lesson, result, precision)
+        for lesson, result in zip(run.lessons, error.results, strict=True)
+        if result is not None
+    ]
+    if not folders:
+        return UserError(error.what, where=error.where, fix=error.fix)
+    said = ", ".join(map(str, folders))
+    what = f"{error.what}; what was learned until the best validation before is kept in {said}"
+    return UserError(what, where=error.where, fix=error.fix)
 
 
 def _write(run: Run, fit: Fit, results: Sequence[Result], precision: str) -> tuple[Path, ...]:

@@ -18,6 +18,7 @@ from lect.composition.routes import Routes
 from lect.data.examples import Example
 from lect.errors import RecipeError
 from lect.heads import WritingHead
+from lect.scores import joined_scores
 from lect.training.objective import Batch, Loss, ObjectiveContext
 from lect.writing.answer import check_writes, write_answers
 from lect.writing.pieces import writing_head
@@ -67,6 +68,7 @@ class WritingObjective:
         self._loss = CandidateLoss(pieces, everything, next(model.encoder.parameters()).device)
         self._metrics = [context.metric[name] for name in context.head_metrics]
         self.main_score = self._metrics[0].main
+        self.directions = joined_scores(self._metrics, [metric.scores for metric in self._metrics])
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
         """The pieces of each text and its answer."""
@@ -117,7 +119,7 @@ class WritingObjective:
     def _scores(self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]) -> Mapping[str, float]:
         predictions = write_answers(model, self._context.encoder, [stack] * len(examples), self._head, examples)
         truth, answers = self._head.answers(examples), [prediction.answer for prediction in predictions]
-        return {name: score for metric in self._metrics for name, score in metric.compute(truth, answers).items()}
+        return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])
 
     def _cut(self, example: Example) -> tuple[Source, tuple[int, ...]]:
         demand = self._head.demand(example)

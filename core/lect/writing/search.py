@@ -18,6 +18,7 @@ from lect.builtins.pieces.head import PieceHead
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.composition.sites import RowsMismatchError
+from lect.finite import NotFiniteError
 from lect.heads import Decoding
 from lect.writing.pieces import RoutedPieces
 from lect.writing.rows import Source, padded
@@ -168,5 +169,8 @@ class _Writer(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
             }
         output = self._modules_of_backbone[1](**named, **kept)
         logits = self._pieces(output.last_hidden_state[:, -1:])
+        # Pieces of other stacks have no probability at all; nothing may have one that is not a number.
+        if bool(logits.isnan().any()):
+            raise NotFiniteError("what is written is NaN, which is no answer", fix="run the backbone in float32")
         kind = CausalLMOutputWithPast if decoder_input_ids is None else Seq2SeqLMOutput
         return kind(logits=logits, **{_KEPT: output[_KEPT]})

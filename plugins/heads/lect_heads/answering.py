@@ -24,12 +24,17 @@ if TYPE_CHECKING:
     from lect_heads.configs import QuestionAnsweringConfig
 
 
+_UNKNOWN = -100
+"""What cross-entropy leaves out."""
+
+
 @dataclass(frozen=True)
 class SpanTargets:
     """Where each row's answer begins and ends.
 
     Args:
-        ends: the places of the first and the last piece; 0 and 0 where the row has no answer. *Shape:* ``(rows, 2)``.
+        ends: the places of the first and the last piece; 0 and 0 where the row has no answer, `_UNKNOWN` where it is
+            not known where the answer stands. *Shape:* ``(rows, 2)``.
         allowed: whether a piece may be one. *Shape:* ``(rows, length)``.
     """
 
@@ -66,18 +71,23 @@ class QuestionAnsweringHead(Head):
         return [Accepted(tuple(span.text for span in _answers(each)), each.language) for each in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> SpanTargets:
-        """The first accepted answer of each example, in the rows that have the whole of it."""
+        """The first accepted answer of each example whose place is known, in the rows that have the whole of it."""
         ends = torch.zeros(len(layout.rows), 2, dtype=torch.long)
         for example, rows in zip(examples, layout.spans, strict=True):
-            spans = _answers(example)
+            accepted = _answers(example)
+            placed = next((span for span in accepted if span.start is not None), None)
             for row in rows:
-                if spans and (found := _pieces(layout.rows[row], spans[0])):
+                if placed is not None and (found := _pieces(layout.rows[row], placed)):
                     ends[row] = torch.tensor(found)
+                elif placed is None and accepted:
+                    ends[row] = _UNKNOWN
         return SpanTargets(ends, _allowed(layout))
 
     def loss(self, logits: Tensor, targets: SpanTargets) -> Tensor:
-        """Cross-entropy of both ends, the mean over rows."""
-        return nn.functional.cross_entropy(_masked(logits, targets.allowed), targets.ends)
+        """Cross-entropy of both ends, the mean over the rows whose answers' places are known."""
+        masked = _masked(logits, targets.allowed)
+        losses = nn.functional.cross_entropy(masked, targets.ends, ignore_index=_UNKNOWN, reduction="none")
+        return losses.sum() / (targets.ends != _UNKNOWN).sum().clamp(min=1)
 
     def decode(self, logits: Tensor, examples: Sequence[Example], layout: Layout) -> list[Prediction]:
         """The best stretch in any of each example's rows; an empty one where no answer is likelier."""
@@ -161,15 +171,22 @@ def _question(example: Example) -> str:
 
 def _answers(example: Example) -> tuple[Span, ...]:
     if example.answers is None:
-        raise DataError("the row has no answers", where=example.origin, fix="read it with the reader squad")
+        raise DataError(
+            "the question has no answers, so that it can be asked and not scored",
+            where=example.origin,
+            fix='name their field with answers = "…", read it with the reader squad, or use lect predict',
+        )
     return example.answers
 
 
 def _pieces(window: Window, span: Span) -> tuple[int, int] | None:
     """The first and the last piece of an answer, where the row has the whole of it."""
-    end = span.start + len(span.text)
-    pieces = window.pieces_of(1)
-    if not pieces or pieces[0][1] > span.start or pieces[-1][2] < end:
+    start = span.start
+    if start is None:
         return None
-    inside = [place for place, first, last in pieces if first < end and last > span.start]
+    end = start + len(span.text)
+    pieces = window.pieces_of(1)
+    if not pieces or pieces[0][1] > start or pieces[-1][2] < end:
+        return None
+    inside = [place for place, first, last in pieces if first < end and last > start]
     return (inside[0], inside[-1]) if inside else None

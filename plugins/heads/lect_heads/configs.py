@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,10 @@ Overlap = Field(32, ge=0, description="pieces that two rows of a long text share
 Dropout = Field(0.1, ge=0, lt=1, description="dropout before each layer, in training")
 
 
-class ClassificationConfig(Config):
+ClassWeights = Literal["balanced"] | dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+
+
+class PooledConfig(Config):
     """A small multi-layer perceptron over the sentence vector."""
 
     layers: Literal[1, 2] = Field(2, description="1: no hidden layer")
@@ -26,14 +29,30 @@ class ClassificationConfig(Config):
     dropout: float = Dropout
 
 
-class MultiLabelConfig(ClassificationConfig):
+class ClassificationConfig(PooledConfig):
+    """One label a text."""
+
+    class_weights: ClassWeights | None = Field(
+        None,
+        description='how much the loss of a label\'s rows counts: "balanced" for as much in all as of any other label, '
+        "or weights by label, 1 for those not named; all the same where absent",
+    )
+
+
+class MultiLabelConfig(PooledConfig):
     """As classification, with any number of labels a text."""
+
+    class_weights: ClassWeights | None = Field(
+        None,
+        description='how much a row that has a label counts beside one that has not: "balanced" for as much in all, or '
+        "weights by label, 1 for those not named; the same where absent",
+    )
 
     separator: str = Field("|", min_length=1, description="between the labels in a reader's label column")
     threshold: float = Field(0.5, gt=0, lt=1, description="a label this probable is given")
 
 
-class RegressionConfig(ClassificationConfig):
+class RegressionConfig(PooledConfig):
     """As classification, with a number for an answer: the label column's, where a reader gives no value."""
 
     loss: Literal["mse", "l1", "smooth_l1"] = Field("mse", description="the distance to the true number")

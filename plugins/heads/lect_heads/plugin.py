@@ -145,7 +145,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             summary="entities in a text: a tag a word, in BIO or a kindred scheme",
             config=configs.TaggingConfig,
             build=_tagging,
-            metrics=("tagging", "token"),
+            metrics=("tagging", "tagging-tokens"),
             needs=("words", "tags"),
             labels=_entity_tags,
         ),

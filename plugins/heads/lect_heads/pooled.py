@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
-from lect.errors import DataError, nearest
+from lect.errors import DataError, RecipeError, nearest
 from lect.heads import Head, Layout, Prediction
 
 if TYPE_CHECKING:
@@ -51,6 +51,16 @@ class ClassificationHead(PooledHead):
 
     def __init__(self, config: Any, backbone: Backbone, labels: Sequence[str]) -> None:
         super().__init__(config, backbone, labels, len(labels))
+        self._class_weights = config.class_weights
+        self._weights = _stated_weights(config.class_weights, self.labels)
+
+    def prepare(self, examples: Sequence[Example]) -> None:
+        """Count the labels where their weights hang on that."""
+        if self._class_weights == "balanced":
+            counts = torch.bincount(self.targets(examples), minlength=len(self.labels))
+            there = int((counts > 0).sum())
+            # As scikit-learn has it: over all rows the mean weight is 1. A label without rows needs none.
+            self._weights = torch.where(counts > 0, len(examples) / (there * counts.clamp(min=1)), 1.0)
 
     def answers(self, examples: Sequence[Example]) -> list[str]:
         """Each row's label."""
@@ -61,8 +71,12 @@ class ClassificationHead(PooledHead):
         return torch.tensor([self._index(example.label, example) for example in examples])
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy, the mean over rows."""
-        return nn.functional.cross_entropy(logits, targets)
+        """Cross-entropy, the mean over rows, each with its label's weight."""
+        if self._weights is None:
+            return nn.functional.cross_entropy(logits, targets)
+        # Over rows and not over their weights, so that a batch in parts is the batch.
+        weights = self._weights.to(logits)
+        return nn.functional.cross_entropy(logits, targets, weight=weights, reduction="sum") / len(targets)
 
     def decode(
         self, logits: Tensor, examples: Sequence[Example] = (), layout: Layout | None = None
@@ -82,6 +96,14 @@ class MultiLabelHead(PooledHead):
     def __init__(self, config: Any, backbone: Backbone, labels: Sequence[str]) -> None:
         super().__init__(config, backbone, labels, len(labels))
         self._separator, self._threshold = config.separator, config.threshold
+        self._class_weights = config.class_weights
+        self._weights = _stated_weights(config.class_weights, self.labels)
+
+    def prepare(self, examples: Sequence[Example]) -> None:
+        """Count the labels where their weights hang on that."""
+        if self._class_weights == "balanced":
+            having = self.targets(examples).sum(0)
+            self._weights = torch.where(having > 0, (len(examples) - having) / having.clamp(min=1), 1.0).clamp(min=1e-3)
 
     def answers(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
         """Each row's labels, in the order of the head's."""
@@ -99,8 +121,9 @@ class MultiLabelHead(PooledHead):
         return marks
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Binary cross-entropy, the mean over rows and labels."""
-        return nn.functional.binary_cross_entropy_with_logits(logits, targets)
+        """Binary cross-entropy, the mean over rows and labels; what a row has counts with the label's weight."""
+        weights = None if self._weights is None else self._weights.to(logits)
+        return nn.functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights)
 
     def decode(
         self, logits: Tensor, examples: Sequence[Example] = (), layout: Layout | None = None
@@ -139,6 +162,16 @@ class RegressionHead(PooledHead):
     ) -> list[Prediction]:
         """The number itself."""
         return [Prediction(value, None, shown=f"{value:.3f}") for value in logits[:, 0].tolist()]
+
+
+def _stated_weights(stated: Any, labels: Sequence[str]) -> Tensor | None:
+    """The weights that a configuration states by label, *Shape:* ``(labels,)``; None where it states none."""
+    if not isinstance(stated, dict):
+        return None
+    for name in stated:
+        if name not in labels:
+            raise RecipeError(f'there is no label "{name}"', where="head.class_weights", fix=nearest(name, labels))
+    return torch.tensor([float(stated.get(label, 1.0)) for label in labels])
 
 
 def labels_of(example: Example, separator: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from lect.builtins.pieces.candidates import CandidateLoss, choose_candidates, fu
 from lect.builtins.pieces.config import CausalConfig
 from lect.builtins.pieces.head import known_pieces
 from lect.builtins.pieces.rows import Cutter, Row, piece_counts, places_of
-from lect.builtins.pieces.scores import mean_scores, new_pieces, scored_batches
+from lect.builtins.pieces.scores import PIECE_SCORES, mean_scores, new_pieces, scored_batches
 from lect.builtins.pieces.stored_head import stored_causal_head
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
@@ -37,6 +37,7 @@ class CausalObjective:
     """
 
     main_score = "likelihood"
+    directions = PIECE_SCORES
 
     def __init__(self, config: CausalConfig, context: ObjectiveContext) -> None:
         model, backbone = context.model, context.model.backbone

@@ -16,7 +16,7 @@ from lect.builtins.pieces.config import MaskedConfig
 from lect.builtins.pieces.head import PieceHead, known_pieces
 from lect.builtins.pieces.masks import Masking
 from lect.builtins.pieces.rows import Cutter, Row, piece_counts, places_of
-from lect.builtins.pieces.scores import mean_scores, new_pieces, scored_batches, with_ids
+from lect.builtins.pieces.scores import PIECE_SCORES, mean_scores, new_pieces, scored_batches, with_ids
 from lect.builtins.pieces.stored_head import stored_masked_head
 from lect.builtins.pieces.trained_head import trained_head
 from lect.composition.model import RoutedModel
@@ -51,6 +51,7 @@ class MaskedObjective:
     """
 
     main_score = "likelihood"
+    directions = PIECE_SCORES
 
     def __init__(self, config: MaskedConfig, context: ObjectiveContext, with_translations: bool = False) -> None:
         model, backbone = context.model, context.model.backbone

@@ -14,6 +14,10 @@ from lect.composition.encode import EncodedRows
 from lect.composition.model import RoutedModel
 from lect.composition.part import NewPieces
 from lect.composition.vectors import batches_by_length
+from lect.scores import Direction
+
+PIECE_SCORES: Mapping[str, Direction] = {"likelihood": "higher", "accuracy": "higher", "loss": "lower"}
+"""Which way the scores of `mean_scores` are better."""
 
 
 def new_pieces(model: RoutedModel, stack: Sequence[str]) -> NewPieces | None:

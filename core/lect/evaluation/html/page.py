@@ -5,16 +5,15 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from lect.counts import number_of
 from lect.evaluation.html import errors, plots, scores
-from lect.evaluation.html.parts import paragraph, section
-from lect.evaluation.html.style import CSS
-from lect.evaluation.matrix.render import facts
-from lect.evaluation.render import readable
+from lect.evaluation.html.parts import document, paragraph, section
+from lect.evaluation.matrix.render import facts, remarks
+from lect.evaluation.render import marked, readable
+from lect.scores import direction_of
 
 if TYPE_CHECKING:
-    from lect.evaluation.matrix.result import Curve, MatrixReport
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    from lect.evaluation.matrix.result import MatrixReport
 
 
 def page(report: MatrixReport) -> str:
@@ -29,7 +28,7 @@ def page(report: MatrixReport) -> str:
         ("parts", "What each part gains", scores.part_gains(report)),
         ("tests", "Stacks compared", scores.comparisons(report)),
         ("cost", "Cost", scores.costs(report)),
-        ("curves", "Learning curves", _curves(report.curves)),
+        ("curves", "Learning curves", _curves(report)),
         ("confusion", "Confusion", errors.confusions(report)),
         ("calibration", "Calibration", errors.calibration(report)),
         ("breakdown", "Length and unknown pieces", errors.breakdowns(report)),
@@ -39,28 +38,29 @@ def page(report: MatrixReport) -> str:
     links = "".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title, _ in shown)
     body = "".join(section(anchor, title, content) for anchor, title, content in shown)
     note = paragraph(" ".join(report.note.split())) if report.note else ""
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(report.title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><style>{CSS}</style></head><body><main>'
-        f'<h1>{escape(report.title)}</h1><p class="dim">{escape(facts(report))}</p>{note}'
-        f'<div class="short">{scores.in_short(report)}</div><nav>{links}</nav>{body}</main></body></html>\n'
+    said = "".join(paragraph(remark) for remark in remarks(report))
+    return document(
+        report.title,
+        f'<p class="dim">{escape(facts(report))}</p>{said}{note}',
+        f'<div class="short">{scores.in_short(report)}</div><nav>{links}</nav>{body}',
     )
 
 
-def _curves(curves: tuple[Curve, ...]) -> str:
-    if not curves:
+def _curves(report: MatrixReport) -> str:
+    if not report.curves:
         return ""
     drawn = []
-    for curve in curves:
+    for curve in report.curves:
         loss = plots.Line("loss", curve.steps, curve.losses)
         found = [plots.lines(f"loss of {curve.component} by step", [loss], "step", "training loss")]
         if curve.validation:
             name = readable(curve.validation_name)
             score = plots.Line(name, curve.validation_steps, [100 * each for each in curve.validation])
             label = f"{name} of {curve.component} on validation rows"
-            found.append(plots.lines(label, [score], "step", f"validation {name}", points=True))
-        caption = f"{curve.component}, {curve.steps[-1]:,} steps"
+            direction = direction_of(curve.validation_name, {report.main: report.direction})
+            shown = f"validation {marked(curve.validation_name, direction)}"
+            found.append(plots.lines(label, [score], "step", shown, points=True))
+        caption = f"{curve.component}, {number_of(curve.steps[-1], 'step')}"
         drawn.append(f"<figure><figcaption>{escape(caption)}</figcaption>{''.join(found)}</figure>")
     said = "How each component's loss fell while it was trained, as far as its run's log lay beside the report."
     return paragraph(said) + f'<div class="grid">{"".join(drawn)}</div>'
@@ -69,7 +69,7 @@ def _curves(curves: tuple[Curve, ...]) -> str:
 def _words(report: MatrixReport) -> str:
     cells = [entry.cell for entry in report.entries if entry.cell is not None]
     data = "".join(
-        f"<li><b>{escape(column.name)}</b> ({escape(column.label)}): {column.rows:,} rows, "
+        f"<li><b>{escape(column.name)}</b> ({escape(column.label)}): {number_of(column.rows, 'row')}, "
         f"<code>{escape(column.source)}</code>{f', licence {escape(column.licence)}' if column.licence else ''}</li>"
         for column in report.columns
     )
@@ -88,7 +88,7 @@ def _words(report: MatrixReport) -> str:
             "<code>task:…</code> makes it answer a task; <code>{language}</code> stands for the language of the "
             f"column.<ul>{stacks}</ul>",
         ),
-        ("The score", _metric_words(report.main)),
+        ("The score", _metric_words(report)),
         (
             "Intervals",
             "95 % percentile bootstrap intervals: the test rows are drawn again, with repetition, 1,000 times, and the "
@@ -125,10 +125,11 @@ def _words(report: MatrixReport) -> str:
     return f"<dl>{''.join(f'<dt>{escape(word)}</dt><dd>{text}</dd>' for word, text in said)}</dl>{left_out}"
 
 
-def _metric_words(name: str) -> str:
-    return _METRICS.get(
-        name, f"{escape(readable(name))}: between 0 and 100, more is better, as the task's head reports it."
-    )
+def _metric_words(report: MatrixReport) -> str:
+    name = escape(readable(report.main))
+    if report.direction == "lower":
+        return f"{name}, times 100: a distance, the lower the better, as the task's head reports it."
+    return _METRICS.get(report.main, f"{name}: between 0 and 100, more is better, as the task's head reports it.")
 
 
 _METRICS = {

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from lect.evaluation.html.style import CSS
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _HEAT = "59,130,246"
 _DEEPEST = 0.6
+
+
+def document(title: str, *content: str) -> str:
+    """A whole page that needs nothing else: no network, no scripts, no files beside it."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><style>{CSS}</style></head><body><main>'
+        f"<h1>{escape(title)}</h1>{''.join(content)}</main></body></html>\n"
+    )
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:

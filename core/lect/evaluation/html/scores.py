@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from lect.evaluation.html import plots
 from lect.evaluation.html.parts import figure, paragraph, shaded, table
 from lect.evaluation.matrix.render import bytes_text, p_text
 from lect.evaluation.render import readable
+from lect.scores import best_of
 
 if TYPE_CHECKING:
     from lect.evaluation.matrix.result import Column, Comparison, Entry, MatrixReport
@@ -22,21 +24,26 @@ _STACK = '<th scope="col" class="text">stack</th>'
 def in_short(report: MatrixReport) -> str:
     """The first things to know, as a list."""
     metric = readable(report.main)
+    lower = report.direction == "lower"
+    over = "from" if lower else "over"
     others = "over the languages but the source" if report.source else "over all languages"
     means = {row.name: report.mean(row.name) for row in report.rows}
-    ranked = sorted(((value, name) for name, value in means.items() if value is not None), reverse=True)
-    said = []
-    if ranked:
-        value, name = ranked[0]
-        said.append(f"<b>{escape(name)}</b> has the highest mean {metric} {others}: <b>{100 * value:.1f}</b>.")
-        base = means.get(report.baseline)
-        if base is not None and name != report.baseline:
-            said.append(f"That is {100 * (value - base):+.1f} over <b>{escape(report.baseline)}</b>, the baseline.")
+    known = {name: value for name, value in means.items() if value is not None}
+    said = ["The lower, the better."] if lower else []
+    if known:
+        value = best_of(known.values(), report.direction)
+        # Scores that differ in the last bits alone are one score.
+        first = [name for name, mean in known.items() if math.isclose(mean, value, rel_tol=1e-9, abs_tol=1e-12)]
+        said.append(_first(first, len(known), f"mean {metric} {others}", value, lower=lower))
+        base = known.get(report.baseline)
+        if base is not None and report.baseline not in first:
+            said.append(f"That is {100 * (value - base):+.1f} {over} <b>{escape(report.baseline)}</b>, the baseline.")
     for row in report.rows:
         own = [each for each in report.comparisons if each.first == row.name]
         if own:
-            better = [each.dataset for each in own if each.adjusted < report.alpha and each.value > 0]
-            worse = [each.dataset for each in own if each.adjusted < report.alpha and each.value < 0]
+            gained = [(each.dataset, report.gained(each).value) for each in own if each.adjusted < report.alpha]
+            better = [dataset for dataset, value in gained if value > 0]
+            worse = [dataset for dataset, value in gained if value < 0]
             said.append(f"{escape(row.name)} {_differs(better, worse, [each.dataset for each in own])}.")
     absent = sum(entry.cell is None for entry in report.entries)
     if absent:
@@ -44,8 +51,19 @@ def in_short(report: MatrixReport) -> str:
     return f"<b>In short</b><ul>{''.join(f'<li>{sentence}</li>' for sentence in said)}</ul>"
 
 
+def _first(names: list[str], count: int, what: str, value: float, *, lower: bool) -> str:
+    """Which stacks have the best mean: one, several that have the same, or all."""
+    shown = f"<b>{100 * value:.1f}</b>"
+    if len(names) == count > 1:
+        return f"All {count} stacks have the same {what}: {shown}."
+    bold = [f"<b>{escape(name)}</b>" for name in names]
+    said = bold[0] if len(bold) == 1 else f"{', '.join(bold[:-1])} and {bold[-1]}"
+    share = "has" if len(bold) == 1 else "share"
+    return f"{said} {share} the {'lowest' if lower else 'highest'} {what}: {shown}."
+
+
 def heat_map(report: MatrixReport) -> str:
-    """Every score, the deeper the higher."""
+    """Every score, the deeper the better."""
     values = [100 * entry.score.value for entry in report.entries if entry.score is not None]
     if not values:
         return paragraph("No cell could be scored.")
@@ -53,10 +71,10 @@ def heat_map(report: MatrixReport) -> str:
     rows = []
     for column in report.columns:
         entries = [report.entry(column.name, row.name) for row in report.rows]
-        best = max((entry.score.value for entry in entries if entry.score is not None), default=None)
+        best = report.best(column.name)
         rows.append([_language(column), *(_heat(report, entry, best, low, high) for entry in entries)])
-    said = f"{readable(report.main)} × 100 of every stack (columns) in every language (rows), with its interval; bold: "
-    said += "the best of its row."
+    metric = f"{readable(report.main)} × 100{', the lower the better,' if report.direction == 'lower' else ''}"
+    said = f"{metric} of every stack (columns) in every language (rows), with its interval; bold: the best of its row."
     marks = []
     if report.comparisons:
         marks.append(f"* significantly different from “{report.baseline}” (p < {report.alpha:g} after correction)")
@@ -79,7 +97,8 @@ def _intervals(report: MatrixReport) -> str:
             if score is not None:
                 found.append(plots.Dot(y, place, 100 * score.value, 100 * score.low, 100 * score.high))
     metric = readable(report.main)
-    plot = plots.dots(f"{metric} with intervals", rows, series, found, f"{metric} × 100")
+    way = " (the lower, the better)" if report.direction == "lower" else ""
+    plot = plots.dots(f"{metric} with intervals", rows, series, found, f"{metric} × 100{way}")
     return figure(plot, "Points are scores, bars their 95 % intervals. Stacks whose bars overlap may still differ: the "
                         "tests below compare them row by row.")  # fmt: skip
 
@@ -95,8 +114,9 @@ def gaps(report: MatrixReport) -> str:
         for column in report.columns
         if column.language != report.source
     ]
-    said = f"The task was learned in {name}. This is each stack's score less its own score there: below 0 it falls "
-    said += "behind; grey: the interval holds 0."
+    said = f"The task was learned in {name}. This is each stack's score less its own score there: "
+    side = "above" if report.direction == "lower" else "below"
+    said += f"{side} 0 it falls behind; grey: the interval holds 0."
     return paragraph(said) + table(["", *map(escape, stacks)], rows)
 
 
@@ -115,7 +135,7 @@ def part_gains(report: MatrixReport) -> str:
             100 * each.low,
             100 * each.high,
         )
-        for each in report.parts
+        for each in map(report.gained, report.parts)
     ]
     names = [f"{labels[dataset]}: {second.removeprefix('without ')}" for dataset, second in places]
     rows = [
@@ -124,7 +144,7 @@ def part_gains(report: MatrixReport) -> str:
             f'<td class="text">{escape(each.first)}<small><code>{escape(each.second)}</code></small></td>',
             *_numbers(report, each),
         ]
-        for each in report.parts
+        for each in map(report.gained, report.parts)
     ]
     plot = plots.dots("gain of each part", names, stacks, dots, f"gain in {readable(report.main)} × 100", zero=True)
     header = ["", _STACK, "gain", _P, "p (Holm)"]
@@ -143,8 +163,9 @@ def comparisons(report: MatrixReport) -> str:
         [escape(labels[each.dataset]), f'<td class="text">{escape(each.first)}</td>', *_numbers(report, each)]
         for each in report.comparisons
     ]
-    said = f"Every stack less “{report.baseline}” on the same rows; grey: not significant after Holm's correction for "
-    said += f"{len(report.comparisons)} comparisons."
+    way = "; below 0 it is better" if report.direction == "lower" else ""
+    said = f"Every stack less “{report.baseline}” on the same rows{way}; grey: not significant after Holm's correction "
+    said += f"for {len(report.comparisons)} comparisons."
     return paragraph(said) + table(["", _STACK, "difference", _P, "p (Holm)"], rows)
 
 
@@ -174,6 +195,7 @@ def _heat(report: MatrixReport, entry: Entry, best: float | None, low: float, hi
     mark += "°" if entry.is_fallback else ""
     value = 100 * score.value
     share = (value - low) / (high - low) if high > low else 0.5
+    share = 1 - share if report.direction == "lower" else share
     content = f"{value:.1f}{mark}<small>{100 * score.low:.0f}–{100 * score.high:.0f}</small>"
     return shaded(content, share, "best" if score.value == best else "")
 

@@ -29,7 +29,8 @@ from lect.heads import WritingHead
 if TYPE_CHECKING:
     from lect.host import Host
 
-SCHEMA = 1
+SCHEMA = 2
+"""Cells of schema 1 hold scores of tags under the name of entities' scores, and are computed again."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,9 @@ def compute_cell(bench: Bench, stack: str, dataset: Dataset, key: str) -> Cell:
     from lect.evaluation.evaluate import evaluate_rows
 
     opened = bench.open(stack)
-    report, metric = evaluate_rows(opened, bench.host, dataset.examples, str(dataset.source))
+    report, metric = evaluate_rows(
+        opened, bench.host, dataset.examples, str(dataset.source), dataset.remarks, statistics=True
+    )
     rows, seconds = _rows(opened, dataset, report, metric)
     training = [stored.manifest.training for stored in opened.stored]
     trained = [each.seconds for each in training if each is not None]

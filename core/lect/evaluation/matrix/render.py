@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lect.evaluation.matrix.result import Comparison, Entry
-from lect.evaluation.render import readable
+from lect.evaluation.render import marked, readable
 
 if TYPE_CHECKING:
     from lect.evaluation.matrix.result import Column, MatrixReport
@@ -34,6 +34,8 @@ def renderables(report: MatrixReport, width: int) -> Iterator[Any]:
 
     yield Text(report.title, style="bold")
     yield Text(facts(report), style="dim")
+    for remark in remarks(report):
+        yield Text(remark, style="yellow")
     label = max(len("stack"), *(len(row.name) for row in report.rows))
     # One column is that of the mean.
     at_once = max(1, (width - min(label, _LABEL) - 4) // _CELL - 1)
@@ -54,6 +56,8 @@ def renderables(report: MatrixReport, width: int) -> Iterator[Any]:
 def markdown(report: MatrixReport) -> str:
     """The matrix as GitHub-flavoured Markdown, with every interval."""
     lines = [f"## {_cell(report.title)}", "", facts(report), ""]
+    for remark in remarks(report):
+        lines += [_cell(remark), ""]
     if report.note:
         lines += [report.note.strip(), ""]
     for table in tables(report, len(report.columns), intervals=True):
@@ -77,9 +81,16 @@ def facts(report: MatrixReport) -> str:
     )
 
 
+def remarks(report: MatrixReport) -> list[str]:
+    """What readers did with rows that they could not take as they were, each a line of its own."""
+    return [f"{column.label}: {remark}" for column in report.columns for remark in column.remarks]
+
+
 def legend(report: MatrixReport) -> list[str]:
     """What the tables' marks mean, each a sentence."""
     said = [f"{readable(report.main)} × 100; intervals are 95 % bootstrap intervals over the test rows."]
+    if report.direction == "lower":
+        said.append("↓: the lower, the better.")
     if report.comparisons:
         said.append(
             f'* differs from "{report.baseline}": paired bootstrap of {report.resamples:,} resamples, two-sided, '
@@ -102,7 +113,7 @@ def tables(report: MatrixReport, at_once: int, *, intervals: bool) -> Iterator[T
     for place, chunk in enumerate(chunks):
         mean = place == len(chunks) - 1
         yield Table(
-            readable(report.main),
+            marked(report.main, report.direction),
             ("stack", *(column.name for column in chunk), *(("mean",) if mean else ())),
             tuple(
                 (
@@ -169,7 +180,7 @@ def _parts(report: MatrixReport) -> Table:
         tuple(
             (f"{each.first}: {each.second}", each.dataset, f"{100 * each.value:+.1f}", _interval(each),
              p_text(each.adjusted))
-            for each in report.parts
+            for each in map(report.gained, report.parts)
         ),
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from lect.evaluation.matrix.cells import Cell
 from lect.evaluation.report import Score
+from lect.scores import Direction, best_of
 
 SCHEMA = 1
 
@@ -20,6 +21,7 @@ class Column:
     Args:
         label: the language's English name.
         source: which reader reads which file.
+        remarks: what the reader did with rows that it could not take as they were.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Column:
     rows: int
     source: str
     licence: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Comparison:
 
     Args:
         first, second: names of stacks, or the stack and what was left out of it.
+        value: the first one's score less the second's.
         p: of the paired bootstrap, two-sided.
         adjusted: by Holm's procedure over all comparisons of its kind in the matrix.
     """
@@ -117,6 +121,7 @@ class MatrixReport:
         parts: every whole stack with what is left without a part.
         seconds: that computing took this time.
         computed: how many cells were computed this time, and not found.
+        direction: which way the main score is better.
     """
 
     title: str
@@ -136,6 +141,7 @@ class MatrixReport:
     seconds: float = 0.0
     computed: int = 0
     notes: tuple[str, ...] = ()
+    direction: Direction = "higher"
 
     @property
     def stacks_with_gaps(self) -> list[str]:
@@ -159,6 +165,17 @@ class MatrixReport:
         if not scores or any(score is None for score in scores):
             return None
         return sum(score.value for score in scores if score is not None) / len(scores)
+
+    def best(self, dataset: str) -> float | None:
+        """The best score on a data set, of all stacks; None where none was scored."""
+        scores = [score.value for row in self.rows if (score := self.entry(dataset, row.name).score) is not None]
+        return best_of(scores, self.direction) if scores else None
+
+    def gained(self, comparison: Comparison) -> Comparison:
+        """The comparison as what the first system gains: above 0 where it is better, whichever way that is."""
+        if self.direction == "higher":
+            return comparison
+        return replace(comparison, value=-comparison.value, low=-comparison.high, high=-comparison.low)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """One flat record an entry, for CSV."""
@@ -190,6 +207,7 @@ class MatrixReport:
                 "bytes": cell.cost.bytes if cell else None,
                 "training_seconds": cell.cost.training_seconds if cell else None,
                 "inference_seconds": cell.cost.inference_seconds if cell else None,
+                "direction": cell.report.direction if cell else None,
             }
 
     def to_csv(self) -> str:
@@ -238,6 +256,7 @@ def _entry_values(entry: Entry) -> dict[str, Any]:
         report = json.loads(entry.cell.report.to_json())
         for variant in report["variants"]:
             del variant["predictions"]
+            variant.pop("statistics", None)
         values["cell"] = {
             "report": report,
             "cost": asdict(entry.cell.cost),

@@ -20,7 +20,7 @@ from lect.evaluation.matrix.file import MatrixFile, MatrixStack
 from lect.evaluation.matrix.result import Column, Comparison, Curve, Entry, Gap, MatrixReport, RowOf
 from lect.evaluation.ranking import Ranked
 from lect.evaluation.render import readable
-from lect.evaluation.significance import holm, paired_test
+from lect.evaluation.significance import holm, of_statistics, paired_test
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -106,6 +106,7 @@ def _report(matrix: MatrixFile, datasets: dict[str, Dataset], entries: Sequence[
         resamples=matrix.resamples,
         backbone=scored[0].report.backbone if scored else "",
         main=scored[0].report.main if scored else "",
+        direction=scored[0].report.direction if scored else "higher",
         columns=tuple(
             Column(
                 each.name,
@@ -114,6 +115,7 @@ def _report(matrix: MatrixFile, datasets: dict[str, Dataset], entries: Sequence[
                 len(datasets[each.name].examples),
                 str(each.source),
                 each.source.licence,
+                datasets[each.name].remarks,
             )
             for each in matrix.datasets
         ),
@@ -175,8 +177,7 @@ def _with_baseline(report: MatrixReport, host: Host) -> tuple[Comparison, ...]:
             continue
         if entry.cell.metric != other.cell.metric:
             continue
-        ours, theirs = (_answers(cell, 0) for cell in (entry.cell, other.cell))
-        found.append(_compared(host, entry, entry.name, report.baseline, ours, theirs, report.resamples))
+        found.append(_compared(host, entry, entry.name, report.baseline, other.cell, 0, report.resamples))
     return _adjusted(found)
 
 
@@ -186,17 +187,21 @@ def _without_parts(report: MatrixReport, host: Host) -> tuple[Comparison, ...]:
         if entry.cell is None:
             continue
         for place, variant in enumerate(entry.cell.report.variants[1:], start=1):
-            ours, theirs = _answers(entry.cell, 0), _answers(entry.cell, place)
-            found.append(_compared(host, entry, entry.name, variant.label, ours, theirs, report.resamples))
+            found.append(_compared(host, entry, entry.name, variant.label, entry.cell, place, report.resamples))
     return _adjusted(found)
 
 
-def _compared(
-    host: Host, entry: Entry, first: str, second: str, ours: Sequence[Any], theirs: Sequence[Any], resamples: int
-) -> Comparison:
+def _compared(host: Host, entry: Entry, first: str, second: str, other: Cell, place: int, resamples: int) -> Comparison:
+    """A cell's whole stack beside a variant of this or another cell of the same data."""
     assert entry.cell is not None
-    compute = host.spec("metric", entry.cell.metric).compute
-    test = paired_test(compute, entry.cell.report.main, entry.cell.rows.truth, ours, theirs, resamples=resamples)
+    metric = host.spec("metric", entry.cell.metric)
+    ours, theirs = entry.cell.report.variants[0].statistics, other.report.variants[place].statistics
+    if ours and theirs:
+        compared = of_statistics(metric, ours, theirs)
+    else:
+        compared = metric.compute, entry.cell.rows.truth, _answers(entry.cell, 0), _answers(other, place)
+    compute, truth, own, others = compared
+    test = paired_test(compute, entry.cell.report.main, truth, own, others, resamples=resamples)
     return Comparison(entry.dataset, first, second, test.value, test.low, test.high, test.p)
 
 

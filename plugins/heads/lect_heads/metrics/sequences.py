@@ -59,6 +59,11 @@ def word_scores(sums: Mapping[str, Any]) -> dict[str, Any]:
     return {**scores, **{f"f1[{label}]": value for label, value in each.items()}}
 
 
+def token_scores(sums: Mapping[str, Any]) -> dict[str, Any]:
+    """The scores of `word_scores` beside those of entities, with names of their own: ``token_macro_f1``."""
+    return {f"token_{name}": value for name, value in word_scores(sums).items()}
+
+
 def _check(truth: Sequence[str], predicted: Sequence[str]) -> None:
     if len(truth) != len(predicted):
         raise ValueError(f"{len(predicted)} tags for {len(truth)} words")

@@ -1,7 +1,9 @@
-"""Exact match and F1 of extracted answers, by the rules of SQuAD's own script, for other languages too.
+"""Exact match and F1 of extracted answers, by the rules of SQuAD's own script, and of MLQA's for other languages.
 
-Rajpurkar et al. (2016, 2018). Languages as in MLQA's script (Lewis et al. 2020): punctuation is that of Unicode, and
-text of scripts without spaces is compared by letters. Articles are left out of English only.
+English, and where no language is said: the script of SQuAD 2.0 (Rajpurkar et al. 2016, 2018), with its ASCII
+punctuation and English articles. Other languages: MLQA's script (Lewis et al. 2020, ``mlqa_evaluation_v1.py``), with
+Unicode's punctuation and the articles of its seven languages; of a language that it does not know none are left out.
+Text of scripts without spaces is compared by letters. Both sides are brought into Unicode's form NFC first.
 """
 
 from __future__ import annotations
@@ -10,13 +12,22 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lect_heads.words import is_unspaced
 
-_ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
+KINDS = ("answerable", "unanswerable")
+_ENGLISH = re.compile(r"\b(a|an|the)\b")
+_ARTICLES = {
+    "es": re.compile(r"\b(un|una|unos|unas|el|la|los|las)\b"),
+    "vi": re.compile(r"\b(của|là|cái|chiếc|những)\b"),
+    "de": re.compile(r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b"),
+    "ar": re.compile(r"\sال^|ال"),
+}
+"""What MLQA's script leaves out, as it is written there; its Hindi and Chinese have no articles."""
+_WITHOUT_ARTICLES = ("hi", "zh")
 
 
 @dataclass(frozen=True)
@@ -27,26 +38,48 @@ class Accepted:
     language: str | None = None
 
 
+def rule_of(language: str | None) -> str:
+    """The rule that answers in a language are compared by, in words."""
+    code = _code(language)
+    if code == "en":
+        stated = "English" if language else "no language is stated: as English"
+        return f"the rules of SQuAD 2.0's script ({stated}; without case, ASCII punctuation and a, an, the)"
+    if code in _ARTICLES:
+        return f"the rules of MLQA's script for {code} (without case, punctuation and its articles)"
+    if code in _WITHOUT_ARTICLES:
+        return f"the rules of MLQA's script for {code} (without case and punctuation)"
+    return f"MLQA's rules without any articles for {code} (without case and punctuation)"
+
+
+def signatures(truth: Sequence[Accepted]) -> dict[str, str]:
+    """The rules that F1 and exact match were computed by."""
+    rules = sorted({rule_of(each.language) for each in truth})
+    return {"f1": f"and exact match by {'; by '.join(rules)}"}
+
+
 def normalised(text: str, language: str | None = None) -> str:
-    """Lower case, without punctuation, without English articles, with single spaces."""
-    plain = "".join(character for character in text.lower() if not _is_punctuation(character))
-    if (language or "").split("-")[0] == "en":
-        plain = _ARTICLES.sub(" ", plain)
+    """Lower case, without punctuation, without the language's articles, with single spaces."""
+    code = _code(language)
+    lower = unicodedata.normalize("NFC", text.lower())
+    if code == "en":
+        plain = _ENGLISH.sub(" ", "".join(character for character in lower if character not in string.punctuation))
+    else:
+        plain = "".join(character for character in lower if not _is_punctuation(character))
+        if code in _ARTICLES:
+            plain = _ARTICLES[code].sub(" ", plain)
     return " ".join(plain.split())
 
 
 def tokens(text: str, language: str | None = None) -> list[str]:
     """The words of a normalised answer; the letters where a script puts no space between words."""
     plain = normalised(text, language)
-    if (language or "").split("-")[0] != "en":
-        plain = "".join(f" {character} " if is_unspaced(character) else character for character in plain)
-    return plain.split()
+    return "".join(f" {character} " if is_unspaced(character) else character for character in plain).split()
 
 
 def exact_match(truth: Accepted, predicted: str) -> float:
     """1 where the answer is one of the accepted ones."""
-    answer = normalised(predicted, truth.language)
-    return float(any(normalised(text, truth.language) == answer for text in _texts(truth)))
+    answer = tokens(predicted, truth.language)
+    return float(any(tokens(text, truth.language) == answer for text in _texts(truth)))
 
 
 def f1(truth: Accepted, predicted: str) -> float:
@@ -56,7 +89,7 @@ def f1(truth: Accepted, predicted: str) -> float:
 
 def squad_statistics(truth: Accepted, predicted: str) -> dict[str, float]:
     """One question's scores."""
-    kind = "unanswerable" if _texts(truth) == ("",) else "answerable"
+    kind = KINDS[_texts(truth) == ("",)]
     exact, overlap = exact_match(truth, predicted), f1(truth, predicted)
     return {"rows": 1, "exact": exact, "f1": overlap, kind: 1, f"{kind} exact": exact, f"{kind} f1": overlap}
 
@@ -66,7 +99,7 @@ def squad_scores(sums: Mapping[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     scores = {"f1": sums["f1"] / sums["rows"], "exact": sums["exact"] / sums["rows"]}
-    for kind, other in (("answerable", "unanswerable"), ("unanswerable", "answerable")):
+    for kind, other in (KINDS, KINDS[::-1]):
         for name in ("exact", "f1"):
             both = (sums[kind] > 0) & (sums[other] > 0)
             mean = sums[f"{kind} {name}"] / np.maximum(1, sums[kind])
@@ -90,3 +123,8 @@ def _f1(true: list[str], given: list[str]) -> float:
 
 def _is_punctuation(character: str) -> bool:
     return character in string.punctuation or unicodedata.category(character).startswith("P")
+
+
+def _code(language: str | None) -> str:
+    """The language without script and region; English where none is said."""
+    return (language or "en").split("-")[0]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from lect import Example, Span
+from lect.counts import number_of
 from lect.errors import DataError, nearest
 from lect_heads.readers.files import FilesConfig, files_of, lines
-
-_NEAR = 20
-"""How many characters an offset may be wrong by and still be taken for a slip."""
+from lect_heads.readers.offsets import place_of
 
 
 class SquadConfig(FilesConfig):
@@ -22,13 +21,17 @@ class SquadConfig(FilesConfig):
 
     Args:
         question: the field of the question, such as AfriQA's ``question_lang`` or ``question_translated``.
-        answers: the field of the answers, such as AfriQA's ``answer_pivot``.
-        offsets: what becomes of an answer that does not stand where it is said to: moved to where it does nearby and
-            else dropped, dropped at once, or refused. What was done is counted and said.
+        answers: the field of the answers, such as AfriQA's ``answer_pivot``; a question that lacks it can be asked, and
+            neither learned from nor scored.
+        key: the field of a question's key.
+        offsets: what becomes of an answer that does not stand where it is said to: looked for, and where it cannot be
+            found scored by its text and not learned from (``repair``); dropped; or refused. What was done is counted
+            and said.
     """
 
     question: str = "question"
     answers: str = "answers"
+    key: str = "id"
     offsets: Literal["repair", "drop", "refuse"] = "repair"
 
 
@@ -41,11 +44,12 @@ class _Asked:
     where: str
 
 
-def read_squad(config: SquadConfig, folder: Path) -> Iterator[Example]:
-    """The questions; those none of whose answers can be found in the context are left out. Raises `DataError`."""
+def read_squad(config: SquadConfig, folder: Path) -> Generator[Example, None, list[str]]:
+    """The questions, and at the end what was done with them. Raises `DataError`."""
     from lect.commands.console import warn
 
     count = 0
+    remarks = []
     for path, where in files_of(config, folder):
         done: Counter[str] = Counter()
         for asked in _questions(path, where):
@@ -56,27 +60,38 @@ def read_squad(config: SquadConfig, folder: Path) -> Iterator[Example]:
                 count += 1
                 yield example
         if done:
-            warn(f"{where}: {_told(done)}")
+            remarks.append(f"{where}: {_told(done)}")
+            warn(remarks[-1])
+    return remarks
 
 
 def _told(done: Counter[str]) -> str:
     said = []
-    if done["moved"]:
-        said.append(f"{done['moved']} answers stood elsewhere than said and were moved")
-    if done["dropped"]:
-        said.append(f"{done['dropped']} answers that the context does not have were dropped")
-    if done["left out"]:
-        said.append(f"{done['left out']} questions without any other answer were left out")
-    if done["without context"]:
-        said.append(f"{done['without context']} questions without a context were left out")
+    for what, noun, one, several in _DONE:
+        if done[what]:
+            said.append(f"{number_of(done[what], noun)} {one if done[what] == 1 else several}")
     return "; ".join(said)
 
 
+_DONE = (
+    ("moved", "answer", "stood elsewhere than said and was moved", "stood elsewhere than said and were moved"),
+    ("placed", "answer", "had no usable offset and was found by its text",
+     "had no usable offset and were found by their texts"),
+    ("unplaced", "answer", "cannot be placed in its context: it is scored by its text, and not learned from",
+     "cannot be placed in their contexts: they are scored by their texts, and not learned from"),
+    ("dropped", "answer", "that does not stand where it is said to was dropped",
+     "that do not stand where they are said to were dropped"),
+    ("left out", "question", "without any other answer was left out", "without any other answer were left out"),
+    ("without context", "question", "without a context was left out", "without a context were left out"),
+)  # fmt: skip
+"""What is counted, of what, and how one and several are told."""
+
+
 def _questions(path: Path, where: str) -> Iterator[_Asked]:
+    # Line by line, so that whatever files of lines may be, these may be, too.
+    content = "\n".join(line for _, line in lines(path, where))
     try:
-        whole = json.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        raise DataError("invalid UTF-8", where=where, fix="save the file as UTF-8") from None
+        whole = json.loads(content)
     except json.JSONDecodeError as error:
         if error.msg != "Extra data":
             raise DataError(f"not JSON: {error.msg}", where=f"{where}, line {error.lineno}") from None
@@ -122,56 +137,74 @@ def _example(config: SquadConfig, asked: _Asked, done: Counter[str]) -> Example 
     if asked.context is None or not asked.context.strip():
         done["without context"] += 1
         return None
-    stated = list(_stated(config, asked))
-    spans = []
-    for text, start in stated:
-        found = _checked(asked.context, text, start)
-        if found == start:
-            spans.append(Span(text, start))
-        elif config.offsets == "refuse":
-            raise DataError(
-                f'the answer "{text}" does not stand at {start}', where=asked.where, fix='set offsets = "repair"'
-            )
-        elif found is not None and config.offsets == "repair":
-            done["moved"] += 1
-            spans.append(Span(text, found))
-        else:
-            done["dropped"] += 1
+    key = asked.fields.get(config.key)
+    example = Example(
+        asked.context,
+        language=config.language,
+        key=None if key is None else str(key),
+        origin=asked.where,
+        question=question,
+    )
+    stated = _stated(config, asked)
+    if stated is None:
+        return example
+    spans = [span for text, start in stated if (span := _span(config, asked, text, start, done)) is not None]
     if stated and not spans:
         done["left out"] += 1
         return None
-    return Example(asked.context, language=config.language, origin=asked.where, question=question, answers=tuple(spans))
+    return replace(example, answers=tuple(spans))
 
 
-def _stated(config: SquadConfig, asked: _Asked) -> Iterator[tuple[str, int]]:
-    """The answers as the file states them; -1 where it gives no place."""
+def _span(config: SquadConfig, asked: _Asked, text: str, start: int | None, done: Counter[str]) -> Span | None:
+    """The answer where it stands; without a place where it cannot be found, and None where it is to be dropped."""
+    context = asked.context or ""
+    if start is not None and context[start : start + len(text)] == text:
+        return Span(text, start)
+    if config.offsets == "refuse":
+        where = "has no usable offset" if start is None else f"does not stand at {start}"
+        raise DataError(f'the answer "{text}" {where}', where=asked.where, fix='set offsets = "repair"')
+    if config.offsets == "drop":
+        done["dropped"] += 1
+        return None
+    found = place_of(context, text, start)
+    if found is None:
+        done["unplaced"] += 1
+        return Span(text, None)
+    done["placed" if start is None else "moved"] += 1
+    return Span(context[found[0] : found[1]], found[0])
+
+
+def _stated(config: SquadConfig, asked: _Asked) -> list[tuple[str, int | None]] | None:
+    """The answers as the file states them, without a place where it gives none; None where it states no answers."""
     if asked.fields.get("is_impossible") is True:
-        return
-    answers = asked.fields.get(config.answers)
+        return []
+    if config.answers not in asked.fields:
+        if "answers" in config.model_fields_set:
+            clause = nearest(config.answers, map(str, asked.fields))
+            raise DataError(f'no answers in "{config.answers}"', where=asked.where, fix=clause)
+        return None
+    answers = asked.fields[config.answers]
     if answers is None:
-        clause = nearest(config.answers, map(str, asked.fields))
-        raise DataError(f'no answers in "{config.answers}"', where=asked.where, fix=clause)
+        return None
     if isinstance(answers, dict):
         texts, starts = _several(answers.get("text")), _several(answers.get("answer_start"))
-        pairs = [(text, starts[index] if index < len(starts) else -1) for index, text in enumerate(texts)]
+        pairs = [(text, starts[index] if index < len(starts) else None) for index, text in enumerate(texts)]
     else:
         each_one = _listed(answers, config.answers, asked.where)
         pairs = [(each.get("text"), each.get("answer_start")) for each in each_one if isinstance(each, dict)]
-    for text, start in pairs:
+    for text, _ in pairs:
         if not isinstance(text, str):
             raise DataError("an answer without a text", where=asked.where, fix="give it one, a string")
-        if text.strip():
-            yield text, start if isinstance(start, int) else -1
+    return [(text, _offset(start)) for text, start in pairs if text.strip()]
 
 
-def _checked(context: str, text: str, start: int) -> int | None:
-    """Where the answer stands: where it is said to, or else nearest to there; None where it is nowhere near."""
-    if start < 0 or context[start : start + len(text)] == text:
-        return start if start >= 0 else None
-    first = max(0, start - _NEAR)
-    window = context[first : start + len(text) + _NEAR]
-    places = [first + at for at in range(len(window)) if window.startswith(text, at)]
-    return min(places, key=lambda place: abs(place - start), default=None)
+def _offset(value: Any) -> int | None:
+    """A number of a character; None for what is none, such as -1 or null. Numbers may be written as texts."""
+    if isinstance(value, str):
+        value = int(value) if value.strip().isdecimal() else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value < 0:
+        return None
+    return int(value) if value == int(value) else None
 
 
 def _several(value: Any) -> list[Any]:

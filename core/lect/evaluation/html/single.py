@@ -1,0 +1,30 @@
+"""The report of one stack as a page that can be read without anything else at hand."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from lect.evaluation.html.parts import document, paragraph, table
+from lect.evaluation.render import facts, sentences, tables
+
+if TYPE_CHECKING:
+    from lect.evaluation.render import Table
+    from lect.evaluation.report import EvaluationReport
+
+
+def page(report: EvaluationReport) -> str:
+    """The page as HTML: the same tables as in Markdown, every interval with them."""
+    said = "".join(paragraph(remark) for remark in report.remarks)
+    shown = "".join(_table(each) for each in tables(report, None))
+    notes = "".join(paragraph(sentence, "dim") for sentence in sentences(report))
+    return document(report.title, paragraph(facts(report), "dim"), said, shown, notes)
+
+
+def _table(plain: Table) -> str:
+    rows = []
+    for y, row in enumerate(plain.rows):
+        first, *others = (escape(cell) for cell in row)
+        cells = [f'<td class="unsure">{cell}</td>' if (y, x) in plain.dim else cell for x, cell in enumerate(others, 1)]
+        rows.append([first, *cells])
+    return table([escape(name) for name in plain.header], rows)
