@@ -94,7 +94,7 @@ def evaluate_answers(
     if labelled:
         most, count = Counter(truth).most_common(1)[0]
         notes = [f'Always answering "{most}" would be right on {count / len(truth):.1%} of the rows.', *notes]
-    return report_of(opened, dataset, truth, answers, shown, metrics, notes, started, labelled)
+    return report_of(opened, dataset, truth, answers, shown, metrics, notes, started, labelled, rows=examples)
 
 
 def evaluate_retrieval(
@@ -132,7 +132,8 @@ def evaluate_retrieval(
     }
     notes = [f"Each text is looked for among {len(pool):,} translations.", *_truncated(opened, examples)]
     shown = {ablation: [str(rank) for rank in own] for ablation, own in found.items()}
-    return report_of(opened, dataset, correct, found, shown, [host.spec("metric", "retrieval")], notes, started)
+    metrics = [host.spec("metric", "retrieval")]
+    return report_of(opened, dataset, correct, found, shown, metrics, notes, started, rows=examples)
 
 
 def report_of(
@@ -145,6 +146,7 @@ def report_of(
     notes: Sequence[str],
     started: float,
     labelled: bool = False,
+    rows: Sequence[Example] = (),
 ) -> EvaluationReport:
     """The report of what each variant of a stack answered, the whole one first.
 
@@ -155,6 +157,7 @@ def report_of(
         metrics: the main one first.
         started: when the evaluation began, by `time.perf_counter`.
         labelled: whether true answers are labels, whose rows are counted.
+        rows: what was answered, for the report to say of every answer which row it is of.
     """
     (whole, own), *others = answers.items()
     variants: list[Variant] = []
@@ -187,6 +190,7 @@ def report_of(
         },
         seconds=round(time.perf_counter() - started, 2),
         notes=tuple(notes),
+        keys=tuple(each.key or each.origin for each in rows),
     )
 
 

@@ -92,6 +92,7 @@ class EvaluationReport:
         confidence: the level of all intervals.
         notes: sentences the reader must know, such as how many rows were truncated.
         signatures: for a score what it was computed with, such as sacrebleu's signature of BLEU.
+        keys: what each row is known by, in the order of the predictions: its key, or else where it stands.
     """
 
     title: str
@@ -106,6 +107,7 @@ class EvaluationReport:
     confidence: float = 0.95
     notes: tuple[str, ...] = ()
     signatures: Mapping[str, str] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
 
     def names(self) -> list[str]:
         """The scores of the whole (not of single labels), the main one first, in the order the variants have them."""
@@ -127,7 +129,8 @@ class EvaluationReport:
         ``schema`` (1), ``title``, ``dataset``, ``rows``, ``backbone``, ``main``, ``confidence``, ``seconds``;
         ``variants``: ``label``, ``scores`` (``name``, ``value``, ``low``, ``high``), ``predictions``;
         ``differences``: ``variant``, ``name``, ``value``, ``low``, ``high``, ``share_not_positive``;
-        ``support``: rows by label; ``notes``; ``signatures``: what a score was computed with, by its name.
+        ``support``: rows by label; ``notes``; ``signatures``: what a score was computed with, by its name;
+        ``keys``: of each row, in the order of ``predictions``, its key or else where it stands.
         """
         return json.dumps({"schema": SCHEMA, **asdict(self)}, ensure_ascii=False, indent=2, allow_nan=False)
 
@@ -146,6 +149,7 @@ class EvaluationReport:
                 support=dict(given["support"]),
                 notes=tuple(given["notes"]),
                 signatures=dict(given.get("signatures", {})),
+                keys=tuple(given.get("keys", ())),
             )
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"not an evaluation report ({type(error).__name__}: {error})") from None
