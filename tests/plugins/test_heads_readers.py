@@ -298,7 +298,8 @@ def test_choices(read):
 def test_choices_of_belebele_and_choices_counted_from_any_number(read):
     line = (
         '{"link": "x", "question_number": 1, "flores_passage": "Cats purr.", "question": "Who purrs?", '
-        '"mc_answer1": "Dogs", "mc_answer2": "Cats", "mc_answer3": "Cows", "mc_answer4": "Pigs", "correct_answer_num": "2"}\n'
+        '"mc_answer1": "Dogs", "mc_answer2": "Cats", '
+        '"mc_answer3": "Cows", "mc_answer4": "Pigs", "correct_answer_num": "2"}\n'
     )
     (example,) = read("choices", line, key="link")
     assert (example.text, example.question, example.label, example.key) == ("Cats purr.", "Who purrs?", "1", "x")
