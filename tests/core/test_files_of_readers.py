@@ -55,7 +55,7 @@ def test_every_reader_reads_every_packing_line_end_and_encoding(read, reader):
     assert read(reader, b"\xef\xbb\xbf" + content.encode(), **config) == plain
     assert read(reader, content.encode("cp1252"), encoding="cp1252", **config) == plain
     assert read(reader, content.replace("\n", "\r\n").encode("utf-16"), encoding="UTF-16", **config) == plain
-    with pytest.raises(DataError, match=r'line 1: the file is in UTF-16; set encoding = "utf-16"'):
+    with pytest.raises(DataError, match=r'line 1: the file is in UTF-16; .* encoding = "utf-16"'):
         read(reader, content.encode("utf-16"), **config)
     with pytest.raises(DataError, match="a NUL byte"):
         read(reader, content.replace("second", "sec\0ond"), **config)

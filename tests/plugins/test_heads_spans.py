@@ -53,7 +53,7 @@ def test_spans_within_words_over_each_other_and_of_other_offsets(read, capsys):
     assert [row.tags for row in rows] == [("O", "B-LOC"), ("B-PER", "I-PER"), ("B-LOC",)]
     assert capsys.readouterr().err == (
         "warning: data.txt: 1 span that ended within a word was widened to it; "
-        "1 span that overlaps a longer one was left out; 1 row that was not accepted was left out\n"
+        "1 span over a longer one was left out; 1 row that was not accepted was left out\n"
     )
     (row,) = read("spans", '{"text": "a b"}')
     assert (row.words, row.tags) == (("a", "b"), None)

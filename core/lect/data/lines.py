@@ -71,7 +71,9 @@ def read_lines(
             if line == 1:
                 if raw.startswith(_UTF16):
                     raise DataError(
-                        "the file is in UTF-16", where=place, fix='set encoding = "utf-16", or save it as UTF-8'
+                        "the file is in UTF-16",
+                        where=place,
+                        fix='save it as UTF-8, or give its reader encoding = "utf-16"',
                     )
                 raw = raw.removeprefix(_BOM)
             if len(raw) > longest and not raw.endswith(b"\n"):
@@ -253,5 +255,5 @@ def _decoded(raw: bytes, where: str, invalid: InvalidBytes) -> str:
         raise DataError(
             f"invalid UTF-8: byte 0x{raw[error.start]:02x} at position {error.start + 1} of the line",
             where=where,
-            fix='save the file as UTF-8, or name what it was saved in, such as encoding = "cp1252"',
+            fix='save the file as UTF-8, or give its reader what it was saved in, such as encoding = "cp1252"',
         ) from None
