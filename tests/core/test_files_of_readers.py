@@ -98,6 +98,7 @@ def test_the_delimiter_is_found(read, mark):
 def test_the_delimiter_is_the_one_that_makes_the_columns_asked_for(read):
     assert read("csv", "text,a;b;label\nx,1;2;3\n")[0].text == "x"
     assert read("csv", "a,b;text;label\nx,1;2;3\n")[0].text == "2"
+    assert read("csv", '"a;text";"b,c"\n"1";"2"\n', text="b,c")[0].text == "2"
 
 
 def test_spaces_around_a_label_are_no_part_of_it_and_nearly_equal_labels_are_said(read, capsys):

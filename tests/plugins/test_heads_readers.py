@@ -49,6 +49,7 @@ def test_words_that_say_key_equals_value_are_words_and_no_break_spaces_are_part_
     assert read("conll", "See O\n#tag\nnow O\n", comments="#")[0].words == ("See", "now")
     assert read("conll", "# a = b\nSee O\n", comments="#")[0].words == ("See",)
     assert read("conll", "% a b\nSee O\n", comments="%")[0].words == ("See",)
+    assert len(read("conll", "#begin document (x); part 000\nSee O\n\n#end document\n")) == 1
     (example,) = read("conll", "# sent_id = s1\n# text = See now .\nSee O\nnow O\n", key="sent_id")
     assert (example.words, example.key) == (("See", "now"), "s1")
     with pytest.raises(DataError, match=r'no comment "sent_id"'):

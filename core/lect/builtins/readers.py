@@ -186,7 +186,7 @@ def _kept(row: Row, config: RowsConfig) -> str | None:
     """The columns that no setting names, as a JSON object."""
     if not config.keep:
         return None
-    named = {column.split(".")[0] for column in config.wanted()}
+    named = {name for column in config.wanted() for name in (column, column.split(".")[0])}
     kept = {name: value for name, value in row.values.items() if name not in named}
     return json.dumps(kept, ensure_ascii=False, default=str) if kept else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -127,10 +128,18 @@ def _found(lines: Iterator[tuple[int, str]], wanted: Sequence[str]) -> tuple[str
     header = without_end(first[1])
     if len(header) == 5 and header.lower().startswith("sep="):
         return header[4], lines
-    columns = {mark: [name.strip('"') for name in header.split(mark)] for mark in _DELIMITERS}
+    columns = {mark: _split(header, mark) for mark in _DELIMITERS}
     by_name = (mark for mark, names in columns.items() if wanted and set(wanted) <= set(names))
     by_count = (mark for mark, names in columns.items() if not wanted and len(names) > 1)
     return next(by_name, next(by_count, ",")), chain([first], lines)
+
+
+def _split(header: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([header], delimiter=delimiter))
+    except csv.Error:
+        # What is wrong with it is said where it is read.
+        return header.split(delimiter)
 
 
 def _records(

@@ -7,6 +7,7 @@ from typing import Any
 
 from lect.builtins.tables import Row
 from lect.data.examples import NO_WORD, join_words
+from lect.data.label_forms import checked_tag
 from lect.errors import DataError
 
 
@@ -57,8 +58,8 @@ def _list(value: Any, column: str, where: str) -> list[Any]:
 
 
 def _named(tag: Any, names: Sequence[str] | None, column: str, where: str) -> str:
-    if isinstance(tag, str) and tag.strip():
-        return tag.strip()
+    if isinstance(tag, str):
+        return checked_tag(tag, where)
     if isinstance(tag, int) and not isinstance(tag, bool):
         if names is None:
             raise DataError(

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from lect.data.examples import Example
-from lect.errors import visible
+from lect.errors import DataError, visible
 
 _MOST = 5000
 """A set of more labels than these is no closed one, and is not looked at."""
@@ -42,6 +42,17 @@ class LabelForms:
         groups = [", ".join(f'"{visible(label)}" ({count:,})' for label, count in group) for group in self.alike()]
         more = f", and {len(groups) - 3} more" if len(groups) > 3 else ""
         return f"labels that differ by case or space alone are classes of their own: {'; '.join(groups[:3])}{more}"
+
+
+def checked_tag(tag: str, where: str) -> str:
+    """A tag without white space at its ends. Raises `DataError` where nothing is left or something is invisible."""
+    bare = tag.strip()
+    if not bare:
+        raise DataError("the tag is empty", where=where, fix="fill it in")
+    # Joiners are part of words in many a script.
+    if any(not char.isprintable() and char not in "\u200c\u200d" for char in bare):
+        raise DataError(f'the tag "{visible(bare)}" holds what cannot be seen', where=where, fix="take it out")
+    return bare
 
 
 def _fold(label: str) -> str:

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from lect import Example
 from lect.data.examples import NO_WORD
-from lect.errors import DataError, nearest, visible
+from lect.data.label_forms import checked_tag
+from lect.errors import DataError, nearest
 from lect_heads.readers.conll_layout import Layout, Line, layout_of
 from lect_heads.readers.files import FilesConfig, join_words, say
 from lect_heads.schemes import entities, is_tag, meant, write
@@ -96,7 +97,7 @@ def _sentence(config: ConllConfig, lines: Sequence[Line], layout: Layout, where:
         word = word.removeprefix(layout.prefix) if word != layout.prefix else word
         words.append(word if word.strip() else NO_WORD)
         if has_tags:
-            tags.append(_tag(config, line, layout, place))
+            tags.append(checked_tag(_field(line.fields, config.tags, layout.names, "tags", place), place))
     lacks: tuple[str, str, str] | None = None
     if layout.width == 1:
         lacks = ("tags", f"{where}, line {lines[0].number}", "the line has one column, and words and tags are two")
@@ -115,15 +116,6 @@ def _sentence(config: ConllConfig, lines: Sequence[Line], layout: Layout, where:
         lines=tuple(line.number for line in lines),
         lacks=None if lacks is None else (lacks,),
     )
-
-
-def _tag(config: ConllConfig, line: Line, layout: Layout, where: str) -> str:
-    tag = _field(line.fields, config.tags, layout.names, "tags", where).strip()
-    if not tag:
-        raise DataError("the tag is empty", where=where, fix="fill it in")
-    if any(not char.isprintable() and char not in "\u200c\u200d" for char in tag):
-        raise DataError(f'the tag "{visible(tag)}" holds what cannot be seen', where=where, fix="take it out")
-    return tag
 
 
 def _keyed(example: Example, key: str, comments: dict[str, str]) -> Example:

@@ -11,7 +11,7 @@ Block = Sequence[tuple[int, str]]
 """Lines between blank ones, with their numbers."""
 
 _SPACES = re.compile(r"[ \t]+")
-_STATED = re.compile(r"#\s+(\S+?)\s*=(?:\s+(.*))?$|#\s+new(?:doc|par)\b")
+_STATED = re.compile(r"#\s+(\S+?)\s*=(?:\s+(.*))?$|#\s+new(?:doc|par)\b|#(?:begin|end) document\b")
 _PREFIX = re.compile(r"[a-z]{2,12}(?:-[a-z]{2,12}){0,2}:")
 
 

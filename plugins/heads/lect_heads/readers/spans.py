@@ -10,6 +10,7 @@ from typing import Any
 
 from lect import Example
 from lect.builtins.tables import Row, json_rows
+from lect.data.label_forms import checked_tag
 from lect.errors import DataError
 from lect_heads.readers.files import FilesConfig, say
 from lect_heads.schemes import write
@@ -66,8 +67,8 @@ def _told(done: Counter[str]) -> str:
     said = {
         "widened": ("span that ended within a word was widened to it", "spans within words were widened to them"),
         "overlapping": (
-            "span that overlaps a longer one was left out",
-            "spans that overlap a longer one were left out",
+            "span over a longer one was left out",
+            "spans over longer ones were left out",
         ),
         "empty": ("span without a word was left out", "spans without a word were left out"),
         "left out": ("row that was not accepted was left out", "rows that were not accepted were left out"),
@@ -151,7 +152,7 @@ def _span(given: Any, text: str, where: str) -> Span:
     if not 0 <= start < end <= len(text):
         raise DataError(f"the span from {start} to {end} is not in the text", where=where, fix="correct it")
     # A type is one word in tags.
-    return start, end, "_".join(kind.split())
+    return start, end, checked_tag("_".join(kind.split()), where)
 
 
 def _in_characters(text: str, units: int) -> int:
