@@ -60,7 +60,7 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def visible(text: str) -> str:
+def name_invisible(text: str) -> str:
     """The text with what is invisible in it called by its name: ``PER<ZERO WIDTH SPACE>``."""
     return "".join(char if char.isprintable() else f"<{unicodedata.name(char, f'U+{ord(char):04X}')}>" for char in text)
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from lect.data.examples import Example
-from lect.errors import DataError, visible
+from lect.errors import DataError, name_invisible
 
 _MOST = 5000
 """A set of more labels than these is no closed one, and is not looked at."""
@@ -39,7 +39,9 @@ class LabelForms:
         return [group for group in groups.values() if len(group) > 1]
 
     def __str__(self) -> str:
-        groups = [", ".join(f'"{visible(label)}" ({count:,})' for label, count in group) for group in self.alike()]
+        groups = [
+            ", ".join(f'"{name_invisible(label)}" ({count:,})' for label, count in group) for group in self.alike()
+        ]
         more = f", and {len(groups) - 3} more" if len(groups) > 3 else ""
         return f"labels that differ by case or space alone are classes of their own: {'; '.join(groups[:3])}{more}"
 
@@ -51,7 +53,7 @@ def checked_tag(tag: str, where: str) -> str:
         raise DataError("the tag is empty", where=where, fix="fill it in")
     # Joiners are part of words in many a script.
     if any(not char.isprintable() and char not in "\u200c\u200d" for char in bare):
-        raise DataError(f'the tag "{visible(bare)}" holds what cannot be seen', where=where, fix="take it out")
+        raise DataError(f'the tag "{name_invisible(bare)}" holds what cannot be seen', where=where, fix="take it out")
     return bare
 
 
