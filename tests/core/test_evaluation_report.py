@@ -115,6 +115,7 @@ def test_json_has_the_documented_keys():
         "confidence",
         "notes",
         "signatures",
+        "keys",
     ]
     documented = EvaluationReport.to_json.__doc__
     assert all(f"``{key}``" in documented for key in given)
