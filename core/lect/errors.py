@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 
@@ -97,6 +98,11 @@ class RegistryError(UserError):
 def one_line(text: str) -> str:
     """What is invisible, ends a line or steers a terminal is spelt out: names in files may come from anyone."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def name_invisible(text: str) -> str:
+    """The text with what is invisible in it called by its name: ``PER<ZERO WIDTH SPACE>``."""
+    return "".join(char if char.isprintable() else f"<{unicodedata.name(char, f'U+{ord(char):04X}')}>" for char in text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -119,6 +119,7 @@ def test_json_has_the_documented_keys():
         "notes",
         "signatures",
         "remarks",
+        "keys",
     ]
     documented = EvaluationReport.to_json.__doc__
     assert all(f"``{key}``" in documented for key in given)

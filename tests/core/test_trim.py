@@ -192,9 +192,9 @@ def test_scripts_are_the_tags_own_or_the_likeliest():
     [
         ({}, DataError, "nothing says what to keep"),
         ({"languages": ["xx-yy-zz"]}, DataError, "is not a language tag"),
-        ({"files": ["missing.txt"]}, DataError, "missing.txt: cannot be read"),
+        ({"files": ["missing.txt"]}, DataError, "missing.txt: the file cannot be read"),
         ({"files": ["empty.txt"]}, DataError, "empty.txt: there is no text in it"),
-        ({"files": ["binary.txt"]}, DataError, "binary.txt: is not UTF-8"),
+        ({"files": ["binary.txt"]}, DataError, "binary.txt, line 1: the file is in UTF-16"),
     ],
 )
 def test_mistakes_are_told_and_nothing_is_written(options, error, message, tmp_path, host, monkeypatch):

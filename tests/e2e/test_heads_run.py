@@ -178,6 +178,13 @@ def test_entities(workspace):
     assert refused.exit_code == 1
     assert 'other.txt, line 1: unknown type of entity "DATE"' in refused.stderr
     assert "leave it out with the reader's types" in " ".join(refused.stderr.split())
+    # A file of words alone, as shared tasks give them out, is answered word by word.
+    (workspace.folder / "blind.txt").write_text("the\nGreat\nLong\n\nCity\n")
+    result = workspace.lect("predict", "-s", "task:job", "-d", "blind.txt", "--reader", "conll", "--json")
+    assert result.exit_code == 0, result.stderr
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert (first["words"], first["origin"]) == (["the", "Great", "Long"], "blind.txt, line 1")
+    assert (len(first["tags"]), second["words"], second["origin"]) == (3, ["City"], "blind.txt, line 5")
 
 
 def test_parts_of_speech(workspace):

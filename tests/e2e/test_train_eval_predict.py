@@ -96,7 +96,7 @@ def test_predictions_for_people_and_for_programs(workspace, trained):
     lines = workspace.lect(*arguments, "--json", "-d", "test.csv").stdout.splitlines()
     records = [json.loads(line) for line in lines]
     assert len(records) == 60
-    assert {"text", "answer", "score", "scores"} == records[0].keys()
+    assert {"origin", "text", "answer", "score", "scores"} == records[0].keys()
     assert abs(sum(records[0]["scores"].values()) - 1) < 1e-4
 
 

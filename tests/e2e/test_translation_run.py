@@ -96,6 +96,10 @@ def test_a_translator_is_trained_scored_and_asked(workspace, family, head):
     shown = workspace.lect("predict", "-s", "task:job", "good house", "day")
     assert (shown.exit_code, shown.stdout) == (0, "little water\nyear\n")
     told = json.loads(workspace.lect("predict", "-s", "task:job", "--json", "good house").stdout)
+    # Lines of a file have their translations on the same lines, whatever is empty between them.
+    workspace.write("lines.txt", "\ngood house\n\n \nday\n")
+    shown = workspace.lect("predict", "-s", "task:job", "-d", "lines.txt")
+    assert (shown.exit_code, shown.stdout) == (0, "\nlittle water\n\n\nyear\n")
     assert told == {"text": "good house", "answer": "little water", "score": None, "scores": {}}
 
     long = workspace.lect("predict", "-s", "task:job", "good house " * 100)

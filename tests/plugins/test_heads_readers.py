@@ -19,9 +19,9 @@ HOST = Host.load()
 
 @pytest.fixture
 def read(tmp_path):
-    def read(reader, content, /, **config):
+    def read(reader, content, /, needs=(), **config):
         (tmp_path / "data.txt").write_bytes(content.encode("utf-8"))
-        return read_source(HOST, Source(reader, {"path": "data.txt", **config}), tmp_path, "data").examples
+        return read_source(HOST, Source(reader, {"path": "data.txt", **config}), tmp_path, "data", needs).examples
 
     return read
 
@@ -39,6 +39,61 @@ def test_words_that_begin_with_a_hash_are_words(read):
     assert example.words == ("#", "hash", "#tag")
 
 
+def test_words_that_say_key_equals_value_are_words_and_no_break_spaces_are_part_of_them(read):
+    first, second = read("conll", "Buy O\n#promo=50 O\nParis B-LOC\n\nSee O\n#win=now B-MISC\nNew\u00a0York B-LOC\n")
+    assert first.words == ("Buy", "#promo=50", "Paris")
+    assert (second.words, second.tags) == (("See", "#win=now", "New\u00a0York"), ("O", "B-MISC", "B-LOC"))
+    assert second.lines == (5, 6, 7)
+    with pytest.raises(DataError, match=r'line 2: the line has one column.*or say with comments = "#"'):
+        read("conll", "See O\n#tag\nnow O\n")
+    assert read("conll", "See O\n#tag\nnow O\n", comments="#")[0].words == ("See", "now")
+    assert read("conll", "# a = b\nSee O\n", comments="#")[0].words == ("See",)
+    assert read("conll", "% a b\nSee O\n", comments="%")[0].words == ("See",)
+    assert len(read("conll", "#begin document (x); part 000\nSee O\n\n#end document\n")) == 1
+    (example,) = read("conll", "# sent_id = s1\n# text = See now .\nSee O\nnow O\n", key="sent_id")
+    assert (example.words, example.key) == (("See", "now"), "s1")
+    with pytest.raises(DataError, match=r'no comment "sent_id"'):
+        read("conll", "See O\n", key="sent_id")
+
+
+def test_files_of_words_alone_give_sentences_without_tags(read):
+    first, second = read("conll", "See\n#tag\n\nRome\n")
+    assert (first.words, first.tags, second.words) == (("See", "#tag"), None, ("Rome",))
+    assert read("conll", "See _\nRome _\n")[0].tags is None
+    assert read("conll", "See VB\nRome NP\n", tags="")[0].tags is None
+    with pytest.raises(DataError, match=r"data.txt, line 4: the line has one column, and words and tags are two"):
+        read("conll", "\n\n\nSee\n", needs=("words", "tags"))
+    with pytest.raises(DataError, match=r'data.txt, line 1: the tag is "_"'):
+        read("conll", "See _\n", needs=("tags",))
+
+
+def test_prefixes_of_wikiann_are_no_part_of_words(read):
+    text = "en:Jane\tB-PER\nen:spoke\tO\n\nen::\tO\nen:re:x\tO\n"
+    first, second = read("conll", text)
+    assert (first.text, second.words) == ("Jane spoke", (":", "re:x"))
+    assert read("conll", text, prefix="")[0].words == ("en:Jane", "en:spoke")
+    # Not every word has it, or there is too little to tell by.
+    assert read("conll", "re:x O\nJane O\nspoke O\n")[0].words[0] == "re:x"
+    assert read("conll", "re:x O\n")[0].words == ("re:x",)
+
+
+def test_files_of_germeval_with_their_sources_and_nested_columns(read):
+    text = "#\tn-tv.de vom 26.02.2005 [2005-02-26] \n1\tTU\tB-ORG\tO\n2\tBerlin\tI-ORG\tB-LOC\n\n#\tx\n1\tJa\tO\tO\n"
+    outer, last = read("conll", text, tags=2)
+    assert (outer.words, outer.tags, last.words) == (("TU", "Berlin"), ("B-ORG", "I-ORG"), ("Ja",))
+    assert read("conll", text, tags=3)[0].tags == ("O", "B-LOC")
+    # A first column of numbers is one of words where the numbers do not count them.
+    assert read("conll", "1\tx\tO\n3\ty\tO\n")[0].words == ("1", "3")
+
+
+def test_a_file_without_blank_lines_is_said(read, capsys):
+    (example,) = read("conll", "x O\n" * 300)
+    assert len(example.words) == 300
+    assert "data.txt: 300 words are read as one sentence; put a blank line between sentences" in capsys.readouterr().err
+    read("conll", "x O\n\n" * 300)
+    assert capsys.readouterr().err == ""
+
+
 def test_columns_by_name_and_kinds_of_entities(read):
     text = "# global.columns = ID FORM NE\n1 Jane B-PER\n2 Doe I-PER\n3 today B-DATE\n"
     (example,) = read("conll", text, words="FORM", tags="NE", types=["P"], rename={"PER": "P"})
@@ -54,8 +109,12 @@ def test_columns_by_name_and_kinds_of_entities(read):
         ("Jane O\n", {"tags": 4}, "data.txt, line 1: 2 columns, and tags should be column 4; set tags"),
         ("Jane O\n", {"tags": "ne", "columns": ["w", "n"]}, 'data.txt, line 1: no column is called "ne"'),
         ("\n\n", {}, "data.txt: the file is empty"),
+        ("Jane O\nDoe\tO\n", {}, "data.txt, line 1: the line has one column"),
+        ("Jane\tO\nDoe\t\n", {}, "data.txt, line 2: the tag is empty; fill it in"),
+        ("Jane O\nDoe B-\u200bPER\n", {}, 'line 2: the tag "B-<ZERO WIDTH SPACE>PER" holds what cannot be seen'),
+        ("Jane O\n\nDoe O\nx 0\n", {"types": ["PER"]}, 'line 4: "0" is no tag of an entity; that is a zero: did you'),
         ("-DOCSTART- O\n", {}, "data.txt: the file has no sentences"),
-        ("x O\n", {"path": "dota.txt"}, 'dota.txt: there is no such file; did you mean "data.txt"?'),
+        ("x O\n", {"path": "dota.txt"}, '; did you mean "data.txt"?'),
     ],
 )
 def test_columns_that_are_wrong_are_refused_with_their_line(read, text, config, message):
@@ -104,7 +163,7 @@ def test_words_written_as_one_have_places_of_their_own_and_empty_nodes_are_none(
         ("3\tnsubj", "8\tnsubj", "data.txt, line 4: the head is word 8 of 7; correct the head"),
         ("0\troot", "1\troot", "data.txt, line 4: the heads go round in a circle; correct the heads"),
         ("0\troot", "x\troot", 'data.txt, line 7: "x" is no number of a head'),
-        ("5-6", "5-9", "data.txt, line 1: a range of words goes past the sentence"),
+        ("5-6", "5-9", "data.txt, line 9: a range of words goes past the sentence"),
     ],
 )
 def test_trees_that_are_wrong_are_refused_with_their_line(read, old, new, message):
@@ -112,6 +171,47 @@ def test_trees_that_are_wrong_are_refused_with_their_line(read, old, new, messag
     with pytest.raises(DataError) as caught:
         read("conllu", TREE.replace(old, new, 1))
     assert message in str(caught.value)
+
+
+def test_a_treebank_without_text_tags_or_trees_says_so(read):
+    row = "{0}\t{1}\t_\t{2}\t_\t_\t{3}\troot\t_\t_\n"
+    bare = row.format(1, "_", "X", 0) + row.format(2, "_", "X", 1)
+    with pytest.raises(DataError, match=r'data.txt, line 1: every form of the sentence is "_"'):
+        read("conllu", bare)
+    assert read("conllu", row.format(1, "_", "X", 0))[0].words == ("_",)
+    untagged = "# text = a b\n" + row.format(1, "a", "X", 0) + row.format(2, "b", "_", 1)
+    (example,) = read("conllu", untagged)
+    assert (example.tags, example.heads) == (None, (0, 1))
+    with pytest.raises(DataError, match=r'data.txt, line 3: the fourth column \(UPOS\) is "_"; fill it in'):
+        read("conllu", untagged, needs=("words", "tags"))
+    with pytest.raises(DataError, match=r'line 2: the fifth column \(XPOS\) is "_"'):
+        read("conllu", untagged, tags="xpos", needs=("tags",))
+    with pytest.raises(DataError, match=r'line 1: the seventh column \(HEAD\) is "_"'):
+        read("conllu", row.format(1, "a", "X", "_"), needs=("heads",))
+    with pytest.raises(DataError, match=r"line 2: the column UPOS is empty"):
+        read("conllu", row.format(1, "a", "X", 0) + row.format(2, "b", "", 1))
+
+
+def test_long_sentences_are_left_out_and_counted_and_keys_are_comments(read, capsys):
+    (example,) = read("conllu", "# sent_id = 7\n1\ta\t_\tX\t_\t_\t0\troot\t_\t_\n\n" + TREE, longest=3, key="sent_id")
+    assert example.key == "7"
+    assert "1 row of more than 3 words left out" in capsys.readouterr().err
+
+
+def test_conll_x_and_conllu_plus(read):
+    rows = ["1\ta\t_\tNN\tN\t_\t2\tdep", "2\tb\t_\tVB\tV\t_\t0\troot"]
+    (example,) = read("conllu", "\n".join(rows))
+    assert (example.words, example.tags, example.heads) == (("a", "b"), ("NN", "VB"), (2, 0))
+    assert read("conllu", "\n".join(f"{row}\t_\t_" for row in rows))[0].relations == ("dep", "root")
+    (blind,) = read("conllu", "\n".join("\t".join(row.split("\t")[:6]) for row in rows))
+    assert (blind.tags, blind.heads) == (("NN", "VB"), None)
+    plus = "# global.columns = ID FORM UPOS HEAD DEPREL X:NE\n1\ta\tNOUN\t0\troot\tB\n2\t#b\tX\t1\tdep\tO\n"
+    (example,) = read("conllu", plus)
+    assert (example.words, example.tags, example.heads) == (("a", "#b"), ("NOUN", "X"), (0, 1))
+    with pytest.raises(DataError, match=r"line 2: 5 columns, and global.columns names 6"):
+        read("conllu", plus.replace("\tB\n", "\n"))
+    with pytest.raises(DataError, match="line 1: no column is called FORM"):
+        read("conllu", "# global.columns = ID WORD\n1\ta\n")
 
 
 SQUAD = """{"data": [{"paragraphs": [{"context": "Budi lives in Rome. Rome is old.", "qas": [
@@ -196,6 +296,22 @@ def test_choices(read):
     assert (example.choices, example.question) == (("a", "b", "c"), None)
     with pytest.raises(DataError, match=r"data.txt, line 1: there are not two choices"):
         read("choices", '{"premise": "p", "choice1": "a", "label": 0}')
+
+
+def test_choices_of_belebele_and_choices_counted_from_any_number(read):
+    line = (
+        '{"link": "x", "question_number": 1, "flores_passage": "Cats purr.", "question": "Who purrs?", '
+        '"mc_answer1": "Dogs", "mc_answer2": "Cats", '
+        '"mc_answer3": "Cows", "mc_answer4": "Pigs", "correct_answer_num": "2"}\n'
+    )
+    (example,) = read("choices", line, key="link")
+    assert (example.text, example.question, example.label, example.key) == ("Cats purr.", "Who purrs?", "1", "x")
+    assert example.choices == ("Dogs", "Cats", "Cows", "Pigs")
+    (example,) = read("choices", '{"premise": "p", "a": "x", "b": "y", "label": 2}', choices=["a", "b"], first_label=1)
+    assert (example.choices, example.label) == (("x", "y"), "1")
+    with pytest.raises(DataError, match=r'line 1: "0" is no number of a choice from 1 on; set first_label'):
+        read("choices", line.replace('"2"', '"0"'))
+    assert read("choices", line.replace("correct_", ""))[0].label is None
 
 
 def test_the_hash_of_rows_without_new_fields_is_what_it_was_and_new_fields_change_it():

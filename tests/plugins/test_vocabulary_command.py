@@ -136,8 +136,8 @@ def test_a_comparison_that_is_stopped_shows_what_it_has(lect, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["report", "none.txt"], "none.txt: cannot be read: no such file"),
-        (["report", "bytes.txt"], "bytes.txt: is no text in UTF-8 (byte 0)"),
+        (["report", "none.txt"], "none.txt: the file cannot be read (No such file"),
+        (["report", "bytes.txt"], "bytes.txt, line 1: the file is in UTF-16"),
         (["report", "empty.txt"], "empty.txt: holds no text"),
         (["report", "nko.txt", "--with", "nko.txt", "--backbone", "xlm-roberta"], "nko.txt: is no list of new pieces"),
         (["report", "nko.txt", "--with", "new.json", "--backbone", "llama"], "new.json: its pieces are for another"),

@@ -29,6 +29,7 @@ from lect.backbones.quiet import quiet_transformers
 from lect.backbones.settings import FILE as SETTINGS
 from lect.backbones.settings import FolderSettings, folder_settings_text
 from lect.backbones.trimmed import KEPT, ParentEntry, TrimmedTable, rows_of
+from lect.data.lines import read_lines as lines_of
 from lect.errors import BackboneError, DataError
 from lect.files import check_target, folder_aside
 
@@ -118,14 +119,7 @@ def trim_backbone(
 def read_lines(files: Iterable[Path]) -> Iterable[str]:
     """The lines of text files that are not empty. Raises `DataError` for a file that is not there or is no text."""
     for file in files:
-        try:
-            with file.open(encoding="utf-8") as lines:
-                yield from filter(None, map(str.strip, lines))
-        except UnicodeDecodeError:
-            raise DataError("is not UTF-8", where=str(file), fix="name a text file, saved as UTF-8") from None
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise DataError(f"cannot be read ({reason})", where=str(file), fix="name a text file") from None
+        yield from filter(None, (line.strip() for _, line in lines_of(file, str(file))))
 
 
 # -------------------------------------------------------------------------------------------------- which pieces

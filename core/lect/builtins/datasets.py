@@ -56,10 +56,22 @@ def _rows(config: DatasetsConfig, folder: Path) -> Iterator[Row]:
             "`datasets` is not installed", where=config.path, fix='install it: pip install "lect[datasets]"'
         ) from None
     data = _opened(datasets, config, folder / Path(config.path).expanduser())
-    labels = {name: feature.names for name, feature in (data.features or {}).items() if hasattr(feature, "int2str")}
+    labels = dict(_label_names(data.features or {}))
     for number, row in enumerate(data, start=1):
         where = f"{config.path}, {config.split}, row {number}"
         yield Row(dict(_flat(row, labels)), where, where)
+
+
+def _label_names(features: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """The names of labels, by the columns of them or of lists of them."""
+    for name, feature in features.items():
+        own = getattr(feature, "feature", feature)
+        if hasattr(own, "int2str"):
+            yield name, own.names
+
+
+def _name_of(value: Any, names: list[str]) -> Any:
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
 
 
 def _opened(datasets: Any, config: DatasetsConfig, path: Path) -> Any:
@@ -114,6 +126,8 @@ def _flat(row: Mapping[str, Any], labels: Mapping[str, list[str]], before: str =
         full = f"{before}{name}"
         if isinstance(value, Mapping):
             yield from _flat(value, labels, f"{full}.")
+        elif full in labels and isinstance(value, list):
+            yield full, [_name_of(each, labels[full]) for each in value]
         # Rows without a label are often given -1.
         elif full in labels and isinstance(value, int) and 0 <= value < len(labels[full]):
             yield full, labels[full][value]

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lect.builtins.tables import table_rows
-from lect.builtins.texts import Count, LanguageTag
 from lect.data.examples import Example
-from lect.data.lines import read_lines
+from lect.data.files import Count, Encoding, LanguageTag, left_out
+from lect.data.lines import read_lines, without_end
 from lect.data.paths import COMPRESSED, existing_file
 from lect.errors import DataError
 from lect.specs import Config, ReaderSpec
@@ -32,6 +32,7 @@ class DictionaryConfig(Config):
         language: the language of every text, after reversing, a BCP 47 tag.
         limit: read no more than this many rows.
         skip_empty: leave out rows with an empty side instead of refusing them.
+        encoding: what the file was saved in, such as ``cp1252``.
     """
 
     path: Annotated[str, Field(min_length=1)]
@@ -42,6 +43,7 @@ class DictionaryConfig(Config):
     language: LanguageTag | None = None
     limit: Count | None = None
     skip_empty: bool = False
+    encoding: Encoding = "utf-8"
 
 
 def read_dictionary(config: DictionaryConfig, folder: Path) -> Iterator[Example]:
@@ -53,11 +55,12 @@ def read_dictionary(config: DictionaryConfig, folder: Path) -> Iterator[Example]
 def _entries(config: DictionaryConfig, path: Path) -> Iterator[Example]:
     is_csv = config.path.lower().endswith(tuple(f".csv{more}" for more in COMPRESSED))
     layout = config.layout or ("csv" if is_csv else "pairs")
-    rows = _pairs(path, config.path) if layout == "pairs" else _table(config, path, layout)
-    none = True
+    rows = _pairs(config, path) if layout == "pairs" else _table(config, path, layout)
+    none, left = True, 0
     for text, translation, where in rows:
         if not text or not translation:
             if config.skip_empty:
+                left += 1
                 continue
             raise DataError("one side is empty", where=where, fix="fill it in or set skip_empty = true")
         none = False
@@ -66,14 +69,18 @@ def _entries(config: DictionaryConfig, path: Path) -> Iterator[Example]:
         yield Example(text, translation=translation, language=config.language, origin=where)
     if none:
         raise DataError("the dictionary has no entries", where=config.path)
+    left_out(config.path, left, "with one side empty")
 
 
-def _pairs(path: Path, named: str) -> Iterator[tuple[str, str, str]]:
-    for line, written in read_lines(path, named):
+def _pairs(config: DictionaryConfig, path: Path) -> Iterator[tuple[str, str, str]]:
+    named = config.path
+    for line, written in read_lines(path, named, encoding=config.encoding):
         if not written.strip():
             continue
         where = f"{named}, line {line}"
-        sides = written.rstrip("\r\n").split("\t") if "\t" in written else written.split()
+        bare = without_end(written)
+        # Other spaces than this one are part of a word: one that does not break, above all.
+        sides = bare.split("\t") if "\t" in bare else [side for side in bare.split(" ") if side]
         if len(sides) != 2:
             between = "tabs" if "\t" in written else "spaces, and no tab"
             raise DataError(
@@ -85,8 +92,10 @@ def _pairs(path: Path, named: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _table(config: DictionaryConfig, path: Path, layout: str) -> Iterator[tuple[str, str, str]]:
-    delimiter = "," if layout == "csv" else "\t"
-    for row in table_rows(path, config.path, delimiter, quoting=layout == "csv"):
+    delimiter = None if layout == "csv" else "\t"
+    wanted = [column for column in (config.text, config.translation) if column is not None]
+    rows = table_rows(path, config.path, delimiter, quoting=layout == "csv", wanted=wanted, encoding=config.encoding)
+    for row in rows:
         named = [column for column in row.values if column.strip()]
         first = config.text if config.text is not None else next(iter(named), "")
         second = config.translation

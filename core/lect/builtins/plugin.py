@@ -35,9 +35,10 @@ def lect_register_objectives() -> Iterable[ObjectiveSpec]:
 @hookimpl
 def lect_register_readers() -> Iterable[ReaderSpec]:
     """Tables, JSON lines, raw and parallel text, dictionaries, and Hugging Face's data sets."""
-    from lect.builtins import datasets, dictionaries, readers, texts, tmx
+    from lect.builtins import datasets, dictionaries, examples, excel, readers, texts, tmx
 
-    return (*readers.READERS, *texts.READERS, *tmx.READERS, *dictionaries.READERS, *datasets.READERS)
+    modules = (readers, excel, texts, tmx, dictionaries, datasets, examples)
+    return tuple(spec for module in modules for spec in module.READERS)
 
 
 @hookimpl

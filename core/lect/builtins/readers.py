@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
 from lect.builtins.tables import Row, json_rows, table_rows
+from lect.builtins.word_columns import words_of
 from lect.data.examples import Example
-from lect.data.paths import existing_file
-from lect.errors import DataError, UserError, nearest
+from lect.data.files import Count, Encoding, LanguageTag, Paths, files_of, left_out
+from lect.errors import DataError, nearest
 from lect.specs import Config, ReaderSpec
+
+_TEXTS = ("text", "text_pair", "translation")
 
 
 class RowsConfig(Config):
@@ -21,80 +25,109 @@ class RowsConfig(Config):
 
     Args:
         path: a file, or several read one after the other; relative to the recipe's folder.
-        text: the column of the text. Every column is named as the file's header or JSON object names it.
-        label: the column of the label.
+        text: the column of the text. Every column is named as the file's header or JSON object names it; one inside
+            another is written ``data.text``.
+        title: the column of a title, which is put before the text, as BEIR does; a row may have a title alone.
+        label: the column of the label; white space at its ends is no part of it.
         text_pair: the column of the second text.
         translation: the column of the translation.
+        words: the column of a list of words, such as ``tokens``; the text is then made of them.
+        tags: the column of a list of tags, one a word, such as ``ner_tags``.
         key: the column of what the row is about; rows of one key never fall into two splits.
         language: the language of every row's text, a BCP 47 tag; kept in its canonical form.
-        labels: the labels there may be; any other is an error. None allows all.
+        labels: the labels there may be; any other is an error. None allows all. Of tags that are numbers their names,
+            in the order of the numbers.
         limit: read no more than this many rows.
         skip_empty: leave out rows with an empty text instead of refusing them.
+        keep: keep the columns that are not named here beside the row, for `lect data clean` to write.
     """
 
-    path: str | Annotated[list[str], Field(min_length=1)]
+    path: Paths
     text: str = "text"
+    title: str | None = None
     label: str | None = None
     text_pair: str | None = None
     translation: str | None = None
+    words: str | None = None
+    tags: str | None = None
     key: str | None = None
-    language: str | None = None
+    language: LanguageTag | None = None
     labels: Annotated[list[str], Field(min_length=1)] | None = None
-    limit: Annotated[int, Field(ge=1)] | None = None
+    limit: Count | None = None
     skip_empty: bool = False
+    keep: bool = False
 
-    @field_validator("language")
-    @classmethod
-    def _canonical(cls, tag: str | None) -> str | None:
-        from lect.languages import normalise
-
-        try:
-            return None if tag is None else normalise(tag)
-        except UserError as error:
-            # pydantic collects ValueErrors and says which field they are of.
-            raise ValueError(str(error)) from None
+    @model_validator(mode="after")
+    def _tags_of_words(self) -> RowsConfig:
+        if self.tags is not None and self.words is None:
+            raise ValueError('tags are of words: name their column, too, such as words = "tokens"')
+        return self
 
     def columns(self) -> dict[str, str]:
-        """The columns to read, by the field of `Example` they fill."""
-        named = {field: getattr(self, field) for field in ("text", "label", "text_pair", "translation", "key")}
+        """The columns of texts to read, by the field of `Example` they fill."""
+        fields = ("label", "text_pair", "translation", "key")
+        named = {field: getattr(self, field) for field in (*(() if self.words else ("text",)), *fields)}
         return {field: column for field, column in named.items() if column is not None}
 
+    def wanted(self) -> list[str]:
+        """Every column to read."""
+        more = (self.title, self.words, self.tags)
+        return [*self.columns().values(), *(column for column in more if column is not None)]
 
-class CsvConfig(RowsConfig):
-    """As `RowsConfig`, and what stands between two fields.
+
+class FileRowsConfig(RowsConfig):
+    """As `RowsConfig`, of files of text.
 
     Args:
-        delimiter: one character.
+        encoding: what the files were saved in, such as ``cp1252``.
     """
 
-    delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r'^[^"\r\n]$')] = ","
+    encoding: Encoding = "utf-8"
+
+
+class CsvConfig(FileRowsConfig):
+    """As `FileRowsConfig`, and what stands between two fields.
+
+    Args:
+        delimiter: one character. By default the one of comma, semicolon, tab and bar that makes the columns of the
+            header that are asked for.
+    """
+
+    delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r'^[^"\r\n]$')] | None = None
 
 
 def read_csv(config: CsvConfig, folder: Path) -> Iterator[Example]:
     """The rows of CSV files (RFC 4180: quoted fields may hold delimiters and line ends). Raises `DataError`."""
-    return _examples(config, folder, lambda path, where: table_rows(path, where, config.delimiter, quoting=True))
+
+    def rows(path: Path, where: str) -> Iterator[Row]:
+        wanted = config.wanted()
+        return table_rows(path, where, config.delimiter, quoting=True, wanted=wanted, encoding=config.encoding)
+
+    return _examples(config, folder, rows)
 
 
-def read_tsv(config: RowsConfig, folder: Path) -> Iterator[Example]:
+def read_tsv(config: FileRowsConfig, folder: Path) -> Iterator[Example]:
     """The rows of files with a tab between fields, in which quotation marks mean nothing. Raises `DataError`."""
-    return _examples(config, folder, lambda path, where: table_rows(path, where, "\t", quoting=False))
+    return _examples(
+        config,
+        folder,
+        lambda path, where: table_rows(path, where, "\t", quoting=False, encoding=config.encoding),
+    )
 
 
-def read_jsonl(config: RowsConfig, folder: Path) -> Iterator[Example]:
-    """The rows of files with one JSON object a line. Raises `DataError`."""
-    return _examples(config, folder, json_rows)
+def read_jsonl(config: FileRowsConfig, folder: Path) -> Iterator[Example]:
+    """The rows of files with one JSON object a line, or one list of objects. Raises `DataError`."""
+    return _examples(config, folder, lambda path, where: json_rows(path, where, config.encoding))
 
 
 def _examples(config: RowsConfig, folder: Path, rows: Callable[[Path, str], Iterator[Row]]) -> Iterator[Example]:
-    paths = [config.path] if isinstance(config.path, str) else config.path
-    files = [(existing_file(folder / path, path), path) for path in paths]
-    return islice(examples_of(config, files, rows), config.limit)
+    return islice(examples_of(config, files_of(config.path, folder), rows), config.limit)
 
 
 def examples_of(
     config: RowsConfig, files: Iterable[tuple[Path, str]], rows: Callable[[Path, str], Iterator[Row]]
 ) -> Iterator[Example]:
-    """The examples in the rows of files.
+    """The examples in the rows of files; how many are left out is said.
 
     Args:
         files: each with how messages call it.
@@ -106,42 +139,81 @@ def examples_of(
     columns = config.columns()
     allowed = None if config.labels is None else frozenset(config.labels)
     for path, where in files:
-        empty = True
+        empty, left = True, 0
         for row in rows(path, where):
             example = _example(row, columns, allowed, config)
-            if example is not None:
+            if example is None:
+                left += 1
+            else:
                 empty = False
                 yield example
         if empty:
-            left = " with a text" if config.skip_empty else ""
-            raise DataError(f"the file has no rows{left}", where=where)
+            more = " with a text" if config.skip_empty else ""
+            raise DataError(f"the file has no rows{more}", where=where)
+        left_out(where, left, "without a text")
 
 
 def _example(
     row: Row, columns: Mapping[str, str], allowed: frozenset[str] | None, config: RowsConfig
 ) -> Example | None:
-    values: dict[str, Any] = {field: row.value(column, config_field=field) for field, column in columns.items()}
-    for field in ("text", "text_pair", "translation"):
+    values: dict[str, Any] = {field: _value(row, field, column, config) for field, column in columns.items()}
+    if config.words is not None:
+        values |= words_of(row, config.words, config.tags, config.labels)
+    if config.title is not None:
+        title = _value(row, "title", config.title, config).strip()
+        values["text"] = f"{title} {values['text'].strip()}".strip() if title else values["text"]
+    for field in _TEXTS:
         if field in values and not values[field].strip():
             if config.skip_empty:
                 return None
+            column = columns.get(field, config.words)
             raise DataError(
-                f'the column "{columns[field]}" is empty', where=row.where, fix="fill it in or set skip_empty = true"
+                f'the column "{column}" is empty', where=row.where, fix="fill it in or set skip_empty = true"
             )
     label = values.get("label")
-    if label is not None and not label.strip():
-        raise DataError(f'the column "{columns["label"]}" is empty', where=row.where, fix="give the row a label")
-    if allowed is not None and label is not None and label not in allowed:
-        raise DataError(f'unknown label "{label}"', where=row.where, fix=nearest(label, allowed))
+    if label is not None:
+        label = values["label"] = label.strip()
+        if not label:
+            raise DataError(f'the column "{columns["label"]}" is empty', where=row.where, fix="give the row a label")
+        if allowed is not None and label not in allowed:
+            raise DataError(f'unknown label "{label}"', where=row.where, fix=nearest(label, allowed))
     # A row that is about nothing in particular shares its key with no other.
     values["key"] = values.get("key") or None
-    return Example(**values, language=config.language, origin=row.where)
+    return Example(**values, language=config.language, origin=row.where, more=_kept(row, config))
+
+
+def _kept(row: Row, config: RowsConfig) -> str | None:
+    """The columns that no setting names, as a JSON object."""
+    if not config.keep:
+        return None
+    named = {name for column in config.wanted() for name in (column, column.split(".")[0])}
+    kept = {name: value for name, value in row.values.items() if name not in named}
+    return json.dumps(kept, ensure_ascii=False, default=str) if kept else None
+
+
+def _value(row: Row, field: str, column: str, config: RowsConfig) -> str:
+    """What a column holds. Of a title and a text one may be absent; where empty rows are left out, null is empty."""
+    of_document = config.title is not None and field in ("text", "title")
+    if not row.has(column):
+        other = config.text if field == "title" else config.title or ""
+        if of_document and row.has(other):
+            return ""
+        if field == "text" and row.has("tokens"):
+            fix = 'set words = "tokens", and tags to the column of their tags'
+            raise DataError(f'no column "{column}", but one of words', where=row.named, fix=fix)
+    elif (of_document or (config.skip_empty and field in _TEXTS)) and row.get(column, field) is None:
+        return ""
+    return row.value(column, config_field=field)
 
 
 READERS: tuple[ReaderSpec, ...] = (
-    ReaderSpec(name="csv", summary="comma-separated tables with a header", config=CsvConfig, read=read_csv),
     ReaderSpec(
-        name="tsv", summary="tab-separated tables with a header, without quoting", config=RowsConfig, read=read_tsv
+        name="csv", summary="tables with a header: a comma or semicolon between fields", config=CsvConfig, read=read_csv
     ),
-    ReaderSpec(name="jsonl", summary="one JSON object a line", config=RowsConfig, read=read_jsonl),
+    ReaderSpec(
+        name="tsv", summary="tab-separated tables with a header, without quoting", config=FileRowsConfig, read=read_tsv
+    ),
+    ReaderSpec(
+        name="jsonl", summary="one JSON object a line, or a list of them", config=FileRowsConfig, read=read_jsonl
+    ),
 )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from lect.data.lines import read_lines, without_end
+from lect.data.objects import json_objects, kind_of
 from lect.errors import DataError, nearest
 
 _ENDS = "save the file with line ends of one kind"
-_ONE_OBJECT = "write one object a line"
+_DELIMITERS = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,28 @@ class Row:
     where: str
     named: str
 
+    def has(self, column: str) -> bool:
+        """Whether there is such a column."""
+        return column in self.values or self._inner(column) is not None
+
+    def get(self, column: str, config_field: str) -> Any:
+        """Whatever a column holds; one inside another is written ``data.text``. Raises `DataError` as `value`."""
+        if column in self.values:
+            return self.values[column]
+        inner = self._inner(column)
+        if inner is None:
+            raise _missing_column(column, list(self.values), self.named, config_field)
+        return inner[0]
+
+    def _inner(self, column: str) -> tuple[Any] | None:
+        """What stands in a column inside another, None where there is none."""
+        found: Any = self.values
+        for name in column.split("."):
+            if not isinstance(found, Mapping) or name not in found:
+                return None
+            found = found[name]
+        return (found,)
+
     def value(self, column: str, config_field: str) -> str:
         """The text in a column.
 
@@ -38,30 +63,42 @@ class Row:
         Raises:
             DataError: there is no such column, or what it holds is no text.
         """
-        if column not in self.values:
-            raise _missing_column(column, list(self.values), self.named, config_field)
-        value = self.values[column]
+        value = self.get(column, config_field)
         if isinstance(value, str):
             return _characters(value, column, self.where)
         # Labels and keys are often numbers in JSON; a text that is one is a mistake.
         if isinstance(value, int) and not isinstance(value, bool) and config_field in {"label", "key"}:
             return str(value)
-        raise DataError(f'"{column}" holds {_kind(value)}, not a string', where=self.where, fix="make it a string")
+        raise DataError(f'"{column}" holds {kind_of(value)}, not a string', where=self.where, fix="make it a string")
 
 
-def table_rows(path: Path, where: str, delimiter: str, *, quoting: bool) -> Iterator[Row]:
+def table_rows(
+    path: Path,
+    where: str,
+    delimiter: str | None,
+    *,
+    quoting: bool,
+    wanted: Sequence[str] = (),
+    encoding: str = "utf-8",
+) -> Iterator[Row]:
     """The rows below a table's header.
 
     A blank line is no row. A byte order mark is no part of the first column's name.
 
     Args:
         where: how messages call the file.
+        delimiter: what stands between fields; None for the one that a first line ``sep=;`` names, as Excel writes it,
+            or else for the first of comma, semicolon, tab and bar by which the header has the wanted columns.
+        wanted: the columns that will be asked for.
         quoting: whether a field in quotation marks may hold delimiters and line ends, as RFC 4180 has it.
 
     Raises:
         DataError: with the line.
     """
-    records = _records(path, where, delimiter, quoting)
+    lines = read_lines(path, where, encoding=encoding)
+    if delimiter is None:
+        delimiter, lines = _found(lines, wanted)
+    records = _records(lines, where, delimiter, quoting)
     first = next(records, None)
     if first is None:
         raise DataError("the file is empty", where=where)
@@ -77,31 +114,38 @@ def table_rows(path: Path, where: str, delimiter: str, *, quoting: bool) -> Iter
         yield Row(dict(zip(header, fields, strict=True)), place, named)
 
 
-def json_rows(path: Path, where: str) -> Iterator[Row]:
-    """The objects of a file with one JSON object a line; blank lines are none. Raises `DataError` with the line."""
-    none = True
-    for line, text in read_lines(path, where):
-        none = False
-        if not text.strip():
-            continue
-        place = f"{where}, line {line}"
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError as error:
-            what = f"not JSON: {error.msg} at column {error.colno}"
-            raise DataError(what, where=place, fix=_ONE_OBJECT) from None
-        except (RecursionError, ValueError) as error:
-            raise DataError(f"not JSON that can be read: {error}", where=place, fix=_ONE_OBJECT) from None
-        if not isinstance(value, dict):
-            raise DataError(f"the line holds {_kind(value)}, not an object", where=place, fix=_ONE_OBJECT)
-        yield Row(value, place, place)
-    if none:
-        raise DataError("the file is empty", where=where)
+def json_rows(path: Path, where: str, encoding: str = "utf-8") -> Iterator[Row]:
+    """The objects of a file with one JSON object a line, or of one list. Raises `DataError` with the line."""
+    for values, place in json_objects(path, where, encoding):
+        yield Row(values, place, place)
 
 
-def _records(path: Path, where: str, delimiter: str, quoting: bool) -> Iterator[tuple[list[str], int]]:
+def _found(lines: Iterator[tuple[int, str]], wanted: Sequence[str]) -> tuple[str, Iterator[tuple[int, str]]]:
+    """The delimiter of a table, and its lines from the header on."""
+    first = next(((line, text) for line, text in lines if without_end(text)), None)
+    if first is None:
+        return ",", lines
+    header = without_end(first[1])
+    if len(header) == 5 and header.lower().startswith("sep="):
+        return header[4], lines
+    columns = {mark: _split(header, mark) for mark in _DELIMITERS}
+    by_name = (mark for mark, names in columns.items() if wanted and set(wanted) <= set(names))
+    by_count = (mark for mark, names in columns.items() if not wanted and len(names) > 1)
+    return next(by_name, next(by_count, ",")), chain([first], lines)
+
+
+def _split(header: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([header], delimiter=delimiter))
+    except csv.Error:
+        # What is wrong with it is said where it is read.
+        return header.split(delimiter)
+
+
+def _records(
+    lines: Iterator[tuple[int, str]], where: str, delimiter: str, quoting: bool
+) -> Iterator[tuple[list[str], int]]:
     """The fields of each record, with the line it starts on."""
-    lines = read_lines(path, where)
     for line, text in lines:
         bare = without_end(text)
         if not bare:
@@ -177,6 +221,8 @@ def _missing_column(column: str, columns: Sequence[str], where: str, config_fiel
     known = ", ".join(name or '""' for name in columns) or "none"
     clause = nearest(column, columns)
     fix = clause if clause.startswith("did you mean") else f"set {config_field} to one of them"
+    if len(columns) == 1 and not clause.startswith("did you mean"):
+        fix += ", or read a file without a header with the reader text"
     return DataError(f'no column "{column}" (columns: {known})', where=where, fix=_other_delimiter(columns) or fix)
 
 
@@ -198,10 +244,3 @@ def _wrong_count(fields: Sequence[str], header: Sequence[str], where: str, quoti
 
 def _start(text: str) -> str:
     return without_end(text)[:20]
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    names: dict[type, str] = {bool: "a truth value", str: "a string", list: "a list", dict: "an object"}
-    return names.get(type(value), "a number")

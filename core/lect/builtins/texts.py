@@ -7,28 +7,14 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from lect.data.examples import Example
+from lect.data.files import Count, Encoding, LanguageTag, left_out
 from lect.data.lines import LONGEST_LINE, InvalidBytes, TooLong, read_lines
 from lect.data.paths import COMPRESSED, existing_file, find_files
-from lect.errors import DataError, UserError
+from lect.errors import DataError
 from lect.specs import Config, ReaderSpec
-
-
-def _canonical(tag: str) -> str:
-    from lect.languages import normalise
-
-    try:
-        return normalise(tag)
-    except UserError as error:
-        # pydantic collects ValueErrors and says which field they are of.
-        raise ValueError(str(error)) from None
-
-
-LanguageTag = Annotated[str, AfterValidator(_canonical)]
-"""A BCP 47 tag, in its canonical form."""
-Count = Annotated[int, Field(ge=1)]
 
 
 class LinesConfig(Config):
@@ -42,6 +28,7 @@ class LinesConfig(Config):
         longest_line: the most bytes of a line.
         too_long: what becomes of a longer line: an error, or it is cut there (and cleaning can count and drop it).
         invalid_utf8: what becomes of bytes that are not UTF-8: an error, or U+FFFD (and cleaning counts it).
+        encoding: what the files were saved in, such as ``cp1252``.
     """
 
     language: LanguageTag | None = None
@@ -50,10 +37,11 @@ class LinesConfig(Config):
     longest_line: Annotated[int, Field(ge=4)] = LONGEST_LINE
     too_long: TooLong = "refuse"
     invalid_utf8: InvalidBytes = "refuse"
+    encoding: Encoding = "utf-8"
 
     def lines(self, path: Path, where: str) -> Iterator[tuple[int, str]]:
         """The lines of a file, without ends and without spaces around them."""
-        for line, text in read_lines(path, where, self.longest_line, self.too_long, self.invalid_utf8):
+        for line, text in read_lines(path, where, self.longest_line, self.too_long, self.invalid_utf8, self.encoding):
             yield line, text.strip()
 
     def key(self, line: int) -> str | None:
@@ -122,7 +110,7 @@ def _texts(config: TextConfig, files: list[tuple[Path, str]]) -> Iterator[Exampl
 
 def _pairs(config: ParallelConfig, files: list[tuple[Path, str]]) -> Iterator[Example]:
     (path, where), (other_path, other) = files
-    line = 0
+    line, left = 0, 0
     ours, theirs = config.lines(path, where), config.lines(other_path, other)
     for first, second in zip_longest(ours, theirs):
         if first is None or second is None:
@@ -139,6 +127,7 @@ def _pairs(config: ParallelConfig, files: list[tuple[Path, str]]) -> Iterator[Ex
             continue
         if not text or not translation:
             if config.skip_empty:
+                left += 1
                 continue
             raise DataError(
                 "the line is empty, and its other half is not",
@@ -154,6 +143,7 @@ def _pairs(config: ParallelConfig, files: list[tuple[Path, str]]) -> Iterator[Ex
         )
     if not line:
         raise DataError("the file is empty", where=where)
+    left_out(where, left, "with one side empty")
 
 
 def _named(config: ParallelConfig, side: str, folder: Path) -> tuple[Path, str]:

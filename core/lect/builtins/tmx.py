@@ -11,8 +11,8 @@ from xml.parsers import expat
 
 from pydantic import Field
 
-from lect.builtins.texts import Count, LanguageTag
 from lect.data.examples import Example
+from lect.data.files import Count, LanguageTag
 from lect.data.lines import open_bytes, read_bytes
 from lect.data.paths import existing_file
 from lect.errors import DataError, UserError

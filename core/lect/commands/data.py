@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,6 +87,7 @@ def clean(
     as_json: JsonOption = False,
 ) -> None:
     """Write the rows of a source that cleaning keeps, in one form, and say how many it left out and why."""
+    from lect.builtins.written import written_lines
     from lect.data.cleaning import Counts
     from lect.data.cleaning import clean as kept_of
     from lect.errors import UserError
@@ -98,9 +97,11 @@ def clean(
         named = "nothing says where it goes" if output is None else f'nothing is written as "{output.suffix}"'
         raise UserError(named, where="--output", fix=f"name a file that ends in {', '.join(_FORMS)}")
     described, counts, host = source_of(source, reader, option), Counts(), load_host(ctx)
+    if "keep" in host.spec("reader", described.reader).config.model_fields:
+        described.config.setdefault("keep", True)
     with stderr_console().status(f"Cleaning {described}"), file_aside(output) as file:
         rows = kept_of(_stream(host, described), _cleaning(cleaning), counts)
-        for line in _lines(rows, output.suffix):
+        for line in written_lines(rows, output.suffix, str(output)):
             file.write(line.encode("utf-8", "surrogatepass") + b"\n")
     if as_json:
         print_json({"output": str(output), **counts.as_dict()})
@@ -145,21 +146,6 @@ def _cutter(host: Host, name: str, progress: Any) -> tuple[Any, int | None]:
 
     cutter: Cutter = cut
     return cutter, loaded.tokenizer.unk_token_id
-
-
-def _lines(rows: Iterator[Example], form: str) -> Iterator[str]:
-    named: list[str] = []
-    for row in rows:
-        values = {name: value for name, value in asdict(row).items() if value is not None and name != "origin"}
-        if form == ".jsonl":
-            yield json.dumps(values, ensure_ascii=False)
-        elif form == ".txt":
-            yield " ".join(row.text.split())
-        else:
-            if not named:
-                named = [name for name in ("text", "translation", "text_pair", "label", "key") if name in values]
-                yield "\t".join(named)
-            yield "\t".join(" ".join(str(values.get(name, "")).split()) for name in named)
 
 
 def _print(found: Sequence[Inspection], backbone: str | None) -> None:

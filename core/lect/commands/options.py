@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,7 @@ _READERS = {
     ".json": "jsonl",
     ".txt": "text",
     ".tmx": "tmx",
+    ".xlsx": "excel",
     ".parquet": "datasets",
     ".arrow": "datasets",
 }
@@ -51,6 +53,7 @@ def source_of(data: str | None, reader: str | None, fields: list[str] | None) ->
     Raises:
         UserError: an option is no KEY=VALUE, or nothing says how the data is read.
     """
+    from lect.data.paths import existing_file
     from lect.data.read import Source
 
     config = settings_of(fields)
@@ -59,6 +62,8 @@ def source_of(data: str | None, reader: str | None, fields: list[str] | None) ->
             ending = Path(data.lower().removesuffix(".gz").removesuffix(".zst")).suffix
             reader = _reader_of_folder(Path(data)) or _READERS.get(ending)
             if reader is None:
+                if not glob.has_magic(data):
+                    existing_file(Path(data).expanduser(), data)
                 raise DataError(
                     f'no reader is known for the ending "{ending}"',
                     where=data,

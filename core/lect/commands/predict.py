@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 _LONGEST_LABEL = 30
+_OF_LINES = ("text", "parallel")
+"""Readers whose rows are a line each, with or without empty ones between them."""
 
 
 @app.command()
@@ -64,6 +67,7 @@ def predict(
     from lect.data.examples import Example
     from lect.data.read import read_source
 
+    reader_of_data = ""
     if texts:
         for index, text in enumerate(texts, 1):
             if not text.strip():
@@ -81,7 +85,9 @@ def predict(
             for index, text in enumerate(texts, 1)
         )
     else:
-        examples = tuple(read_source(host, source_of(data, reader, option), Path(), "--data").examples)
+        source = source_of(data, reader, option)
+        reader_of_data = source.reader
+        examples = tuple(read_source(host, source, Path(), "--data").examples)
     library = library_of(components)
     opened = open_stack(with_auto(stack, language, nearest, library), host, library, backbone)
     for notice in opened.notices:
@@ -99,26 +105,43 @@ def predict(
         warn(cut)
     if as_json:
         for example, answer in zip(examples, predictions, strict=True):
-            typer.echo(json.dumps(_record(example, answer), ensure_ascii=False))
+            place = {"origin": example.origin} if reader_of_data else {}
+            typer.echo(json.dumps({**place, **_record(example, answer)}, ensure_ascii=False))
         return
     if isinstance(opened.head, WritingHead):
         # Nothing beside the texts, so that they can go into a file, line by line.
-        for answer in predictions:
-            typer.echo(" ".join(str(answer).split()))
+        for empty, answer in zip(_empty_before(examples, reader_of_data), predictions, strict=True):
+            typer.echo("\n" * empty + " ".join(str(answer).split()))
         return
-    rows = [[_short(_given(e)), _short(str(p)), _score(p)] for e, p in zip(examples, predictions, strict=True)]
+    keyed = any(example.key is not None for example in examples)
+    rows = [
+        [*([example.key or ""] if keyed else []), _short(_given(example)), _short(str(answer)), _score(answer)]
+        for example, answer in zip(examples, predictions, strict=True)
+    ]
     # A label is never folded; what may be as long as the text is.
-    narrow = ["score"] if any(len(row[1]) > _LONGEST_LABEL for row in rows) else ["answer", "score"]
-    print_table(["text", "answer", "score"], rows, right=["score"], narrow=narrow)
+    narrow = ["score"] if any(len(row[-2]) > _LONGEST_LABEL for row in rows) else ["answer", "score"]
+    columns = [*(["key"] if keyed else []), "text", "answer", "score"]
+    print_table(columns, rows, right=["score"], narrow=narrow)
 
 
 def _record(example: Example, prediction: Prediction) -> dict[str, Any]:
     """What a program gets: what was given and asked, the answer, and what the head adds."""
+    key = {} if example.key is None else {"key": example.key}
     given = {name: value for name in ("text_pair", "question", "choices") if (value := getattr(example, name))}
     scores = {label: round(score, 6) for label, score in prediction.scores.items()}
     score = None if prediction.score is None else round(prediction.score, 6)
     answer = {"answer": prediction.answer, "score": score, "scores": scores}
-    return {"text": example.text, **given, **answer, **prediction.record}
+    return {**key, "text": example.text, **given, **answer, **prediction.record}
+
+
+def _empty_before(examples: Sequence[Example], reader: str) -> Iterator[int]:
+    """How many empty lines stand before each row of one file of text, so that answers keep the lines of their rows."""
+    line, file = 0, examples[0].origin.rpartition(", line ")[0] if examples else ""
+    aligned = reader in _OF_LINES and all(example.origin.rpartition(", line ")[0] == file for example in examples)
+    for example in examples:
+        own = int(example.origin.rpartition(", line ")[2]) if aligned else line + 1
+        yield own - line - 1
+        line = own
 
 
 def _given(example: Example) -> str:

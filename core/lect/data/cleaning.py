@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -129,7 +130,10 @@ def clean(examples: Iterable[Example], cleaning: Cleaning, counts: Counts) -> It
 
 def has_more_than_texts(example: Example) -> bool:
     """Whether a row has more than texts and a label: words with tags, say, which a changed text would no longer fit."""
-    return any(getattr(example, name) for name in _more_than_texts())
+    if any(getattr(example, name) for name in _more_than_texts()):
+        return True
+    kept = {} if example.more is None else json.loads(example.more)
+    return any(isinstance(value, list | dict) for value in kept.values())
 
 
 def _normalised(example: Example, cleaning: Cleaning) -> tuple[Example, list[str]]:
@@ -193,9 +197,8 @@ def _reason(
             return "wrong language"
     if cleaning.duplicates:
         # Not the texts themselves: there may be millions.
-        said = hashlib.blake2b(
-            repr(replace(example, key=None, origin="")).encode("utf-8", "surrogatepass"), digest_size=12
-        )
+        bare = replace(example, key=None, origin="", lines=None, more=None, lacks=None)
+        said = hashlib.blake2b(repr(bare).encode("utf-8", "surrogatepass"), digest_size=12)
         if said.digest() in seen:
             return "duplicate"
         seen.add(said.digest())
@@ -246,5 +249,6 @@ def _scripts_of(tag: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _more_than_texts() -> tuple[str, ...]:
-    texts = {"text", "label", "text_pair", "translation", "language", "key", "origin", "stack"}
-    return tuple(each.name for each in fields(Example) if each.name not in texts)
+    texts = {"text", "label", "text_pair", "translation", "language", "key", "stack"}
+    of_the_file = {"origin", "lines", "more", "lacks"}
+    return tuple(each.name for each in fields(Example) if each.name not in texts | of_the_file)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from lect.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,9 @@ class Example:
         answers: the accepted answers; empty where the text has none.
         choices: what there is to choose from; `label` is the number of the right one, from 0.
         negatives: texts that are no match for `text`, where `text_pair` is one.
+        lines: the line that each word stands in, where its file has a line a word; quoted in messages.
+        more: columns of the file that are none of these, where they are kept: a JSON object.
+        lacks: fields that the row could have had and has not: each with where that shows and why; quoted in messages.
     """
 
     text: str
@@ -60,3 +67,41 @@ class Example:
     answers: tuple[Span, ...] | None = None
     choices: tuple[str, ...] | None = None
     negatives: tuple[str, ...] | None = None
+    lines: tuple[int, ...] | None = None
+    more: str | None = None
+    lacks: tuple[tuple[str, str, str], ...] | None = None
+
+    def place(self, word: int) -> str:
+        """Where a word stands, by its number from 0: its own line where that is known, else where the row stands."""
+        if self.lines is None or word >= len(self.lines):
+            return self.origin
+        return re.sub(r"line \d+$", f"line {self.lines[word]}", self.origin)
+
+    def lacking(self, field: str, fix: str) -> DataError:
+        """What to raise where the row lacks a field that is needed.
+
+        Args:
+            fix: what to do where nothing is known of why it does.
+        """
+        for name, where, why in self.lacks or ():
+            if name == field:
+                return DataError(why, where=where, fix="fill it in")
+        return DataError(f"the row has no {field}", where=self.origin, fix=fix)
+
+
+NO_WORD = "\ufffd"
+"""What stands for a word of nothing but white space, as tweets have them: the sign for an unknown character."""
+
+
+def join_words(words: Sequence[str], spaces: Sequence[bool]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """A text of words, and where each one stands in it.
+
+    Args:
+        spaces: whether a space follows each word.
+    """
+    pieces, places, length = [], [], 0
+    for word, space in zip(words, spaces, strict=True):
+        places.append((length, length + len(word)))
+        pieces.append(word + (" " if space else ""))
+        length += len(pieces[-1])
+    return "".join(pieces).rstrip(" "), tuple(places)

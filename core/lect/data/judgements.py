@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def read_judgements(path: Path, where: str) -> list[Judgement]:
     found: dict[tuple[str, str], Judgement] = {}
     is_first = True
     for number, line in read_lines(path, where):
-        fields = line.split("\t") if "\t" in line else line.split()
+        fields = line.split("\t") if "\t" in line else re.split(" +", line.strip())
         fields = [field.strip() for field in fields]
         if not any(fields):
             continue

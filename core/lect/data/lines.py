@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import sys
 import zlib
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ InvalidBytes = Literal["refuse", "replace"]
 _BOM = codecs.BOM_UTF8
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_CHUNK = 1 << 16
 _NO_TEXT = {
     b"PK\x03\x04": ("the file is a ZIP archive or an office document", "unpack it, or save it as text"),
     b"PAR1": ("the file is a Parquet file", 'read it with the reader "datasets"'),
@@ -40,22 +42,26 @@ def read_lines(
     longest: int = LONGEST_LINE,
     too_long: TooLong = "refuse",
     invalid: InvalidBytes = "refuse",
+    encoding: str = "utf-8",
 ) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 file, plain or compressed by gzip or zstd, from 1 on, each with its end.
+    """The lines of a text file, plain or compressed by gzip or zstd, from 1 on, each with its end.
 
-    A byte order mark is no part of the first line. Only ``\\n`` ends a line.
+    A byte order mark is no part of the first line. ``\\n`` ends a line; where a file has ``\\r`` and no ``\\n`` in its
+    beginning, as old Macs wrote, ``\\r`` does, and is given as ``\\n``. No other character ends one.
 
     Args:
         where: how messages call the file.
-        longest: the most bytes of a line.
+        longest: the most bytes of a line, in UTF-8.
         too_long: ``cut`` gives the first `longest` bytes of a longer line and leaves the rest out.
-        invalid: ``replace`` puts U+FFFD in the place of bytes that are not UTF-8.
+        invalid: ``replace`` puts U+FFFD in the place of bytes that are not of the encoding.
+        encoding: a name that Python's `codecs` knows.
 
     Raises:
         DataError: with the line; also where the file is binary, or its compressed stream is cut off or broken.
     """
     line = 0
-    with open_bytes(path, where) as file:
+    with open_bytes(path, where) as packed:
+        file = _with_line_feeds(_in_utf8(packed, where, encoding, invalid), where)
         while True:
             raw = _read(file, longest + 1, where, line)
             if not raw:
@@ -64,7 +70,11 @@ def read_lines(
             place = f"{where}, line {line}"
             if line == 1:
                 if raw.startswith(_UTF16):
-                    raise DataError("the file is in UTF-16", where=place, fix="save it as UTF-8")
+                    raise DataError(
+                        "the file is in UTF-16",
+                        where=place,
+                        fix='save it as UTF-8, or give its reader encoding = "utf-16"',
+                    )
                 raw = raw.removeprefix(_BOM)
             if len(raw) > longest and not raw.endswith(b"\n"):
                 if too_long == "refuse":
@@ -79,6 +89,11 @@ def read_lines(
             yield line, _decoded(raw, place, invalid)
 
 
+def read_whole(path: Path, where: str, encoding: str = "utf-8") -> str:
+    """All of a text file, read as `read_lines` reads it, with lines of any length. Raises `DataError`."""
+    return "".join(text for _, text in read_lines(path, where, sys.maxsize - 1, encoding=encoding))
+
+
 @contextmanager
 def open_bytes(path: Path, where: str) -> Iterator[Any]:
     """A file's bytes, unpacked where it is compressed by gzip or zstd; it is known by its first bytes.
@@ -87,7 +102,7 @@ def open_bytes(path: Path, where: str) -> Iterator[Any]:
         DataError: it cannot be read, or it is of a kind that is no text.
     """
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=_CHUNK) as file:
             head = file.read(6)
             file.seek(0)
             for start, (what, fix) in _NO_TEXT.items():
@@ -111,8 +126,87 @@ def read_bytes(file: IO[bytes], size: int, where: str) -> bytes:
 
 
 def without_end(line: str) -> str:
-    """The line without its ``\\n`` or ``\\r\\n``."""
-    return line.removesuffix("\n").removesuffix("\r")
+    """The line without its end: ``\\n``, ``\\r\\n``, or ``\\r\\r\\n`` as files have that were converted twice."""
+    return line.removesuffix("\n").rstrip("\r")
+
+
+class _Bytes(io.RawIOBase):
+    """Bytes that are made of a file's, a chunk at a time."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._left = b""
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left and not self._ended:
+            raw = self._file.read(_CHUNK)
+            self._ended = not raw
+            self._left = self._made(raw)
+        some, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
+        buffer[: len(some)] = some
+        return len(some)
+
+    def _made(self, raw: bytes) -> bytes:
+        """What becomes of the next bytes; none are the end."""
+        raise NotImplementedError
+
+
+class _LineFeeds(_Bytes):
+    def _made(self, raw: bytes) -> bytes:
+        return raw.replace(b"\r", b"\n")
+
+
+class _InUtf8(_Bytes):
+    def __init__(self, file: IO[bytes], where: str, encoding: str, invalid: InvalidBytes) -> None:
+        super().__init__(file)
+        self._where, self._encoding, self._line = where, encoding, 1
+        self._decoder = codecs.getincrementaldecoder(encoding)("strict" if invalid == "refuse" else "replace")
+
+    def _made(self, raw: bytes) -> bytes:
+        try:
+            text = self._decoder.decode(raw, final=not raw)
+        except UnicodeDecodeError as error:
+            before = bytes(error.object[: error.start]).decode(self._encoding, "replace")
+            raise DataError(
+                f"byte 0x{error.object[error.start]:02x} is not of the encoding {self._encoding}",
+                where=f"{self._where}, line {self._line + _ends(before)}",
+                fix="name the encoding that the file was saved in",
+            ) from None
+        self._line += _ends(text)
+        return text.encode("utf-8", "replace")
+
+
+def _ends(text: str) -> int:
+    return max(text.count("\n"), text.count("\r"))
+
+
+def _in_utf8(file: Any, where: str, encoding: str, invalid: InvalidBytes) -> Any:
+    if encoding in ("utf-8", "utf-8-sig"):
+        return file
+    if _beginning(file, where).startswith(_BOM):
+        raise DataError(
+            f"the file begins with the mark of UTF-8, so it is not in {encoding}",
+            where=f"{where}, line 1",
+            fix="take encoding out",
+        )
+    return io.BufferedReader(_InUtf8(file, where, encoding, invalid), _CHUNK)
+
+
+def _with_line_feeds(file: Any, where: str) -> Any:
+    head = _beginning(file, where)
+    if b"\r" in head.removesuffix(b"\r") and b"\n" not in head and not head.startswith(_UTF16):
+        return io.BufferedReader(_LineFeeds(file), _CHUNK)
+    return file
+
+
+def _beginning(file: Any, where: str) -> bytes:
+    """The first bytes, which stay to be read."""
+    found: bytes = _checked(lambda: file.peek(_CHUNK), f"{where}, after line 0")
+    return found
 
 
 def _read(file: IO[bytes], size: int, where: str, line: int) -> bytes:
@@ -161,5 +255,5 @@ def _decoded(raw: bytes, where: str, invalid: InvalidBytes) -> str:
         raise DataError(
             f"invalid UTF-8: byte 0x{raw[error.start]:02x} at position {error.start + 1} of the line",
             where=where,
-            fix="save the file as UTF-8",
+            fix='save the file as UTF-8, or give its reader what it was saved in, such as encoding = "cp1252"',
         ) from None

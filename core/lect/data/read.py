@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect.data.cleaning import Counts
 from lect.data.examples import Example
+from lect.data.files import say
 from lect.data.guard import Overlap
+from lect.data.label_forms import LabelForms
 from lect.data.stored import hold
 from lect.errors import DataError
 
@@ -76,7 +78,7 @@ def read_source(
     needs: Sequence[str] = (),
     keep: Callable[[Iterable[Example]], Iterable[Example]] = iter,
 ) -> Dataset:
-    """All examples of a source.
+    """All examples of a source. Labels that are nearly one are said.
 
     Args:
         folder: relative paths are relative to it.
@@ -88,9 +90,13 @@ def read_source(
         DataError: the data is wrong, lacks a field that is needed, or is empty.
     """
     config = host.validate_config("reader", source.reader, source.config, where)
+    forms = LabelForms()
     with host.attributed(host.provided("reader", source.reader)) as spec:
         remarks: list[str] = []
-        examples = hold(keep(_checked(_read(spec.read(config, folder), remarks), needs, where)))
+        rows = forms.watch(_read(spec.read(config, folder), remarks))
+        examples = hold(keep(_checked(rows, needs, where)))
+    if forms.alike():
+        say(f"{source}: {forms}")
     if not examples:
         raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
     return Dataset(source, examples, digest(examples), remarks=tuple(remarks))
@@ -135,10 +141,10 @@ def _checked(examples: Iterable[Example], needs: Sequence[str], where: str) -> I
     for example in examples:
         for field in needs:
             if getattr(example, field) is None:
-                raise DataError(
-                    f"the row has no {field}",
-                    where=example.origin or where,
-                    fix=f'name its column with {field} = "…" in {where}'
+                located = example if example.origin else replace(example, origin=where)
+                raise located.lacking(
+                    field,
+                    f'name its column with {field} = "…" in {where}'
                     if field in _COLUMNS
                     else f"name a reader that gives {field} in {where}",
                 )

@@ -21,7 +21,9 @@ ROWS_IN_MEMORY = 20_000
 _ROWS_A_BATCH = 4096
 Item = TypeVar("Item", covariant=True)
 _FIELDS = tuple(field.name for field in fields(Example))
-_PLAIN = frozenset({"text", "label", "text_pair", "translation", "language", "key", "origin", "question", "stack"})
+_PLAIN = frozenset(
+    {"text", "label", "text_pair", "translation", "language", "key", "origin", "question", "stack", "more"}
+)
 """Fields that are texts; the others are kept as JSON."""
 
 

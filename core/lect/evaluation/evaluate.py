@@ -119,7 +119,7 @@ def evaluate_answers(
     if labelled:
         most, count = Counter(truth).most_common(1)[0]
         notes = [f'Always answering "{most}" would be right on {count / len(truth):.1%} of the rows.', *notes]
-    report = report_of(opened, dataset, truth, answers, shown, metrics, notes, started, labelled)
+    report = report_of(opened, dataset, truth, answers, shown, metrics, notes, started, labelled, rows=examples)
     if not statistics:
         return report
     kept = [row_statistics(metrics[0], truth, own) for own in answers.values()]
@@ -162,7 +162,8 @@ def evaluate_retrieval(
     }
     notes = [f"Each text is looked for among {len(pool):,} translations.", *_truncated(opened, examples)]
     shown = {ablation: [str(rank) for rank in own] for ablation, own in found.items()}
-    return report_of(opened, dataset, correct, found, shown, [host.spec("metric", "retrieval")], notes, started)
+    metrics = [host.spec("metric", "retrieval")]
+    return report_of(opened, dataset, correct, found, shown, metrics, notes, started, rows=examples)
 
 
 def report_of(
@@ -175,6 +176,7 @@ def report_of(
     notes: Sequence[str],
     started: float,
     labelled: bool = False,
+    rows: Sequence[Example] = (),
 ) -> EvaluationReport:
     """The report of what each variant of a stack answered, the whole one first.
 
@@ -185,6 +187,7 @@ def report_of(
         metrics: the main one first.
         started: when the evaluation began, by `time.perf_counter`.
         labelled: whether true answers are labels, whose rows are counted.
+        rows: what was answered, for the report to say of every answer which row it is of.
     """
     (whole, own), *others = answers.items()
     variants: list[Variant] = []
@@ -214,6 +217,7 @@ def report_of(
         },
         seconds=round(time.perf_counter() - started, 2),
         notes=(*notes, *trimmed_notes(opened, bool(others))),
+        keys=tuple(each.key or each.origin for each in rows),
     )
 
 

@@ -103,6 +103,7 @@ class EvaluationReport:
         notes: sentences the reader must know, such as how many rows were truncated.
         signatures: for a score what it was computed with, such as sacrebleu's signature of BLEU.
         remarks: what the reader did with rows that it could not take as they were: how many it left out, say.
+        keys: what each row is known by, in the order of the predictions: its key, or else where it stands.
     """
 
     title: str
@@ -118,6 +119,7 @@ class EvaluationReport:
     notes: tuple[str, ...] = ()
     signatures: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
 
     @property
     def direction(self) -> Direction:
@@ -151,7 +153,8 @@ class EvaluationReport:
         ``predictions``;
         ``differences``: ``variant``, ``name``, ``value``, ``low``, ``high``, ``share_not_positive``;
         ``support``: rows by label; ``notes``; ``signatures``: what a score was computed with, by its name; ``remarks``:
-        what the reader did with rows that it could not take as they were.
+        what the reader did with rows that it could not take as they were; ``keys``: of each row, in the order of
+        ``predictions``, its key or else where it stands.
         """
         values = asdict(self)
         for variant in values["variants"]:
@@ -176,6 +179,7 @@ class EvaluationReport:
                 notes=tuple(given["notes"]),
                 signatures=dict(given.get("signatures", {})),
                 remarks=tuple(given.get("remarks", ())),
+                keys=tuple(given.get("keys", ())),
             )
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"not an evaluation report ({type(error).__name__}: {error})") from None

@@ -86,7 +86,8 @@ def evaluate_search(
         notes.append(f"{len(absent):,} judged queries are not among the queries and are left out.")
     shown = {ablation: [str(each) for each in own_ranks] for ablation, own_ranks in ranked.items()}
     truth: list[Ranked] = next(iter(ranked.values()))
-    return report_of(opened, dataset, truth, ranked, shown, [host.spec("metric", "ranking")], notes, started)
+    metrics = [host.spec("metric", "ranking")]
+    return report_of(opened, dataset, truth, ranked, shown, metrics, notes, started, rows=chosen)
 
 
 def _by_key(examples: Sequence[Example], option: str) -> dict[str, int]:

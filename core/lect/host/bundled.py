@@ -17,7 +17,7 @@ _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             *("tagging", "tagging-tokens", "token", "squad", "multiple-choice", "parsing", "regression", "multi-label"),
             "translation",
         ),
-        "reader": ("conll", "conllu", "squad", "choices", "triples"),
+        "reader": ("conll", "conllu", "spans", "squad", "choices", "triples"),
     },
     "lect-language": {"method": ("bottleneck",), "format": ("adapters",)},
     "lect-lora": {

@@ -98,6 +98,8 @@ def _right(example: Example) -> int:
         raise DataError("the row does not say which choice is right", where=example.origin, fix="give it a label")
     if not example.label.isdecimal() or int(example.label) >= len(choices):
         raise DataError(
-            f'"{example.label}" is none of {len(choices)} choices', where=example.origin, fix="count them from 0"
+            f'"{example.label}" is none of {len(choices)} choices',
+            where=example.origin,
+            fix="set the first_label of the reader",
         )
     return int(example.label)

@@ -179,6 +179,8 @@ class ParsingHead(Head):
 def tree_of(example: Example) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """The example's heads and relations. Raises `DataError` where it has none, or not one for each of its words."""
     if example.words is None or example.heads is None or example.relations is None:
+        if example.heads is None and example.lacks is not None:
+            raise example.lacking("heads", "read it with the reader conllu")
         raise DataError("the row has no tree", where=example.origin, fix="read it with the reader conllu")
     if not len(example.words) == len(example.heads) == len(example.relations):
         raise DataError("not one head and relation a word", where=example.origin, fix="give each word both")

@@ -6,6 +6,7 @@ touch; IOB2, called BIO, marks every one; BIOES marks ends and single words, too
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -58,6 +59,18 @@ def is_tag(tag: str) -> bool:
     """Whether this is a tag of any of the schemes."""
     prefix, _, kind = tag.partition("-")
     return tag == "O" or (prefix in {"B", "I", "E", "S", "L", "U"} and bool(kind))
+
+
+def meant(tag: str) -> str:
+    """A clause that says what was meant by what is no tag of an entity, or how one is written."""
+    if tag == "0":
+        return 'that is a zero: did you mean "O", the letter?'
+    if tag.upper() == "O":
+        return 'did you mean "O"?'
+    found = re.fullmatch(r"([BIESLU])[-_:](\S+)", tag, re.IGNORECASE)
+    if found:
+        return f'did you mean "{found[1].upper()}-{found[2]}"?'
+    return 'write B-PER, I-PER, O; or use kind = "pos"'
 
 
 def _parts(tag: str) -> tuple[str, str]:

@@ -68,9 +68,9 @@ class WordHead(Head):
         return Prediction(tags, _mean(scores), shown=shown, record=_record(words, tags, scores))
 
     def _known(self, example: Example, tags: tuple[str, ...]) -> tuple[str, ...]:
-        for tag in tags:
+        for word, tag in enumerate(tags):
             if tag not in self._indices:
-                raise DataError(f'unknown tag "{tag}"', where=example.origin, fix=nearest(tag, self.labels))
+                raise DataError(f'unknown tag "{tag}"', where=example.place(word), fix=nearest(tag, self.labels))
         return tags
 
 
@@ -86,12 +86,12 @@ class EntityHead(WordHead):
         return [self._known(example, entity_tags(example, self._scheme)) for example in examples]
 
     def _known(self, example: Example, tags: tuple[str, ...]) -> tuple[str, ...]:
-        for tag in tags:
+        for word, tag in enumerate(tags):
             kinds = {label.partition("-")[2] for label in self.labels} - {""}
             if tag.partition("-")[2] not in kinds | {""}:
                 raise DataError(
                     f'unknown type of entity "{tag.partition("-")[2]}"',
-                    where=example.origin,
+                    where=example.place(word),
                     fix=f"{nearest(tag.partition('-')[2], kinds)}; or leave it out with the reader's types = […]",
                 )
         return super()._known(example, tags)
@@ -117,7 +117,7 @@ class EntityHead(WordHead):
 def tags_of(example: Example) -> tuple[str, ...]:
     """The example's tags. Raises `DataError` where it has none, or not one for each of its words."""
     if example.tags is None or example.words is None:
-        raise DataError("the row has no tags", where=example.origin, fix="read it with the reader conll or conllu")
+        raise example.lacking("tags", "read it with the reader conll or conllu")
     if len(example.tags) != len(example.words):
         raise DataError(
             f"{len(example.tags)} tags for {len(example.words)} words", where=example.origin, fix="give each word one"
@@ -128,13 +128,9 @@ def tags_of(example: Example) -> tuple[str, ...]:
 def entity_tags(example: Example, scheme: schemes.Scheme) -> tuple[str, ...]:
     """The example's tags in a scheme. Raises `DataError` for what is no tag of an entity."""
     tags = tags_of(example)
-    for tag in tags:
+    for word, tag in enumerate(tags):
         if not schemes.is_tag(tag):
-            raise DataError(
-                f'"{tag}" is no tag of an entity',
-                where=example.origin,
-                fix='write B-PER, I-PER, O; or use kind = "pos"',
-            )
+            raise DataError(f'"{tag}" is no tag of an entity', where=example.place(word), fix=schemes.meant(tag))
     return schemes.convert(tags, scheme)
 
 

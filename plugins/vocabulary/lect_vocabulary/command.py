@@ -200,6 +200,7 @@ def read_texts(host: Any, files: Sequence[Path], reader: str | None, option: lis
     Raises:
         DataError: a file cannot be read, is no text, or all of them are empty.
     """
+    from lect.data.lines import read_lines, without_end
     from lect.data.read import read_source
     from lect.errors import DataError
 
@@ -209,15 +210,7 @@ def read_texts(host: Any, files: Sequence[Path], reader: str | None, option: lis
             source = source_of(str(file), reader, option)
             texts += [example.text for example in read_source(host, source, Path(), str(file)).examples]
             continue
-        try:
-            texts += [line for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"is no text in UTF-8 (byte {error.start:,})", where=str(file), fix="convert it to UTF-8"
-            ) from None
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise DataError(f"cannot be read: {reason}", where=str(file), fix="name a text file") from None
+        texts += [without_end(line) for _, line in read_lines(file, str(file)) if line.strip()]
     if not texts:
         raise DataError("holds no text", where=_named(files), fix="name a file that does")
     return texts

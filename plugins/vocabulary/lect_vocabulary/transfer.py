@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from lect.data.lines import read_lines, without_end
 from lect.errors import DataError
 from lect.specs import NewEmbeddings
 from lect_vocabulary.spaces import Space, static_space
@@ -127,14 +129,12 @@ def _entries(config: DictionaryConfig, new: NewEmbeddings, sentences: Sequence[S
 
 def _read(file: Path) -> Mapping[str, str]:
     entries: dict[str, str] = {}
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot be read ({error})", where=str(file), fix="name a text file in UTF-8") from None
-    for number, line in enumerate(lines, start=1):
+    for number, written in read_lines(file, str(file)):
+        line = without_end(written)
         if not line.strip():
             continue
-        columns = [column.strip() for column in (line.split("\t") if "\t" in line else line.split())]
+        sides = line.split("\t") if "\t" in line else re.split(" +", line.strip())
+        columns = [column.strip() for column in sides]
         if len(columns) < 2 or not columns[0] or not columns[1]:
             raise DataError(
                 "the line has no word and translation", where=f"{file}, line {number}", fix="write word<TAB>translation"

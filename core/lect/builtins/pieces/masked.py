@@ -21,6 +21,7 @@ from lect.builtins.pieces.stored_head import stored_masked_head
 from lect.builtins.pieces.trained_head import trained_head
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
+from lect.data.lines import read_lines, without_end
 from lect.data.stored import hold
 from lect.errors import DataError, RecipeError
 from lect.training.objective import Batch, Loss, ObjectiveContext
@@ -151,8 +152,8 @@ class MaskedObjective:
         content = _content(path, config.head_text)
 
         def examples() -> Sequence[Example]:
-            with path.open(encoding="utf-8", errors="replace") as lines:
-                return hold(Example(text=line.rstrip("\n")) for line in lines if line.strip())
+            lines = read_lines(path, config.head_text or "", invalid="replace")
+            return hold(Example(text=without_end(line)) for _, line in lines if line.strip())
 
         return examples, hashlib.sha256(content).hexdigest()
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from lect import Example
+from lect.builtins.tables import Row, json_rows, table_rows
+from lect.data.files import left_out
 from lect.errors import DataError
-from lect_heads.readers.files import FilesConfig, files_of
+from lect_heads.readers.files import FilesConfig
 
 _NEGATIVE = re.compile(r"negatives?[_-]?(\d*)")
 
@@ -38,12 +40,14 @@ class TriplesConfig(FilesConfig):
 def read_triples(config: TriplesConfig, folder: Path) -> Iterator[Example]:
     """The rows of such files, CSV, TSV or JSON lines by their ending. Raises `DataError` with the line."""
     count = 0
-    for path, where in files_of(config, folder):
-        for row in _rows_of(path)(path, where):
+    for path, where in config.files(folder):
+        left = 0
+        for row in _rows_of(path, where, config):
             if config.limit is not None and count >= config.limit:
                 return
             texts = [_text(row, getattr(config, field), field, config) for field in ("text", "text_pair")]
             if not all(texts):
+                left += 1
                 continue
             count += 1
             yield Example(
@@ -54,24 +58,25 @@ def read_triples(config: TriplesConfig, folder: Path) -> Iterator[Example]:
                 origin=row.where,
                 negatives=_negatives(config, row),
             )
+        left_out(where, left, "without a text or match")
 
 
-def _rows_of(path: Path) -> Callable[[Path, str], Any]:
-    from lect.builtins.tables import json_rows, table_rows
-
+def _rows_of(path: Path, where: str, config: TriplesConfig) -> Iterator[Row]:
     ending = Path(path.name.lower().removesuffix(".gz").removesuffix(".zst")).suffix
-    if ending in (".csv", ".tsv"):
-        is_csv = ending == ".csv"
-        return lambda path, where: table_rows(path, where, "," if is_csv else "\t", quoting=is_csv)
+    if ending == ".csv":
+        wanted = [config.text, config.text_pair]
+        return table_rows(path, where, None, quoting=True, wanted=wanted, encoding=config.encoding)
+    if ending == ".tsv":
+        return table_rows(path, where, "\t", quoting=False, encoding=config.encoding)
     if ending in (".json", ".jsonl"):
-        return json_rows
-    raise DataError(f'files ending in "{ending}" are not read', where=str(path), fix="use .csv, .tsv or .jsonl")
+        return json_rows(path, where, config.encoding)
+    raise DataError(f'files ending in "{ending}" are not read', where=where, fix="use .csv, .tsv or .jsonl")
 
 
-def _text(row: Any, column: str, field: str, config: TriplesConfig) -> str:
-    if config.skip_empty and column in row.values and row.values[column] is None:
+def _text(row: Row, column: str, field: str, config: TriplesConfig) -> str:
+    if config.skip_empty and row.has(column) and row.get(column, field) is None:
         return ""
-    text = str(row.value(column, field))
+    text = row.value(column, field)
     if text.strip():
         return text
     if config.skip_empty:
@@ -79,7 +84,7 @@ def _text(row: Any, column: str, field: str, config: TriplesConfig) -> str:
     raise DataError(f'the column "{column}" is empty', where=row.where, fix="fill it in or set skip_empty = true")
 
 
-def _negatives(config: TriplesConfig, row: Any) -> tuple[str, ...] | None:
+def _negatives(config: TriplesConfig, row: Row) -> tuple[str, ...] | None:
     """The texts that do not match: of a table with columns for several, those that are filled in."""
     if config.negatives is None:
         numbered = [(int(found[1] or 0), name) for name in row.values if (found := _NEGATIVE.fullmatch(name))]
