@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lect.backbones import load_backbone
+from lect.components.allocation import bounded_allocation, values_in, values_in_folder
 from lect.components.assemble import build_head, build_part, restore
 from lect.components.card import render_card
 from lect.components.foreign import Contents, ForeignFolder, HeadContents, PartContents
@@ -92,7 +93,11 @@ def import_folder(
             fix="name that model's folder or hub id with --backbone",
         ) from error
     _check_fits(found, backbone, folder)
-    with torch.random.fork_rng(devices=[]), host.attributed(provided) as spec:
+    with (
+        torch.random.fork_rng(devices=[]),
+        host.attributed(provided) as spec,
+        bounded_allocation(values_in_folder(folder), backbone, str(folder)),
+    ):
         contents = spec.read(folder, backbone)
     contents = _with_role(contents, wishes.role, folder)
     assert contents.role is not None
@@ -160,6 +165,7 @@ def export_component(
         folder_aside(folder) as aside,
         torch.random.fork_rng(devices=[]),
         host.attributed(provided) as spec,
+        bounded_allocation(values_in(stored.tensors), loaded, str(stored.folder / FILE)),
     ):
         notices = tuple(spec.write(contents, loaded, aside))
         _check_same(contents, spec.read(aside, loaded), notices, spec)
@@ -214,7 +220,7 @@ def build_contents(contents: Contents, key: str, backbone: Backbone, host: Host,
     """
     assert contents.role is not None
     context = BuildContext(backbone, tokenizer_json=contents.tokenizer_json)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), bounded_allocation(values_in_folder(folder), backbone, str(folder)):
         parts = {
             part.method: build_part(host, part.method, part.config, context, str(folder)) for part in contents.parts
         }
