@@ -72,7 +72,7 @@ def test_a_head_of_another_size_than_its_weights(new_bench, kind):
     stored = read_component(bench.folder / "task/one")
     head = HeadEntry(kind=kind, config={"hidden": 400_000_000}, labels=("no", "yes"))
     lying = stored.manifest.model_copy(update={"head": head})
-    with little_memory(), pytest.raises(ComponentError, match="400000000.*its weights hold"):
+    with little_memory(), pytest.raises(ComponentError, match=r"400000000.*its weights hold"):
         restore("task:one", replace(stored, manifest=lying), bench.backbone, bench.host)
 
 

@@ -29,6 +29,7 @@ def card(
         str | None,
         typer.Option("--licence-reason", help="Why its licence is right, where its data's seem not to say so."),
     ] = None,
+    licence: Annotated[str | None, typer.Option("--licence", help="Its licence (SPDX): CC-BY-4.0.")] = None,
     components: ComponentsOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,7 +46,8 @@ def card(
             said["citation"] = citation.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError("cannot be read as UTF-8", where=str(citation), fix="name a text file") from error
-    written = write_card(folder, audit=audit, **{name: text for name, text in said.items() if text is not None})
+    texts = {name: text for name, text in said.items() if text is not None}
+    written = write_card(folder, audit=audit, licence=licence, **texts)
     if as_json:
         conflicts = [str(conflict) for conflict in written.conflicts]
         print_json({"card": str(written.file), "audited": written.audited, "licence_conflicts": conflicts})

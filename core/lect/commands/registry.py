@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -52,9 +53,11 @@ def add(
 @app.command()
 def remove(name: Annotated[str, typer.Argument(help="The registry's name.")]) -> None:
     """Look there no more. What was pulled stays."""
+    from lect.registry.listing import forget
     from lect.registry.settings import remove_registry
 
     removed = remove_registry(name)
+    forget(removed.name)
     typer.echo(f"{removed.name}  {removed.source}: removed")
 
 
@@ -225,14 +228,39 @@ def yank(
     reason: Annotated[str | None, typer.Option("--reason", help="Why nobody should use it any more.")] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Offer it again.")] = False,
     folder: Annotated[Path, typer.Option("--to", help="The registry's folder.")] = Path(),
+    sign: Annotated[Path | None, typer.Option("--sign", help="Sign the listing with this secret key.")] = None,
 ) -> None:
     """Withdraw a version: it stays for those who locked it, and is not chosen any more."""
+    from lect.commands.sharing import key_of
     from lect.registry.build import withdraw
+    from lect.registry.listing import is_signed
 
     if bool(reason) == undo:
         raise UserError("say either why it is withdrawn or that it no longer is", fix="give --reason TEXT, or --undo")
-    entry = withdraw(folder, reference, reason)
+    entry = withdraw(folder, reference, reason, key_of(sign))
+    if sign is None and is_signed(folder):
+        warn(f"the listing was signed, and no longer is: lect registry sign KEY --to {shlex.quote(str(folder))}")
     typer.echo(f"{entry.reference}  {'offered again' if undo else f'withdrawn: {reason}'}")
+
+
+@app.command("sign")
+def sign(
+    key: Annotated[Path, typer.Argument(metavar="KEY", help="A secret key of minisign.")],
+    folder: Annotated[Path, typer.Option("--to", help="The registry's folder.")] = Path(),
+) -> None:
+    """Sign a registry's listing: who knows the key then sees older listings, and changed ones, as what they are."""
+    from lect.commands.sharing import key_of
+    from lect.registry.check import read_folder_registry
+    from lect.registry.format import SIGNATURE
+    from lect.registry.listing import sign_listing
+    from lect.registry.push import locked
+
+    read_folder_registry(folder)
+    given = key_of(key)
+    assert given is not None
+    with locked(folder):
+        counter = sign_listing(folder, given.file, given.password)
+    typer.echo(f"{folder / SIGNATURE}  signed, number {counter}")
 
 
 @app.command("key")

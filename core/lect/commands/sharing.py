@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from lect.composition.stack import Atom
     from lect.registry.find import Wanted
     from lect.registry.opened import OpenRegistry
+    from lect.registry.push import Key
 
 search_app = typer.Typer(add_completion=False)
 pull_app = typer.Typer(add_completion=False)
@@ -137,10 +139,14 @@ def push(
     as_json: JsonOption = False,
 ) -> None:
     """Give a component to a registry in a folder: its files and its entry, ready for a pull request."""
+    from lect.registry.listing import is_signed
     from lect.registry.push import push as push_one
 
     atoms = _atoms([reference])
-    pushed = push_one(library_of(components).find(atoms[0]), _folder_of(to), key=_key(sign))
+    pushed = push_one(library_of(components).find(atoms[0]), _folder_of(to), key=key_of(sign))
+    if pushed.stale:
+        place = shlex.quote(str(pushed.registry))
+        warn(f"the listing was signed, and no longer is: lect registry sign KEY --to {place}")
     if as_json:
         print_json(
             {
@@ -156,7 +162,8 @@ def push(
     what = "is listed already" if pushed.was_there else f"{len(pushed.entry.files)} files, {_size(pushed.entry.size)}"
     typer.echo(f"{pushed.entry.reference}  {what}{signed}\n  {pushed.folder}")
     if (pushed.registry / ".git").exists() and not pushed.was_there:
-        typer.echo(f"Commit it with: git -C {pushed.registry} add registry.toml {pushed.entry.place}")
+        files = "registry.toml registry.toml.minisig" if is_signed(pushed.registry) else "registry.toml"
+        typer.echo(f"Commit it with: git -C {pushed.registry} add {files} {pushed.entry.place}")
 
 
 @verify_app.command("verify")
@@ -279,7 +286,8 @@ def _folder_of(to: str) -> Path:
     return Path(to).expanduser()
 
 
-def _key(file: Path | None) -> Any:
+def key_of(file: Path | None) -> Key | None:
+    """What to sign with, its password asked for where it has one."""
     from lect.registry.push import Key
     from lect.registry.signing import is_encrypted
 
