@@ -11,8 +11,9 @@ import torch
 from lect.backbones.trimmed import parent_of
 from lect.components.allocation import bounded_allocation, values_in
 from lect.components.descent import cut_tensors, cut_tokenizer
+from lect.components.foreign_tokenizer import check_tokenizer
 from lect.components.members import read_with_members
-from lect.components.store import StoredComponent, check_backbone
+from lect.components.store import TOKENIZER, StoredComponent, check_backbone
 from lect.composition.component import Component
 from lect.composition.mixed import MixedPart
 from lect.composition.model import RoutedModel
@@ -90,7 +91,9 @@ def restore(
     parent = parent_of(backbone, manifest.backbone.fingerprint)
     if parent is None:
         check_backbone(manifest, backbone.fingerprint, where=str(stored.folder))
-    else:
+    if stored.tokenizer_json is not None:
+        check_tokenizer(stored.tokenizer_json, backbone, str(stored.folder / TOKENIZER))
+    if parent is not None:
         stored = cut_tokenizer(stored, backbone, parent)
     context = BuildContext(backbone, tokenizer_json=stored.tokenizer_json, members=members or {})
     # Building draws random numbers that the saved weights then replace: a run's own sequence must not notice.

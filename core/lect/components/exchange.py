@@ -15,6 +15,7 @@ from lect.components.allocation import bounded_allocation, values_in, values_in_
 from lect.components.assemble import build_head, build_part, restore
 from lect.components.card import render_card
 from lect.components.foreign import Contents, ForeignFolder, HeadContents, PartContents
+from lect.components.foreign_tokenizer import check_tokenizer
 from lect.components.manifest import (
     FILE,
     BackboneEntry,
@@ -219,6 +220,8 @@ def build_contents(contents: Contents, key: str, backbone: Backbone, host: Host,
         ComponentError: the tensors are not those of what the contents say.
     """
     assert contents.role is not None
+    if contents.tokenizer_json is not None:
+        check_tokenizer(contents.tokenizer_json, backbone, str(folder))
     context = BuildContext(backbone, tokenizer_json=contents.tokenizer_json)
     with torch.random.fork_rng(devices=[]), bounded_allocation(values_in_folder(folder), backbone, str(folder)):
         parts = {
