@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lect.commands.console import print_json, warn
+from lect.commands.console import echo, print_json, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
 from lect.components.library import Library
 from lect.errors import ComponentError, StackError, UserError, one_line
@@ -54,7 +54,7 @@ def card(
         return
     for conflict in written.conflicts:
         warn(one_line(f"the licence: {conflict}"))
-    typer.echo(f"{reference}  {written.file}" + ("" if written.audited else "; not audited, see lect audit"))
+    echo(f"{reference}  {written.file}" + ("" if written.audited else "; not audited, see lect audit"))
 
 
 def remove(
@@ -69,7 +69,7 @@ def remove(
     folders = [_folder(library, reference) for reference in references]
     for reference, folder in zip(references, folders, strict=True):
         size = remove_one(folder, force=force)
-        typer.echo(f"{reference}  removed, {size / 1e6:.1f} MB\n  {folder}")
+        echo(f"{reference}  removed, {size / 1e6:.1f} MB\n  {folder}")
 
 
 def gc(
@@ -86,7 +86,7 @@ def gc(
     if as_json:
         print_json({"files": swept.files, "size": swept.size})
     else:
-        typer.echo(f"{swept.files} files removed, {swept.size / 1e6:.1f} MB")
+        echo(f"{swept.files} files removed, {swept.size / 1e6:.1f} MB")
 
 
 def pack(
@@ -102,7 +102,7 @@ def pack(
     folder = _folder(library_of(components), reference)
     manifest = read_folder_manifest(folder)
     packed = pack_one(folder, file or Path(f"{manifest.role}-{manifest.name}-{manifest.version}{SUFFIX}"))
-    typer.echo(f"{packed.entry.reference}  {packed.file}")
+    echo(f"{packed.entry.reference}  {packed.file}")
 
 
 def unpack(
@@ -113,7 +113,7 @@ def unpack(
     from lect.registry.archive import unpack as unpack_one
 
     folder = unpack_one(file, components)
-    typer.echo(f"{folder.parent.name}:{folder.name}\n  {folder}")
+    echo(f"{folder.parent.name}:{folder.name}\n  {folder}")
 
 
 def _folder(library: Library, reference: str) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import note, print_table, warn
+from lect.commands.console import echo, note, print_table, warn
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
@@ -23,6 +23,7 @@ from lect.commands.options import (
     with_auto,
 )
 from lect.errors import StackError, UserError
+from lect.visible import visible_json
 
 if TYPE_CHECKING:
     from lect.data.examples import Example
@@ -96,12 +97,12 @@ def predict(
         warn(cut)
     if as_json:
         for example, answer in zip(examples, predictions, strict=True):
-            typer.echo(json.dumps(_record(example, answer), ensure_ascii=False))
+            print(visible_json(json.dumps(_record(example, answer), ensure_ascii=False)))
         return
     if isinstance(opened.head, WritingHead):
         # Nothing beside the texts, so that they can go into a file, line by line.
         for answer in predictions:
-            typer.echo(" ".join(str(answer).split()))
+            echo(" ".join(str(answer).split()))
         return
     rows = [[_short(_given(e)), _short(str(p)), _score(p)] for e, p in zip(examples, predictions, strict=True)]
     # A label is never folded; what may be as long as the text is.

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import FAILURE, load_host
-from lect.commands.console import complain, note, print_json, print_table, stderr_console, warn
+from lect.commands.console import complain, echo, note, print_json, print_table, stderr_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
 from lect.errors import UserError, one_line
 
@@ -47,7 +47,7 @@ def add(
     add_registry(known, first=first)
     count = len(opened.index.keys())
     signed = ", only what is signed" if known.key else ""
-    typer.echo(f"{known.name}  {known.source}: {count:,} components{signed}")
+    echo(f"{known.name}  {known.source}: {count:,} components{signed}")
 
 
 @app.command()
@@ -58,7 +58,7 @@ def remove(name: Annotated[str, typer.Argument(help="The registry's name.")]) ->
 
     removed = remove_registry(name)
     forget(removed.name)
-    typer.echo(f"{removed.name}  {removed.source}: removed")
+    echo(f"{removed.name}  {removed.source}: removed")
 
 
 @app.command("list")
@@ -87,7 +87,7 @@ def serve(
     from lect.registry.serve import open_server
 
     with open_server(folder, host, port) as server:
-        typer.echo(f"http://{host}:{server.server_port}/  serves {folder.absolute()}")
+        echo(f"http://{host}:{server.server_port}/  serves {folder.absolute()}")
         server.serve_forever()
 
 
@@ -100,8 +100,8 @@ def build(
 
     added = build_registry(folder)
     for entry in added:
-        typer.echo(f"{entry.reference}  entered")
-    typer.echo(f"{folder / 'registry.toml'}  {len(added)} components entered")
+        echo(f"{entry.reference}  entered")
+    echo(f"{folder / 'registry.toml'}  {len(added)} components entered")
 
 
 @app.command()
@@ -129,14 +129,14 @@ def check(
 
     problems = list(check_registry(folder, key=check_key(key) if key else None))
     for problem in problems:
-        typer.echo(one_line(problem))
+        echo(one_line(problem))
     count = len(problems)
     if recompute and not count:
         count = _recompute(ctx, folder, data, tolerance)
     if count:
         complain(f"{count} {'problem' if count == 1 else 'problems'} in {folder / 'registry.toml'}")
         raise typer.Exit(FAILURE)
-    typer.echo(f"{folder / 'registry.toml'}  is sound")
+    echo(f"{folder / 'registry.toml'}  is sound")
 
 
 def _recompute(ctx: typer.Context, folder: Path, data: Path, tolerance: float) -> int:
@@ -150,11 +150,11 @@ def _recompute(ctx: typer.Context, folder: Path, data: Path, tolerance: float) -
         ):
             count += len(one.problems)
             for problem in one.problems:
-                typer.echo(one_line(f"{one.reference}: {problem}"))
+                echo(one_line(f"{one.reference}: {problem}"))
             if one.missing:
                 note(one_line(f"{one.reference}: not computed again: {one.missing}"))
             elif not one.problems:
-                typer.echo(f"{one.reference}: {one.compared} scores are as they were")
+                echo(f"{one.reference}: {one.compared} scores are as they were")
     return count
 
 
@@ -210,11 +210,11 @@ def _rebuild(ctx: typer.Context, references: list[str], place: Path, components:
             ]
         )
     for each in () if as_json else done:
-        typer.echo(f"{each.entry.key}  {each.folder}")
+        echo(f"{each.entry.key}  {each.folder}")
         if each.is_equal:
-            typer.echo(f"equal to the bit: SHA-256 {each.weights}")
+            echo(f"equal to the bit: SHA-256 {each.weights}")
         else:
-            typer.echo(f"trained in: {each.environment}\nlisted for: {each.entry.environment}")
+            echo(f"trained in: {each.environment}\nlisted for: {each.entry.environment}")
     different = [each for each in done if not each.is_equal]
     for each in different:
         complain(f"{each.entry.key}: its weights are {each.weights}, and {each.entry.weights} are listed")
@@ -240,7 +240,7 @@ def yank(
     entry = withdraw(folder, reference, reason, key_of(sign))
     if sign is None and is_signed(folder):
         warn(f"the listing was signed, and no longer is: lect registry sign KEY --to {shlex.quote(str(folder))}")
-    typer.echo(f"{entry.reference}  {'offered again' if undo else f'withdrawn: {reason}'}")
+    echo(f"{entry.reference}  {'offered again' if undo else f'withdrawn: {reason}'}")
 
 
 @app.command("sign")
@@ -260,7 +260,7 @@ def sign(
     assert given is not None
     with locked(folder):
         counter = sign_listing(folder, given.file, given.password)
-    typer.echo(f"{folder / SIGNATURE}  signed, number {counter}")
+    echo(f"{folder / SIGNATURE}  signed, number {counter}")
 
 
 @app.command("key")
@@ -271,5 +271,5 @@ def make_key(
     from lect.registry.signing import new_key
 
     public = new_key(file)
-    typer.echo(f"{file}  is the secret key: keep it to yourself")
-    typer.echo(f"public key: {public}")
+    echo(f"{file}  is the secret key: keep it to yourself")
+    echo(f"public key: {public}")

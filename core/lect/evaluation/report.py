@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lect.errors import DataError
+from lect.visible import visible
 
 if TYPE_CHECKING:
     from lect.evaluation.bootstrap import Gain, Interval
@@ -154,7 +155,7 @@ class EvaluationReport:
         """The report as GitHub-flavoured Markdown."""
         from lect.evaluation.render import markdown
 
-        return markdown(self)
+        return visible(markdown(self))
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         """The report as tables that fit the terminal's width, so that `console.print(report)` shows it."""
