@@ -65,8 +65,8 @@ def print_json(value: Any) -> None:
 
 def echo(text: str) -> None:
     """Print a line that may hold texts of strangers (labels, names, sources) on standard output."""
-    # The stream of the moment, which tests and pipes exchange.
-    print(visible(text))
+    # At once: another process may wait for the line.
+    print(visible(text), flush=True)
 
 
 def warn(message: str) -> None:
