@@ -238,6 +238,7 @@ def test_signatures(here, there, tmp_path):
     assert "is not signed with this key" in there.lect("registry", "check", signed, "--key", wrong).stdout
     lines(there.lect("pull", "lang:mad"))
     assert f"signed with {public}" in lines(there.lect("verify"))[0]
+    (signed / "registry.toml.minisig").rename(signed / "kept.minisig")
     for number, (registry, known, said) in enumerate(
         (
             (unsigned, public, "is not signed"),
@@ -250,6 +251,8 @@ def test_signatures(here, there, tmp_path):
         assert refused.exit_code == 1
         assert said in refused.stderr
         assert machine.components == []
+    (signed / "kept.minisig").rename(signed / "registry.toml.minisig")
+    assert "not what the registry's key signed" in machine.lect("registry", "add", signed, "--key", wrong).stderr
 
 
 def test_a_signature_is_for_one_name_version_and_content(here, there, tmp_path):
@@ -257,6 +260,8 @@ def test_a_signature_is_for_one_name_version_and_content(here, there, tmp_path):
     public = lines(here.lect("registry", "key", tmp_path / "secret.key"))[1].removeprefix("public key: ")
     registry = tmp_path / "registry"
     lines(here.lect("push", "lang:mad", "--to", registry, "--sign", tmp_path / "secret.key"))
+    # Without the listing's own signature, as registries of older versions are.
+    (registry / "registry.toml.minisig").unlink()
     file = registry / "registry.toml"
     file.write_text(file.read_text().replace('version = "1.0.0"', 'version = "9.0.0"'))
     shutil.copytree(registry / "components/lang/mad/1.0.0", registry / "components/lang/mad/9.0.0")

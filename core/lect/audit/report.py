@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lect.errors import DataError
+from lect.visible import visible
 
 SCHEMA = 1
 
@@ -179,7 +180,7 @@ class AuditReport:
         """The report as GitHub-flavoured Markdown."""
         from lect.audit.render import markdown
 
-        return markdown(self)
+        return visible(markdown(self))
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         from lect.audit.render import renderables

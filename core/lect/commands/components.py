@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lect.commands.console import print_json, print_table
+from lect.commands.console import echo, print_json, print_table
 from lect.commands.keeping import add_to
 from lect.counts import number_of
 from lect.errors import StackError, UserError, nearest
@@ -50,7 +50,7 @@ def components(
     else:
         places = ", ".join(str(place) for place in library.folders)
         what = f"components of role {role}" if role else "components"
-        typer.echo(f"No {what} in {places}. Train one with: lect train RECIPE")
+        echo(f"No {what} in {places}. Train one with: lect train RECIPE")
 
 
 @app.command()
@@ -129,7 +129,7 @@ def combine(
     if as_json or earlier_json:
         print_json({"component": parsed.target.key, "formula": parsed.merge.formula, "folder": str(written)})
     else:
-        typer.echo(f"{parsed}\n{written}")
+        echo(f"{parsed}\n{written}")
 
 
 @app.command("list")
@@ -192,7 +192,7 @@ def _print_listings(listings: list[Listing]) -> None:
     print_table(columns, rows, right=("size",), narrow=("version", "size"))
     for listing in listings:
         if listing.error:
-            typer.echo(f"{listing.key}: {_line(listing.error)}")
+            echo(f"{listing.key}: {_line(listing.error)}")
 
 
 def _print_manifest(manifest: Manifest, folder: Path, size: int) -> None:

@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
+
+from lect.visible import visible, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,13 +54,19 @@ def print_table(
         justify: Literal["left", "right"] = "right" if column in right else "left"
         table.add_column(Text(column), justify=justify, overflow="fold", no_wrap=column in narrow)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     (console or stdout_console()).print(table)
 
 
 def print_json(value: Any) -> None:
     """Print a value as JSON, every script readable."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    print(visible_json(json.dumps(value, ensure_ascii=False, indent=2)))
+
+
+def echo(text: str) -> None:
+    """Print a line that may hold texts of strangers (labels, names, sources) on standard output."""
+    # At once: another process may wait for the line.
+    print(visible(text), flush=True)
 
 
 def warn(message: str) -> None:
@@ -82,13 +90,21 @@ def _labelled(label: str, colour: str, message: str) -> None:
     if sys.stderr.isatty():
         codes = {"red": "31", "yellow": "33", "cyan": "36"}
         label = f"\x1b[1;{codes[colour]}m{label}\x1b[0m"
-    print(f"{label}: {message}", file=sys.stderr)
+    print(f"{label}: {visible(message)}", file=sys.stderr)
 
 
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
+    from rich.segment import Segment
+
+    class Gated(Console):
+        """A console that spells out what would steer the terminal, wherever a text comes from."""
+
+        def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else visible(text), style, control)
 
     stream = sys.stderr if stderr else sys.stdout
     # `rich` falls back on 80 columns too, but only where every standard stream is redirected.
     width = None if stream.isatty() else shutil.get_terminal_size((WIDTH, 24)).columns
-    return Console(file=stream, width=width, highlight=False, soft_wrap=False)
+    return Gated(file=stream, width=width, highlight=False, soft_wrap=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import print_json, stderr_console, warn
+from lect.commands.console import echo, print_json, stderr_console, warn
 from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, library_of
 from lect.errors import UserError, nearest
 
@@ -110,8 +110,8 @@ def _report(done: Exchanged, as_json: bool) -> None:
         warn(notice)
     manifest = done.manifest
     head = (f"head {manifest.head.kind}",) if manifest.head else ()
-    typer.echo(f"{manifest.key}  {done.folder}")
-    typer.echo(f"{done.format}: {', '.join((*manifest.methods, *head))}, for {manifest.backbone.name}")
+    echo(f"{manifest.key}  {done.folder}")
+    echo(f"{done.format}: {', '.join((*manifest.methods, *head))}, for {manifest.backbone.name}")
 
 
 def _record(done: Exchanged) -> dict[str, Any]:

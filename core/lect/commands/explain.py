@@ -10,6 +10,7 @@ import typer
 from lect.commands.app import load_host
 from lect.commands.console import stdout_console
 from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, StackOption, library_of
+from lect.visible import visible_json
 
 app = typer.Typer(add_completion=False)
 
@@ -53,6 +54,6 @@ def explain(
 
         write_aside(path, found.to_json() if path.suffix == ".json" else found.to_html())
     if as_json:
-        typer.echo(found.to_json())
+        print(visible_json(found.to_json()))
     else:
         stdout_console().print(found)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lect.commands.console import print_json, warn
+from lect.commands.console import echo, print_json, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
 from lect.components.library import Library
 from lect.errors import ComponentError, StackError, UserError, one_line
@@ -29,6 +29,7 @@ def card(
         str | None,
         typer.Option("--licence-reason", help="Why its licence is right, where its data's seem not to say so."),
     ] = None,
+    licence: Annotated[str | None, typer.Option("--licence", help="Its licence (SPDX): CC-BY-4.0.")] = None,
     components: ComponentsOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,14 +46,15 @@ def card(
             said["citation"] = citation.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError("cannot be read as UTF-8", where=str(citation), fix="name a text file") from error
-    written = write_card(folder, audit=audit, **{name: text for name, text in said.items() if text is not None})
+    texts = {name: text for name, text in said.items() if text is not None}
+    written = write_card(folder, audit=audit, licence=licence, **texts)
     if as_json:
         conflicts = [str(conflict) for conflict in written.conflicts]
         print_json({"card": str(written.file), "audited": written.audited, "licence_conflicts": conflicts})
         return
     for conflict in written.conflicts:
         warn(one_line(f"the licence: {conflict}"))
-    typer.echo(f"{reference}  {written.file}" + ("" if written.audited else "; not audited, see lect audit"))
+    echo(f"{reference}  {written.file}" + ("" if written.audited else "; not audited, see lect audit"))
 
 
 def remove(
@@ -67,7 +69,7 @@ def remove(
     folders = [_folder(library, reference) for reference in references]
     for reference, folder in zip(references, folders, strict=True):
         size = remove_one(folder, force=force)
-        typer.echo(f"{reference}  removed, {size / 1e6:.1f} MB\n  {folder}")
+        echo(f"{reference}  removed, {size / 1e6:.1f} MB\n  {folder}")
 
 
 def gc(
@@ -85,8 +87,8 @@ def gc(
         print_json({"files": swept.files, "size": swept.size, "restored": [str(folder) for folder in swept.restored]})
     else:
         for folder in swept.restored:
-            typer.echo(f"{folder.parent.name}:{folder.name}  brought back, its writer was killed\n  {folder}")
-        typer.echo(f"{swept.files} files removed, {swept.size / 1e6:.1f} MB")
+            echo(f"{folder.parent.name}:{folder.name}  brought back, its writer was killed\n  {folder}")
+        echo(f"{swept.files} files removed, {swept.size / 1e6:.1f} MB")
 
 
 def pack(
@@ -102,7 +104,7 @@ def pack(
     folder = _folder(library_of(components), reference)
     manifest = read_folder_manifest(folder)
     packed = pack_one(folder, file or Path(f"{manifest.role}-{manifest.name}-{manifest.version}{SUFFIX}"))
-    typer.echo(f"{packed.entry.reference}  {packed.file}")
+    echo(f"{packed.entry.reference}  {packed.file}")
 
 
 def unpack(
@@ -113,7 +115,7 @@ def unpack(
     from lect.registry.archive import unpack as unpack_one
 
     folder = unpack_one(file, components)
-    typer.echo(f"{folder.parent.name}:{folder.name}\n  {folder}")
+    echo(f"{folder.parent.name}:{folder.name}\n  {folder}")
 
 
 def _folder(library: Library, reference: str) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import note, print_table, warn
+from lect.commands.console import echo, note, print_table, warn
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
@@ -25,6 +25,7 @@ from lect.commands.options import (
     with_auto,
 )
 from lect.errors import StackError, UserError
+from lect.visible import visible_json
 
 if TYPE_CHECKING:
     from lect.data.examples import Example
@@ -106,12 +107,12 @@ def predict(
     if as_json:
         for example, answer in zip(examples, predictions, strict=True):
             place = {"origin": example.origin} if reader_of_data else {}
-            typer.echo(json.dumps({**place, **_record(example, answer)}, ensure_ascii=False))
+            print(visible_json(json.dumps({**place, **_record(example, answer)}, ensure_ascii=False)))
         return
     if isinstance(opened.head, WritingHead):
         # Nothing beside the texts, so that they can go into a file, line by line.
         for empty, answer in zip(_empty_before(examples, reader_of_data), predictions, strict=True):
-            typer.echo("\n" * empty + " ".join(str(answer).split()))
+            echo("\n" * empty + " ".join(str(answer).split()))
         return
     keyed = any(example.key is not None for example in examples)
     rows = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import FAILURE, load_host
-from lect.commands.console import complain, note, print_json, print_table, stderr_console, warn
+from lect.commands.console import complain, echo, note, print_json, print_table, stderr_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
 from lect.errors import UserError, one_line
 
@@ -46,16 +47,18 @@ def add(
     add_registry(known, first=first)
     count = len(opened.index.keys())
     signed = ", only what is signed" if known.key else ""
-    typer.echo(f"{known.name}  {known.source}: {count:,} components{signed}")
+    echo(f"{known.name}  {known.source}: {count:,} components{signed}")
 
 
 @app.command()
 def remove(name: Annotated[str, typer.Argument(help="The registry's name.")]) -> None:
     """Look there no more. What was pulled stays."""
+    from lect.registry.listing import forget
     from lect.registry.settings import remove_registry
 
     removed = remove_registry(name)
-    typer.echo(f"{removed.name}  {removed.source}: removed")
+    forget(removed.name)
+    echo(f"{removed.name}  {removed.source}: removed")
 
 
 @app.command("list")
@@ -84,7 +87,7 @@ def serve(
     from lect.registry.serve import open_server
 
     with open_server(folder, host, port) as server:
-        typer.echo(f"http://{host}:{server.server_port}/  serves {folder.absolute()}")
+        echo(f"http://{host}:{server.server_port}/  serves {folder.absolute()}")
         server.serve_forever()
 
 
@@ -97,8 +100,8 @@ def build(
 
     added = build_registry(folder)
     for entry in added:
-        typer.echo(f"{entry.reference}  entered")
-    typer.echo(f"{folder / 'registry.toml'}  {len(added)} components entered")
+        echo(f"{entry.reference}  entered")
+    echo(f"{folder / 'registry.toml'}  {len(added)} components entered")
 
 
 @app.command()
@@ -126,14 +129,14 @@ def check(
 
     problems = list(check_registry(folder, key=check_key(key) if key else None))
     for problem in problems:
-        typer.echo(one_line(problem))
+        echo(one_line(problem))
     count = len(problems)
     if recompute and not count:
         count = _recompute(ctx, folder, data, tolerance)
     if count:
         complain(f"{count} {'problem' if count == 1 else 'problems'} in {folder / 'registry.toml'}")
         raise typer.Exit(FAILURE)
-    typer.echo(f"{folder / 'registry.toml'}  is sound")
+    echo(f"{folder / 'registry.toml'}  is sound")
 
 
 def _recompute(ctx: typer.Context, folder: Path, data: Path, tolerance: float) -> int:
@@ -147,11 +150,11 @@ def _recompute(ctx: typer.Context, folder: Path, data: Path, tolerance: float) -
         ):
             count += len(one.problems)
             for problem in one.problems:
-                typer.echo(one_line(f"{one.reference}: {problem}"))
+                echo(one_line(f"{one.reference}: {problem}"))
             if one.missing:
                 note(one_line(f"{one.reference}: not computed again: {one.missing}"))
             elif not one.problems:
-                typer.echo(f"{one.reference}: {one.compared} scores are as they were")
+                echo(f"{one.reference}: {one.compared} scores are as they were")
     return count
 
 
@@ -207,11 +210,11 @@ def _rebuild(ctx: typer.Context, references: list[str], place: Path, components:
             ]
         )
     for each in () if as_json else done:
-        typer.echo(f"{each.entry.key}  {each.folder}")
+        echo(f"{each.entry.key}  {each.folder}")
         if each.is_equal:
-            typer.echo(f"equal to the bit: SHA-256 {each.weights}")
+            echo(f"equal to the bit: SHA-256 {each.weights}")
         else:
-            typer.echo(f"trained in: {each.environment}\nlisted for: {each.entry.environment}")
+            echo(f"trained in: {each.environment}\nlisted for: {each.entry.environment}")
     different = [each for each in done if not each.is_equal]
     for each in different:
         complain(f"{each.entry.key}: its weights are {each.weights}, and {each.entry.weights} are listed")
@@ -225,14 +228,39 @@ def yank(
     reason: Annotated[str | None, typer.Option("--reason", help="Why nobody should use it any more.")] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Offer it again.")] = False,
     folder: Annotated[Path, typer.Option("--to", help="The registry's folder.")] = Path(),
+    sign: Annotated[Path | None, typer.Option("--sign", help="Sign the listing with this secret key.")] = None,
 ) -> None:
     """Withdraw a version: it stays for those who locked it, and is not chosen any more."""
+    from lect.commands.sharing import key_of
     from lect.registry.build import withdraw
+    from lect.registry.listing import is_signed
 
     if bool(reason) == undo:
         raise UserError("say either why it is withdrawn or that it no longer is", fix="give --reason TEXT, or --undo")
-    entry = withdraw(folder, reference, reason)
-    typer.echo(f"{entry.reference}  {'offered again' if undo else f'withdrawn: {reason}'}")
+    entry = withdraw(folder, reference, reason, key_of(sign))
+    if sign is None and is_signed(folder):
+        warn(f"the listing was signed, and no longer is: lect registry sign KEY --to {shlex.quote(str(folder))}")
+    echo(f"{entry.reference}  {'offered again' if undo else f'withdrawn: {reason}'}")
+
+
+@app.command("sign")
+def sign(
+    key: Annotated[Path, typer.Argument(metavar="KEY", help="A secret key of minisign.")],
+    folder: Annotated[Path, typer.Option("--to", help="The registry's folder.")] = Path(),
+) -> None:
+    """Sign a registry's listing: who knows the key then sees older listings, and changed ones, as what they are."""
+    from lect.commands.sharing import key_of
+    from lect.registry.check import read_folder_registry
+    from lect.registry.format import SIGNATURE
+    from lect.registry.listing import sign_listing
+    from lect.registry.push import locked
+
+    read_folder_registry(folder)
+    given = key_of(key)
+    assert given is not None
+    with locked(folder):
+        counter = sign_listing(folder, given.file, given.password)
+    echo(f"{folder / SIGNATURE}  signed, number {counter}")
 
 
 @app.command("key")
@@ -243,5 +271,5 @@ def make_key(
     from lect.registry.signing import new_key
 
     public = new_key(file)
-    typer.echo(f"{file}  is the secret key: keep it to yourself")
-    typer.echo(f"public key: {public}")
+    echo(f"{file}  is the secret key: keep it to yourself")
+    echo(f"public key: {public}")

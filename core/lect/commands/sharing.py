@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import FAILURE
-from lect.commands.console import print_json, print_table, stderr_console, warn
+from lect.commands.console import echo, print_json, print_table, stderr_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, StackOption, library_of
 from lect.errors import StackError, UserError, nearest
+from lect.visible import visible_json
 
 if TYPE_CHECKING:
     from lect.composition.stack import Atom
     from lect.registry.find import Wanted
     from lect.registry.opened import OpenRegistry
+    from lect.registry.push import Key
 
 search_app = typer.Typer(add_completion=False)
 pull_app = typer.Typer(add_completion=False)
@@ -74,15 +76,15 @@ def search(
     if as_json:
         # The records are JSON already, and there may be ten thousand of them.
         records = (f'{{"registry": {json.dumps(name)}, {record[1:]}' for name, record in found)
-        print("[" + ",\n ".join(records) + "]")
+        print(visible_json("[" + ",\n ".join(records) + "]"))
     elif found:
         _print_found(found, limit)
     else:
-        typer.echo(f"Nothing found in {', '.join(each.name for each in opened)}.")
+        echo(f"Nothing found in {', '.join(each.name for each in opened)}.")
         if words and any(each.index.plugins(words) for each in opened):
-            typer.echo(f"Among plugins there is: lect search --plugins {shlex.join(words)}")
+            echo(f"Among plugins there is: lect search --plugins {shlex.join(words)}")
         if [each.name for each in opened] == ["bundled"]:
-            typer.echo("Add a registry with: lect registry add SOURCE")
+            echo("Add a registry with: lect registry add SOURCE")
 
 
 @pull_app.command("pull")
@@ -108,7 +110,7 @@ def pull(
         lock = read_lock(Path(references[0] if references else FILE))
         wanted = wanted_by(lock, open_named(registry, offline), library_of(components), warn)
         if not as_json:
-            typer.echo(f"stack: {lock.stack}")
+            echo(f"stack: {lock.stack}")
     else:
         wanted = _wanted(references or [], open_named(registry, offline), yanked)
     with stderr_console().status("Pulling") as status:
@@ -132,7 +134,7 @@ def pull(
         return
     for each in done:
         how = "is there already" if each.was_there else f"from {each.registry}, {_size(each.fetched)} fetched"
-        typer.echo(f"{each.entry.reference}  {how}\n  {each.folder}")
+        echo(f"{each.entry.reference}  {how}\n  {each.folder}")
 
 
 @push_app.command("push")
@@ -144,10 +146,14 @@ def push(
     as_json: JsonOption = False,
 ) -> None:
     """Give a component to a registry in a folder: its files and its entry, ready for a pull request."""
+    from lect.registry.listing import is_signed
     from lect.registry.push import push as push_one
 
     atoms = _atoms([reference])
-    pushed = push_one(library_of(components).find(atoms[0]), _folder_of(to), key=_key(sign))
+    pushed = push_one(library_of(components).find(atoms[0]), _folder_of(to), key=key_of(sign))
+    if pushed.stale:
+        place = shlex.quote(str(pushed.registry))
+        warn(f"the listing was signed, and no longer is: lect registry sign KEY --to {place}")
     if as_json:
         print_json(
             {
@@ -161,9 +167,10 @@ def push(
         return
     signed = ", signed" if pushed.entry.signature else ""
     what = "is listed already" if pushed.was_there else f"{len(pushed.entry.files)} files, {_size(pushed.entry.size)}"
-    typer.echo(f"{pushed.entry.reference}  {what}{signed}\n  {pushed.folder}")
+    echo(f"{pushed.entry.reference}  {what}{signed}\n  {pushed.folder}")
     if (pushed.registry / ".git").exists() and not pushed.was_there:
-        typer.echo(f"Commit it with: git -C {pushed.registry} add registry.toml {pushed.entry.place}")
+        files = "registry.toml registry.toml.minisig" if is_signed(pushed.registry) else "registry.toml"
+        echo(f"Commit it with: git -C {pushed.registry} add {files} {pushed.entry.place}")
 
 
 @verify_app.command("verify")
@@ -205,7 +212,7 @@ def verify(
         for each in checked:
             _print_checked(each)
         if not checked:
-            typer.echo("There are no components to check.")
+            echo("There are no components to check.")
     if any(each["problems"] for each in checked):
         raise typer.Exit(FAILURE)
 
@@ -225,7 +232,7 @@ def lock(
     if as_json:
         print_json(locked.model_dump(mode="json", by_alias=True, exclude_none=True))
         return
-    typer.echo(f"{output}  {locked.stack}")
+    echo(f"{output}  {locked.stack}")
 
 
 def _wanted(references: list[str], opened: list[OpenRegistry], yanked: bool) -> list[Wanted]:
@@ -246,13 +253,13 @@ def _wanted(references: list[str], opened: list[OpenRegistry], yanked: bool) -> 
 
 def _print_checked(checked: dict[str, Any]) -> None:
     if checked["problems"]:
-        typer.echo(f"{checked['component']}  is damaged")
+        echo(f"{checked['component']}  is damaged")
         for problem in checked["problems"]:
-            typer.echo(f"  {problem}")
+            echo(f"  {problem}")
         return
     origin = f"as pulled from {checked['source']}" if checked["source"] else "made here; nothing to compare it with"
     signed = f", signed with {checked['signed']}" if checked["signed"] else ""
-    typer.echo(f"{checked['component']}  sound, {origin}{signed}")
+    echo(f"{checked['component']}  sound, {origin}{signed}")
 
 
 def open_named(names: list[str] | None, offline: bool, max_age: float = 0) -> list[OpenRegistry]:
@@ -286,7 +293,8 @@ def _folder_of(to: str) -> Path:
     return Path(to).expanduser()
 
 
-def _key(file: Path | None) -> Any:
+def key_of(file: Path | None) -> Key | None:
+    """What to sign with, its password asked for where it has one."""
     from lect.registry.push import Key
     from lect.registry.signing import is_encrypted
 
@@ -316,7 +324,7 @@ def _print_found(found: list[tuple[str, str]], limit: int) -> None:
     columns = ("component", "version", "languages", "backbone", "licence", "size", *(("registry",) if several else ()))
     print_table(columns, rows, right=("size",), narrow=("version", "size"))
     if len(rows) < len(found):
-        typer.echo(f"{len(found) - len(rows):,} more: add words, or --limit 0 for all")
+        echo(f"{len(found) - len(rows):,} more: add words, or --limit 0 for all")
 
 
 def _print_plugins(opened: list[OpenRegistry], words: list[str], as_json: bool) -> None:
@@ -326,9 +334,9 @@ def _print_plugins(opened: list[OpenRegistry], words: list[str], as_json: bool) 
     if as_json:
         print_json([{"registry": name, **entry.model_dump(mode="json")} for name, entry in found])
     elif not found:
-        typer.echo(f"No plugin found in {', '.join(each.name for each in opened)}.")
+        echo(f"No plugin found in {', '.join(each.name for each in opened)}.")
         if any(each.index.search(Query(tuple(words))) for each in opened):
-            typer.echo(f"Among components there is: lect search {shlex.join(words)}")
+            echo(f"Among components there is: lect search {shlex.join(words)}")
     else:
         rows = [(entry.distribution, entry.version, entry.licence, entry.summary) for _, entry in found]
         print_table(("plugin", "version", "licence", "summary"), rows, narrow=("plugin", "version"))

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lect.backbones.trimmed import parent_of
+from lect.components.allocation import bounded_allocation, values_in
 from lect.components.descent import cut_tensors, cut_tokenizer
+from lect.components.foreign_tokenizer import check_tokenizer
 from lect.components.members import read_with_members
-from lect.components.store import StoredComponent, check_backbone
+from lect.components.store import TOKENIZER, StoredComponent, check_backbone
 from lect.composition.component import Component
 from lect.composition.mixed import MixedPart
 from lect.composition.model import RoutedModel
@@ -90,21 +92,23 @@ def restore(
     parent = parent_of(backbone, manifest.backbone.fingerprint)
     if parent is None:
         check_backbone(manifest, backbone.fingerprint, where=str(stored.folder))
-    else:
+    if stored.tokenizer_json is not None:
+        check_tokenizer(stored.tokenizer_json, backbone, str(stored.folder / TOKENIZER))
+    if parent is not None:
         stored = cut_tokenizer(stored, backbone, parent)
     context = BuildContext(backbone, tokenizer_json=stored.tokenizer_json, members=members or {})
     # Building draws random numbers that the saved weights then replace: a run's own sequence must not notice.
     with torch.random.fork_rng(devices=[]):
-        where = str(stored.folder / "component.toml")
-        parts = {
-            part.method: build_part(host, part.method, part.config, context, f"{where}, parts[{index}]")
-            for index, part in enumerate(manifest.parts)
-        }
+        where, values, parts = str(stored.folder / "component.toml"), values_in(stored.tensors), {}
+        for index, part in enumerate(manifest.parts):
+            place = f"{where}, parts[{index}]"
+            with bounded_allocation(values, backbone, place):
+                parts[part.method] = build_part(host, part.method, part.config, context, place)
         head = None
-        if manifest.head is not None:
-            head = build_head(
-                host, manifest.head.kind, manifest.head.config, backbone, manifest.head.labels, f"{where}, head"
-            )
+        if (entry := manifest.head) is not None:
+            place = f"{where}, head"
+            with bounded_allocation(values, backbone, place):
+                head = build_head(host, entry.kind, entry.config, backbone, entry.labels, place)
     component = Component(key, manifest.role, parts, head)
     tensors = stored.tensors
     if parent is not None:

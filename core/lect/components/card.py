@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lect.components.licences import conflicts_of
 from lect.components.manifest import Manifest, MemberEntry, ResultEntry
 from lect.counts import number_of
+from lect.visible import visible
 
 if TYPE_CHECKING:
     from lect.audit.report import AuditReport
@@ -42,7 +43,7 @@ def render_card(manifest: Manifest, audit: AuditReport | None = None) -> str:
         *_licence(manifest),
         *_citation(manifest),
     ]
-    return "\n\n".join(section.strip("\n") for section in sections) + "\n"
+    return visible("\n\n".join(section.strip("\n") for section in sections) + "\n")
 
 
 def _metadata(manifest: Manifest) -> str:

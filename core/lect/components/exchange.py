@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lect.backbones import load_backbone
+from lect.components.allocation import bounded_allocation, values_in, values_in_folder
 from lect.components.assemble import restore
 from lect.components.card import render_card
 from lect.components.foreign import (
@@ -98,7 +99,11 @@ def import_folder(
             fix="name that model's folder or hub id with --backbone",
         ) from error
     _check_fits(found, backbone, folder)
-    with torch.random.fork_rng(devices=[]), host.attributed(provided) as spec:
+    with (
+        torch.random.fork_rng(devices=[]),
+        host.attributed(provided) as spec,
+        bounded_allocation(values_in_folder(folder), backbone, str(folder)),
+    ):
         contents = spec.read(folder, backbone)
     contents = _with_labels(_with_role(contents, wishes.role, folder), wishes.labels, folder)
     assert contents.role is not None
@@ -161,7 +166,8 @@ def export_component(
         whole = restore(stored.manifest.key, stored, loaded, host).tokenizer_json
         contents = replace(contents, tokenizer_json=whole)
     with folder_aside(folder) as aside:
-        with torch.random.fork_rng(devices=[]), host.attributed(provided) as spec:
+        bound = bounded_allocation(values_in(stored.tensors), loaded, str(stored.folder / FILE))
+        with torch.random.fork_rng(devices=[]), host.attributed(provided) as spec, bound:
             notices = tuple(spec.write(contents, loaded, aside))
             again = spec.read(aside, loaded)
         check_same(contents, again, notices, loaded, host, format_name)

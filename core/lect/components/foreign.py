@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 MAX_JSON_BYTES = 64 * 2**20
 LABELS_MADE_UP = "the folder does not name its labels: they are called LABEL_0, LABEL_1, …; name them with --labels"
 _ENTITY_PREFIXES = ("B", "I", "E", "S")
+MOST_UNPACKED = 8
+"""How many times its size an archive may unpack to, beside as much as a JSON file may have."""
+_AS_SAFETENSORS = "get the weights as safetensors"
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         isinstance(name, str) and isinstance(value, Tensor) for name, value in values.items()
     ):
         _refuse(file, "holds something else than tensors by name")
-    return {name: value.detach() for name, value in values.items()}
+    return {name: _owned(file, value).detach() for name, value in values.items()}
 
 
 def read_tensor(file: Path) -> Tensor:
@@ -170,12 +174,37 @@ def read_tensor(file: Path) -> Tensor:
     value = _unpickled(file)
     if not isinstance(value, Tensor):
         _refuse(file, "holds something else than one tensor")
-    return value.detach()
+    return _owned(file, value).detach()
+
+
+def _owned(file: Path, tensor: Tensor) -> Tensor:
+    """The tensor, which holds as many values as were read: a view can claim any shape over a single one."""
+    if tensor.is_sparse or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        _refuse(file, f"holds a tensor of shape {tuple(tensor.shape)} and not the values for it", _AS_SAFETENSORS)
+    return tensor
+
+
+def _check_unpacked_size(file: Path) -> None:
+    """Refuse an archive that becomes much larger than it is; `torch` itself packs nothing."""
+    try:
+        size = file.stat().st_size
+        with zipfile.ZipFile(file) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError):
+        # No archive, or a broken one: what reads it says so.
+        return
+    if unpacked > MOST_UNPACKED * size + MAX_JSON_BYTES:
+        _refuse(
+            file,
+            f"has {size:,} bytes and would unpack to {unpacked:,}",
+            _AS_SAFETENSORS,
+        )
 
 
 def _unpickled(file: Path) -> Any:
     import torch
 
+    _check_unpacked_size(file)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -185,9 +214,9 @@ def _unpickled(file: Path) -> Any:
             _refuse(
                 file,
                 f"is a pickle with code in it ({found[1]}), which lect never runs",
-                "get the weights as safetensors",
+                _AS_SAFETENSORS,
             )
-        _refuse(file, "cannot be read as tensors, and lect reads no other pickle", "get the weights as safetensors")
+        _refuse(file, "cannot be read as tensors, and lect reads no other pickle", _AS_SAFETENSORS)
     except Exception as problem:  # the reader of a broken file raises whatever its bytes lead it to
         reason = " ".join(str(problem).split("\n")[0].split()) or type(problem).__name__
         _refuse(file, f"cannot be read as tensors ({reason[:120].rstrip('.')})")

@@ -18,33 +18,68 @@ from lect.errors import ComponentError, StackError
 Find = Callable[[Atom], Path]
 
 
-def read_with_members(atom: Atom, find: Find, path: tuple[tuple[str, Path], ...] = ()) -> StoredComponent:
+MOST_RUN = 256
+"""The most components that one may stand on, each counted as often as it is run."""
+DEEPEST = 32
+
+
+class _Read:
+    """What was read already, by folder: a component that many stand on is read, and its weights hashed, once."""
+
+    def __init__(self) -> None:
+        self.components: dict[Path, StoredComponent] = {}
+        self.hashes: dict[Path, str] = {}
+        self.run: dict[Path, int] = {}
+
+    def hash_of(self, folder: Path) -> str:
+        key = folder.resolve()
+        if key not in self.hashes:
+            self.hashes[key] = weights_hash(folder)
+        return self.hashes[key]
+
+
+def read_with_members(
+    atom: Atom, find: Find, path: tuple[tuple[str, Path], ...] = (), read: _Read | None = None
+) -> StoredComponent:
     """The component of this name, and all that it stands on, and so on.
 
     Args:
         find: gives the folder of a component.
         path: what stands on this one, as it is named and lies.
+        read: what was read already.
 
     Raises:
         ComponentError: one is missing, broken, or no longer what it was.
-        StackError: one stands on itself.
+        StackError: one stands on itself, or on more than can be run.
     """
+    read = read or _Read()
     folder = find(atom)
     # Members are found in the version that is recorded, and called by the name that is.
     own = atom.key if path and isinstance(atom, Reference) else str(atom)
     beneath = (*path, (own, folder.resolve()))
     if any(folder.resolve() == other for _, other in path):
         refuse_cycle([name for name, _ in beneath])
+    place = folder.resolve()
+    if place in read.components:
+        return read.components[place]
+    if len(beneath) > DEEPEST:
+        _refuse_too_many(beneath[0][0], f"others that stand on others, more than {DEEPEST} deep")
     stored = read_component(folder)
     members = {}
+    read.run[place] = 1
     for entry in stored.manifest.members:
         member = _recorded(entry, find)
         members[entry.component] = _checked(
             entry,
-            lambda member=member: read_with_members(member, find, beneath),  # type: ignore[misc]
+            lambda member=member: read_with_members(member, find, beneath, read),  # type: ignore[misc]
             str(atom),
+            read,
         )
-    return replace(stored, members=members)
+        read.run[place] += read.run[members[entry.component].folder.resolve()]
+        if read.run[place] > MOST_RUN:
+            _refuse_too_many(own, f"more than {MOST_RUN} others, each counted as often as it would be run")
+    read.components[place] = replace(stored, members=members)
+    return read.components[place]
 
 
 def read_members(names: Sequence[str], find: Find, own: str, where: str) -> dict[str, StoredComponent]:
@@ -97,6 +132,10 @@ def refuse_cycle(way: Sequence[str], where: str | None = None) -> NoReturn:
     )
 
 
+def _refuse_too_many(owner: str, what: str) -> NoReturn:
+    raise StackError(f'"{owner}" stands on {what}', fix="use one that stands on fewer")
+
+
 def _recorded(entry: MemberEntry, find: Find) -> Atom:
     """The member in the version that is recorded where that is there, else whatever has its name."""
     member: Atom = parse_stack(entry.component).parts[0]  # type: ignore[assignment]
@@ -108,17 +147,21 @@ def _recorded(entry: MemberEntry, find: Find) -> Atom:
     return member
 
 
-def _way_to(key: str, stored: StoredComponent) -> list[str]:
+def _way_to(key: str, stored: StoredComponent, seen: set[Path] | None = None) -> list[str]:
     """The keys from a component down to one of this key; empty where it is not beneath."""
+    seen = set() if seen is None else seen
     if stored.manifest.key == key:
         return [key]
+    if stored.folder in seen:
+        return []
+    seen.add(stored.folder)
     for member in stored.members.values():
-        if way := _way_to(key, member):
+        if way := _way_to(key, member, seen):
             return [stored.manifest.key, *way]
     return []
 
 
-def _checked(entry: MemberEntry, read: Callable[[], StoredComponent], owner: str) -> StoredComponent:
+def _checked(entry: MemberEntry, read: Callable[[], StoredComponent], owner: str, known: _Read) -> StoredComponent:
     what = f'"{owner}" stands on "{entry.component}" {entry.version}'
     try:
         member = read()
@@ -134,7 +177,7 @@ def _checked(entry: MemberEntry, read: Callable[[], StoredComponent], owner: str
             where=str(member.folder),
             fix=f'put version {entry.version} there, or train "{owner}" again',
         )
-    if (found := weights_hash(member.folder)) != entry.weights:
+    if (found := known.hash_of(member.folder)) != entry.weights:
         raise ComponentError(
             f"{what} with weights of SHA-256 {entry.weights}, and what is there has {found}: it was trained again",
             where=str(member.folder),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect.components.card import render_card
+from lect.components.fields import check_licence, check_line
 from lect.components.licences import Conflict, unanswered_conflicts
 from lect.components.manifest import FILE, CardEntry, Manifest, manifest_text
 from lect.components.store import CARD, read_folder_manifest, weights_hash
@@ -34,11 +35,12 @@ class WrittenCard:
     conflicts: tuple[Conflict, ...]
 
 
-def write_card(folder: Path, *, audit: Path | None = None, **said: str) -> WrittenCard:
+def write_card(folder: Path, *, audit: Path | None = None, licence: str | None = None, **said: str) -> WrittenCard:
     """Write the card of a component anew, of its manifest and its audit.
 
     Args:
         audit: what `lect audit --output` wrote; it is kept beside the weights. By default the one that is kept there.
+        licence: the component's, as an SPDX expression; the one that it has where None.
         said: fields of `CardEntry`, in the place of those that the manifest has.
 
     Raises:
@@ -48,10 +50,12 @@ def write_card(folder: Path, *, audit: Path | None = None, **said: str) -> Writt
     manifest = read_folder_manifest(folder)
     if said:
         manifest = manifest.model_copy(update={"card": _entry(manifest, said)})
+    if licence is not None:
+        manifest = _licensed(manifest, licence)
     kept = folder / AUDIT
     file = audit or (kept if kept.is_file() else None)
     report = None if file is None else read_audit(file, manifest, folder)
-    if said:
+    if said or licence is not None:
         write_aside(folder / FILE, manifest_text(manifest))
     if audit is not None and not (kept.exists() and audit.samefile(kept)):
         write_aside(kept, audit.read_bytes())
@@ -100,6 +104,13 @@ def _check_subject(report: AuditReport, manifest: Manifest, folder: Path, where:
         raise DataError(f"is no audit of {own} ({listed})", where=where, fix=again)
     if report.components[own] != weights_hash(folder):
         raise DataError(f"is an audit of {own} with other weights than these", where=where, fix=again)
+
+
+def _licensed(manifest: Manifest, licence: str) -> Manifest:
+    try:
+        return manifest.model_copy(update={"licence": check_licence(check_line(licence))})
+    except ValueError as error:
+        raise ComponentError(str(error), where="licence", fix="give another one") from None
 
 
 def _entry(manifest: Manifest, said: dict[str, str]) -> CardEntry | None:

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from lect.backbones.fingerprint import PROBE
+from lect.components.allocation import bounded_allocation, values_in
 from lect.components.assemble import build_head, build_part
 from lect.components.foreign import Contents
+from lect.components.foreign_tokenizer import check_tokenizer
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -34,8 +36,11 @@ def build_contents(contents: Contents, key: str, backbone: Backbone, host: Host,
         ComponentError: the tensors are not those of what the contents say.
     """
     assert contents.role is not None
+    if contents.tokenizer_json is not None:
+        check_tokenizer(contents.tokenizer_json, backbone, str(folder))
     context = BuildContext(backbone, tokenizer_json=contents.tokenizer_json)
-    with torch.random.fork_rng(devices=[]):
+    tensors = _tensors_of(contents)
+    with torch.random.fork_rng(devices=[]), bounded_allocation(values_in(tensors), backbone, str(folder)):
         parts = {
             part.method: build_part(host, part.method, part.config, context, str(folder)) for part in contents.parts
         }
@@ -45,7 +50,7 @@ def build_contents(contents: Contents, key: str, backbone: Backbone, host: Host,
             head = build_head(host, its.kind, its.config, backbone, its.labels, str(folder))
     component = Component(key, contents.role, parts, head)
     try:
-        component.load_tensors(_tensors_of(contents))
+        component.load_tensors(tensors)
     except (KeyError, ValueError) as error:
         raise ComponentError(
             f'its tensors do not fit backbone "{backbone.name}": {error.args[0]}',

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from lect.composition.model import RoutedModel
+from lect.composition.panics import no_panic
 from lect.composition.pieces import ROWS_IN_MEMORY, StoredEncoding, StoredPieces, store_pieces
 from lect.composition.routes import Routes
 from lect.composition.windows import Window, cut_windows
@@ -115,8 +116,12 @@ class RowEncoder:
         tokenizer = self._tokenizer(stack)
         prefixed = [f"{self._backbone.prefix}{text}" for text in texts]
         inputs = prefixed if pairs is None else list(zip(prefixed, pairs, strict=True))
-        encodings: list[Any] = tokenizer.encode_batch(inputs)
-        return encodings
+        owner = self._owner(stack)
+        if owner is None:
+            encodings: list[Any] = tokenizer.encode_batch(inputs)
+            return encodings
+        with no_panic(owner):
+            return list(tokenizer.encode_batch(inputs))
 
     def plain(self, encoding: Any) -> NDArray[np.bool_]:
         """Whether each piece of what `pieces` or `cut` gave is of a text: neither special nor of the prefix.

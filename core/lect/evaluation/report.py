@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lect.errors import DataError
 from lect.scores import Direction, direction_of, kind_of
+from lect.visible import visible
 
 if TYPE_CHECKING:
     from lect.evaluation.bootstrap import Gain, Interval
@@ -188,7 +189,7 @@ class EvaluationReport:
         """The report as GitHub-flavoured Markdown."""
         from lect.evaluation.render import markdown
 
-        return markdown(self)
+        return visible(markdown(self))
 
     def to_html(self) -> str:
         """The report as one page that needs nothing else: no network, no scripts, no files beside it."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lect.visible import visible
+
 SCHEMA = 1
 
 
@@ -90,7 +92,7 @@ class Explanation:
         """The explanation as one page that needs nothing else."""
         from lect.explain.render import page
 
-        return page(self)
+        return visible(page(self))
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         from lect.explain.render import renderables

@@ -10,10 +10,15 @@ from lect.recipes.schema import Recipe
 
 
 def licence_notes(recipe: Recipe) -> Iterator[str]:
-    """A line for each source of the training data whose licence the component's does not keep to.
+    """A line where the recipe names no licence, and for each source of the data whose licence it does not keep to.
 
-    None where the recipe says why its licence is right (`card.licence_reason`).
+    None of the latter where the recipe says why its licence is right (`card.licence_reason`).
     """
+    if not recipe.component.licence:
+        yield (
+            f"{recipe.key}: the recipe names no licence, without which nobody may use the component and lect push "
+            f"refuses it: set component.licence, or later lect components card {recipe.key} --licence CC-BY-4.0"
+        )
     if recipe.card is not None and recipe.card.licence_reason:
         return
     switching = recipe.data.code_switching

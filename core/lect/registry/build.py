@@ -11,8 +11,10 @@ from lect.files import write_aside
 from lect.registry.check import read_folder_registry
 from lect.registry.entries import new_registry_text, with_field
 from lect.registry.format import FILE
+from lect.registry.listing import sign_listing
 from lect.registry.model import ComponentEntry, canonical_version, parse_registry
-from lect.registry.push import locked, push
+from lect.registry.push import Key, locked, push
+from lect.registry.signing import check_secret
 
 
 def build_registry(folder: Path) -> list[ComponentEntry]:
@@ -32,7 +34,8 @@ def build_registry(folder: Path) -> list[ComponentEntry]:
     for place in sorted((folder / "components").glob("*/*/*")):
         if not place.is_dir() or place.name.startswith(".") or place.resolve() in listed:
             continue
-        pushed = push(place, folder)
+        # Of what lies there already `lect registry check` tells.
+        pushed = push(place, folder, checks_card=False)
         if pushed.folder.resolve() != place.resolve():
             raise RegistryError(
                 f"holds {pushed.entry.reference}, which was entered at {pushed.folder}",
@@ -43,8 +46,11 @@ def build_registry(folder: Path) -> list[ComponentEntry]:
     return added
 
 
-def withdraw(folder: Path, reference: str, reason: str | None) -> ComponentEntry:
+def withdraw(folder: Path, reference: str, reason: str | None, key: Key | None = None) -> ComponentEntry:
     """Say of a version why nobody should use it any more; or, without a reason, that it can be used again.
+
+    Args:
+        key: what the listing is signed with.
 
     Raises:
         RegistryError: the registry does not list it.
@@ -59,6 +65,10 @@ def withdraw(folder: Path, reference: str, reason: str | None) -> ComponentEntry
             if entry.key == wanted.key and same:
                 text = with_field((folder / FILE).read_text("utf-8"), entry, "yanked", reason)
                 parse_registry(text, where=str(folder / FILE))
+                if key is not None:
+                    check_secret(key.file, key.password)
                 write_aside(folder / FILE, text)
+                if key is not None:
+                    sign_listing(folder, key.file, key.password)
                 return entry
     raise RegistryError(f"does not list {wanted}", where=str(folder / FILE), fix="see what it lists with: lect search")

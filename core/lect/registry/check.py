@@ -10,9 +10,10 @@ from lect.components.licences import unanswered_conflicts
 from lect.components.manifest import Manifest
 from lect.components.own_card import AUDIT, read_audit
 from lect.components.store import read_folder_manifest
-from lect.errors import LectError
+from lect.errors import LectError, RegistryError
 from lect.files import hash_of
 from lect.registry.format import FILE, MAX_BYTES, decode_registry
+from lect.registry.listing import listing_problem
 from lect.registry.model import ComponentEntry, Registry, parse_registry
 from lect.registry.pull import check_against_entry
 from lect.registry.signing import is_signed_with
@@ -21,8 +22,16 @@ from lect.registry.signing import is_signed_with
 def read_folder_registry(folder: Path) -> Registry:
     """The registry in a folder. Raises `RegistryError`."""
     file = folder / FILE
-    with file.open("rb") as stream:
-        return parse_registry(decode_registry(stream.read(MAX_BYTES + 1), where=str(file)), where=str(file))
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise RegistryError(
+            f"cannot be read ({(error.strerror or str(error)).lower()})",
+            where=str(file),
+            fix=f"name a registry's folder, or start one with: lect registry build {folder}",
+        ) from None
+    return parse_registry(decode_registry(content, where=str(file)), where=str(file))
 
 
 def check_registry(folder: Path, *, key: str | None = None) -> Iterator[str]:
@@ -30,7 +39,7 @@ def check_registry(folder: Path, *, key: str | None = None) -> Iterator[str]:
 
     Schema, licences (SPDX) and languages (BCP 47) are checked by reading it; then every component's files, hashes,
     manifest, weights, card, audit, and whether its licence is one that its training data allows; and its signature
-    where a key is given.
+    where a key is given, and that of the listing where it has one.
 
     Args:
         key: a public key that every component has to be signed with.
@@ -49,6 +58,8 @@ def check_registry(folder: Path, *, key: str | None = None) -> Iterator[str]:
         yield from (f"{entry.reference}: {problem}" for problem in _problems(folder, entry))
         if key is not None and not is_signed_with(entry, key):
             yield f"{entry.reference}: is not signed with this key"
+    if key is not None and (problem := listing_problem(folder, key)):
+        yield f"{folder / FILE}: {problem}"
     yield from _starter_problems(folder, registry)
     for path in sorted((folder / "components").glob("*/*/*")):
         if path.is_dir() and not path.name.startswith(".") and path.resolve() not in listed:

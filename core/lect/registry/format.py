@@ -6,6 +6,7 @@ from lect.errors import RegistryError
 
 SCHEMA = 1
 FILE = "registry.toml"
+SIGNATURE = f"{FILE}.minisig"
 MAX_BYTES = 64 * 2**20
 
 

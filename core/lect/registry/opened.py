@@ -105,6 +105,10 @@ def _open(known: KnownRegistry, offline: bool, report: Report, max_age: float) -
             source = parse()
             if index is None:
                 offer = read_offer(source, offline=offline, report=report, max_age=max_age)
+                if known.key is not None:
+                    from lect.registry.listing import check_listing
+
+                    check_listing(known, offer, offline=offline)
                 source, index = offer.source, index_of(offer.content, where=source.file(FILE))
             sources.append(source)
         except RegistryError as error:

@@ -72,6 +72,7 @@ def pull(
                 if registry.place(entry, file, aside / file.path, blobs):
                     fetched += file.size
             check_against_entry(entry, aside)
+            _check_results(entry, aside)
             record = Record(
                 registry=registry.name,
                 source=str(registry.sources[0]),
@@ -107,6 +108,16 @@ def check_against_entry(entry: ComponentEntry, folder: Path) -> None:
                 where=entry.reference,
                 fix="tell whoever runs the registry",
             )
+
+
+def _check_results(entry: ComponentEntry, folder: Path) -> None:
+    # The manifest is among the files that a component's signature covers; a listing alone could boast.
+    if entry.results != read_folder_manifest(folder).results:
+        raise ComponentError(
+            "the registry lists other results than the component has",
+            where=entry.reference,
+            fix="tell whoever runs the registry",
+        )
 
 
 def _identity(backbone: BackboneEntry) -> tuple[str, str | None, str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lect.components.card_check import card_problems
 from lect.components.licences import unanswered_conflicts
 from lect.components.manifest import Manifest
 from lect.components.store import WEIGHTS, read_folder_manifest
@@ -16,6 +17,7 @@ from lect.errors import ComponentError, RegistryError, UserError
 from lect.files import PARTIAL, folder_aside, hash_of, write_aside
 from lect.registry.entries import entry_text, new_registry_text
 from lect.registry.format import FILE, MAX_BYTES, decode_registry
+from lect.registry.listing import is_signed, sign_listing, signs_listing
 from lect.registry.model import (
     MAX_FILES,
     ComponentEntry,
@@ -27,6 +29,7 @@ from lect.registry.model import (
     signed_text,
 )
 from lect.registry.paths import check_file_path
+from lect.registry.record import read_record
 from lect.registry.signing import sign
 from lect.registry.verify import problems_of
 
@@ -54,59 +57,72 @@ class Pushed:
 
     Args:
         was_there: whether the registry had the very same already.
+        stale: whether the registry's listing was signed before, and has to be signed again by whoever has its key.
     """
 
     entry: ComponentEntry
     registry: Path
     folder: Path
     was_there: bool
+    stale: bool = False
 
 
-def push(component: Path, registry: Path, *, key: Key | None = None) -> Pushed:
+def push(component: Path, registry: Path, *, key: Key | None = None, checks_card: bool = True) -> Pushed:
     """Copy a component into a registry and enter it there.
 
     The entry is written last: a registry never lists what is not there whole.
 
     Raises:
-        ComponentError: the component is broken, does not say what others need to know, or has a licence that its
-            training data forbids.
+        ComponentError: the component is broken, does not say what others need to know, has a card that says something
+            else, or a licence that its training data forbids.
         RegistryError: the folder is no registry, or has this version with other contents.
         UserError: the disk is full, or the registry cannot be written.
     """
     entry = describe(component)
     _check_licence(component)
+    if checks_card:
+        _check_card(component)
     if key is not None:
         entry = entry.model_copy(update={"signature": sign(entry, key.file, key.password)})
     with locked(registry):
-        text = read_or_new(registry)
-        where = str(registry / FILE)
-        if not (registry / FILE).exists():
-            # Before anything else: what is cut off from here on leaves a registry, and not a folder of who knows whom.
-            write_aside(registry / FILE, text)
-        listed = _listed(parse_registry(text, where=where), entry)
-        target = registry / (listed or entry).place
-        if listed is not None and content_hash(listed) != content_hash(entry):
-            raise RegistryError(
-                f"{entry.reference} is listed with other files, and a version is never changed",
-                where=where,
-                fix="give the component a new version (component.version in its recipe)",
-            )
-        _sweep(target)
-        if listed is None or any(not _is_same(target / file.path, file) for file in entry.files):
-            with folder_aside(target) as aside:
-                _copy(component, entry, aside)
-        if listed is not None and (key is None or listed.signature is not None):
-            return Pushed(listed, registry, target, True)
-        if listed is None:
-            written = f"{text.rstrip()}\n\n{entry_text(entry)}"
-        else:
-            from lect.registry.entries import with_field
+        pushed = _enter(component, registry, entry, key)
+        if key is not None and signs_listing(registry, entry):
+            sign_listing(registry, key.file, key.password)
+            return pushed
+        return replace(pushed, stale=not pushed.was_there and is_signed(registry))
 
-            written = with_field(text, listed, "signature", entry.signature or "")
-        _check_size(written, where)
-        # What is written is read once more: whatever stood there before may not go on as it seems.
-        parse_registry(written, where=where)
-        write_aside(registry / FILE, written)
+
+def _enter(component: Path, registry: Path, entry: ComponentEntry, key: Key | None) -> Pushed:
+    """Copy a component into a registry that nobody else writes, and list it there."""
+    text = read_or_new(registry)
+    where = str(registry / FILE)
+    if not (registry / FILE).exists():
+        # Before anything else: what is cut off from here on leaves a registry, and not a folder of who knows whom.
+        write_aside(registry / FILE, text)
+    listed = _listed(parse_registry(text, where=where), entry)
+    target = registry / (listed or entry).place
+    if listed is not None and content_hash(listed) != content_hash(entry):
+        raise RegistryError(
+            f"{entry.reference} is listed with other files, and a version is never changed",
+            where=where,
+            fix="give the component a new version (component.version in its recipe)",
+        )
+    _sweep(target)
+    if listed is None or any(not _is_same(target / file.path, file) for file in entry.files):
+        with folder_aside(target) as aside:
+            _copy(component, entry, aside)
+    if listed is not None and (key is None or listed.signature is not None):
+        return Pushed(listed, registry, target, True)
+    if listed is None:
+        written = f"{text.rstrip()}\n\n{entry_text(entry)}"
+    else:
+        from lect.registry.entries import with_field
+
+        written = with_field(text, listed, "signature", entry.signature or "")
+    _check_size(written, where)
+    # What is written is read once more: whatever stood there before may not go on as it seems.
+    parse_registry(written, where=where)
+    write_aside(registry / FILE, written)
     return Pushed(entry, registry, target, False)
 
 
@@ -163,7 +179,7 @@ def _check_statements(manifest: Manifest, component: Path) -> None:
         raise ComponentError(
             "states no licence, so nobody may use it",
             where=where,
-            fix="set component.licence in its recipe and train again, or add the line to component.toml",
+            fix=f"name one with: lect components card {manifest.key} --licence CC-BY-4.0",
         )
     if manifest.role == "lang" and not manifest.languages:
         raise ComponentError(
@@ -178,6 +194,19 @@ def _check_licence(component: Path) -> None:
             f"its licence is not one that its data allows: {conflict}",
             where=str(component),
             fix=f'give it another, or say why it is right: lect components card {manifest.key} --licence-reason "…"',
+        )
+
+
+def _check_card(component: Path) -> None:
+    manifest = read_folder_manifest(component)
+    for problem in card_problems(manifest, component):
+        # Not mended here: it may hold what its author wrote by hand.
+        raise ComponentError(
+            problem,
+            where=str(component),
+            fix="tell whoever made it"
+            if read_record(component) is not None
+            else f"write it anew: lect components card {manifest.key}",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from lect.errors import RegistryError, UserError
-from lect.registry.format import FILE
+from lect.registry.format import FILE, SIGNATURE
 from lect.registry.paths import check_file_path
 
 
@@ -106,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         except UserError:
             return None
         file = (self.folder / path).resolve()
-        served = path == FILE or path.startswith(("components/", "plugins/"))
+        served = path in (FILE, SIGNATURE) or path.startswith(("components/", "plugins/"))
         return file if served and file.is_relative_to(self.folder) and file.is_file() else None
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002

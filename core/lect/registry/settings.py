@@ -63,12 +63,18 @@ def add_registry(registry: KnownRegistry, *, first: bool = False) -> None:
         first: whether it goes before the others.
 
     Raises:
-        RegistryError: the name is taken by the bundled one.
+        RegistryError: the name is taken by the bundled one, or by one whose key would be dropped.
     """
     if registry.name == BUNDLED:
         raise RegistryError(f'"{BUNDLED}" is the registry that comes with lect', fix="give it another --name")
     others = _read()
-    if any(other.name == registry.name for other in others):
+    before = next((other for other in others if other.name == registry.name), None)
+    if before is not None and before.key is not None and registry.key is None:
+        raise RegistryError(
+            f'the registry "{registry.name}" is known with a key ({before.key}), which this would drop',
+            fix=f"add --key, or give this one another --name, or first: lect registry remove {registry.name}",
+        )
+    if before is not None:
         changed = tuple(registry if other.name == registry.name else other for other in others)
     else:
         changed = (registry, *others) if first else (*others, registry)

@@ -5,6 +5,7 @@ Needs the extra ``sign``. ``minisign -Vm SHA256SUMS -P KEY`` checks the same sig
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def check_signature(entry: ComponentEntry, registry: KnownRegistry) -> str | Non
         raise RegistryError(
             f"{entry.reference} is not signed, and this registry's key is known",
             where=f"registry {registry.name}",
-            fix="tell whoever runs it, or add the registry again without --key",
+            fix=f"tell whoever runs it; to do without: lect registry remove {registry.name}, and add it without --key",
         )
     if not is_signed_with(entry, registry.key):
         raise RegistryError(
@@ -41,15 +42,36 @@ def check_signature(entry: ComponentEntry, registry: KnownRegistry) -> str | Non
 
 def is_signed_with(entry: ComponentEntry, key: str) -> bool:
     """Whether a component's signature was made with this public key, over its name, version and hashes."""
-    minisign = _library()
     if entry.signature is None:
         return False
+    return is_signature_of(signed_text(entry).encode(), entry.signature.encode("utf-8", "replace"), key)
+
+
+def is_signature_of(content: bytes, signature: bytes, key: str) -> bool:
+    """Whether a signature was made with this public key over this content, its trusted comment included."""
+    minisign = _library()
     try:
-        signature = minisign.Signature.from_bytes(entry.signature.encode())
-        _public(key).verify(signed_text(entry).encode(), signature)
+        _public(key).verify(content, minisign.Signature.from_bytes(signature))
     except (minisign.Error, ValueError, IndexError, UnicodeError):
         return False
     return True
+
+
+def key_id(signature: bytes) -> bytes | None:
+    """The number of the key that a signature says it was made with; None where it is none."""
+    try:
+        return base64.b64decode(signature.splitlines()[1], validate=True)[2:10] or None
+    except (IndexError, ValueError):
+        return None
+
+
+def trusted_comment(signature: bytes) -> str:
+    """What a signature says of itself, to be believed only once it is checked; "" where it is none."""
+    minisign = _library()
+    try:
+        return str(minisign.Signature.from_bytes(signature).trusted_comment)
+    except (minisign.Error, ValueError, IndexError, UnicodeError):
+        return ""
 
 
 def check_key(key: str) -> str:
@@ -74,19 +96,25 @@ def sign(entry: ComponentEntry, key: Path, password: str | None) -> str:
     Raises:
         RegistryError: the key cannot be read or the password is wrong.
     """
+    return sign_bytes(signed_text(entry).encode(), f"lect {entry.reference}", key, password).decode()
+
+
+def sign_bytes(content: bytes, comment: str, key: Path, password: str | None) -> bytes:
+    """The signature of a content and of a comment with a secret key. Raises as `sign`."""
     minisign = _library()
     secret = _secret(key)
     try:
         if secret.is_encrypted():
             secret.decrypt(password or "")
-        made = secret.sign(
-            signed_text(entry).encode(),
-            untrusted_comment="signature of a lect component",
-            trusted_comment=f"lect {entry.reference}",
-        )
+        made = secret.sign(content, untrusted_comment="signature of a lect component", trusted_comment=comment)
     except (minisign.Error, ValueError) as error:
         raise RegistryError("the password is wrong, or the key is broken", where=str(key)) from error
-    return bytes(made).decode()
+    return bytes(made)
+
+
+def check_secret(key: Path, password: str | None) -> None:
+    """Refuse a key that cannot sign, before anything that it is to sign is written. Raises `RegistryError`."""
+    sign_bytes(b"", "lect", key, password)
 
 
 def is_encrypted(key: Path) -> bool:

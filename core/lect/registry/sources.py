@@ -130,6 +130,36 @@ def read_offer(source: Source, *, offline: bool, report: Report, max_age: float 
         return kept.offer(source)
 
 
+def read_beside(source: Source, path: str, limit: int, *, offline: bool) -> bytes | None:
+    """A small file that may lie beside a source's `registry.toml`; None where there is none.
+
+    Args:
+        limit: in bytes; what is larger is cut there, and is nothing that anybody signed.
+
+    Raises:
+        RegistryError: it cannot be asked for.
+    """
+    if source.kind == "folder":
+        try:
+            with (Path(source.place) / path).open("rb") as stream:
+                return stream.read(limit)
+        except OSError:
+            return None
+    if offline:
+        return None
+    url, headers = _address(source, path)
+    with get(url, headers) as answer:
+        if answer.status in (404, 410):
+            return None
+        _check_status(answer, url)
+        content = bytearray()
+        for chunk in answer.chunks:
+            content += chunk
+            if len(content) >= limit:
+                break
+        return bytes(content[:limit])
+
+
 def fetch(source: Source, path: str, *, offline: bool) -> Callable[[int], tuple[int, Iterator[bytes]]]:
     """What gives a file's bytes from a position, as `lect.registry.blobs` takes it."""
 

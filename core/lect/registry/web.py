@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -179,11 +180,53 @@ def _next(url: str, location: str, sent: Mapping[str, str]) -> tuple[str, dict[s
     if before.scheme == "https" and after.scheme != "https":
         _fail(url, f"redirects from https to {shown(target)}", "ask whoever runs the registry")
     check_url(target)
+    _check_reach(before.hostname, after.hostname, target)
     headers = dict(sent)
     if (before.scheme, before.netloc) != (after.scheme, after.netloc):
         headers.pop("Authorization", None)
         headers.pop("authorization", None)
     return target, headers
+
+
+def _check_reach(before: str, after: str, target: str) -> None:
+    """Refuse a redirect into a network that the server itself is not in: this machine, its neighbours, its cloud."""
+    if before == after:
+        return
+    if hidden := _networks(after) - _networks(before):
+        _fail(
+            target,
+            f"a redirect leads here, into {min(hidden)}, where the registry itself is not",
+            "do not use this registry; tell whoever runs it",
+        )
+
+
+def _networks(host: str) -> set[str]:
+    """The networks that a host is in and the world is not; empty for a host of the open internet."""
+    try:
+        addresses = [host] if _is_address(host) else [str(entry[4][0]) for entry in socket.getaddrinfo(host, None)]
+    except (OSError, UnicodeError):
+        # Nobody can connect to it either.
+        return set()
+    found = (_network(ipaddress.ip_address(address.partition("%")[0])) for address in addresses)
+    return {name for name in found if name}
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _network(address: Any) -> str:
+    if address.version == 6 and (inner := address.ipv4_mapped or address.sixtofour):
+        return _network(inner)
+    if address.is_loopback or address.is_unspecified:
+        return "this machine"
+    if address.is_link_local:
+        return "the link's own network"
+    return "" if address.is_global and not address.is_multicast else "a private network"
 
 
 def _split(url: str) -> Any:

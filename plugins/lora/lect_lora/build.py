@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from lect_lora.adalora import AdaloraPart
 from lect_lora.base import Base
 from lect_lora.config import AdaloraConfig
 from lect_lora.part import ADAPTER, PeftPart, habits_of
+from lect_lora.patterns import matching, resolved_patterns
 from lect_lora.settings import library_config
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def build_part(config: PeftConfig, backbone: Backbone, *, fresh: bool, visit: Vi
     """
     where = f'method "{config.method.lower()}"'
     targets = find_targets(config.target_modules, backbone, where)
-    changes = _defaults(config, targets, backbone)
+    changes = _defaults(config, targets, backbone) | resolved_patterns(config.settings, targets, where)
     moved_rank = moves_weight(config)
     if moved_rank and not fresh:
         changes["init_lora_weights"] = True
@@ -104,10 +104,7 @@ def find_targets(targets: str | Sequence[str], backbone: Backbone, where: str) -
         return list(paths)
     where = f"{where}, target_modules"
     if isinstance(targets, str):
-        try:
-            found = [path for path in paths if re.fullmatch(targets, path)]
-        except re.error as error:
-            raise RecipeError(f'"{targets}" is not a regular expression ({error})', where=where) from None
+        found = matching(targets, paths, where)
         if not found:
             raise RecipeError(f'no projection\'s path is "{targets}" as a whole', where=where, fix=_some(paths))
         return found

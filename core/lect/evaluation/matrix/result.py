@@ -10,6 +10,7 @@ from typing import Any
 from lect.evaluation.matrix.cells import Cell
 from lect.evaluation.report import Score
 from lect.scores import Direction, best_of
+from lect.visible import visible
 
 SCHEMA = 1
 
@@ -236,13 +237,13 @@ class MatrixReport:
         """The report as GitHub-flavoured Markdown."""
         from lect.evaluation.matrix.render import markdown
 
-        return markdown(self)
+        return visible(markdown(self))
 
     def to_html(self) -> str:
         """The report as one page that needs nothing else: no network, no scripts, no files beside it."""
         from lect.evaluation.html.page import page
 
-        return page(self)
+        return visible(page(self))
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         from lect.evaluation.matrix.render import renderables

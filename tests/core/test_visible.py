@@ -1,0 +1,49 @@
+"""What strangers write reaches terminals, pages and programs without steering them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lect.commands import console
+from lect.visible import visible, visible_json
+
+STEERING = "\x1b[2J \x9b31m \r \x07 \u202eevil\u202c \u2066x\u2069 \u2028 \ufeff \ud800"
+NEEDED = "می\u200cخواهم क्\u200dष \u200fשלום\u200e ߒߞߏ\t\n 👩\u200d👩"
+
+
+def is_harmless(text):
+    return not set(text) & set("\x1b\x9b\r\x07\u202e\u202c\u2066\u2069\u2028\ufeff\ud800")
+
+
+def test_what_steers_is_spelt_out_and_what_scripts_need_stays():
+    assert is_harmless(visible(STEERING))
+    assert visible("\x1b[2J\u202e") == "\\x1b[2J\\u202e"
+    assert visible(NEEDED) == NEEDED
+
+
+def test_json_means_the_same():
+    text = visible_json(json.dumps({STEERING: [NEEDED]}, ensure_ascii=False))
+    assert is_harmless(text)
+    assert json.loads(text) == {STEERING: [NEEDED]}
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda: console.print_table(["a"], [[STEERING]], title=STEERING),
+        lambda: console.print_json({"label": STEERING}),
+        lambda: console.echo(STEERING),
+        lambda: console.warn(STEERING),
+        lambda: console.note(STEERING),
+        lambda: console.complain(STEERING),
+        lambda: console.stdout_console().print(STEERING),
+        lambda: console.stderr_console().print(STEERING, soft_wrap=True, markup=False),
+    ],
+)
+def test_every_way_to_print(show, capsys):
+    show()
+    out, err = capsys.readouterr()
+    assert "evil" in out + err
+    assert is_harmless(out + err)
