@@ -30,6 +30,10 @@ CONTENTS = {
         '{"premise": "second", "choice1": "a", "choice2": "c"}\n',
         {},
     ),
+    "squad": (
+        '{"context": "naïve “x”", "question": "q?"}\n{"context": "second", "question": "q?"}\n',
+        {},
+    ),
     "examples": ('{"text": "naïve “x”"}\n{"text": "second"}\n', {}),
 }
 

@@ -246,6 +246,8 @@ def test_questions_in_json_lines_and_in_a_flat_list(read, capsys):
     assert "1 question without a context was left out" in capsys.readouterr().err
     flat = '[{"context": "x y", "qas": [{"question": "a?", "answers": [{"text": "y", "answer_start": 2}]}]}]'
     assert read("squad", flat)[0].answers == (Span("y", 2),)
+    # As SQuAD's own files are: one line, longer than any text is.
+    assert len(read("squad", flat.replace("x y", "x y" + " y" * 6_000_000))) == 1
 
 
 @pytest.mark.parametrize(
@@ -256,6 +258,11 @@ def test_questions_in_json_lines_and_in_a_flat_list(read, capsys):
         ('{"data": [}', "data.txt, line 1: not JSON"),
         ('{"context": "x"}\n{"context": "y"}', 'data.txt, line 1: no question in "question"'),
         ('[{"context": "x", "qas": [{"question": "y", "answers": [{}]}]}]', "question 1: an answer without a text"),
+        ('{"data": [], "data": []}', 'data.txt: an object has the key "data" twice'),
+        (
+            '{"context": "x", "question": "y"}\n{"context": "x", "question": "y", "question": "z"}',
+            'data.txt, line 2: an object has the key "question" twice',
+        ),
     ],
 )
 def test_questions_that_are_wrong_are_refused_with_their_place(read, text, message):

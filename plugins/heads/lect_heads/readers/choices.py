@@ -11,8 +11,8 @@ from pydantic import Field
 
 from lect import Example
 from lect.builtins.tables import Row, json_rows
+from lect.data.files import FilesConfig
 from lect.errors import DataError
-from lect_heads.readers.files import FilesConfig
 
 _CHOICE = re.compile(r"(?:choice|mc_answer)(\d+)")
 _BELEBELE = {"text": "flores_passage", "label": "correct_answer_num"}

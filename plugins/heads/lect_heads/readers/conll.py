@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import Field
 
 from lect import Example
-from lect.data.examples import NO_WORD
+from lect.data.examples import NO_WORD, join_words
+from lect.data.files import FilesConfig, say
 from lect.data.label_forms import checked_tag
 from lect.errors import DataError, nearest
 from lect_heads.readers.conll_layout import Layout, Line, layout_of
-from lect_heads.readers.files import FilesConfig, join_words, say
 from lect_heads.schemes import entities, is_tag, meant, write
 
 _AHEAD = 50

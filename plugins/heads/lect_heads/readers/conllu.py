@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from lect import Example
-from lect.data.files import left_out
+from lect.data.files import FilesConfig, left_out
 from lect.errors import DataError, nearest
-from lect_heads.readers.files import FilesConfig
 
 _COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 _SHORT = (6, 8)

@@ -10,9 +10,9 @@ from typing import Any
 
 from lect import Example
 from lect.builtins.tables import Row, json_rows
+from lect.data.files import FilesConfig, say
 from lect.data.label_forms import checked_tag
 from lect.errors import DataError
-from lect_heads.readers.files import FilesConfig, say
 from lect_heads.schemes import write
 from lect_heads.words import Words, split_words
 

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from lect import Example, Span
 from lect.counts import number_of
+from lect.data.files import FilesConfig, say
+from lect.data.objects import parse_json
 from lect.errors import DataError, nearest
-from lect_heads.readers.files import FilesConfig, files_of, lines
 from lect_heads.readers.offsets import place_of
 
 
@@ -46,13 +47,11 @@ class _Asked:
 
 def read_squad(config: SquadConfig, folder: Path) -> Generator[Example, None, list[str]]:
     """The questions, and at the end what was done with them. Raises `DataError`."""
-    from lect.commands.console import warn
-
     count = 0
     remarks = []
-    for path, where in files_of(config, folder):
+    for path, where in config.files(folder):
         done: Counter[str] = Counter()
-        for asked in _questions(path, where):
+        for asked in _questions(config, path, where):
             if config.limit is not None and count >= config.limit:
                 break
             example = _example(config, asked, done)
@@ -61,7 +60,7 @@ def read_squad(config: SquadConfig, folder: Path) -> Generator[Example, None, li
                 yield example
         if done:
             remarks.append(f"{where}: {_told(done)}")
-            warn(remarks[-1])
+            say(remarks[-1])
     return remarks
 
 
@@ -87,19 +86,12 @@ _DONE = (
 """What is counted, of what, and how one and several are told."""
 
 
-def _questions(path: Path, where: str) -> Iterator[_Asked]:
-    # Line by line, so that whatever files of lines may be, these may be, too.
-    content = "\n".join(line for _, line in lines(path, where))
-    try:
-        whole = json.loads(content)
-    except json.JSONDecodeError as error:
-        if error.msg != "Extra data":
-            raise DataError(f"not JSON: {error.msg}", where=f"{where}, line {error.lineno}") from None
-        yield from _of_lines(path, where)
+def _questions(config: SquadConfig, path: Path, where: str) -> Iterator[_Asked]:
+    content = config.whole(path, where)
+    if _is_of_lines(content):
+        yield from _of_lines(config, path, where)
         return
-    if isinstance(whole, dict) and "data" not in whole:
-        yield from _of_lines(path, where)
-        return
+    whole = parse_json(content, where)
     articles = whole.get("data") if isinstance(whole, dict) else whole
     for number, article in enumerate(_listed(articles, "data", where), start=1):
         place = f"{where}, entry {number}"
@@ -115,15 +107,22 @@ def _questions(path: Path, where: str) -> Iterator[_Asked]:
                 yield _Asked(paragraph["context"], asked, f"{place}, question {named}")
 
 
-def _of_lines(path: Path, where: str) -> Iterator[_Asked]:
-    for number, line in lines(path, where):
+def _is_of_lines(content: str) -> bool:
+    """Whether the first line that is not blank holds a question, and not the file's beginning."""
+    first = content.lstrip().partition("\n")[0]
+    try:
+        fields = json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(fields, dict) and "data" not in fields
+
+
+def _of_lines(config: SquadConfig, path: Path, where: str) -> Iterator[_Asked]:
+    for number, line in config.lines(path, where):
         if not line.strip():
             continue
         place = f"{where}, line {number}"
-        try:
-            fields = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"not JSON: {error.msg}", where=place, fix="write one object a line") from None
+        fields = parse_json(line, where, place, "write one object a line")
         if not isinstance(fields, dict) or not isinstance(fields.get("context", 0), str | None):
             raise DataError("a line without a context", where=place, fix="give it a context, a string")
         yield _Asked(fields["context"], fields, place)

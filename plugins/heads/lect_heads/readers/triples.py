@@ -11,9 +11,8 @@ from pydantic import Field
 
 from lect import Example
 from lect.builtins.tables import Row, json_rows, table_rows
-from lect.data.files import left_out
+from lect.data.files import FilesConfig, left_out
 from lect.errors import DataError
-from lect_heads.readers.files import FilesConfig
 
 _NEGATIVE = re.compile(r"negatives?[_-]?(\d*)")
 
