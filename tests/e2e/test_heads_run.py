@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 
@@ -134,6 +135,11 @@ def scores(workspace, reader, *options):
     return report, {score["name"]: score["value"] for score in report["variants"][0]["scores"]}
 
 
+def logged(workspace):
+    log = (workspace.folder / "runs/task-job/metrics.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in log.splitlines()]
+
+
 def asked(workspace, *arguments):
     shown = workspace.lect("predict", "-s", "task:job", *arguments)
     assert shown.exit_code == 0, shown.stderr
@@ -256,27 +262,31 @@ def test_the_smallest_error_is_the_best(workspace):
     workspace.write("job.toml", text.replace("epochs = 1", 'steps = 24\nevaluate_every = 4\nmetric = "mae"'))
     result = workspace.lect("train", "job.toml", "--json")
     assert result.exit_code == 0, result.stderr
-    log = (workspace.folder / "runs/task-job/metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    errors = [record["validation"]["mae"] for record in map(json.loads, log) if "validation" in record]
+    errors = [record["validation"]["mae"] for record in logged(workspace) if "validation" in record]
     assert len(errors) == 6 and min(errors) < errors[0]
     assert json.loads(result.stdout)["validation"]["mae"] == min(errors)
 
 
-def test_weights_that_are_no_numbers_are_an_error_and_the_best_before_is_kept(workspace):
+def test_a_run_that_goes_astray_is_an_error_and_the_best_before_is_kept(workspace, monkeypatch):
     workspace.write("data.txt", numbers())
     text = RECIPE.format(name="job", kind="regression", head="", epochs=1,
                          data='reader = "csv"\npath = "data.txt"\nlabel = "label"')  # fmt: skip
-    text = text.replace("epochs = 1", "steps = 40\nevaluate_every = 4\nwarmup = 1.0\nclip = 0")
-    workspace.write("job.toml", text.replace("learning_rate = 3e-3", "learning_rate = 1e6"))
+    workspace.write("job.toml", text.replace("epochs = 1", "steps = 40\nevaluate_every = 4\nclip = 0"))
+    # Right after the first validation, a step that no weight survives.
+    monkeypatch.setattr("lect.training.loop.learning_rate_factor", lambda step, *plan: 1.0 if step < 4 else 1e30)
     result = workspace.lect("train", "job.toml")
     assert result.exit_code == 1 and "Traceback" not in result.stderr
     said = " ".join(result.stderr.split())
     assert "training: " in said and "lower training.learning_rate" in said
+    assert f"is kept in {Path('runs/task-job/best/task/job')}" in said
     assert not (workspace.folder / "components/task/job").exists()
-    if "is kept in" in said:
-        kept = workspace.folder / "runs/task-job/best"
-        shown = workspace.lect("predict", "-s", "task:job", "--components", str(kept), "--json", "good good")
-        assert shown.exit_code == 0 and isinstance(json.loads(shown.stdout)["answer"], float)
+    (record,) = [record for record in logged(workspace) if "validation" in record]
+    assert record["step"] == 4
+    kept = workspace.folder / "runs/task-job/best"
+    results = {each.metric: each.value for each in read_folder_manifest(kept / "task/job").results}
+    assert results == pytest.approx(record["validation"], rel=1e-4)
+    shown = workspace.lect("predict", "-s", "task:job", "--components", str(kept), "--json", "good good")
+    assert shown.exit_code == 0 and isinstance(json.loads(shown.stdout)["answer"], float)
 
 
 def test_numbers(workspace):
@@ -328,3 +338,26 @@ def test_rows_that_lack_what_the_head_needs_are_refused_before_anything_is_loade
         1,
         "error: data.txt, line 2: the row has no words; name a reader that gives words in job.toml, data.train\n",
     )
+
+
+def test_uneven_labels_are_said_and_evened_out_and_so_is_a_missing_score(workspace):
+    rows = [f"the good day {number},good" for number in range(44)] + ["the sad day,bad", "a dark day,bad"]
+    workspace.write("data.txt", "\n".join(["text,label", *rows]))
+    text = RECIPE.format(name="job", kind="classification", head="", epochs=1,
+                         data='reader = "csv"\npath = "data.txt"\nlabel = "label"')  # fmt: skip
+    before, _, after = text.partition("[data.validation]")
+    workspace.write("job.toml", before + after[after.index("[training]") :])
+    result = workspace.lect("train", "job.toml")
+    assert result.exit_code == 0, result.stderr
+    assert (
+        'warning: "good" has 44 rows and "bad" 2 rows: macro F1 says more of such data than accuracy' in result.stderr
+    )
+    assert "No score: there are no validation rows." in result.stdout and "\n46 rows, 3 steps" in result.stdout
+    result = workspace.lect("train", "job.toml", "--set", "data.sampling=balanced")
+    assert result.exit_code == 0 and "macro F1 says more" not in result.stderr
+    assert "\n88 rows, 6 steps" in result.stdout
+    result = workspace.lect(
+        "train", "job.toml", "--set", "head.class_weights=balanced", "--set", "data.validation_share=0.3"
+    )
+    assert result.exit_code == 0 and "macro F1 says more" not in result.stderr
+    assert "No score" not in result.stdout and "\nvalidation accuracy" in result.stdout

@@ -123,7 +123,8 @@ def _scores(
     from lect.composition.model import RoutedModel
     from lect.composition.references import Reference
     from lect.device import default_device
-    from lect.training.lesson import prepare_lessons, read_material
+    from lect.training.lesson import prepare_lessons
+    from lect.training.material import read_material
 
     recipe = _recipe(training, manifest, data)
     material = read_material(recipe, host, library, training.seed)

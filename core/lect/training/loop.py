@@ -21,10 +21,9 @@ from lect.leftovers import take_away
 from lect.training.best import AstrayError, check_weights, is_gain, main_score
 from lect.training.checkpoint import Checkpoint, State, checkpoints, save_checkpoint
 from lect.training.joint import JointLosses
-from lect.training.meta import learn_task
-from lect.training.objective import Loss, share_of_batch
 from lect.training.optimise import clip_gradients, make_accelerator, make_optimiser
-from lect.training.order import Indices, StepRows, dealt
+from lect.training.order import StepRows, dealt
+from lect.training.passes import Passes
 from lect.training.randomness import random_state, seed_all, set_random_state
 from lect.training.schedule import learning_rate_factor
 from lect.training.sharding import is_sharded, shard_backbone
@@ -80,12 +79,13 @@ class Fit:
                 parameter.requires_grad_(True)
         module = JointLosses(task.model, task.encoder, [learner.objective for learner in task.learners])
         # Not wrapped for several processes: `Processes` sums the gradients, and says why.
-        self._losses = self._accelerator.prepare_model(module, evaluation_mode=True)
+        losses = self._accelerator.prepare_model(module, evaluation_mode=True)
         self._sharded = is_sharded()
         if self._sharded:
             shard_backbone(task.model, len(task.learners), self._accelerator.device)
         self._optimiser = self._accelerator.prepare_optimizer(make_optimiser(task.learners))
         self._trained = [tensor for learner in task.learners for tensor in learner.parameters.values()]
+        self._passes = Passes(task, self._accelerator, losses, self._trained)
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
         lengths = [learner.lengths for learner in task.learners]
         weights = [learner.weight for learner in task.learners]
@@ -207,7 +207,7 @@ class Fit:
         figures: list[dict[str, float]] = [{} for _ in task.learners]
         processes = task.processes
         shares = dealt(rows.passes, processes.index, processes.count)
-        learn = self._pass if task.meta is None else self._meta_pass
+        learn = self._passes.add if task.meta is None else self._passes.add_task
         pieces = sum(
             learn(indices, own, seen, figures)
             for indices, own in zip(rows.passes, shares, strict=True)
@@ -266,66 +266,6 @@ class Fit:
             scores = compute()
             return self._task.processes.from_main(lambda: scores)
         return self._task.processes.from_main(compute)
-
-    def _pass(
-        self,
-        rows: Sequence[Indices],
-        own: Sequence[Indices],
-        seen: Sequence[int],
-        figures: Sequence[dict[str, float]],
-    ) -> int:
-        """Add one pass's gradients and figures; returns its pieces.
-
-        The total is the sum of the learners' losses, each the mean over its own rows in the step: as if it was alone.
-
-        Args:
-            rows: for each learner, its rows in the pass.
-            own: for each learner, which of these are this process's: places in `rows`.
-            seen: for each learner, the number of its rows in the step.
-        """
-        learners, device = self._task.learners, self._accelerator.device
-        if not any(own):
-            # The layers' other shares are needed by those that have rows: one of theirs goes along, and counts nothing.
-            own, stand_in = [range(1)], True
-        else:
-            stand_in = False
-        batches = [
-            share_of_batch(learner.objective, [learner.train[index] for index in indices], places, device)
-            for learner, indices, places in zip(learners, rows, own, strict=True)
-        ]
-        losses: list[Loss | None] = self._losses(batches)
-        total: Tensor | None = None
-        found: list[tuple[dict[str, float], float, Mapping[str, float | Tensor]]] = []
-        for learner, loss, places, count, figure in zip(learners, losses, own, seen, figures, strict=True):
-            if loss is None:
-                continue
-            value = loss.total
-            for penalty in (part.penalty() for part in learner.component.parts.values()):
-                value = value if penalty is None else value + penalty
-            share = 0.0 if stand_in else len(places) / count
-            total = value * share if total is None else total + value * share
-            found.append((figure, share, {"loss": value.detach(), **loss.terms}))
-        self._accelerator.backward(total)
-        # Only now: on a GPU to read a figure is to wait for it, and the way back would begin no sooner.
-        for figure, share, terms in found:
-            for name, term in terms.items():
-                figure[name] = figure.get(name, 0.0) + float(term) * share
-        return 0 if stand_in else sum(batch.rows.pieces for batch in batches if batch is not None)
-
-    def _meta_pass(
-        self,
-        rows: Sequence[Indices],
-        own: Sequence[Indices],
-        seen: Sequence[int],
-        figures: Sequence[dict[str, float]],
-    ) -> int:
-        """As `_pass`, of one task of a run that meta-learns; such a run has one learner and one process."""
-        assert self._task.meta is not None
-
-        def backward(batch: Indices) -> int:
-            return self._pass([batch], [range(len(batch))], seen, figures)
-
-        return learn_task(self._task.meta, self._trained, rows[0], seen[0], backward)
 
     def _named(self, figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
         """The figures of all learners in one: those of several with the component's key in front."""

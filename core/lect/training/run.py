@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +23,7 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.device import default_device
-from lect.errors import RecipeError, UserError
+from lect.errors import RecipeError
 from lect.files import write_aside
 from lect.recipes.load import mixed_recipe_text, recipe_text
 from lect.recipes.mix import MixedRecipe
@@ -33,11 +32,13 @@ from lect.specs import Outcome, Progress, RunInfo
 from lect.training.best import AstrayError
 from lect.training.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from lect.training.compiled import compile_model
+from lect.training.finish import keep_best, write_all
 from lect.training.ground import Ground, recipe_fields
 from lect.training.holding import only_one
 from lect.training.interrupt import stop_on_interrupt
-from lect.training.lesson import Lesson, prepare_lessons, read_material
+from lect.training.lesson import Lesson, prepare_lessons
 from lect.training.loop import Fit, Observer
+from lect.training.material import read_material
 from lect.training.meta import Meta
 from lect.training.observe import MetricsFile, Notifier, Observers, ProgressLine
 from lect.training.precision import choose_precision
@@ -293,12 +294,12 @@ def _execute(run: Run, console: Console, resume: bool, name: str | None) -> tupl
             stop = watching.enter_context(stop_on_interrupt(console))
             fit = Fit(task, Observers(observers), stop)
             results = fit.run(checkpoint)
-        folders = processes.from_main(lambda: _write(run, fit, results, precision.name))
+        folders = processes.from_main(lambda: write_all(run, fit, results, precision.name))
         outcome = Outcome("finished", results[0].steps, results[0].seconds, components=folders)
     except AstrayError as astray:
         outcome = Outcome("failed", outcome.steps, time.perf_counter() - started, error=astray)
         error = astray
-        raise processes.from_main(lambda: _told_what_is_kept(run, error, precision.name)) from astray
+        raise processes.from_main(lambda: keep_best(run, error, precision.name)) from astray
     except Interrupted as interruption:
         outcome = Outcome("interrupted", interruption.step, time.perf_counter() - started, error=interruption)
         raise
@@ -335,56 +336,6 @@ def _observers(
     if settings.trackers:
         observers.append(watching.enter_context(Trackers(settings.trackers, info, run.folder, settings.log_every)))
     return (*observers, Notifier(run.host, info))
-
-
-def _told_what_is_kept(run: Run, error: AstrayError, precision: str) -> UserError:
-    """The error, once the components as they were in their best validations lie in the run's folder.
-
-    Not in the library: there may be a better one of an earlier run.
-    """
-    from lect.training.manifest import write_trained
-
-    aside = replace(run, library=Library((run.folder / "best",)))
-    folders = [
-        write_trained(aside, lesson, result, precision)
-        for lesson, result in zip(run.lessons, error.results, strict=True)
-        if result is not None
-    ]
-    if not folders:
-        return UserError(error.what, where=error.where, fix=error.fix)
-    said = ", ".join(map(str, folders))
-    what = f"{error.what}; what was learned until the best validation before is kept in {said}"
-    return UserError(what, where=error.where, fix=error.fix)
-
-
-def _write(run: Run, fit: Fit, results: Sequence[Result], precision: str) -> tuple[Path, ...]:
-    from lect.training.manifest import write_trained
-
-    folders: list[Path] = []
-    problem: Exception | None = None
-    for lesson, result in zip(run.lessons, results, strict=True):
-        try:
-            folders.append(write_trained(run, lesson, result, precision))
-        except Exception as error:
-            # What the others have learned is not lost with it.
-            problem = problem or error
-    if problem is not None:
-        raise _with_all_kept(problem, fit)
-    return tuple(folders)
-
-
-def _with_all_kept(problem: Exception, fit: Fit) -> Exception:
-    """What went wrong at the very end, and where what was learned is then."""
-    try:
-        kept = fit.keep()
-    except Exception:
-        return problem
-    if not isinstance(problem, UserError | OSError):
-        return problem
-    fix = f"mend that, then finish with --resume: all that was learned is in {kept}"
-    if isinstance(problem, OSError):
-        return UserError((problem.strerror or str(problem)).lower(), where=problem.filename, fix=fix)
-    return type(problem)(problem.what, where=problem.where, fix=f"{problem.fix}; {fix}" if problem.fix else fix)
 
 
 def _place_of(run: Run, lesson: Lesson) -> Path:

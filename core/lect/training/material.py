@@ -1,0 +1,168 @@
+"""What a recipe names, as it is read: its rows and the components beneath. No backbone is needed for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from lect.components.assemble import finder, read_stack
+from lect.components.library import Library
+from lect.components.members import read_members
+from lect.components.store import StoredComponent
+from lect.composition.stack import Stack, parse_stack
+from lect.data.balance import balance_rows
+from lect.data.examples import Example
+from lect.data.read import Dataset, read_source
+from lect.data.shots import draw_shots
+from lect.data.stored import hold, joined
+from lect.errors import DataError
+from lect.recipes.schema import DataTable, Recipe
+from lect.training.code_switching import Switching
+from lect.training.data import read_switching, read_training, source_of
+from lect.training.ground import components_read, files_read
+from lect.training.terms import needed_fields
+
+if TYPE_CHECKING:
+    from lect.host import Host
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a recipe names, as it was read: its data, and the frozen components. No backbone is needed for it.
+
+    Args:
+        frozen: the stack beneath what will learn, less what learns itself.
+        beneath: all of that stack, by the components' keys.
+        target: the stack whose vectors are aimed at.
+        members: what the new component stands on, where it stands on others.
+        beside: the frozen stacks that single sources of the data have in place of `frozen`, by `Example.stack`.
+        trained: the component, where it has learned before and is only to be scored.
+    """
+
+    recipe: Recipe
+    train: tuple[Dataset, ...]
+    validation: tuple[Dataset, ...]
+    frozen: Stack
+    beneath: tuple[str, ...]
+    target: Stack
+    stored: Sequence[StoredComponent]
+    stored_target: Sequence[StoredComponent]
+    members: Mapping[str, StoredComponent]
+    switching: Switching | None = None
+    beside: Mapping[str, tuple[Stack, Sequence[StoredComponent]]] = field(default_factory=dict)
+    trained: StoredComponent | None = None
+
+    @property
+    def reads(self) -> dict[str, str]:
+        """A hash of each stored component and file that is read, by what messages call it."""
+        beside = [one for _, others in self.beside.values() for one in others]
+        stored = (*self.stored, *self.stored_target, *self.members.values(), *beside)
+        return components_read(stored) | files_read(self.recipe)
+
+    @property
+    def examples(self) -> Sequence[Example]:
+        """The training rows."""
+        return joined([data.examples for data in self.train])
+
+
+def read_material(
+    recipe: Recipe, host: Host, library: Library, seed: int, learning: frozenset[str] = frozenset()
+) -> Material:
+    """Read what a recipe names.
+
+    Args:
+        seed: of the run; it decides which rows are held out.
+        learning: components that learn in the same run and may stand beneath this one.
+
+    Raises:
+        UserError: the data or a stack is wrong.
+    """
+    file = recipe.name
+    needs, validated = needed_fields(recipe, host)
+    train = tuple(
+        _through(data, table.stack)
+        for data, table in zip(
+            read_training(recipe.data, host, recipe.folder, file, needs), recipe.data.train, strict=True
+        )
+    )
+    validation = tuple(
+        _through(_read(host, table, recipe, f"{file}, data.validation", validated), table.stack)
+        for table in recipe.data.validation
+    )
+    if recipe.data.validation_share and not validation:
+        train, validation = _split(train, recipe.data.validation_share, seed)
+    if recipe.data.shots is not None:
+        train = draw_shots(train, recipe.data.shots, seed, f"{file}, data.shots")
+    if recipe.data.sampling == "balanced":
+        train = balance_rows(train, seed, f"{file}, data.sampling")
+    whole = parse_stack(recipe.stack)
+    frozen = Stack(tuple(part for part in whole.parts if str(part) not in learning))
+    beneath = tuple(map(str, whole.parts))
+    target = parse_stack(recipe.objective.target or "")
+    stored, stored_target = read_stack(frozen, library, host), read_stack(target, library, host)
+    members = _read_members(recipe, host, library)
+    switching = read_switching(recipe.data, host, recipe.folder, file)
+    beside = {
+        table.stack: (parsed := parse_stack(table.stack), read_stack(parsed, library, host))
+        for table in (*recipe.data.train, *recipe.data.validation)
+        if table.stack is not None
+    }
+    return Material(
+        recipe, train, validation, frozen, beneath, target, stored, stored_target, members, switching, beside
+    )
+
+
+def _read(host: Host, table: DataTable, recipe: Recipe, where: str, needs: tuple[str, ...]) -> Dataset:
+    return read_source(host, source_of(table), recipe.folder, where, needs)
+
+
+def _through(data: Dataset, stack: str | None) -> Dataset:
+    """The same rows, told which stack they go through."""
+    if stack is None:
+        return data
+    return replace(data, examples=tuple(replace(example, stack=stack) for example in data.examples))
+
+
+def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[Dataset, ...], tuple[Dataset, ...]]:
+    """Every source in two, by a hash of each row's key (or text), so that equal rows stay together.
+
+    Questions on one text stay together, whatever their keys.
+    """
+
+    def held_out(key: str) -> bool:
+        number = int.from_bytes(hashlib.sha256(f"{seed}/{key}".encode()).digest()[:8], "big")
+        return number < share * 2**64
+
+    parts: dict[bool, list[Dataset]] = {True: [], False: []}
+    for data in train:
+        for part in (True, False):
+            rows = hold(row for row in data.examples if held_out(_group(row)) is part)
+            digest = hashlib.sha256(f"{data.sha256}/{part}".encode()).hexdigest()
+            parts[part].append(replace(data, examples=rows, sha256=digest))
+    if not any(data.examples for data in parts[False]) or not any(data.examples for data in parts[True]):
+        raise DataError(
+            "too few rows to split", where="data.validation_share", fix="name a validation source, or leave it out"
+        )
+    return tuple(parts[False]), tuple(parts[True])
+
+
+def _group(row: Example) -> str:
+    return row.text if row.question is not None else row.key or row.text
+
+
+def _read_members(recipe: Recipe, host: Host, library: Library) -> dict[str, StoredComponent]:
+    """What the new component's parts stand on."""
+    found: dict[str, StoredComponent] = {}
+    for index, part in enumerate(recipe.parts):
+        provided = host.provided("method", part.method)
+        if provided.spec.members is None:
+            continue
+        where = f"{recipe.name}, parts[{index}]"
+        config = host.validate_config("method", part.method, part.config, where)
+        with host.attributed(provided) as spec:
+            assert spec.members is not None
+            names = spec.members(config)
+        found |= read_members(names, finder(library, host), recipe.key, where)
+    return found
