@@ -19,7 +19,6 @@ pytestmark = pytest.mark.models
 qq = pytest.importorskip("qq")
 
 
-@pytest.mark.slow
 @pytest.fixture
 def library(new_bench):
     """Languages of Indonesia, one in Arabic script, and one from elsewhere."""
@@ -46,6 +45,7 @@ def test_the_language_itself_is_nearest_of_all(library):
     assert suggest("su", library)[0].key == "lang:sun"
 
 
+@pytest.mark.slow
 def test_facts_are_of_the_database():
     banjar, minangkabau, bambara = map(facts_of, ("bjn", "min", "bm"))
     assert family_likeness(banjar, bambara) == 0.0

@@ -121,7 +121,6 @@ def test_a_words_state_is_the_mean_of_its_pieces():
     torch.testing.assert_close(words.frozen.sum(-1), words.frozen.any(-1).float())
 
 
-@pytest.mark.slow
 def test_the_dictionary_names_the_partners(tmp_path):
     (tmp_path / "lexicon.tsv").write_text("".join(f"{own.title()}\t{word}\n" for word, own in LEXICON.items()))
     objective, context = objective_of(folder=tmp_path, tokens=2.0, dictionary={"path": "lexicon.tsv"})
@@ -134,6 +133,7 @@ def test_the_dictionary_names_the_partners(tmp_path):
     assert float(loss.total.detach()) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_words_find_the_ones_that_translate_them(tmp_path):
     generator = random.Random(0)
     rows = tuple(row_of(*generator.sample(list(LEXICON), 4)) for _ in range(256))

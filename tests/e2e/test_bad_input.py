@@ -216,7 +216,7 @@ def test_a_slip_on_the_command_line_says_the_way_on(workspace, arguments, said):
 def test_a_registry_s_check_of_a_folder_without_one_says_how_to_start_it(workspace):
     result = workspace.lect("registry", "check", ".")
     assert result.exit_code == 1
-    assert "there is no registry.toml in this folder; start one with: lect registry build" in result.stdout
+    assert "name a registry's folder, or start one with: lect registry build ." in result.stdout
 
 
 def test_the_name_of_a_file_where_a_text_is_due_is_noticed(workspace, trained):
