@@ -221,20 +221,26 @@ def test_what_pip_reports_is_what_it_is_asked_for(pip, kind):
     assert (change.requirement, change.sha256, change.before) == (requirement, sha256, None)
 
 
-def offered(folder, **more):
-    """What a registry's plugin "x" resolves to."""
-    entry = {"name": "x", "distribution": "lect-x", "version": "1.0", "api": 1, **more}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
-    (folder / "registry.toml").write_text("\n".join(["schema = 1", "[[plugin]]", *lines]))
-    return resolve("x", open_registries([str(folder)], offline=True, report=print))
+@pytest.fixture
+def offered(tmp_path, monkeypatch):
+    """What the plugin "x" of a registry resolves to, where the registry says this of it."""
+    monkeypatch.setenv("LECT_CACHE", str(tmp_path / "cache"))
+
+    def resolved(**more):
+        entry = {"name": "x", "distribution": "lect-x", "version": "1.0", "api": 1, **more}
+        lines = [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
+        (tmp_path / "registry.toml").write_text("\n".join(["schema = 1", "[[plugin]]", *lines]))
+        return resolve("x", open_registries([str(tmp_path)], offline=True, report=print))
+
+    return resolved
 
 
 @pytest.mark.parametrize(
     ("sha256", "said"),
     [("c" * 64, "its SHA-256 is " + "c" * 64), (None, "it comes in no file that has one"), ("d" * 64, None)],
 )
-def test_the_file_is_the_one_that_the_registry_lists(pip, tmp_path, sha256, said):
-    requirement = offered(tmp_path, sha256="d" * 64)
+def test_the_file_is_the_one_that_the_registry_lists(pip, offered, sha256, said):
+    requirement = offered(sha256="d" * 64)
     pip.source = {"url": "https://example.org/x.whl"} | (
         {"archive_info": {"hashes": {"sha256": sha256}}} if sha256 else {}
     )
@@ -248,8 +254,8 @@ def test_the_file_is_the_one_that_the_registry_lists(pip, tmp_path, sha256, said
     assert pip.asked[-2:] == ("--only-binary=lect-x", "lect-x==1.0")
 
 
-def test_a_url_carries_the_hash(tmp_path):
-    requirement = offered(tmp_path, source="https://example.org/x.whl", sha256="d" * 64)
+def test_a_url_carries_the_hash(offered):
+    requirement = offered(source="https://example.org/x.whl", sha256="d" * 64)
     assert requirement.argument == "https://example.org/x.whl#sha256=" + "d" * 64
 
 
@@ -267,9 +273,9 @@ def test_names_that_are_no_plugins(name):
         ({"yanked": "it leaks"}, "was withdrawn: it leaks"),
     ],
 )
-def test_plugins_that_are_refused(tmp_path, change, said):
+def test_plugins_that_are_refused(offered, change, said):
     with pytest.raises(PluginError, match=said):
-        offered(tmp_path, **change)
+        offered(**change)
 
 
 @pytest.mark.processes
