@@ -55,7 +55,7 @@ def test_facts_are_of_the_database():
 
 
 def test_without_the_database_scripts_remain(monkeypatch, library):
-    monkeypatch.setattr(languages_relations, "_database", lambda: None)
+    monkeypatch.setattr(languages_relations, "language_database", lambda: None)
     assert "pip install lect[languages]" in languages_relations.source()
     assert {each.key: each.likeness for each in suggest("bjn", library)} == {
         "lang:min": {"script": 1.0},

@@ -154,14 +154,20 @@ def test_a_wrong_stack(workspace, trained, stack, expected):
 def test_a_full_disk_leaves_the_component_before_as_it_was(workspace, monkeypatch):
     import errno
 
+    import safetensors.torch
+
     assert workspace.lect("train", "task.toml", "--set", "training.epochs=1").exit_code == 0
     folder = workspace.folder / "components/task/mood"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def full(*arguments, **named):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    save = safetensors.torch.save_file
 
-    monkeypatch.setattr("lect.components.store._save_weights", full)
+    def full(tensors, file, metadata=None):
+        if file.parent.parent == folder.parent:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(tensors, file, metadata)
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
     result = workspace.lect("train", "task.toml", "--set", "training.epochs=1", "--set", "training.seed=5")
     assert result.exit_code == 1
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
