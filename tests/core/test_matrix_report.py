@@ -199,6 +199,7 @@ def test_a_cell_is_of_the_backbone_as_it_lies_in_its_folder(tmp_path):
     assert key_of(None, Library(()), "", rows, str(weights.parent)) not in keys
 
 
+@pytest.mark.slow
 def test_of_a_score_that_is_better_the_lower_the_lowest_is_best(report):
     lower = replace(report, direction="lower")
     assert lower.best("jav") == min(lower.entry("jav", name).score.value for name in SKILL)

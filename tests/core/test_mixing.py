@@ -106,6 +106,7 @@ def rows_stand_alone(bench):
     assert all(different(one, other) for index, one in enumerate(outputs) for other in outputs[:index])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["deberta-v2", "modernbert"])
 @pytest.mark.parametrize("kind", [HERE[0], HERE[2], HERE[6]])
 @torch.no_grad()
