@@ -13,8 +13,6 @@ from lect.composition.encode import RowEncoder
 from lect.composition.mixed import MixedPart
 from lect.composition.part import Part, SiteContext
 
-pytestmark = pytest.mark.models
-
 TEXTS = ["a short one", "another text that is longer than the first", "b", "c d e f g", "once more, with commas"]
 
 KINDS = {

@@ -18,8 +18,6 @@ from lect.training.holding import only_one
 from lect.training.observe import MetricsFile
 
 __all__ = ["small_disk"]
-pytestmark = pytest.mark.models
-
 SHORT = ("--set", "training.epochs=2", "--set", "training.log_every=1")
 KEPT = Path("runs/task-mood/checkpoints")
 WEIGHTS = Path("components/task/mood/weights.safetensors")
