@@ -36,7 +36,7 @@ class Facts:
 
 def source() -> str:
     """Where facts come from, for messages."""
-    if _database() is None:
+    if language_database() is None:
         return "likely scripts of CLDR (family and place need: pip install lect[languages])"
     from importlib.metadata import version
 
@@ -50,7 +50,7 @@ def facts_of(tag: str) -> Facts:
     language = langcodes.Language.get(normalise(tag))
     stated = frozenset([language.script]) if language.script else frozenset[str]()
     likely = language.maximize().script
-    database = _database()
+    database = language_database()
     known: Any = None if database is None else _languoid(database, language)
     if known is None:
         return Facts(scripts=stated or frozenset(filter(None, [likely])))
@@ -96,7 +96,8 @@ def script_likeness(first: Facts, second: Facts) -> float | None:
 
 
 @lru_cache(maxsize=1)
-def _database() -> Any:
+def language_database() -> Any:
+    """The database that facts are of, a `qq.Database`; None where it is not installed."""
     try:
         from qq import Database
     except ImportError:

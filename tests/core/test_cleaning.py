@@ -2,7 +2,6 @@
 
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -10,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lect import Example
-from lect.data import cleaning as module
-from lect.data.cleaning import Cleaning, Counts, clean
+from lect.data.cleaning import REASONS, Cleaning, Counts, clean
+from lect.data.examples import Span
 from lect.data.scripts import count_scripts, script_share, scripts_of
 from lect.errors import DataError
 
@@ -73,17 +72,10 @@ def test_duplicates_are_of_all_that_a_row_says():
     assert len(cleaned(rows, duplicates=False)[0]) == 3
 
 
-@dataclass(frozen=True)
-class Tagged(Example):
-    tags: tuple[str, ...] = ()
-
-
-def test_a_row_with_offsets_is_never_changed(monkeypatch):
-    monkeypatch.setattr(module, "Example", Tagged)
-    module._more_than_texts.cache_clear()
+@pytest.mark.parametrize("more", [{"tags": ("N",)}, {"answers": (Span("a", 1),)}, {"places": ((0, 5),)}])
+def test_a_row_with_offsets_is_never_changed(more):
     decomposed = unicodedata.normalize("NFD", "café")
-    kept, counts = cleaned([Tagged(decomposed, tags=("N",)), Tagged(decomposed), Tagged("\ufffd", tags=("N",))])
-    module._more_than_texts.cache_clear()
+    kept, counts = cleaned([Example(decomposed, **more), Example(decomposed), Example("\ufffd", **more)])
     assert [row.text for row in kept] == [decomposed, "café"]
     assert counts.as_dict() == {"rows": 3, "kept": 2, "normalised": 1, "broken characters": 1}
 
@@ -125,7 +117,7 @@ def test_languages_are_identified_where_asked():
 def test_counts_add_up_and_cleaning_is_idempotent(lines, duplicates):
     rows = [Example(line, language="en") for line in lines]
     kept, counts = cleaned(rows, duplicates=duplicates, shortest=2)
-    left_out = sum(counts.by_reason[reason] for reason in module.REASONS)
+    left_out = sum(counts.by_reason[reason] for reason in REASONS)
     assert (counts.rows, counts.kept, left_out) == (len(rows), len(kept), len(rows) - len(kept))
     again, counts = cleaned(kept, duplicates=duplicates, shortest=2)
     assert again == kept

@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from typing import Annotated
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -118,18 +120,34 @@ def test_without_standalone_mode_errors_reach_the_caller():
     st.randoms(use_true_random=False),
 )
 def test_the_option_no_plugin_counts_wherever_it_stands(words, blocked, random):
-    pieces = [[word] for word in words]
     options = [[f"--no-plugin={name}"] if joined else ["--no-plugin", name] for name, joined in blocked]
-    mixed = pieces + options
-    random.shuffle(mixed)
-    hoisted = shell._hoisted([word for piece in mixed for word in piece])
-    front = sum(len(option) for option in options)
-    assert hoisted[front:] == [word for piece in mixed if piece in pieces for word in piece]
-    assert sorted(hoisted[:front]) == sorted(word for option in options for word in option)
+    mixed = options + [["echo"]] + [[word] for word in words]
+    for _ in options:
+        mixed.insert(random.randint(0, len(mixed)), mixed.pop(0))
+    found, said = echoed(word for piece in mixed for word in piece)
+    assert (sorted(found), said) == (sorted(name for name, _ in blocked), words)
 
 
 def test_nothing_after_two_hyphens_is_an_option():
-    assert shell._hoisted(["predict", "--", "--no-plugin", "x"]) == ["predict", "--", "--no-plugin", "x"]
+    assert echoed(["echo", "--", "--no-plugin", "x"]) == ([], ["--no-plugin", "x"])
+
+
+def echoed(arguments):
+    """What the whole command line and a command are told: the plugins that are blocked, and the words."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shell, "COMMANDS", {"echo": shell.Entry(__name__, "echo", "Say what was said")})
+        result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    blocked, words = json.loads(result.stdout)
+    return blocked, words
+
+
+echo = typer.Typer()
+
+
+@echo.command(context_settings={"ignore_unknown_options": True})
+def say(ctx: typer.Context, words: Annotated[list[str] | None, typer.Argument()] = None):
+    typer.echo(json.dumps([ctx.find_root().obj.block, words or []]))
 
 
 def test_a_table_folds_long_cells_and_takes_brackets_as_text(capsys, monkeypatch):

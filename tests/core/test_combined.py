@@ -17,11 +17,10 @@ from lect.recipes.load import recipe_of, recipe_text
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 from lect.toml import parse_toml
+from lect.training.combined import CombinedObjective, Term
 from lect.training.joint import JointLosses
 from lect.training.objective import ObjectiveContext, share_of_batch
 from lect.training.terms import build_by_stack, build_objective, needed_fields
-
-pytestmark = pytest.mark.models
 
 PARALLEL = tuple(
     Example(f"the old house on the {word}", translation=f"at {word}") for word in ("water", "day", "way", "year")
@@ -49,6 +48,10 @@ def recipe(*terms, **more):
     )
 
 
+def has_translation(example):
+    return example.translation is not None
+
+
 class World:
     def __init__(self, examples, *terms):
         self.host = Host.load(report=lambda line: None)
@@ -59,9 +62,15 @@ class World:
         self.model.attach(Component("lang:x", "lang", {"full": part}))
         self.encoder = RowEncoder(self.model)
         metric = {name: provided.spec for name, provided in self.host.specs("metric").items()}
-        context = ObjectiveContext(self.model, self.encoder, ("lang:x",), (), examples, metric)
-        self.objective = build_objective(recipe(*terms), self.host, context)
+        self.context = ObjectiveContext(self.model, self.encoder, ("lang:x",), (), examples, metric)
+        self.objective = build_objective(recipe(*terms), self.host, self.context)
         self.part = part
+
+    def alone(self, term, examples):
+        """The objective of a term by itself."""
+        values = recipe(MASKED).model_dump(exclude_none=True)
+        values["objective"] = {name: value for name, value in term.items() if name != "weight"}
+        return build_objective(recipe_of(values), self.host, replace(self.context, examples=examples))
 
     def loss(self, objective, examples, own=None):
         torch.manual_seed(0)
@@ -75,12 +84,11 @@ class World:
 
 
 def test_the_loss_and_its_gradients_are_the_weighted_sum():
-    world = World(PARALLEL, {"name": "alignment", "weight": 2.0}, MASKED)
+    alignment = {"name": "alignment", "weight": 2.0}
+    world = World(PARALLEL, alignment, MASKED)
     together, batch = world.loss(world.objective, PARALLEL)
     found = world.gradients(together.total)
-    alignment, masked = world.objective._terms
-    assert (alignment.weight, masked.weight) == (2.0, 0.5)
-    own = [world.loss(term.objective, PARALLEL)[0] for term in (alignment, masked)]
+    own = [world.loss(world.alone(term, PARALLEL), PARALLEL)[0] for term in (alignment, MASKED)]
     torch.testing.assert_close(together.total, 2.0 * own[0].total + 0.5 * own[1].total)
     assert together.terms["masked-lm"] == pytest.approx(float(own[1].total.detach()), rel=1e-4)
     assert together.terms["alignment/distance"] == pytest.approx(float(own[0].terms["distance"]), rel=1e-4)
@@ -102,26 +110,29 @@ def test_rows_without_a_translation_take_part_where_none_is_needed():
     assert [one.term.name for one in raw.targets] == ["masked-lm"]
     assert set(loss.terms) == {"masked-lm"}
     lengths = world.objective.lengths(rows)
-    plain = world.objective._terms[0].objective.lengths(PARALLEL)
+    plain = world.alone({"name": "alignment"}, PARALLEL).lengths(PARALLEL)
     assert all(whole > 2 * short for whole, short in zip(lengths, plain, strict=False))
-    assert lengths[-1] == world.objective._terms[1].objective.lengths(RAW)[-1]
+    assert lengths[-1] == world.alone(MASKED, rows).lengths(RAW)[-1]
 
 
 def test_rows_that_are_the_same_go_through_the_model_once():
-    world = World(PARALLEL, {"name": "alignment", "contrast": 1.0})
-    (term,) = world.objective._terms
-    world.objective._terms = (term, term)
-    loss, batch = world.loss(world.objective, PARALLEL)
+    alignment = {"name": "alignment", "contrast": 1.0}
+    world = World(PARALLEL, alignment)
+    alone = world.alone(alignment, PARALLEL)
+    terms = [Term(name, 1.0, alone, has_translation) for name in ("one", "other")]
+    loss, batch = world.loss(CombinedObjective(terms, world.encoder), PARALLEL)
     assert batch.rows.size == len(PARALLEL)
-    torch.testing.assert_close(loss.total, 2 * world.loss(term.objective, PARALLEL)[0].total)
+    torch.testing.assert_close(loss.total, 2 * world.loss(alone, PARALLEL)[0].total)
 
 
 def test_the_shares_of_several_processes_make_the_whole():
     rows = (*PARALLEL, *RAW)
-    world = World(rows, {"name": "alignment", "contrast": 1.0}, MASKED)
-    world.objective._terms = (world.objective._terms[0],)  # The other one draws.
-    whole, _ = world.loss(world.objective, rows)
-    parts = [world.loss(world.objective, rows, own)[0].total * len(own) / 6 for own in ([0, 1, 4], [2, 3, 5])]
+    alignment = {"name": "alignment", "contrast": 1.0}
+    world = World(PARALLEL, alignment)
+    term = Term("alignment", 1.0, world.alone(alignment, PARALLEL), has_translation)
+    objective = CombinedObjective([term], world.encoder)
+    whole, _ = world.loss(objective, rows)
+    parts = [world.loss(objective, rows, own)[0].total * len(own) / 6 for own in ([0, 1, 2, 4], [3, 5])]
     torch.testing.assert_close(sum(parts), whole.total)
 
 
@@ -130,7 +141,7 @@ def test_the_first_term_has_the_main_score():
     scores = world.objective.scores(world.model, PARALLEL)
     assert world.objective.main_score == "likelihood"
     assert {"likelihood", "alignment/recall@1"} <= scores.keys()
-    assert scores["likelihood"] == world.objective._terms[0].objective.scores(world.model, PARALLEL)["likelihood"]
+    assert scores["likelihood"] == world.alone(MASKED, PARALLEL).scores(world.model, PARALLEL)["likelihood"]
     assert world.objective.scores(world.model, RAW).keys() == {"likelihood", "accuracy", "loss"}
 
 

@@ -127,7 +127,7 @@ def test_a_label_with_one_row_has_an_interval_and_no_warning(recwarn):
 
 
 def test_draws_in_several_chunks_are_as_many(monkeypatch, truth):
-    monkeypatch.setattr("lect.evaluation.bootstrap._CELLS_AT_ONCE", 100)
+    monkeypatch.setattr("lect.evaluation.bootstrap.CELLS_AT_ONCE", 100)
     found = bootstrap(classification_scores, truth, noisy(truth, 0.7, seed=1), resamples=501)["macro_f1"]
     assert found.low < found.value < found.high
 

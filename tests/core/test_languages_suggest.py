@@ -14,12 +14,9 @@ from lect.errors import StackError
 from lect.languages_relations import distance, facts_of, family_likeness, script_likeness
 from lect.languages_suggest import piece_likeness, resolve_auto, suggest
 
-pytestmark = pytest.mark.models
-
 qq = pytest.importorskip("qq")
 
 
-@pytest.mark.slow
 @pytest.fixture
 def library(new_bench):
     """Languages of Indonesia, one in Arabic script, and one from elsewhere."""
@@ -46,6 +43,7 @@ def test_the_language_itself_is_nearest_of_all(library):
     assert suggest("su", library)[0].key == "lang:sun"
 
 
+@pytest.mark.slow
 def test_facts_are_of_the_database():
     banjar, minangkabau, bambara = map(facts_of, ("bjn", "min", "bm"))
     assert family_likeness(banjar, bambara) == 0.0
@@ -55,7 +53,7 @@ def test_facts_are_of_the_database():
 
 
 def test_without_the_database_scripts_remain(monkeypatch, library):
-    monkeypatch.setattr(languages_relations, "_database", lambda: None)
+    monkeypatch.setattr(languages_relations, "language_database", lambda: None)
     assert "pip install lect[languages]" in languages_relations.source()
     assert {each.key: each.likeness for each in suggest("bjn", library)} == {
         "lang:min": {"script": 1.0},

@@ -21,10 +21,8 @@ from lect.evaluation.bootstrap import bootstrap
 from lect.evaluation.matrix.cells import Cell, Cost, Rows, key_of
 from lect.evaluation.matrix.file import load_matrix
 from lect.evaluation.matrix.result import Curve, Entry
-from lect.evaluation.matrix.run import _report
+from lect.evaluation.matrix.run import report_of
 from lect.evaluation.report import EvaluationReport, variant_of
-
-pytestmark = pytest.mark.models
 
 LABELS = ("negative", "neutral", "positive")
 LANGUAGES = ("ind", "eng", "ace", "jav", "min", "sun")
@@ -98,7 +96,7 @@ def report(tmp_path_factory):
                 entries[-1] = replace(entries[-1], cell=cell(each.language, "task:k", 0.6, 400, 0))
                 continue
             entries.append(Entry(each.name, stack.name, text, cell(each.language, text, SKILL[stack.name], 400, place)))
-    built = _report(matrix, data, entries, HOST)
+    built = report_of(matrix, data, entries, HOST)
     curve = Curve("task:x", (1, 10, 20, 30), (1.1, 0.9, 0.5, 0.3), (10, 30), (0.5, 0.8), "macro_f1")
     return replace(built, curves=(curve,))
 
@@ -199,6 +197,7 @@ def test_a_cell_is_of_the_backbone_as_it_lies_in_its_folder(tmp_path):
     assert key_of(None, Library(()), "", rows, str(weights.parent)) not in keys
 
 
+@pytest.mark.slow
 def test_of_a_score_that_is_better_the_lower_the_lowest_is_best(report):
     lower = replace(report, direction="lower")
     assert lower.best("jav") == min(lower.entry("jav", name).score.value for name in SKILL)

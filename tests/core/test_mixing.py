@@ -13,8 +13,6 @@ from lect.composition.encode import RowEncoder
 from lect.composition.mixed import MixedPart
 from lect.composition.part import Part, SiteContext
 
-pytestmark = pytest.mark.models
-
 TEXTS = ["a short one", "another text that is longer than the first", "b", "c d e f g", "once more, with commas"]
 
 KINDS = {
@@ -106,6 +104,7 @@ def rows_stand_alone(bench):
     assert all(different(one, other) for index, one in enumerate(outputs) for other in outputs[:index])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["deberta-v2", "modernbert"])
 @pytest.mark.parametrize("kind", [HERE[0], HERE[2], HERE[6]])
 @torch.no_grad()

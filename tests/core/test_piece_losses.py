@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -45,45 +47,50 @@ def test_all_candidates_are_the_full_softmax(cap):
     assert hits.tolist() == ((states @ head.matrix.T + head.bias).argmax(1) == labels).tolist()
 
 
-def test_the_sampled_denominator_is_right_in_expectation():
-    # The mean of exp(loss) over samples is the full softmax's, for right pieces that are always looked at and others.
-    head, states, labels = head_of(), states_of(4), torch.tensor([1, 9, 30, 59])
-    candidates = choose_candidates(torch.cat([torch.ones(10), torch.zeros(SIZE - 10)]), SIZE, "corpus", 6)
-    assert candidates.always.tolist() == list(range(10)) and len(candidates.others) == 50
-    loss = CandidateLoss(head, candidates, CPU)
+def chances(head, others):
+    """With which probability each of the others is drawn: as the bias alone has it, half of them evenly."""
+    return (head.bias[others].double().softmax(0) + 1 / len(others)) / 2
+
+
+def test_others_are_drawn_as_the_bias_has_it_and_evenly():
+    head, others, count = head_of(), torch.arange(10, SIZE), 200_000
     torch.manual_seed(0)
-    found = torch.stack([loss._losses(states, labels, loss.draw(), None).exp() for _ in range(4_000)])
-    expected = cross_entropy(states @ head.matrix.T + head.bias, labels, reduction="none").exp()
-    error = found.std(0) / len(found) ** 0.5
-    assert ((found.mean(0) - expected).abs() < 4 * error).all()
-    # Without the correction it would be far away, so that this test can fail.
-    loss._corrections.zero_()
-    uncorrected = torch.stack([loss._losses(states, labels, loss.draw(), None).exp() for _ in range(400)])
-    assert ((uncorrected.mean(0) - expected).abs() > 10 * error).all()
+    drawn = CandidateLoss(head, Candidates(torch.arange(10), others, count), CPU).draw()
+    found, expected = torch.bincount(drawn, minlength=SIZE)[others] / count, chances(head, others)
+    assert len(drawn) == count and torch.isin(drawn, others).all()
+    assert ((found - expected).abs() < 4 * (expected * (1 - expected) / count).sqrt()).all()
+
+
+@pytest.mark.parametrize("label", [1, 9, 55, 59])
+def test_the_sampled_denominator_is_right_in_expectation(label):
+    # exp(loss) over all samples, each as likely as it is, is the full softmax's: for right pieces that are always
+    # looked at, and for others.
+    head, states, labels, others = head_of(), states_of(1), torch.tensor([label]), torch.arange(54, SIZE)
+    loss, likely = CandidateLoss(head, Candidates(torch.arange(54), others, 2), CPU), chances(head, others)
+    pairs = torch.cartesian_prod(torch.arange(6), torch.arange(6))
+    found = torch.stack([loss(states, labels, others[pair]).exp() * likely[pair].prod() for pair in pairs]).sum()
+    torch.testing.assert_close(found.float(), full(head, states, labels).exp())
 
 
 def test_a_right_piece_that_was_drawn_as_well_counts_once():
     head, states, labels = head_of(), states_of(1), torch.tensor([30])
     loss = CandidateLoss(head, Candidates(torch.arange(10), torch.arange(10, SIZE), 3), CPU)
-    drawn = loss._losses(states, labels, torch.tensor([30, 30, 30]), None)
+    found = loss(states, labels, torch.tensor([30, 30, 30]))
     logits = states @ head.matrix.T + head.bias
     expected = torch.logsumexp(torch.cat([logits[0, :10], logits[0, 30:31]]), 0) - logits[0, 30]
-    torch.testing.assert_close(drawn[0], expected)
+    torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("wanted", ["all", "corpus"])
-def test_new_pieces_are_predicted_from_their_own_rows(wanted):
-    head, states = head_of(), states_of(5)
+@pytest.mark.parametrize("others", [0, 40])
+def test_new_pieces_are_predicted_from_their_own_rows(others):
+    # Of a head without a bias the others are drawn evenly; each of them once stands for itself.
+    head, states = replace(head_of(), bias=torch.zeros(SIZE)), states_of(5)
     first, new = 50, NewPieces(50, torch.randn(4, WIDTH).requires_grad_(), torch.randn(4).requires_grad_())
-    labels = torch.tensor([3, 50, 53, 9, 51])
-    counts = torch.ones(first) if wanted == "all" else torch.cat([torch.ones(10), torch.zeros(first - 10)])
-    loss = CandidateLoss(head, choose_candidates(counts, first, wanted, 40), CPU)
-    value = loss(states, labels, loss.draw() if wanted == "all" else loss._others, new)
+    labels, sample = torch.tensor([3, 50, 53, 9, 51]), torch.arange(first - others, first)
+    loss = CandidateLoss(head, Candidates(torch.arange(first - others), sample, others), CPU)
+    value = loss(states, labels, sample, new)
     rows, bias = torch.cat([head.matrix[:first], new.embeddings]), torch.cat([head.bias[:first], new.bias])
     expected = cross_entropy(states @ rows.T + bias, labels)
-    if wanted == "corpus":
-        loss._corrections.zero_()
-        value = loss(states, labels, loss._others, new)
     torch.testing.assert_close(value, expected)
     torch.testing.assert_close(full_losses(head, states, labels, new)[0].mean(), expected.detach())
     gradients = torch.autograd.grad(value, [new.embeddings, new.bias])

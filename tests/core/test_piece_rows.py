@@ -35,7 +35,7 @@ def long(tmp_path, monkeypatch):
     """What is long is short here."""
     monkeypatch.setenv("LECT_CACHE", str(tmp_path))
     monkeypatch.setattr(rows_module, "ROWS_IN_MEMORY", 6)
-    monkeypatch.setattr(rows_module, "_ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(rows_module, "ROWS_AT_ONCE", 4)
     monkeypatch.setattr(encode_module, "ROWS_IN_MEMORY", 1)
 
 
@@ -79,8 +79,18 @@ def test_rows_of_a_long_corpus_are_those_of_the_rule(model, long, monkeypatch, t
         assert said(rows) == expected
     assert said([rows[row] for row in (22, 0, -1)]) == [expected[row] for row in (22, 0, -1)]
     assert said(rows[5:9]) == expected[5:9]
-    assert len(cutter._known) == 6
     assert at_once == [] if kept else max(at_once) <= 4
+
+
+def test_of_a_long_corpus_the_first_rows_alone_are_remembered(model, long, monkeypatch):
+    encoder = RowEncoder(model, 12)
+    rows, asked = Cutter(model, encoder, ()).rows(EXAMPLES), []
+    cut = encoder.cut
+    monkeypatch.setattr(encoder, "cut", lambda texts, *more: asked.extend(texts) or cut(texts, *more))
+    once, twice = said(rows), said(rows)
+    assert once == twice
+    texts = [example.text for example in EXAMPLES]
+    assert asked == texts + texts[6:]
 
 
 def test_counts_are_of_plain_pieces_alone(model, long):

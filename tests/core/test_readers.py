@@ -202,7 +202,7 @@ def test_wrong_configurations_are_refused():
         with pytest.raises(ValidationError):
             config(**wrong)
     with pytest.raises(ValidationError, match='did you mean "id"'):
-        config(path="a", language="indonesian")
+        config(path="a", language="indonesain")
 
 
 cells = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)

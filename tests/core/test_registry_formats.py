@@ -108,7 +108,7 @@ def test_what_is_signed_names_component_and_files():
         (("schema = 1", ""), "says no schema"),
         (('role = "lang"', 'role = "lang"\nkind = "x"'), 'component[0].kind: unknown field "kind"'),
         (("CC-BY-4.0", "free"), "component[0].licence"),
-        (('["mad"]', '["madurese"]'), "component[0].languages"),
+        (('["mad"]', '["maduerse"]'), "component[0].languages"),
         (("component.toml", "../component.toml"), "leaves its folder"),
         (("size = 3", "size = -1"), "component[0].files[0].size"),
         (("size = 3", "size = 99999999999999"), "component[0].files[0].size"),

@@ -135,6 +135,7 @@ def test_piles_that_do_not_fit_are_refused(shapes):
         mine(*(np.ones(shape) for shape in shapes))
 
 
+@pytest.mark.processes
 def test_a_disk_that_is_full_for_an_index_is_named_and_the_one_before_stays(small_disk, monkeypatch):
     opened, folder = bare(), small_disk.folder / "index"
     build_index(opened, corpus(), folder)

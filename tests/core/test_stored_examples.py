@@ -70,6 +70,7 @@ def test_long_ones_cross_batches_and_the_file_is_gone(tmp_path, monkeypatch):
     assert [path for path in Path(tmp_path).rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.processes
 def test_a_full_disk_under_the_cache_is_named(small_disk, monkeypatch):
     monkeypatch.setenv("LECT_CACHE", str(small_disk.folder / "cache"))
     rows = (Example(f"{number} " * 200) for number in range(20_000))

@@ -19,7 +19,7 @@ def test_stretches_change_nothing_and_are_never_longer(monkeypatch, stretch):
     model = RoutedModel(tiny_backbone("bert"))
     encoder = RowEncoder(model)
     expected = sentence_vectors(model, encoder, TEXTS)
-    monkeypatch.setattr(vectors_module, "_TEXTS_AT_ONCE", stretch)
+    monkeypatch.setattr(vectors_module, "TEXTS_AT_ONCE", stretch)
     at_once = []
     pieces = encoder.pieces
     monkeypatch.setattr(encoder, "pieces", lambda texts, *more: at_once.append(len(texts)) or pieces(texts, *more))

@@ -25,8 +25,6 @@ from lect.testing.backbones import tiny_backbone
 from lect.training.joint import JointLosses
 from lect.training.objective import ObjectiveContext
 
-pytestmark = pytest.mark.models
-
 CPU = torch.device("cpu")
 # A language that is the other one's with new words, the second and the third word of each sentence changed round.
 LEXICON = {
@@ -111,7 +109,7 @@ def test_a_text_is_aligned_with_itself(prefix):
 def test_a_words_state_is_the_mean_of_its_pieces():
     rows = (Example("mad, houses", translation="water"), Example("a", translation="the people's house of the city"))
     objective, context = objective_of(rows, prefix="query: ", tokens=1.0)
-    words = objective._words.words(rows, objective.batch(rows, CPU).rows.length, CPU)
+    words = objective.batch(rows, CPU).targets.words
     for row, example in enumerate(rows):
         encoding = context.encoder.cut([example.text], ("lang:x",))[0]
         spans = {tuple(mean.nonzero()[:, 0].tolist()) for mean in words.own[row] if mean.any()}
@@ -121,11 +119,10 @@ def test_a_words_state_is_the_mean_of_its_pieces():
     torch.testing.assert_close(words.frozen.sum(-1), words.frozen.any(-1).float())
 
 
-@pytest.mark.slow
 def test_the_dictionary_names_the_partners(tmp_path):
     (tmp_path / "lexicon.tsv").write_text("".join(f"{own.title()}\t{word}\n" for word, own in LEXICON.items()))
     objective, context = objective_of(folder=tmp_path, tokens=2.0, dictionary={"path": "lexicon.tsv"})
-    words = objective._words.words(PAIRS, 12, CPU)
+    words = objective.batch(PAIRS, CPU).targets.words
     assert words.linked.tolist() == [PARTNERS] * len(PAIRS)
     loss = loss_of(objective, context)
     assert loss.terms["aligned"] == 1.0
@@ -134,6 +131,7 @@ def test_the_dictionary_names_the_partners(tmp_path):
     assert float(loss.total.detach()) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_words_find_the_ones_that_translate_them(tmp_path):
     generator = random.Random(0)
     rows = tuple(row_of(*generator.sample(list(LEXICON), 4)) for _ in range(256))
@@ -167,22 +165,23 @@ def test_rows_whose_sentence_is_not_found_look_for_no_partners():
     batch = objective.batch(PAIRS, CPU)
     hidden = context.model(batch.rows.input_ids, batch.rows.attention_mask, batch.rows.routes)
     none = torch.zeros(len(PAIRS), dtype=torch.bool)
-    loss, share = objective._words.loss(context.model, hidden, batch.targets.words, none)
+    alignment = WordAlignment(None, context)
+    loss, share = alignment.loss(context.model, hidden, batch.targets.words, none)
     assert (float(loss.detach()), share) == (0.0, 0.0)
-    loss, some = objective._words.loss(context.model, hidden, batch.targets.words, ~none)
+    loss, some = alignment.loss(context.model, hidden, batch.targets.words, ~none)
     assert float(loss.detach()) > 0 and some > 0
 
 
 def test_the_target_may_be_a_stack_with_a_vocabulary_of_its_own():
     objective, context = objective_of(target=("lang:other",), tokens=1.0)
-    texts = sorted({row.translation for row in PAIRS})
+    texts = [row.translation for row in PAIRS]
     rows = context.encoder.encode(texts, [("lang:other",)] * len(texts))
     bare = context.encoder.encode(texts, [()] * len(texts))
     assert rows.pieces < bare.pieces
     with torch.no_grad():
         hidden = context.model(rows.input_ids, rows.attention_mask, rows.routes)
         expected = context.model.pool(hidden, rows.attention_mask)
-    torch.testing.assert_close(objective._targets, expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(objective.batch(PAIRS, CPU).targets.vectors, expected, atol=1e-5, rtol=1e-4)
     loss = loss_of(objective, context)
     loss.total.backward()
     beneath = context.model.components["lang:other"].parts["vocabulary"]

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.models
-
 
 def refused(workspace, *arguments, code=1):
     result = workspace.lect(*arguments)
@@ -154,14 +152,20 @@ def test_a_wrong_stack(workspace, trained, stack, expected):
 def test_a_full_disk_leaves_the_component_before_as_it_was(workspace, monkeypatch):
     import errno
 
+    import safetensors.torch
+
     assert workspace.lect("train", "task.toml", "--set", "training.epochs=1").exit_code == 0
     folder = workspace.folder / "components/task/mood"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def full(*arguments, **named):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    save = safetensors.torch.save_file
 
-    monkeypatch.setattr("lect.components.store._save_weights", full)
+    def full(tensors, file, metadata=None):
+        if file.parent.parent == folder.parent:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(tensors, file, metadata)
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
     result = workspace.lect("train", "task.toml", "--set", "training.epochs=1", "--set", "training.seed=5")
     assert result.exit_code == 1
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
@@ -216,7 +220,7 @@ def test_a_slip_on_the_command_line_says_the_way_on(workspace, arguments, said):
 def test_a_registry_s_check_of_a_folder_without_one_says_how_to_start_it(workspace):
     result = workspace.lect("registry", "check", ".")
     assert result.exit_code == 1
-    assert "there is no registry.toml in this folder; start one with: lect registry build" in result.stdout
+    assert "name a registry's folder, or start one with: lect registry build ." in result.stdout
 
 
 def test_the_name_of_a_file_where_a_text_is_due_is_noticed(workspace, trained):

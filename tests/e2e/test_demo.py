@@ -18,17 +18,18 @@ def demo(*arguments: str):
 
 @pytest.fixture
 def short(tmp_path, monkeypatch):
-    """The demo in an empty folder, with the epochs given."""
+    """The demo in an empty folder, each part trained for the steps given."""
     from lect.demo import story
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     whole = story._values
 
-    def shorten(epochs: int) -> None:
+    def shorten(**steps: int) -> None:
         def values(file):
             recipe = whole(file)
-            recipe["training"]["epochs"] = epochs
+            del recipe["training"]["epochs"]
+            recipe["training"]["steps"] = steps[file.removesuffix(".toml")]
             return recipe
 
         monkeypatch.setattr(story, "_values", values)
@@ -47,7 +48,7 @@ def figures(folder):
 @pytest.mark.slow
 @pytest.mark.adapters
 def test_a_language_in_an_unknown_script(short, tmp_path):
-    short(2)
+    short(language=46, task=4)
     result = demo()
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -76,7 +77,7 @@ def test_a_language_in_an_unknown_script(short, tmp_path):
 @pytest.mark.slow
 @pytest.mark.adapters
 def test_a_language_whose_script_is_known_gets_no_pieces(short, tmp_path):
-    short(1)
+    short(language=2, task=2)
     result = demo("--language", "yo", "--folder", "another", "--json")
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout) == json.loads((tmp_path / "another/report.json").read_text(encoding="utf-8"))

@@ -314,7 +314,7 @@ def test_what_is_there_already_stays(workspace, mood):
     [
         (["--role", "lng"], 'there is no role "lng"; did you mean "lang"?'),
         (["--name", "a/b"], "name"),
-        (["--language", "javanese"], 'did you mean "jv"'),
+        (["--language", "javanees"], 'did you mean "jv"'),
         (["--licence", "Apachee"], "SPDX"),
         (["--backbone", "bakcbone"], "bakcbone"),
     ],

@@ -45,6 +45,7 @@ def records(result):
     return {record["language"]: record for record in json.loads(result.stdout)}
 
 
+@pytest.mark.processes
 def test_a_failed_language_is_reported_and_harms_no_other(workspace, fleet):
     result = workspace.lect("fleet", "many.toml", "--at-once", "2", "--json")
     assert result.exit_code == 1

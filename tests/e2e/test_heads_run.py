@@ -202,7 +202,6 @@ def test_parts_of_speech(workspace):
     assert told["tags"] == ["DET", "NOUN", "VERB", "ADJ"] and len(told["word_scores"]) == 4
 
 
-@pytest.mark.slow
 def test_trees(workspace):
     train(workspace, "parsing", trees(), 'reader = "conllu"\npath = "data.txt"', head="arc = 24\nrelation = 12")
     report, found = scores(workspace, "conllu")
@@ -213,6 +212,7 @@ def test_trees(workspace):
     assert told["tags"] == ["DET", "NOUN", "VERB", "ADJ"]
 
 
+@pytest.mark.slow
 def test_questions(workspace):
     data = 'reader = "squad"\npath = "data.txt"\nlanguage = "en"'
     train(workspace, "qa", questions(), data, head="overlap = 4", epochs=20)

@@ -16,9 +16,9 @@ from waiting import PATIENCE
 
 from lect.errors import PluginError
 from lect.files import hash_of
-from lect.registry.model import PluginEntry
-from lect.registry.pip import Change, _change, _check_change, _trusted
-from lect.registry.plugins import _of_entry, resolve
+from lect.registry.opened import open_registries
+from lect.registry.pip import preview
+from lect.registry.plugins import Requirement, resolve
 
 ROOT = Path(__file__).parents[2]
 
@@ -181,49 +181,82 @@ finally:
 REPORTED = {
     "wheel": (
         {"url": "file:///x/lect_x-1.0-py3-none-any.whl", "archive_info": {"hashes": {"sha256": "a" * 64}}}, True,
-        ("lect-x @ file:///x/lect_x-1.0-py3-none-any.whl", "a" * 64),
+        ("lect_x @ file:///x/lect_x-1.0-py3-none-any.whl", "a" * 64),
     ),
     "index": (
         {"url": "https://files.example.org/x.whl", "archive_info": {"hashes": {"sha256": "b" * 64}}}, False,
-        ("lect-x==1.0", "b" * 64),
+        ("lect_x==1.0", "b" * 64),
     ),
-    "folder": ({"url": "file:///x", "dir_info": {}}, True, ("lect-x @ file:///x", None)),
+    "folder": ({"url": "file:///x", "dir_info": {}}, True, ("lect_x @ file:///x", None)),
     "git": (
         {"url": "https://example.org/x", "vcs_info": {"vcs": "git", "commit_id": "c0ffee"}, "subdirectory": "plugin"},
-        True, ("lect-x @ git+https://example.org/x@c0ffee#subdirectory=plugin", None),
+        True, ("lect_x @ git+https://example.org/x@c0ffee#subdirectory=plugin", None),
     ),
 }  # fmt: skip
 
 
+@pytest.fixture
+def pip(monkeypatch):
+    """A pip that reports what it is told to, and keeps what it was asked."""
+
+    class Pip:
+        source, direct, asked = REPORTED["index"][0], False, ()
+
+        def run(self, command, **_):
+            self.asked = tuple(command)
+            item = {"metadata": {"name": "lect_x", "version": "1.0"}, "download_info": self.source}
+            report = {"install": [{**item, "is_direct": self.direct}]}
+            Path(command[command.index("--report") + 1]).write_text(json.dumps(report))
+            return subprocess.CompletedProcess(command, 0, "", "")
+
+    fake = Pip()
+    monkeypatch.setattr(subprocess, "run", fake.run)
+    return fake
+
+
 @pytest.mark.parametrize("kind", REPORTED)
-def test_what_pip_reports_is_what_it_is_asked_for(kind):
-    source, direct, (requirement, sha256) = REPORTED[kind]
-    change = _change({"metadata": {"name": "lect-x", "version": "1.0"}, "download_info": source, "is_direct": direct})
+def test_what_pip_reports_is_what_it_is_asked_for(pip, kind):
+    pip.source, pip.direct, (requirement, sha256) = REPORTED[kind]
+    (change,) = preview([Requirement("x")])
     assert (change.requirement, change.sha256, change.before) == (requirement, sha256, None)
+
+
+@pytest.fixture
+def offered(tmp_path, monkeypatch):
+    """What the plugin "x" of a registry resolves to, where the registry says this of it."""
+    monkeypatch.setenv("LECT_CACHE", str(tmp_path / "cache"))
+
+    def resolved(**more):
+        entry = {"name": "x", "distribution": "lect-x", "version": "1.0", "api": 1, **more}
+        lines = [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
+        (tmp_path / "registry.toml").write_text("\n".join(["schema = 1", "[[plugin]]", *lines]))
+        return resolve("x", open_registries([str(tmp_path)], offline=True, report=print))
+
+    return resolved
 
 
 @pytest.mark.parametrize(
     ("sha256", "said"),
     [("c" * 64, "its SHA-256 is " + "c" * 64), (None, "it comes in no file that has one"), ("d" * 64, None)],
 )
-def test_the_file_is_the_one_that_the_registry_lists(sha256, said):
-    entry = PluginEntry(name="x", distribution="lect-x", version="1.0", api=1, sha256="d" * 64)
-    requirement = _of_entry(entry, None)
-    assert requirement.argument == "lect-x==1.0"
-    assert list(_trusted(requirement)) == ["--only-binary=lect-x"]
-    change = Change("lect_x", None, "1.0", "lect-x==1.0", sha256)
+def test_the_file_is_the_one_that_the_registry_lists(pip, offered, sha256, said):
+    requirement = offered(sha256="d" * 64)
+    pip.source = {"url": "https://example.org/x.whl"} | (
+        {"archive_info": {"hashes": {"sha256": sha256}}} if sha256 else {}
+    )
     if said is None:
-        _check_change(requirement, change)
+        (change,) = preview([requirement])
+        assert change.sha256 == sha256
     else:
         with pytest.raises(PluginError, match=said):
-            _check_change(requirement, change)
+            preview([requirement])
+    # Nothing that would have to be built, which runs its code, before its hash is known.
+    assert pip.asked[-2:] == ("--only-binary=lect-x", "lect-x==1.0")
 
 
-def test_a_url_carries_the_hash():
-    entry = PluginEntry(
-        name="x", distribution="lect-x", version="1.0", api=1, source="https://example.org/x.whl", sha256="d" * 64
-    )
-    assert _of_entry(entry, None).argument == "https://example.org/x.whl#sha256=" + "d" * 64
+def test_a_url_carries_the_hash(offered):
+    requirement = offered(source="https://example.org/x.whl", sha256="d" * 64)
+    assert requirement.argument == "https://example.org/x.whl#sha256=" + "d" * 64
 
 
 @pytest.mark.parametrize("name", ["--index-url=http://evil", "nosuch", "./nosuch", "nosuch.whl"])
@@ -240,10 +273,9 @@ def test_names_that_are_no_plugins(name):
         ({"yanked": "it leaks"}, "was withdrawn: it leaks"),
     ],
 )
-def test_plugins_that_are_refused(change, said):
-    entry = PluginEntry(name="x", distribution="lect-x", version="1.0", api=1).model_copy(update=change)
+def test_plugins_that_are_refused(offered, change, said):
     with pytest.raises(PluginError, match=said):
-        _of_entry(entry, None)
+        offered(**change)
 
 
 @pytest.mark.processes

@@ -18,8 +18,6 @@ from lect.training.holding import only_one
 from lect.training.observe import MetricsFile
 
 __all__ = ["small_disk"]
-pytestmark = pytest.mark.models
-
 SHORT = ("--set", "training.epochs=2", "--set", "training.log_every=1")
 KEPT = Path("runs/task-mood/checkpoints")
 WEIGHTS = Path("components/task/mood/weights.safetensors")
@@ -196,6 +194,7 @@ def test_a_second_run_in_a_folder_says_who_holds_it(workspace):
 # ------------------------------------------------------------------------------------------------------- full disks
 
 
+@pytest.mark.processes
 def test_a_disk_that_is_full_for_the_largest_file_of_a_checkpoint(workspace, small_disk, monkeypatch):
     settings = [*SHORT, "--set", "training.checkpoint_every=5", "--set", f"output.folder={small_disk.folder}/run"]
     kept = small_disk.folder / "run/checkpoints"
@@ -221,6 +220,7 @@ def test_a_disk_that_is_full_for_the_largest_file_of_a_checkpoint(workspace, sma
     assert workspace.lect("train", "task.toml", *settings, "--resume").exit_code == 0
 
 
+@pytest.mark.processes
 def test_a_disk_that_is_full_for_the_log_does_not_stop_the_run(workspace, small_disk, monkeypatch):
     settings = ["--set", "training.epochs=4", "--set", "training.log_every=1"]
     settings += ["--set", f"output.folder={small_disk.folder}/run"]
@@ -243,6 +243,7 @@ def test_a_disk_that_is_full_for_the_log_does_not_stop_the_run(workspace, small_
     assert [line["step"] for line in lines if "loss" in line] == list(range(1, 41))
 
 
+@pytest.mark.processes
 def test_a_disk_that_is_full_for_the_component_leaves_what_was_learned(workspace, small_disk, monkeypatch):
     library = small_disk.folder / "library"
     evaluated = MetricsFile.evaluated

@@ -88,12 +88,12 @@ def ok(result):
     return result
 
 
-@pytest.mark.slow
 def scores_of(result):
     report = json.loads(ok(result).stdout)
     return report, {score["name"]: score["value"] for score in report["variants"][0]["scores"]}
 
 
+@pytest.mark.slow
 def test_a_bi_encoder_and_all_that_is_done_with_its_vectors(workspace):
     write_data(workspace)
     workspace.write("find.toml", RECIPE.format(head="projection = 16\nlearned = true"))

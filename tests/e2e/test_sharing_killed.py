@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -138,7 +139,7 @@ def test_a_first_push_that_was_killed_among_its_files_is_no_strange_folder(here,
         raise KeyboardInterrupt
 
     component = here.folder / "home/components/lang/part-00"
-    monkeypatch.setattr(module, "_copy", killed)
+    monkeypatch.setattr(shutil, "copyfile", killed)
     with pytest.raises(KeyboardInterrupt):
         module.push(component, tmp_path / "registry")
     (tmp_path / "registry/components/left").mkdir(parents=True)

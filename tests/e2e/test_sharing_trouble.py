@@ -217,15 +217,17 @@ def test_a_full_disk_where_the_registry_is(tmp_path, monkeypatch, file):
 
 def test_a_full_disk_where_the_cache_is(there, server, monkeypatch):
     """A registry that has changed since cannot be laid into the cache: it is said why, and the former one stays."""
-    from lect.registry import index
+    connect = sqlite3.connect
 
-    def full(*_):
-        raise sqlite3.OperationalError("database or disk is full")
+    def full(*arguments, **named):
+        connection = connect(*arguments, **named)
+        connection.execute("PRAGMA max_page_count = 2")
+        return connection
 
     file = server.folder / "registry.toml"
     file.write_text(file.read_text() + "\n# changed\n")
     with monkeypatch.context() as patch:
-        patch.setattr(index, "_rows", full)
+        patch.setattr(sqlite3, "connect", full)
         message = refusal(there, "pull", "lang:mad", "--registry", "ours")
     assert "the cache cannot be written (database or disk is full)" in message
     assert "set LECT_CACHE to a folder of yours" in message

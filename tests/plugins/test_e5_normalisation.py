@@ -30,7 +30,6 @@ def normalizer(table):
     return build_normalizer(table)
 
 
-@pytest.mark.slow
 def test_the_table_is_the_one_that_is_meant(table):
     assert len(table) == 4837
     assert table["ﷺ"] == "صلى الله عليه وسلم"
@@ -38,6 +37,7 @@ def test_the_table_is_the_one_that_is_meant(table):
     assert table["\x01"] == ""
 
 
+@pytest.mark.slow
 def test_every_character_alone(table, normalizer):
     wrong = [character for character in CHARACTERS if normalizer.normalize_str(character) != plain(character, table)]
     assert wrong == []

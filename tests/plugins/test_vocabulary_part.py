@@ -146,7 +146,7 @@ def test_new_rows_are_scaled_as_the_backbone_scales_its_own():
     model.attach(Component("lang:nqo", "lang", {"vocabulary": part}))
     with torch.no_grad():
         part.embeddings.weight.copy_(backbone.module("embed_tokens").weight[7].expand_as(part.embeddings.weight))
-    new, old = torch.full((1, 4), part._first), torch.full((1, 4), 7)
+    new, old = torch.full((1, 4), part.new_pieces().first), torch.full((1, 4), 7)
     mask, routes = torch.ones_like(new), Routes.uniform(("lang:nqo",), 1)
     with torch.no_grad():
         torch.testing.assert_close(model(new, mask, routes), model(old, mask, routes))

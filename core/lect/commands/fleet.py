@@ -54,12 +54,12 @@ def fleet(
 
     wanted = [language.strip() for language in (languages or "").split(",") if language.strip()]
     runs = plan_fleet(recipe, wanted, tuple(changes or ()))
-    for run in runs:
-        for line in licence_notes(run.recipe):
-            warn(line)
     host = load_host(ctx)
     config = host.validate_config("executor", on, settings_of(option), f"--on {on}")
     library = library_of(components)
+    for run in runs:
+        for line in licence_notes(run.recipe):
+            warn(line)
     fates = look(runs, library, Path("runs") / f"fleet-{recipe.stem}", again=again)
     console = stderr_console()
     settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()

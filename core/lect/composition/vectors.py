@@ -13,7 +13,8 @@ from lect.composition.routes import Routes
 from lect.finite import check_vectors
 
 PIECES_PER_BATCH = 4096
-_TEXTS_AT_ONCE = 16_384
+TEXTS_AT_ONCE = 16_384
+"""Of a longer corpus so many texts are cut into pieces at a time."""
 
 
 def batches_by_length(lengths: Sequence[int], pieces: int = PIECES_PER_BATCH) -> list[list[int]]:
@@ -34,8 +35,8 @@ def encoded_batches(
 ) -> Iterator[tuple[list[int], EncodedRows]]:
     """Batches of like length through one stack, each with the indices of its texts."""
     # A stretch at a time: the encodings of a long corpus take a hundred times what its texts do.
-    for first in range(0, len(texts), _TEXTS_AT_ONCE):
-        own = slice(first, first + _TEXTS_AT_ONCE)
+    for first in range(0, len(texts), TEXTS_AT_ONCE):
+        own = slice(first, first + TEXTS_AT_ONCE)
         encodings = encoder.pieces(texts[own], stack, None if pairs is None else pairs[own])
         for rows in batches_by_length([len(encoding.ids) for encoding in encodings]):
             batch = encoder.assemble([encodings[row] for row in rows], Routes.uniform(stack, len(rows)))

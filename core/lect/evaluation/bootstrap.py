@@ -21,7 +21,8 @@ from lect.evaluation.counted import CountedMetric, counted
 from lect.scores import Direction, direction_of, gain_of
 
 Compute = Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]]
-_CELLS_AT_ONCE = 4_000_000
+CELLS_AT_ONCE = 4_000_000
+"""The largest number of draws that are held at once, over all resamples."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _by_counts(
 
 def _sizes(resamples: int, distinct: int) -> Iterator[int]:
     """How many resamples to draw at once, so that large data do not fill the memory."""
-    most = max(1, _CELLS_AT_ONCE // distinct)
+    most = max(1, CELLS_AT_ONCE // distinct)
     for start in range(0, resamples, most):
         yield min(most, resamples - start)
 

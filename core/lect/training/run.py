@@ -244,6 +244,8 @@ def execute_run(run: Run, *, console: Console, resume: bool = False, name: str |
         RecipeError: there is nothing to resume, or it belongs to another recipe.
         UserError: another run is going on in this run's folder, or a place cannot be written to.
     """
+    if run.processes.is_main:
+        check_trackers(run.recipe.training.trackers)
     with only_one(run.folder) if run.processes.is_main else nullcontext():
         return _execute(run, console, resume, name)
 
@@ -281,7 +283,6 @@ def _execute(run: Run, console: Console, resume: bool, name: str | None) -> tupl
     done = checkpoint.state.step if checkpoint else 0
     outcome = Outcome("failed", done, 0.0)
     if processes.is_main:
-        check_trackers(settings.trackers)
         if not resume and checkpoints(kept):
             console.print(f"Starting anew; checkpoints of an earlier run lie in {kept} until this one writes its own.")
         for lesson in run.lessons:

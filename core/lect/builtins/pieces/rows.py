@@ -46,7 +46,8 @@ def places_of(marks: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     return rows.to(device), columns.to(device)
 
 
-_ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE = 1024
+"""Of a longer corpus so many rows are in memory at a time."""
 
 
 class Cutter:
@@ -74,7 +75,7 @@ class Cutter:
 
     def rows(self, examples: Sequence[Example]) -> Sequence[Row]:
         """The rows of these examples, in their order; of many, each is made as it is asked for."""
-        return _Rows(self, examples) if len(examples) > _ROWS_AT_ONCE else self.rows_now(examples)
+        return _Rows(self, examples) if len(examples) > ROWS_AT_ONCE else self.rows_now(examples)
 
     def rows_now(self, examples: Sequence[Example]) -> list[Row]:
         """The rows of these examples, in their order."""
@@ -128,7 +129,7 @@ class _Rows(ByNumber[Row]):
 
     def __iter__(self) -> Iterator[Row]:
         examples = iter(self._examples)
-        while some := list(islice(examples, _ROWS_AT_ONCE)):
+        while some := list(islice(examples, ROWS_AT_ONCE)):
             yield from self._cutter.rows_now(some)
 
     def _at(self, row: int) -> Row:
@@ -138,6 +139,6 @@ class _Rows(ByNumber[Row]):
 def piece_counts(rows: Iterable[Row], size: int) -> Tensor:
     """How often each piece occurs among the plain ones, *Shape:* ``(size,)``."""
     counts, stream = np.zeros(size, dtype=np.int64), iter(rows)
-    while some := [row.ids[row.plain] for row in islice(stream, _ROWS_AT_ONCE)]:
+    while some := [row.ids[row.plain] for row in islice(stream, ROWS_AT_ONCE)]:
         counts += np.bincount(np.concatenate(some), minlength=size)
     return torch.from_numpy(counts)

@@ -64,7 +64,7 @@ def run_matrix(
                 entry = replace(entry, cell=cell)
             entries.append(entry)
     told("comparing", 1.0)
-    report = _report(matrix, datasets, entries, host)
+    report = report_of(matrix, datasets, entries, host)
     return replace(report, seconds=round(time.perf_counter() - started, 2), computed=computed)
 
 
@@ -94,7 +94,13 @@ def _check_present(text: str, host: Host, library: Library) -> None:
         finder(library, host)(atom)
 
 
-def _report(matrix: MatrixFile, datasets: dict[str, Dataset], entries: Sequence[Entry], host: Host) -> MatrixReport:
+def report_of(matrix: MatrixFile, datasets: dict[str, Dataset], entries: Sequence[Entry], host: Host) -> MatrixReport:
+    """What entries that are scored say together: gaps, comparisons and curves; nothing is computed of a model.
+
+    Args:
+        datasets: by the names that the matrix has for them.
+        entries: of every data set and stack, in the matrix's order.
+    """
     scored = [entry.cell for entry in entries if entry.cell is not None]
     baseline = matrix.baseline or matrix.stacks[0].name
     report = MatrixReport(
