@@ -19,12 +19,19 @@ _SECONDS = 10.0
 _PLAIN = re.compile(r"[\w.|()\\^$-]*")
 
 
-def matching(pattern: str, paths: Sequence[str], where: str) -> list[str]:
-    """The paths that a regular expression matches as a whole. Raises `RecipeError` for one that cannot be used."""
+def matching(pattern: str, paths: Sequence[str], where: str, said: str | None = None) -> list[str]:
+    """The paths that a regular expression matches as a whole.
+
+    Args:
+        said: what a user knows it by, where that is another.
+
+    Raises:
+        RecipeError: it cannot be used.
+    """
     try:
         return [path for path, found in zip(paths, matches(pattern, paths), strict=True) if found]
     except ValueError as error:
-        raise RecipeError(f'"{pattern[:200]}" {error}', where=where) from None
+        raise RecipeError(f'"{(said or pattern)[:200]}" {error}', where=where) from None
 
 
 def values_by_path(
@@ -48,7 +55,7 @@ def values_by_path(
             raise RecipeError(f"its {len(pattern):,} patterns take longer than {_SECONDS:g} s to match", where=where)
         # As `peft` writes them. What stands behind the end of an alternative is no matter to it.
         ends = rf"(?:.*\.{key}$).*" if kind in _BEHIND_A_DOT else rf"(.*\.)?({key})$"
-        under = matching(ends, paths, where)
+        under = matching(ends, paths, where, said=key)
         for path in under:
             found.setdefault(path, value)
         if not under and key not in paths:
