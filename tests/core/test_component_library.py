@@ -288,3 +288,12 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], arguments: list[str], mess
     with pytest.raises(UserError) as caught:
         run(capsys, *arguments)
     assert message in str(caught.value)
+
+
+def test_what_is_to_be_removed_and_is_not_there_is_nothing_to_fetch(library: Library) -> None:
+    from lect.commands.keeping import remove
+
+    for reference in ("lang:jaw", "lang:nothing", "task:topic@9.0.0"):
+        with pytest.raises(UserError) as caught:
+            remove([reference], components=library.folders[0])
+        assert "lect pull" not in str(caught.value)

@@ -257,3 +257,21 @@ def test_every_row_is_dealt_once_and_single_rows_do_not_all_fall_to_the_first():
 
 if __name__ == "__main__":
     work(Path(sys.argv[1]))
+
+
+@pytest.mark.parametrize("variable", ["WORLD_SIZE", "RANK"])
+def test_what_no_launcher_sets_is_one_line(variable, monkeypatch, capsys, tmp_path):
+    from lect.commands.app import app
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv(variable, "abc")
+    with pytest.raises(UserError, match=f'{variable} is "abc", not a number'):
+        join_processes()
+    Path("recipe.toml").write_text("")
+    with pytest.raises(SystemExit, match="1"):
+        app(["train", "recipe.toml"], prog_name="lect")
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert all(line.startswith("error: recipe.toml") for line in error.splitlines())

@@ -89,6 +89,14 @@ def change(folder, **fields):
 # ------------------------------------------------------------------------------------------------------- what works
 
 
+def test_a_missing_licence_is_said(workspace, mood):
+    result = workspace.lect("import", "mood", "--name", "feeling")
+    assert result.exit_code == 0, result.stderr
+    assert "lect components card task:feeling --licence CC-BY-4.0" in result.stderr
+    result = workspace.lect("components", "card", "task:feeling", "--licence", "CC-BY-4.0")
+    assert result.exit_code == 0, result.stderr
+
+
 def test_import_predict_export_and_merge(workspace, mood):
     result = workspace.lect("import", "mood", "--name", "feeling", "--language", "ind", "--licence", "MIT", "--json")
     assert result.exit_code == 0, result.stderr

@@ -17,7 +17,7 @@ from lect.components.library import Library
 from lect.components.store import read_component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
-from lect.errors import ComponentError
+from lect.errors import ComponentError, RecipeError
 from lect.host import Host
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
@@ -252,6 +252,27 @@ def test_configurations_that_cannot_be_a_component(place, host, fields, message)
         import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang"))
     assert str(caught.value).startswith("hub/adapter_")
     assert not Path("components").exists()
+
+
+ENDLESS = r"(?:[a-z]|[a-z.]|[\d.]|[a-z])*[A-Z]"
+
+
+@pytest.mark.parametrize("field", ["rank_pattern", "alpha_pattern"])
+def test_a_pattern_that_never_ends_is_refused_on_both_ways(place, host, field):
+    backbone = place("bert")
+    saved_by_library("bert", backbone, NAMED["lora"][0])
+    done = import_folder(Path("hub"), host, LIBRARY, Wishes(name="jav", role="lang"))
+    manifest = done.folder / "component.toml"
+    text = manifest.read_text()
+    manifest.write_text(text.replace("r = 4\n", f"r = 4\n{field} = {{ '{ENDLESS}' = 2 }}\n"))
+    assert manifest.read_text() != text
+    with pytest.raises((ComponentError, RecipeError), match=f"{field}.*takes longer than"):
+        export_component("lang:jav", "peft", Path("back"), host, LIBRARY)
+    assert not Path("back").exists()
+    changed(**{field: {ENDLESS: 2}})
+    with pytest.raises(ComponentError, match=f"{field}.*takes longer than"):
+        import_folder(Path("hub"), host, LIBRARY, Wishes(name="mad", role="lang"))
+    assert not Path("components/lang/mad").exists()
 
 
 def test_a_field_of_another_version_is_said(place, host):

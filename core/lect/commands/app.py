@@ -273,7 +273,8 @@ _COMPLETION = frozenset({"install_completion", "show_completion"})
 
 def _may_speak() -> bool:
     """Whether to tell an error: of processes that train together one speaks for all."""
-    if os.environ.get("WORLD_SIZE", "1") == "1":
+    size, rank = os.environ.get("WORLD_SIZE", "1"), os.environ.get("RANK", "0")
+    if size == "1" or not (size.isdecimal() and rank.isdecimal()):
         return True
     from lect.training.processes import may_speak
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import stderr_console, stdout_console
+from lect.commands.console import echo, echo_json, stderr_console, stdout_console
 from lect.commands.options import ComponentsOption, JsonOption, library_of
 
 app = typer.Typer(add_completion=False)
@@ -52,8 +52,8 @@ def audit(
 
         write_aside(path, report.to_json() if path.suffix == ".json" else report.to_markdown())
     if as_json:
-        typer.echo(report.to_json())
+        echo_json(report.to_json())
     elif markdown:
-        typer.echo(report.to_markdown())
+        echo(report.to_markdown())
     else:
         stdout_console().print(report)

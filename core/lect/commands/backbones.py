@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import print_json, print_table, stderr_console, warn
+from lect.commands.console import echo, print_json, print_table, stderr_console, warn
 from lect.commands.options import JsonOption
 
 app = typer.Typer(add_completion=False, invoke_without_command=True)
@@ -43,8 +43,8 @@ def list_backbones(ctx: typer.Context, as_json: JsonOption = False) -> None:
         [[spec.name, spec.summary, spec.licence, plugin.name] for spec, plugin in found],
         narrow=["name", "licence", "plugin"],
     )
-    typer.echo("Models of the Hugging Face hub work too, by their ids: encoders, decoders and the encoders of")
-    typer.echo("encoder-decoders. So does a folder that holds one.")
+    echo("Models of the Hugging Face hub work too, by their ids: encoders, decoders and the encoders of")
+    echo("encoder-decoders. So does a folder that holds one.")
 
 
 @app.command("show")
@@ -139,9 +139,9 @@ def trim(
     )
     if report.scripts:
         what = "every single character" if text else "every piece"
-        typer.echo(f"Kept is {what} of the scripts {', '.join(report.scripts)}.")
+        echo(f"Kept is {what} of the scripts {', '.join(report.scripts)}.")
     if text:
-        typer.echo(f"{report.texts - report.changed:,} of {report.texts:,} lines are cut as before.")
+        echo(f"{report.texts - report.changed:,} of {report.texts:,} lines are cut as before.")
 
 
 @app.command("recommend")
@@ -208,9 +208,9 @@ def recommend(
     numbers = ["M par.", "GB", "unk.", "p./word", "MFLOP"]
     print_table(["backbone", "licence", *numbers, "against"], rows, right=numbers, narrow=[*numbers, "licence"])
     for letter, reason in zip("abcdefghij", reasons, strict=False):
-        typer.echo(f"{letter}: {reason}")
-    typer.echo("GB: to train a small part, 16 rows of 128 pieces in float32, estimated.")
-    typer.echo("MFLOP: a word, estimated.")
+        echo(f"{letter}: {reason}")
+    echo("GB: to train a small part, 16 rows of 128 pieces in float32, estimated.")
+    echo("MFLOP: a word, estimated.")
     shared = sorted({each.cut.by for each in ranked if each.cut and not each.here})
     if shared:
-        typer.echo(f"Models not on this machine were measured by the tokenizer of {', '.join(shared)}.")
+        echo(f"Models not on this machine were measured by the tokenizer of {', '.join(shared)}.")

@@ -60,7 +60,12 @@ def print_table(
 
 def print_json(value: Any) -> None:
     """Print a value as JSON, every script readable."""
-    print(visible_json(json.dumps(value, ensure_ascii=False, indent=2)))
+    echo_json(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def echo_json(text: str) -> None:
+    """Print a text that is JSON already, on standard output, at once."""
+    print(visible_json(text), flush=True)
 
 
 def echo(text: str) -> None:
@@ -96,9 +101,20 @@ def _labelled(label: str, colour: str, message: str) -> None:
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
     from rich.segment import Segment
+    from rich.status import Status
+    from rich.text import Text
+
+    class PlainStatus(Status):
+        """A line that tells what is being done, in which nothing is markup."""
+
+        def update(self, status: Any = None, **options: Any) -> None:
+            super().update(Text(status) if isinstance(status, str) else status, **options)
 
     class Gated(Console):
-        """A console that spells out what would steer the terminal, wherever a text comes from."""
+        """A console that spells out what would steer the terminal, wherever a text comes from; nothing is markup."""
+
+        def status(self, status: Any, **options: Any) -> Status:
+            return PlainStatus(Text(status) if isinstance(status, str) else status, console=self, **options)
 
         def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
             for text, style, control in super().render(renderable, options):
@@ -107,4 +123,4 @@ def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # `rich` falls back on 80 columns too, but only where every standard stream is redirected.
     width = None if stream.isatty() else shutil.get_terminal_size((WIDTH, 24)).columns
-    return Gated(file=stream, width=width, highlight=False, soft_wrap=False)
+    return Gated(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)

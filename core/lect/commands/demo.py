@@ -46,7 +46,7 @@ def demo(
         # What is no language tag may still be near a locale's name: the reader's error says which.
         name = language
     console = stderr_console()
-    console.print(f"[bold]lect demo[/bold]: teaching e5-small {name}\n")
+    console.print(f"lect demo: teaching e5-small {name}\n")
     result = run_demo(language, folder, seed, host, console)
     summary = _summary(language, result)
     write_aside(folder / REPORT, json.dumps(summary, ensure_ascii=False, indent=2) + "\n")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import note, stderr_console, stdout_console
+from lect.commands.console import echo, echo_json, note, stderr_console, stdout_console
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
@@ -120,8 +120,8 @@ def evaluate(
         texts = {".json": report.to_json, ".md": report.to_markdown, ".html": report.to_html}
         write_aside(file, texts[file.suffix]())
     if as_json:
-        typer.echo(report.to_json())
+        echo_json(report.to_json())
     elif markdown:
-        typer.echo(report.to_markdown())
+        echo(report.to_markdown())
     else:
         stdout_console().print(report)

@@ -71,6 +71,12 @@ def import_(
             folder, host, library_of(components), wishes, lambda what, share: status.update(f"{what} {share:.0%}")
         )
     _report(done, as_json)
+    if not licence and not as_json:
+        key = done.manifest.key
+        warn(
+            f"{key} has no licence, without which nobody may use it and lect push refuses it: "
+            f"lect components card {key} --licence CC-BY-4.0"
+        )
 
 
 @export_app.command("export")

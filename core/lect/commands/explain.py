@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import stdout_console
+from lect.commands.console import echo_json, stdout_console
 from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, StackOption, library_of
-from lect.visible import visible_json
 
 app = typer.Typer(add_completion=False)
 
@@ -54,6 +53,6 @@ def explain(
 
         write_aside(path, found.to_json() if path.suffix == ".json" else found.to_html())
     if as_json:
-        print(visible_json(found.to_json()))
+        echo_json(found.to_json())
     else:
         stdout_console().print(found)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import FAILURE, INTERRUPTED, Settings, load_host
-from lect.commands.console import print_json, print_table, stderr_console, warn
+from lect.commands.console import echo, print_json, print_table, stderr_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of, settings_of
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _print(fates: Sequence[Fate]) -> None:
     )
     for fate in fates:
         if fate.status == "failed":
-            typer.echo(f"{fate.run.language}: {fate.error} (all it said: {fate.log})")
+            echo(f"{fate.run.language}: {fate.error} (all it said: {fate.log})")
 
 
 def _score(fate: Fate) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import echo, print_table, stderr_console
+from lect.commands.console import echo, echo_json, print_table, stderr_console
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
@@ -82,7 +82,7 @@ def search(
     hits = index.search(sentence_vectors(opened.model, opened.encoder, queries, opened.keys), count)
     if as_json:
         for query, found in zip(queries, hits, strict=True):
-            echo(json.dumps({"query": query, "hits": [asdict(hit) for hit in found]}, ensure_ascii=False))
+            echo_json(json.dumps({"query": query, "hits": [asdict(hit) for hit in found]}, ensure_ascii=False))
         return
     for query, found in zip(queries, hits, strict=True):
         rows = [[str(hit.rank), f"{hit.score:.3f}", hit.text, hit.key or hit.origin] for hit in found]

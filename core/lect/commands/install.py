@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lect.commands.console import print_json, print_table, stderr_console, warn
+from lect.commands.console import echo, print_json, print_table, stderr_console, warn
 from lect.commands.options import JsonOption
 from lect.commands.sharing import OfflineOption, RegistryOption, open_named
 from lect.errors import PluginError, nearest
@@ -64,7 +64,7 @@ def uninstall(
     distributions = list(dict.fromkeys(distribution_of(name) for name in names))
     _agree(f"Remove {', '.join(distributions)}?", yes)
     uninstall_all(distributions)
-    typer.echo(f"removed {', '.join(distributions)}")
+    echo(f"removed {', '.join(distributions)}")
 
 
 @info_app.command("info")
@@ -137,12 +137,12 @@ def _install(
     with stderr_console().status("Installing"):
         install_all(changes)
     if not as_json:
-        typer.echo("installed; lect plugins --check says whether they work")
+        echo("installed; lect plugins --check says whether they work")
 
 
 def _print_changes(changes: list[Change]) -> None:
     if not changes:
-        typer.echo("Nothing would change.")
+        echo("Nothing would change.")
         return
     rows = [(change.name, change.before or "-", change.after) for change in changes]
     print_table(("distribution", "now", "then"), rows)

@@ -66,7 +66,7 @@ def remove(
     from lect.registry.tidy import remove as remove_one
 
     library = library_of(components)
-    folders = [_folder(library, reference) for reference in references]
+    folders = [_folder(library, reference, to_use=False) for reference in references]
     for reference, folder in zip(references, folders, strict=True):
         size = remove_one(folder, force=force)
         echo(f"{reference}  removed, {size / 1e6:.1f} MB\n  {folder}")
@@ -118,10 +118,10 @@ def unpack(
     echo(f"{folder.parent.name}:{folder.name}\n  {folder}")
 
 
-def _folder(library: Library, reference: str) -> Path:
+def _folder(library: Library, reference: str, *, to_use: bool = True) -> Path:
     from lect.composition.stack import parse_stack
 
     atoms = parse_stack(reference).atoms
     if len(atoms) != 1:
         raise StackError(f'"{reference}" does not name one component', fix="name one, such as lang:mad@1.2.0")
-    return library.find(atoms[0])
+    return library.find(atoms[0], to_use=to_use)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import print_json, print_table, stderr_console
+from lect.commands.console import echo, print_json, print_table, stderr_console
 from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, library_of
 from lect.errors import UserError
 
@@ -76,7 +76,7 @@ def suggest(
         return
     if not found:
         places = ", ".join(map(str, library.folders))
-        typer.echo(f"No language components in {places}. Train one with: lect train RECIPE")
+        echo(f"No language components in {places}. Train one with: lect train RECIPE")
         return
     shown = [column for column in COLUMNS if any(column in each.likeness for each in found)]
     rows = [
@@ -95,7 +95,7 @@ def suggest(
         right=["score", *shown],
         narrow=["score"],
     )
-    typer.echo(f"Ranked by the mean of {', '.join(shown)}. Source: {source()}.")
+    echo(f"Ranked by the mean of {', '.join(shown)}. Source: {source()}.")
 
 
 def _samples(given: list[str] | None) -> dict[str, Path]:

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import typer
-
-from lect.commands.console import stderr_console, stdout_console
+from lect.commands.console import echo, echo_json, stderr_console, stdout_console
 from lect.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,9 +58,9 @@ def evaluate_matrix(
         for file in output:
             _write(report, file)
     if shown == "json":
-        typer.echo(report.to_json())
+        echo_json(report.to_json())
     elif shown == "markdown":
-        typer.echo(report.to_markdown())
+        echo(report.to_markdown())
     else:
         stdout_console().print(report)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import print_json, stderr_console, warn
+from lect.commands.console import echo, print_json, stderr_console, warn
 from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, library_of
 
 app = typer.Typer(add_completion=False)
@@ -54,8 +54,8 @@ def merge(
         )
         return
     pieces = f", {done.pieces:,} new pieces" if done.pieces else ""
-    typer.echo(f"{done.stack}  {done.folder}")
-    typer.echo(f"{done.modules} modules changed{pieces}; at most {done.difference:.1g} off the stack")
+    echo(f"{done.stack}  {done.folder}")
+    echo(f"{done.modules} modules changed{pieces}; at most {done.difference:.1g} off the stack")
     if done.head is not None:
         warn(
             f"the head is not in the model, but beside it: "

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import echo, print_table, stderr_console
+from lect.commands.console import echo, echo_json, print_table, stderr_console
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
@@ -82,7 +82,7 @@ def mine(
         write_aside(output, "".join(f"{line}\n" for line in lines))
     if as_json:
         for line in lines:
-            echo(line)
+            echo_json(line)
         return
     shown = [[f"{r['margin']:.3f}", str(r["text"]), str(r["translation"])] for r in records[:20]]
     print_table(["margin", "text", "translation"], shown, right=["margin"], narrow=["margin"])

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from lect.commands.app import FAILURE, load_host
-from lect.commands.console import complain, print_json, print_table
+from lect.commands.console import complain, echo, print_json, print_table
 from lect.errors import PluginError, nearest
 from lect.host import API, Host, PluginRecord
 from lect.host.records import HOOKS, REGISTRATION
@@ -54,7 +54,7 @@ def new(
     from lect.registry.template import new_plugin
 
     folder = new_plugin(name, to or Path(f"lect-{name}"), author=author)
-    print(f"{folder}\ntry it: lect install ./{folder} && python -m pytest {folder}")
+    echo(f"{folder}\ntry it: lect install ./{folder} && python -m pytest {folder}")
 
 
 def _full_name(hook: str) -> str:
@@ -87,7 +87,7 @@ def _print_all(host: Host, records: list[PluginRecord], *, remarks: bool) -> Non
     print_table(("plugin", "distribution", "status", "provides"), rows, narrow=("plugin", "status"))
     for record in records if remarks else ():
         if record.error:
-            print(f"{record.name}: {record.error}")
+            echo(f"{record.name}: {record.error}")
 
 
 def _summary(host: Host, record: PluginRecord) -> str:
@@ -104,7 +104,7 @@ def _summary(host: Host, record: PluginRecord) -> str:
 def _print_hook(host: Host, records: list[PluginRecord], hook: str) -> None:
     kind = next((kind for kind, (name, _) in REGISTRATION.items() if name == hook), None)
     if not records:
-        print(f"No plugin implements {hook}.")
+        echo(f"No plugin implements {hook}.")
     elif kind is None:
         print_table(
             ("plugin", "distribution", "status"),

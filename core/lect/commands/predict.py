@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import echo, note, print_table, warn
+from lect.commands.console import echo, echo_json, note, print_table, warn
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
@@ -25,7 +25,6 @@ from lect.commands.options import (
     with_auto,
 )
 from lect.errors import StackError, UserError
-from lect.visible import visible_json
 
 if TYPE_CHECKING:
     from lect.data.examples import Example
@@ -107,7 +106,7 @@ def predict(
     if as_json:
         for example, answer in zip(examples, predictions, strict=True):
             place = {"origin": example.origin} if reader_of_data else {}
-            print(visible_json(json.dumps({**place, **_record(example, answer)}, ensure_ascii=False)))
+            echo_json(json.dumps({**place, **_record(example, answer)}, ensure_ascii=False))
         return
     if isinstance(opened.head, WritingHead):
         # Nothing beside the texts, so that they can go into a file, line by line.

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import FAILURE
-from lect.commands.console import echo, print_json, print_table, stderr_console, warn
+from lect.commands.console import echo, echo_json, print_json, print_table, stderr_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, StackOption, library_of
 from lect.errors import StackError, UserError, nearest
-from lect.visible import visible_json
 
 if TYPE_CHECKING:
     from lect.composition.stack import Atom
@@ -76,7 +75,7 @@ def search(
     if as_json:
         # The records are JSON already, and there may be ten thousand of them.
         records = (f'{{"registry": {json.dumps(name)}, {record[1:]}' for name, record in found)
-        print(visible_json("[" + ",\n ".join(records) + "]"))
+        echo_json("[" + ",\n ".join(records) + "]")
     elif found:
         _print_found(found, limit)
     else:

@@ -84,7 +84,7 @@ def train(
         return
     out = stdout_console()
     for one in trained:
-        out.print(f"[bold]{one.key}[/bold]  {one.folder}", soft_wrap=True)
+        out.print(f"{one.key}  {one.folder}", soft_wrap=True)
     result = trained[0].result
     count = sum(one.parameters for one in trained)
     length = f"{number_of(run.rows, 'row')}, {number_of(result.steps, 'step')}, {result.seconds:.0f} s"

@@ -62,8 +62,11 @@ class Library:
 
         return cls((Path("components"), data_folder() / "components"))
 
-    def find(self, reference: Atom) -> Path:
+    def find(self, reference: Atom, *, to_use: bool = True) -> Path:
         """The folder of the component that is meant.
+
+        Args:
+            to_use: whether it would help to fetch it where it is not there.
 
         Raises:
             ComponentError: it is not there, or only in another version; says where was looked, and the nearest name.
@@ -86,7 +89,7 @@ class Library:
             raise ComponentError(
                 f'there is "{reference.key}" only in version {", ".join(versions)}, not {reference.version}',
                 where=self._places(),
-                fix=f'write "{reference.key}@{versions[0]}", or try: lect pull "{reference}"',
+                fix=f'write "{reference.key}@{versions[0]}"' + (f', or try: lect pull "{reference}"' if to_use else ""),
             )
         known = sorted({f"{role}:{name}" for role, name, _ in self._folders_of_components()})
         close = nearest(reference.key, known)
@@ -94,7 +97,7 @@ class Library:
         raise ComponentError(
             f'there is no component "{reference.key}"',
             where=self._places(),
-            fix=f"{remedy}try: lect pull {reference.key}",
+            fix=f"{remedy}try: lect pull {reference.key}" if to_use else f"{remedy}see what is there: lect components",
         )
 
     def save_folder(self, role: str, name: str) -> Path:

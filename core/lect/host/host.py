@@ -33,6 +33,7 @@ from lect.specs import (
     ReaderSpec,
     RouteSpec,
 )
+from lect.visible import visible
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
@@ -359,4 +360,4 @@ def _without(record: PluginRecord) -> str:
 
 
 def _to_stderr(line: str) -> None:
-    print(f"warning: {line}", file=sys.stderr)
+    print(f"warning: {visible(line)}", file=sys.stderr)

@@ -29,13 +29,17 @@ _SPOKEN = "lect/spoken"
 
 
 def launched() -> bool:
-    """Whether a launcher has started this process as one of several."""
-    return int(os.environ.get("WORLD_SIZE") or 1) > 1
+    """Whether a launcher has started this process as one of several.
+
+    Raises:
+        UserError: what the environment says of the processes is no number.
+    """
+    return _number("WORLD_SIZE", 1) > 1
 
 
 def is_main_process() -> bool:
     """Whether this process is the one that prints and writes."""
-    return not launched() or int(os.environ.get("RANK") or 0) == 0
+    return not launched() or _number("RANK", 0) == 0
 
 
 def may_speak() -> bool:
@@ -140,6 +144,8 @@ def join_processes() -> Processes:
     """Meet the processes that the launcher has started beside this one; alone if there are none."""
     if not launched():
         return Processes()
+    for variable in ("RANK", "LOCAL_RANK"):
+        _number(variable, 0)
     from accelerate import PartialState
 
     state = PartialState(cpu=_on_cpu(), timeout=_PATIENCE)
@@ -177,3 +183,15 @@ def _talking() -> Iterator[None]:
 
 def _on_cpu() -> bool:
     return os.environ.get("ACCELERATE_USE_CPU", "").lower() in {"1", "true", "yes"}
+
+
+def _number(variable: str, otherwise: int) -> int:
+    """What a launcher's variable says. Raises `UserError` where it is no number."""
+    value = os.environ.get(variable, "").strip()
+    if value and not value.isdecimal():
+        raise UserError(
+            f'{variable} is "{value}", not a number',
+            where="the environment",
+            fix=f"unset {variable}, or start the run with a launcher such as torchrun, which sets it",
+        )
+    return int(value or otherwise)

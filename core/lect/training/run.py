@@ -45,6 +45,7 @@ from lect.training.precision import choose_precision
 from lect.training.processes import Processes, join_processes
 from lect.training.task import Interrupted, Result, Task, total_steps
 from lect.training.trackers import Trackers, check_trackers
+from lect.visible import visible
 from lect.writing.answer import text_limit
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ def _execute(run: Run, console: Console, resume: bool, name: str | None) -> tupl
     info = run.info
     run.model.checkpoints_layers = settings.gradient_checkpointing
     if settings.compile and (problem := compile_model(run.model, run.encoder, [one.stack for one in run.lessons])):
-        console.print(f"Not compiled: {problem}. Training goes on without.")
+        console.print(f"Not compiled: {visible(str(problem))}. Training goes on without.", markup=False)
     task = Task(
         model=run.model,
         encoder=run.encoder,
@@ -284,7 +285,8 @@ def _execute(run: Run, console: Console, resume: bool, name: str | None) -> tupl
     outcome = Outcome("failed", done, 0.0)
     if processes.is_main:
         if not resume and checkpoints(kept):
-            console.print(f"Starting anew; checkpoints of an earlier run lie in {kept} until this one writes its own.")
+            told = f"Starting anew; checkpoints of an earlier run lie in {kept} until this one writes its own."
+            console.print(visible(told), markup=False)
         for lesson in run.lessons:
             try_place(_place_of(run, lesson), _bytes(lesson.component))
         write_aside(run.folder / "recipe.toml", run.text)
@@ -328,7 +330,7 @@ def _observers(
     title = run.lessons[0].component.key if len(run.lessons) == 1 else f"{len(run.lessons)} components"
 
     def warn(text: str) -> None:
-        console.print(f"warning: {text}", soft_wrap=True, markup=False)
+        console.print(f"warning: {visible(text)}", soft_wrap=True, markup=False)
 
     observers: list[Observer] = [
         watching.enter_context(ProgressLine(console, name or title, info.total_steps, done or 0)),

@@ -43,10 +43,11 @@ def read_embeddings(folder: Path, backbone: Backbone) -> Embeddings | None:
     tokenizer_file = folder / TOKENIZER_PATH / "tokenizer.json"
     if not tokenizer_file.is_file():
         _refuse(file, f"there is no {TOKENIZER_PATH}/tokenizer.json that says what its rows are")
-    tokenizer_json = tokenizer_file.read_text(encoding="utf-8")
     base = json.loads(backbone.tokenizer.backend_tokenizer.to_str())
     first = _size(base)
     new = read_json(tokenizer_file)
+    if not _is_tokenizer(new):
+        _refuse(tokenizer_file, "it is no tokenizer of the library tokenizers")
     if new["model"].get("type") != "Unigram" or base["model"].get("type") != "Unigram":
         _refuse(file, "new pieces need a unigram tokenizer")
     if _size(new) <= first or new["model"]["vocab"][: len(base["model"]["vocab"])] != base["model"]["vocab"]:
@@ -55,7 +56,7 @@ def read_embeddings(folder: Path, backbone: Backbone) -> Embeddings | None:
         _refuse(file, "it replaces embeddings of the backbone, and a component only adds new ones")
     rows = table[first : _size(new)].contiguous()
     part = PartContents("vocabulary", {}, {"embeddings.weight": rows, "bias": torch.zeros(len(rows))})
-    return Embeddings(part, tokenizer_json)
+    return Embeddings(part, json.dumps(new, ensure_ascii=False))
 
 
 def write_embeddings(folder: Path, part: PartContents, tokenizer_json: str, backbone: Backbone) -> None:
@@ -77,6 +78,17 @@ def write_embeddings(folder: Path, part: PartContents, tokenizer_json: str, back
 def _matrix(backbone: Backbone) -> Tensor:
     matrix: Tensor = backbone.module(backbone.anatomy.word_embedding).weight
     return matrix.detach()
+
+
+def _is_tokenizer(values: dict) -> bool:
+    """Whether it has what is read of it here."""
+    model, added = values.get("model"), values.get("added_tokens")
+    return (
+        isinstance(model, dict)
+        and isinstance(model.get("vocab"), list | dict)
+        and isinstance(added, list)
+        and all(isinstance(entry, dict) and type(entry.get("id")) is int for entry in added)
+    )
 
 
 def _size(tokenizer: dict) -> int:

@@ -59,7 +59,7 @@ def build_part(config: PeftConfig, backbone: Backbone, *, fresh: bool, visit: Vi
     """
     where = f'method "{config.method.lower()}"'
     targets = find_targets(config.target_modules, backbone, where)
-    changes = _defaults(config, targets, backbone) | resolved_patterns(config.settings, targets, where)
+    changes = _defaults(config, targets, backbone) | resolved_patterns(config.settings, config.method, targets, where)
     moved_rank = moves_weight(config)
     if moved_rank and not fresh:
         changes["init_lora_weights"] = True

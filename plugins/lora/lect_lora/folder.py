@@ -21,8 +21,9 @@ from lect_lora.build import Wrapped, build_part, find_targets
 from lect_lora.detect import CONFIG
 from lect_lora.foreign_config import ReadConfig, checked_config, read_config
 from lect_lora.foreign_head import read_head, write_head
-from lect_lora.foreign_names import PREFIX, ModelNames, patterns_by_path, value_at
+from lect_lora.foreign_names import PREFIX, ModelNames, patterns_by_path
 from lect_lora.foreign_reasons import refuse_tensors, refuse_transposed
+from lect_lora.patterns import values_by_path
 from lect_lora.unmoved import as_lora, starts_in_weights
 
 if TYPE_CHECKING:
@@ -134,8 +135,8 @@ def _name_places(settings: LibraryConfig, config: PeftConfig, paths: Sequence[st
         settings.feedforward_modules = {names.whole(path) for path in ends}
     for field, pattern in vars(settings).items():
         if field.endswith("_pattern") and isinstance(pattern, dict) and pattern:
-            values = {names.whole(path): value_at(pattern, config.method, path) for path in paths}
-            setattr(settings, field, {name: value for name, value in values.items() if value is not None})
+            values, _ = values_by_path(pattern, config.method, paths, field)
+            setattr(settings, field, {names.whole(path): value for path, value in values.items()})
 
 
 def _fill(wrapped: Wrapped, tensors: Mapping[str, Tensor]) -> None:
@@ -206,7 +207,10 @@ def _with_places(
     where: str,
 ) -> tuple[PeftConfig, dict[str, Any]]:
     """Our configuration with its places, in as few words as mean the same."""
-    values = patterns_by_path(read.values, read.kind, paths, names)
+    try:
+        values = patterns_by_path(read.values, read.kind, paths, names, where)
+    except RecipeError as error:
+        raise error.at(ComponentError) from None
     targets = _shortest(stated.get("target_modules"), paths, backbone)
     if targets is not None:
         values["target_modules"] = targets

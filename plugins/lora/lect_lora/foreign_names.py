@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from peft.utils.other import get_pattern_key
-
 from lect.backbones.anatomy import WRITER
+from lect_lora.patterns import values_by_path
 
 if TYPE_CHECKING:
     from lect import Backbone
@@ -18,8 +16,6 @@ PREFIX = "base_model.model."
 """What `peft` puts before the names of a model's tensors."""
 #: Their models with a language-model head hold both halves directly; those of other families inside a model.
 _HALVES_AT_THE_TOP = ("t5", "mt5", "umt5")
-#: Methods that look a pattern up in a way of their own: it must stand behind a dot.
-_BEHIND_A_DOT = ("C3A", "FOURIERFT")
 
 
 @dataclass(frozen=True)
@@ -77,26 +73,24 @@ class ModelNames:
         return PREFIX + bare.removeprefix(self.reading)
 
 
-def patterns_by_path(values: Mapping[str, Any], kind: str, paths: Sequence[str], names: ModelNames) -> dict[str, Any]:
+def patterns_by_path(
+    values: Mapping[str, Any], kind: str, paths: Sequence[str], names: ModelNames, where: str
+) -> dict[str, Any]:
     """The configuration with patterns that give each path what the folder's give its module in the whole model.
 
     They stay as they are where they mean the same in the backbone alone; else each path is named as a whole.
+
+    Raises:
+        RecipeError: a pattern cannot be used.
     """
     found = dict(values)
     for field, pattern in values.items():
         if field.endswith("_pattern") and isinstance(pattern, Mapping):
-            theirs = {path: value_at(pattern, kind, names.whole(path)) for path in paths}
-            used = {value_at({key: key for key in pattern}, kind, path) for path in paths}
-            ours = {path: value_at(pattern, kind, path) for path in paths}
-            if ours != theirs or used - {None} != pattern.keys():
-                found[field] = {path: value for path, value in theirs.items() if value is not None}
+            whole, _ = values_by_path(pattern, kind, [names.whole(path) for path in paths], f"{where}, {field}")
+            theirs = {path: whole[names.whole(path)] for path in paths if names.whole(path) in whole}
+            ours, unmatched = values_by_path(pattern, kind, paths, f"{where}, {field}")
+            if ours != theirs or unmatched:
+                found[field] = theirs
             if not found[field]:
                 del found[field]
     return found
-
-
-def value_at(pattern: Mapping[str, Any], kind: str, module: str) -> Any:
-    """What a pattern of `peft` (ranks, say) gives a module; None where it gives nothing."""
-    if kind in _BEHIND_A_DOT:
-        return pattern.get(next((key for key in pattern if re.match(rf".*\.{key}$", module)), module))
-    return pattern.get(get_pattern_key(pattern.keys(), module))

@@ -13,24 +13,62 @@ from typing import Any
 from lect.errors import RecipeError
 from lect.patterns import matches
 
-#: Of these `peft` looks for the end of a path that a key matches, which may be the whole; of all others only for less.
-_WHOLE_OR_END = ("rank_pattern", "alpha_pattern")
+#: Methods that look for a key behind a dot; of all others it is the end of a path, which may be the whole.
+_BEHIND_A_DOT = ("C3A", "FOURIERFT")
 _SECONDS = 10.0
 _PLAIN = re.compile(r"[\w.|()\\^$-]*")
 
 
-def matching(pattern: str, paths: Sequence[str], where: str) -> list[str]:
-    """The paths that a regular expression matches as a whole. Raises `RecipeError` for one that cannot be used."""
+def matching(pattern: str, paths: Sequence[str], where: str, said: str | None = None) -> list[str]:
+    """The paths that a regular expression matches as a whole.
+
+    Args:
+        said: what a user knows it by, where that is another.
+
+    Raises:
+        RecipeError: it cannot be used.
+    """
     try:
         return [path for path, found in zip(paths, matches(pattern, paths), strict=True) if found]
     except ValueError as error:
-        raise RecipeError(f'"{pattern[:200]}" {error}', where=where) from None
+        raise RecipeError(f'"{(said or pattern)[:200]}" {error}', where=where) from None
 
 
-def resolved_patterns(settings: Mapping[str, Any], paths: Sequence[str], where: str) -> dict[str, Any]:
+def values_by_path(
+    pattern: Mapping[str, Any], kind: str, paths: Sequence[str], where: str
+) -> tuple[dict[str, Any], set[str]]:
+    """What a pattern of `peft` (ranks, say) gives these paths, and the keys that none of them comes under.
+
+    Args:
+        pattern: values by regular expressions; a path has the value of the first that it matches.
+        kind: the method's name in `peft`.
+        paths: of modules.
+
+    Raises:
+        RecipeError: an expression cannot be used, or all together take too long.
+    """
+    found: dict[str, Any] = {}
+    unmatched = set()
+    begun = monotonic()
+    for key, value in pattern.items():
+        if monotonic() - begun > _SECONDS:
+            raise RecipeError(f"its {len(pattern):,} patterns take longer than {_SECONDS:g} s to match", where=where)
+        # As `peft` writes them. What stands behind the end of an alternative is no matter to it.
+        ends = rf"(?:.*\.{key}$).*" if kind in _BEHIND_A_DOT else rf"(.*\.)?({key})$"
+        under = matching(ends, paths, where, said=key)
+        for path in under:
+            found.setdefault(path, value)
+        if not under and key not in paths:
+            unmatched.add(key)
+    # A path in full has its own value where it comes under no key.
+    return {path: pattern[path] for path in paths if path in pattern} | found, unmatched
+
+
+def resolved_patterns(settings: Mapping[str, Any], kind: str, paths: Sequence[str], where: str) -> dict[str, Any]:
     """The settings that hold patterns, with the very paths in their place, so that each matches one path alone.
 
     Args:
+        kind: the method's name in `peft`.
         paths: of the projections that are changed.
 
     Raises:
@@ -39,7 +77,7 @@ def resolved_patterns(settings: Mapping[str, Any], paths: Sequence[str], where: 
     resolved: dict[str, Any] = {}
     for name, value in settings.items():
         if name.endswith("_pattern") and isinstance(value, Mapping) and value:
-            resolved[name] = _by_path(name, value, paths, f"{where}, {name}")
+            resolved[name] = _by_path(value, kind, paths, f"{where}, {name}")
     if isinstance(excluded := settings.get("exclude_modules"), str) and excluded:
         resolved["exclude_modules"] = matching(excluded, paths, f"{where}, exclude_modules") or None
     layers = settings.get("layers_pattern") or ()
@@ -51,24 +89,20 @@ def resolved_patterns(settings: Mapping[str, Any], paths: Sequence[str], where: 
     return resolved
 
 
-def _by_path(name: str, values: Mapping[str, Any], paths: Sequence[str], where: str) -> dict[str, Any]:
-    """The value of each path that a key matches: of the first key that does."""
-    whole = name in _WHOLE_OR_END
-    found: dict[str, Any] = {}
-    unmatched = []
-    begun = monotonic()
-    for pattern, value in values.items():
-        if monotonic() - begun > _SECONDS:
-            raise RecipeError(f"its {len(values):,} patterns take longer than {_SECONDS:g} s to match", where=where)
-        ends = matching(rf"(?:.*\.)?(?:{pattern})" if whole else rf".*\.(?:{pattern})", paths, where)
-        if not ends:
-            unmatched.append(pattern)
-        for path in ends:
-            found.setdefault(re.escape(path if whole else path.partition(".")[2]), value)
+def _by_path(values: Mapping[str, Any], kind: str, paths: Sequence[str], where: str) -> dict[str, Any]:
+    """The value of each path that a key matches, by an expression that matches this path alone."""
+    found, unmatched = values_by_path(values, kind, paths, where)
     if unmatched:
         raise RecipeError(
-            f"{unmatched} did not match any targeted module",
+            f"{[key for key in values if key in unmatched]} did not match any targeted module",
             where=where,
             fix="name ends of paths of what target_modules has",
         )
-    return found
+    return {_alone(path, kind): value for path, value in found.items()}
+
+
+def _alone(path: str, kind: str) -> str:
+    if kind not in _BEHIND_A_DOT:
+        return f"^{re.escape(path)}"
+    first, _, rest = path.partition(".")
+    return rf"(?<=^{re.escape(first)}\.){re.escape(rest)}"
