@@ -139,6 +139,7 @@ def saved_whole(folder, family, tied):
     return whole, load_backbone(str(folder), host=loaded_host(), writes=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "tied"),
     [("llama", True), ("llama", False), ("gpt2", True), ("gemma2", True), ("t5", True), ("mt5", False),

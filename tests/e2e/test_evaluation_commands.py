@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.models
+
 MATRIX = """
 title = "Moods"
 source = "eng"

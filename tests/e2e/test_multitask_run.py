@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.models
+
 FROZEN = """
 [[train.mix]]
 recipe = "task.toml"

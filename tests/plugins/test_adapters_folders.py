@@ -144,6 +144,7 @@ def test_both_ways(place, host, config):
         assert distance(theirs(model, backbone, name), states) <= 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "distilbert", "deberta-v2", "roberta", "electra"])
 @pytest.mark.parametrize("config", ["seq_bn", "double_seq_bn"])
 def test_every_family_both_ways(place, host, family, config):

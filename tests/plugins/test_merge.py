@@ -124,6 +124,7 @@ def test_one_part(make, host, method, config):
     assert largest(expected, of_transformers("tiny")) > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["distilbert", "deberta-v2", "modernbert", "electra"])
 def test_every_family(make, host, family):
     make("task:one", [("dora", {"r": 4})], family=family)

@@ -137,6 +137,7 @@ def test_both_ways(place, host, name):
     assert distance(theirs(again, backbone), states) <= bound
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "distilbert", "deberta-v2", "electra"])
 @pytest.mark.parametrize("kind", ["lora", "dora", "ia3"])
 def test_every_family_both_ways(place, host, family, kind):
