@@ -22,8 +22,6 @@ from lect.training.joint import JointLosses
 from lect.training.objective import ObjectiveContext, share_of_batch
 from lect.training.terms import build_by_stack, build_objective, needed_fields
 
-pytestmark = pytest.mark.models
-
 PARALLEL = tuple(
     Example(f"the old house on the {word}", translation=f"at {word}") for word in ("water", "day", "way", "year")
 )

@@ -27,8 +27,6 @@ from lect.components.manifest import (
     TrainingEntry,
 )
 
-pytestmark = pytest.mark.models
-
 
 def manifest(**changes: Any) -> Manifest:
     values: dict[str, Any] = {

@@ -21,8 +21,6 @@ from lect.components.manifest import BackboneEntry, HeadEntry, Manifest, PartEnt
 from lect.components.store import StoredComponent, check_backbone, read_component, write_component
 from lect.errors import ComponentError, UserError
 
-pytestmark = pytest.mark.models
-
 FINGERPRINT = "a" * 64
 TOKENIZER = '{"model": {"type": "Unigram"}}'
 MANIFEST = Manifest(

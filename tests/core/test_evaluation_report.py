@@ -15,8 +15,6 @@ from lect.errors import DataError
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
 from lect.evaluation.report import Difference, EvaluationReport, Score, Variant, differences_of, variant_of
 
-pytestmark = pytest.mark.models
-
 TRUTH = ["territory", "language", "script", "currency"] * 10
 WHOLE = TRUTH[:30] + ["script"] * 10
 WITHOUT = ["script"] * 40

@@ -16,8 +16,6 @@ from lect.errors import ComponentError
 from lect.finite import NotFiniteError, check_predictions
 from lect.heads import Prediction
 
-pytestmark = pytest.mark.models
-
 
 @pytest.mark.parametrize(
     ("change", "said"),

@@ -14,8 +14,6 @@ from lect.errors import StackError
 from lect.languages_relations import distance, facts_of, family_likeness, script_likeness
 from lect.languages_suggest import piece_likeness, resolve_auto, suggest
 
-pytestmark = pytest.mark.models
-
 qq = pytest.importorskip("qq")
 
 

@@ -24,8 +24,6 @@ from lect.evaluation.matrix.result import Curve, Entry
 from lect.evaluation.matrix.run import report_of
 from lect.evaluation.report import EvaluationReport, variant_of
 
-pytestmark = pytest.mark.models
-
 LABELS = ("negative", "neutral", "positive")
 LANGUAGES = ("ind", "eng", "ace", "jav", "min", "sun")
 SKILL = {"task": 0.6, "language + task": 0.8, "LoRA": 0.65, "language + LoRA": 0.7}

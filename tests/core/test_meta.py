@@ -25,8 +25,6 @@ from lect.training.objective import Batch, Loss
 from lect.training.precision import Precision
 from lect.training.task import Interrupted, Learner, Task
 
-pytestmark = pytest.mark.models
-
 
 def meta_of(sources=(6, 3), **settings):
     return Meta(MetaTable(**settings), sources)

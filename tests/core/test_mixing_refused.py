@@ -14,8 +14,6 @@ from lect.components.store import read_component, write_component
 from lect.composition.stack import parse_stack
 from lect.errors import LectError
 
-pytestmark = pytest.mark.models
-
 OTHER = BackboneEntry(name="other", identity="other", fingerprint="b" * 64, hidden_size=32)
 
 

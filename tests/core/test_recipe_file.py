@@ -15,8 +15,6 @@ from lect.recipes.load import load_recipe, recipe_of, recipe_text
 from lect.recipes.schema import Recipe
 from lect.toml import parse_toml, toml_text
 
-pytestmark = pytest.mark.models
-
 TEXT = """\
 stack = "lang:jav"
 

@@ -22,8 +22,6 @@ from lect.composition.stack import (
 )
 from lect.errors import StackError
 
-pytestmark = pytest.mark.models
-
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]*", fullmatch=True)
 VERSIONS = st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){0,3}((a|b|rc)[0-9])?", fullmatch=True)
 REFERENCES = st.builds(Reference, st.sampled_from(["lang", "task"]), NAMES, st.none() | VERSIONS)

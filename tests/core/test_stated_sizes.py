@@ -19,8 +19,6 @@ from lect.components.store import read_component
 from lect.errors import ComponentError
 from lect.testing.backbones import save_tiny_backbone
 
-pytestmark = pytest.mark.models
-
 METHODS = {
     "lora": ("lora", {"r": 2}, {"r": 8_000_000}),
     "lora by pattern": ("lora", {"r": 2}, {"r": 2, "rank_pattern": {"query": 8_000_000}}),

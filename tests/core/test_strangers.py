@@ -18,8 +18,6 @@ from lect.composition.stack import parse_stack
 from lect.errors import ComponentError, RecipeError, StackError
 from lect.patterns import matches
 
-pytestmark = pytest.mark.models
-
 ENDLESS = r"(?:[a-z]|[a-z.]|[\d.]|[a-z])*[A-Z]"
 
 

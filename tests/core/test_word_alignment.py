@@ -25,8 +25,6 @@ from lect.testing.backbones import tiny_backbone
 from lect.training.joint import JointLosses
 from lect.training.objective import ObjectiveContext
 
-pytestmark = pytest.mark.models
-
 CPU = torch.device("cpu")
 # A language that is the other one's with new words, the second and the third word of each sentence changed round.
 LEXICON = {

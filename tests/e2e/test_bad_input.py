@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.models
-
 
 def refused(workspace, *arguments, code=1):
     result = workspace.lect(*arguments)

@@ -11,8 +11,6 @@ import pytest
 
 from lect.components.manifest import read_manifest
 
-pytestmark = pytest.mark.models
-
 COMBINED = """
 [component]
 name = "cipher"

@@ -5,8 +5,6 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.models
-
 MATRIX = """
 title = "Moods"
 source = "eng"

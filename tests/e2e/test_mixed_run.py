@@ -12,8 +12,6 @@ import pytest
 
 from lect.components.manifest import read_manifest
 
-pytestmark = pytest.mark.models
-
 KEYS = ("lang:cipher", "lang:mirror", "task:mood")
 MIX = """
 [backbone]

@@ -11,8 +11,6 @@ from workspaces import Workspace
 
 from lect.components.manifest import read_manifest
 
-pytestmark = pytest.mark.models
-
 FUSION = """
 [component]
 name = "fused"

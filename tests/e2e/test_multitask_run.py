@@ -6,8 +6,6 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.models
-
 FROZEN = """
 [[train.mix]]
 recipe = "task.toml"

@@ -17,8 +17,6 @@ from lect.training.checkpoint import checkpoints
 from lect.training.holding import only_one
 from lect.training.observe import MetricsFile
 
-pytestmark = pytest.mark.models
-
 __all__ = ["small_disk"]
 SHORT = ("--set", "training.epochs=2", "--set", "training.log_every=1")
 KEPT = Path("runs/task-mood/checkpoints")

@@ -10,8 +10,6 @@ import pytest
 
 from lect.components.manifest import read_manifest
 
-pytestmark = pytest.mark.models
-
 # As the workspace's language has it.
 CIPHER = str.maketrans(ascii_lowercase, ascii_lowercase[1:] + "a")
 SOURCES = """

@@ -7,8 +7,6 @@ import shutil
 
 import pytest
 
-pytestmark = pytest.mark.models
-
 EVIL = "\x1b]0;owned\x07\u202edab"
 
 
