@@ -19,7 +19,6 @@ pytestmark = pytest.mark.models
 qq = pytest.importorskip("qq")
 
 
-@pytest.mark.slow
 @pytest.fixture
 def library(new_bench):
     """Languages of Indonesia, one in Arabic script, and one from elsewhere."""
