@@ -44,17 +44,26 @@ def test_a_report_says_of_every_answer_which_row_it_is_of(workspace, trained):
 
 
 def test_a_file_that_is_not_there_is_said_before_its_ending(workspace):
-    workspace.write("text.conll", "a O\n")
+    workspace.write("text.words", "a O\n")
     for arguments in (
         ("predict", "-s", "task:mood", "-d"),
         ("data", "inspect"),
         ("data", "clean", "--output", "x.txt"),
     ):
-        result = workspace.lect(*arguments, "tekst.conll")
+        result = workspace.lect(*arguments, "tekst.words")
         assert result.exit_code == 1
-        assert "no such file in" in result.stderr and 'did you mean "text.conll"?' in " ".join(result.stderr.split())
-        result = workspace.lect(*arguments, "text.conll")
-        assert 'no reader is known for the ending ".conll"' in result.stderr
+        assert "no such file in" in result.stderr and 'did you mean "text.words"?' in " ".join(result.stderr.split())
+        result = workspace.lect(*arguments, "text.words")
+        assert 'no reader is known for the ending ".words"' in result.stderr
+
+
+def test_files_of_words_are_known_by_their_endings(workspace):
+    workspace.write("text.conll", "the O\ncity B-LOC\n")
+    workspace.write("tree.conllu", "1\tday\t_\tNOUN\t_\t_\t0\troot\t_\t_\n")
+    for name, text in (("text.conll", "the city"), ("tree.conllu", "day")):
+        result = workspace.lect("data", "clean", name, "--output", f"{name}.jsonl")
+        assert result.exit_code == 0, result.stderr
+        assert json.loads((workspace.folder / f"{name}.jsonl").read_text("utf-8"))["text"] == text
 
 
 def test_the_line_of_a_wrong_tag_is_named_in_training(workspace):

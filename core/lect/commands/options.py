@@ -44,6 +44,10 @@ _READERS = {
     ".xlsx": "excel",
     ".parquet": "datasets",
     ".arrow": "datasets",
+    # Of a plugin, which is named where it is not installed.
+    ".conll": "conll",
+    ".conllu": "conllu",
+    ".conllup": "conllu",
 }
 
 
