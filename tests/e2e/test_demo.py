@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from small_backbones import small_backbones
 from typer.testing import CliRunner
 
 from lect.components.manifest import read_manifest
@@ -76,12 +77,15 @@ def test_a_language_in_an_unknown_script(short, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.adapters
-def test_a_language_whose_script_is_known_gets_no_pieces(short, tmp_path):
+def test_a_language_whose_script_is_known_gets_no_pieces(short, tmp_path, monkeypatch):
+    """On a tiny model in the place of `e5-small`."""
     short(language=2, task=2)
-    result = demo("--language", "yo", "--folder", "another", "--json")
+    small_backbones(tmp_path / "cache")
+    monkeypatch.setenv("LECT_CACHE", str(tmp_path / "cache"))
+    result = demo("--language", "id", "--folder", "another", "--json")
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout) == json.loads((tmp_path / "another/report.json").read_text(encoding="utf-8"))
-    assert read_manifest(tmp_path / "another/components/lang/yo/component.toml").methods == ("bottleneck",)
+    assert read_manifest(tmp_path / "another/components/lang/id/component.toml").methods == ("bottleneck",)
 
 
 @pytest.mark.parametrize(

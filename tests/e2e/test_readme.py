@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from small_backbones import small_backbones
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
@@ -78,26 +79,9 @@ def shared(tmp_path_factory, worker_id):
     with FileLock(f"{folder}.lock"):
         folder.mkdir(exist_ok=True)
         if not (folder / "cache").exists():
-            _small_backbones(folder / "cache.partial")
+            small_backbones(folder / "cache.partial")
             (folder / "cache.partial").rename(folder / "cache")
     return folder
-
-
-def _small_backbones(cache):
-    """A cache with a tiny model in the place of `e5-small`, and with what else is in everyone's."""
-    from lect.cache import mark_whole, said_of
-    from lect.host import Host
-    from lect.testing.backbones import save_tiny_backbone
-
-    whole = Host.load(report=print).spec("backbone", "e5-small").prepare(lambda what, share: None)
-    backbones = cache / "backbones"
-    backbones.mkdir(parents=True)
-    for path in whole.parent.iterdir():
-        if path.name != whole.name and not path.name.endswith(".lock"):
-            (backbones / path.name).symlink_to(path)
-    # Of as many layers, since recipes name some.
-    tiny = save_tiny_backbone(backbones / whole.name, "xlm-roberta", layers=12)
-    mark_whole(tiny, {name: value for name, value in said_of(whole).items() if name != "files"})
 
 
 @pytest.fixture

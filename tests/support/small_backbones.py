@@ -1,0 +1,22 @@
+"""A tiny model in the place of the backbone that comes with `lect`, for tests of what commands do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def small_backbones(cache: Path) -> None:
+    """A cache with a tiny model in the place of `e5-small`, and with what else is in everyone's."""
+    from lect.cache import mark_whole, said_of
+    from lect.host import Host
+    from lect.testing.backbones import save_tiny_backbone
+
+    whole = Host.load(report=print).spec("backbone", "e5-small").prepare(lambda what, share: None)
+    backbones = cache / "backbones"
+    backbones.mkdir(parents=True)
+    for path in whole.parent.iterdir():
+        if path.name != whole.name and not path.name.endswith(".lock"):
+            (backbones / path.name).symlink_to(path)
+    # Of as many layers, since recipes name some.
+    tiny = save_tiny_backbone(backbones / whole.name, "xlm-roberta", layers=12)
+    mark_whole(tiny, {name: value for name, value in said_of(whole).items() if name != "files"})
