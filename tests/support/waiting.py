@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from subprocess import Popen
@@ -18,3 +19,8 @@ def wait_for(condition: Callable[[], bool], process: Popen[str] | None = None, e
         assert not ended or condition(), f"it ended with {process.returncode} before that"
         assert time.monotonic() < until, f"waited {PATIENCE} seconds"
         time.sleep(every)
+
+
+def hears_ctrl_c() -> None:
+    """To be called in a new process: what a shell starts in the background ignores Ctrl-C, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

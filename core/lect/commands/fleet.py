@@ -57,10 +57,11 @@ def fleet(
     host = load_host(ctx)
     config = host.validate_config("executor", on, settings_of(option), f"--on {on}")
     library = library_of(components)
-    for run in runs:
-        for line in licence_notes(run.recipe):
-            warn(line)
     fates = look(runs, library, Path("runs") / f"fleet-{recipe.stem}", again=again)
+    for fate in fates:
+        if fate.status == "waiting":
+            for line in licence_notes(fate.run.recipe):
+                warn(line)
     console = stderr_console()
     settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
     with host.attributed(host.provided("executor", on)) as executor:
