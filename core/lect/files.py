@@ -23,6 +23,7 @@ __all__ = [
     "folder_aside",
     "folder_beside",
     "full_disk_named",
+    "hash_of",
     "try_folder",
     "write_aside",
 ]
@@ -86,10 +87,7 @@ def folder_aside(path: Path | str) -> Iterator[Path]:
             exception of its own); the message names the path and, on a full disk, the free space.
     """
     target = _real(path)
-    if target.exists() and not target.is_dir():
-        raise UserError(
-            "a file is in the way of a folder", where=str(target), fix="move it away or choose another place"
-        )
+    _refuse_file(target)
     with folder_beside(target) as aside:
         with full_disk_named(target, aside):
             yield aside
@@ -130,10 +128,7 @@ def try_folder(path: Path | str, size: int = 0) -> None:
         UserError: as `folder_aside`.
     """
     target = _real(path)
-    if target.exists() and not target.is_dir():
-        raise UserError(
-            "a file is in the way of a folder", where=str(target), fix="move it away or choose another place"
-        )
+    _refuse_file(target)
     # Folders above it are not made: what comes to nothing leaves nothing.
     nearest = next(folder for folder in target.parents if folder.exists())
     try:
@@ -208,6 +203,13 @@ def _beside(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
             finally:
                 take_away(aside)
         return
+
+
+def _refuse_file(target: Path) -> None:
+    if target.exists() and not target.is_dir():
+        raise UserError(
+            "a file is in the way of a folder", where=str(target), fix="move it away or choose another place"
+        )
 
 
 def _take_place(aside: Path, target: Path) -> None:

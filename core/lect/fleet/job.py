@@ -90,9 +90,13 @@ def run_job(job: Job) -> int:
     before = signal.signal(signal.SIGINT, lambda *_: asked.set())
     try:
         process = JobProcess(job)
-        while (code := process.poll()) is None and not asked.is_set():
-            time.sleep(0.1)
-        return process.stop() if code is None else code
+        try:
+            while process.poll() is None and not asked.is_set():
+                time.sleep(0.1)
+        finally:
+            # Of one that has ended, this is its exit code alone.
+            code = process.stop()
+        return code
     finally:
         signal.signal(signal.SIGINT, before)
 
