@@ -34,6 +34,11 @@ def test_columns_with_comments_documents_and_blank_lines(read):
     assert second.words == ("Rome",)
 
 
+@pytest.mark.parametrize("limit", [1, 2])
+def test_no_more_sentences_are_read_than_asked_for(read, limit):
+    assert len(read("conll", "See O\n\nParis B-LOC\n\nnow O\n", limit=limit)) == limit
+
+
 def test_words_that_begin_with_a_hash_are_words(read):
     (example,) = read("conll", "# O\nhash I-X\n#tag O\n")
     assert example.words == ("#", "hash", "#tag")
