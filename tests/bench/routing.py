@@ -21,11 +21,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lect.backbones import load_backbone
 from lect.composition.component import Component
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.host import Host
+from lect.host.backbones import load_backbone
 from lect.specs import BuildContext
 
 ROWS, LENGTH = 32, 32

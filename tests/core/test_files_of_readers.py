@@ -7,10 +7,11 @@ import json
 
 import pytest
 
+from lect.data.dataset import Source
 from lect.data.examples import Example
-from lect.data.read import Source, read_source
 from lect.errors import DataError, UserError
 from lect.host import Host
+from lect.host.reading import read_source
 
 HOST = Host.load()
 

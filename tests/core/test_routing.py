@@ -12,9 +12,9 @@ from torch import nn
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
-from lect.composition.part import Part
 from lect.composition.routes import Routes
 from lect.errors import StackError
+from lect.parts import Part
 from lect.testing.backbones import tiny_backbone
 
 pytestmark = pytest.mark.models

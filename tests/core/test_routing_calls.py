@@ -9,7 +9,7 @@ from torch import nn
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
-from lect.composition.part import Part
+from lect.parts import Part
 from lect.testing.backbones import tiny_backbone
 
 pytestmark = pytest.mark.models

@@ -19,11 +19,11 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import DataError, RecipeError
 from lect.host import Host
-from lect.host.config import validate_model
+from lect.objectives import ObjectiveContext
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 from lect.training.joint import JointLosses
-from lect.training.objective import ObjectiveContext
+from lect.validation import validate_model
 
 CPU = torch.device("cpu")
 # A language that is the other one's with new words, the second and the third word of each sentence changed round.

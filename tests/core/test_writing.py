@@ -8,24 +8,24 @@ import pytest
 import torch
 
 from lect import Example
-from lect.backbones import load_backbone
 from lect.backbones.quiet import quiet_transformers
 from lect.backbones.weights import hold_weights
+from lect.builtins.generation import WritingObjective
 from lect.components.assemble import build_part
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.errors import RecipeError, StackError
+from lect.generation.answer import write_answers
+from lect.generation.logits import RoutedPieces, writing_head
+from lect.generation.rows import Phrasing
 from lect.heads import Decoding, Demand, WritingHead
 from lect.host import Host
+from lect.host.backbones import load_backbone
+from lect.objectives import ObjectiveContext
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
-from lect.training.objective import ObjectiveContext
-from lect.writing.answer import write_answers
-from lect.writing.objective import WritingObjective
-from lect.writing.pieces import RoutedPieces, writing_head
-from lect.writing.rows import Phrasing
 
 pytestmark = pytest.mark.models
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from lect.backbones import load_backbone
 from lect.components.assemble import restore
 from lect.components.exchange import Wishes, export_component, import_folder
 from lect.components.library import Library
@@ -15,6 +14,7 @@ from lect.components.store import read_component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.host import Host
+from lect.host.backbones import load_backbone
 from lect.testing.backbones import save_tiny_backbone
 
 pytestmark = [pytest.mark.adapters, pytest.mark.models]

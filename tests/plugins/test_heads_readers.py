@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lect.data.dataset import Source, digest
 from lect.data.examples import Example, Span
-from lect.data.read import Source, digest, read_source
 from lect.errors import DataError
 from lect.host import Host
+from lect.host.reading import read_source
 
 DATA = Path(__file__).parents[3] / "shared/data"
 HOST = Host.load()

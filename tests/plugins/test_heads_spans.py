@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lect.data.read import Source, read_source
+from lect.data.dataset import Source
 from lect.errors import DataError
 from lect.host import Host
+from lect.host.reading import read_source
 
 HOST = Host.load()
 

@@ -8,16 +8,16 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from lect.backbones import load_backbone
 from lect.components.assemble import build_head, build_part
 from lect.components.library import Library
 from lect.components.manifest import BackboneEntry, HeadEntry, Manifest, PartEntry
-from lect.components.merge import merge_stack
-from lect.components.open import open_stack
 from lect.components.store import read_component, write_component
 from lect.composition.component import Component
+from lect.engine.merge import merge_stack
+from lect.engine.open import open_stack
 from lect.errors import BackboneError, StackError, UserError
 from lect.host import Host
+from lect.host.backbones import load_backbone
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 

@@ -20,8 +20,6 @@ from transformers import (
     T5EncoderModel,
 )
 
-from lect.backbones import load_backbone
-from lect.backbones.trim import trim_backbone
 from lect.components.assemble import restore
 from lect.components.exchange import Wishes, export_component, import_folder
 from lect.components.library import Library
@@ -30,6 +28,8 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import ComponentError
 from lect.host import Host
+from lect.host.backbones import load_backbone
+from lect.selection.trim import trim_backbone
 from lect.testing.backbones import save_tiny_backbone
 
 pytestmark = pytest.mark.models

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from lect.backbones import load_backbone
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -17,6 +16,7 @@ from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
 from lect.errors import BackboneError
 from lect.host import Host
+from lect.host.backbones import load_backbone
 from lect.specs import BuildContext, Corpus
 from lect_smollm import convert, source
 from lect_smollm.packed import PackedModel, Pieces
@@ -152,7 +152,7 @@ def test_it_writes_what_transformers_writes_with_it(backbone):
     from transformers import AutoModelForCausalLM
 
     from lect.components.assemble import build_head
-    from lect.writing.answer import write_answers
+    from lect.generation.answer import write_answers
 
     settings = {"prompt": "The capital of {text} is", "longest": 6}
     head = build_head(Host.load(), "translation", settings, backbone, (), "head")

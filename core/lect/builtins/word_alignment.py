@@ -27,7 +27,7 @@ from lect.composition.routes import Routes
 from lect.data.dictionary import Dictionary, fold_words, word_places
 from lect.data.examples import Example
 from lect.errors import RecipeError
-from lect.training.objective import ObjectiveContext
+from lect.objectives import ObjectiveContext
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from torch import Tensor
 from lect.backbones.fingerprint import PROBE
 from lect.components.allocation import bounded_allocation, values_in
 from lect.components.assemble import build_head, build_part
-from lect.components.foreign import Contents
-from lect.components.foreign_tokenizer import check_tokenizer
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import ComponentError, PluginError
+from lect.exchange.contents import Contents
+from lect.exchange.tokenizer import check_tokenizer
 from lect.specs import BuildContext
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from lect.backbones.backbone import Backbone
 from lect.composition.attention import attention_precision
 from lect.composition.component import Component
 from lect.composition.forgetful import forgetful
-from lect.composition.part import Part, in_order
 from lect.composition.routes import Routes
 from lect.composition.sites import RoutedSite, RowsMismatchError, Step, plan_steps
 from lect.errors import StackError
 from lect.heads import Head
+from lect.parts import Part, in_order
 
 
 @dataclass(frozen=True)

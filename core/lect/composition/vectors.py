@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from lect.composition.encode import EncodedRows, RowEncoder
+from lect.composition.finite import check_vectors
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
-from lect.finite import check_vectors
 
 PIECES_PER_BATCH = 4096
 TEXTS_AT_ONCE = 16_384

@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lect.components.open import OpenStack
-from lect.composition.encode import EncodedRows
+from lect.composition.encode import EncodedRows, StackTokenizer
 from lect.composition.routes import Routes
 from lect.composition.vectors import sentence_vectors
-from lect.composition.windows import Cutter
 from lect.data.examples import Example
+from lect.engine.open import OpenStack
 from lect.errors import DataError, StackError, nearest
 from lect.evaluation.evaluate import ablations
 from lect.explain.attention import attention_maps, pooled, rollout
@@ -132,7 +131,7 @@ def _logits(opened: OpenStack, rows: EncodedRows) -> Tensor:
 
 def _decoded(opened: OpenStack, head: Head, rows: EncodedRows, text: str) -> Prediction:
     examples = [Example(text)]
-    layout = head.layout(examples, Cutter(opened.encoder, rows.routes.groups[0].components))
+    layout = head.layout(examples, StackTokenizer(opened.encoder, rows.routes.groups[0].components))
     return head.decode(_logits(opened, rows), examples, layout)[0]
 
 

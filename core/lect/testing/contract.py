@@ -41,8 +41,8 @@ from lect.backbones.fingerprint import fingerprint_of
 from lect.composition.component import Component
 from lect.composition.encode import EncodedRows, RowEncoder
 from lect.composition.model import RoutedModel
-from lect.composition.part import Part
 from lect.data.examples import Example
+from lect.parts import Part
 from lect.specs import BuildContext, Corpus, MethodSpec
 from lect.testing.backbones import tiny_backbone
 

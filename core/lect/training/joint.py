@@ -8,7 +8,7 @@ from torch import nn
 
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
-from lect.training.objective import Batch, Loss, Objective
+from lect.objectives import Batch, Loss, Objective
 
 
 class JointLosses(nn.Module):
