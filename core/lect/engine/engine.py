@@ -219,6 +219,12 @@ class Engine:
             yield places, self.encoder.assemble([encodings[place] for place in places], routes).to(self.device)
 
     @contextmanager
+    def alone(self) -> Iterator[None]:
+        """A block in which no other thread uses the model, such as for attaching components."""
+        with self._lock:
+            yield
+
+    @contextmanager
     def _evaluating(self) -> Iterator[None]:
         """A block that has the model for itself, in evaluation mode and without gradients."""
         with self._lock, torch.no_grad():
