@@ -199,12 +199,16 @@ class Model:
         return f"<lect.Model {stack} on {self.backbone.name}{': ' if parts else ''}{'; '.join(parts)}>"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td><code>{escape(each.manifest.key)}</code></td><td>{escape(', '.join(each.manifest.languages))}</td>"
-            f"<td>{escape(', '.join(each.manifest.methods) or '–')}</td>"
-            f"<td>{sum(tensor.numel() for tensor in each.tensors.values()):,}</td></tr>"
+        cells = [
+            (
+                f"<code>{escape(each.manifest.key)}</code>",
+                escape(", ".join(each.manifest.languages)),
+                escape(", ".join(each.manifest.methods) or "–"),
+                f"{sum(tensor.numel() for tensor in each.tensors.values()):,}",
+            )
             for each in self._default.stored
-        )
+        ]
+        rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in cells)
         head = "<tr><th>component</th><th>languages</th><th>methods</th><th>parameters</th></tr>"
         return f"<p><b>{escape(repr(self)[1:-1])}</b></p><table><thead>{head}</thead>{rows}</table>"
 

@@ -11,8 +11,8 @@ from lect.data.examples import Example, Span
 from lect.errors import DataError, nearest
 
 Rows: TypeAlias = Any
-"""Texts, pairs of texts, mappings or `lect.Example`s in any iterable, or a table: a frame of pandas or polars, a series,
-a `datasets.Dataset`, a `pyarrow.Table`."""
+"""Texts, pairs of texts, mappings or `lect.Example`s in any iterable, or a table: a frame of pandas or polars, a
+`datasets.Dataset`, a `pyarrow.Table`."""
 
 _FIELDS = tuple(field.name for field in fields(Example))
 _SEQUENCES = ("labels", "words", "tags", "heads", "relations", "choices", "negatives")

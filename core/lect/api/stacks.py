@@ -58,7 +58,7 @@ def avg(*terms: Composition) -> Composition:
 
 
 def mix(*terms: Composition) -> Composition:
-    """The sum of what several components change, each with its weight: ``mix(0.7 * lang("jav"), 0.3 * lang("sun"))``."""
+    """The sum of what several components change, with weights: ``mix(0.7 * lang("jav"), 0.3 * lang("sun"))``."""
     return _composed(f"mix({', '.join(map(_text, terms))})")
 
 
