@@ -107,8 +107,9 @@ def path_of(options: argparse.Namespace, task: str, seed: int, side: str) -> Pat
 
 def read(task: Task, path: Path, limit: int | None = None) -> Sequence[Any]:
     """The rows of a file, by `lect`'s reader: `Example`s."""
-    from lect.data.read import Source, read_source
+    from lect.data.dataset import Source
     from lect.host import Host
+    from lect.host.reading import read_source
 
     config: dict[str, Any] = {"path": str(path)}
     config |= {"label": task.label} if task.label else {}
@@ -123,8 +124,8 @@ def lect_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
     """`lect train`, then the test rows."""
     from rich.console import Console
 
-    from lect.builtins.supervised import predict_rows
     from lect.components.library import Library
+    from lect.engine.engine import Engine
     from lect.host import Host
     from lect.recipes.load import load_recipe
     from lect.training.run import execute_run, prepare_run
@@ -163,7 +164,7 @@ learning_rate = {options.rate}
     memory = peak_anywhere()
     tested = read(this, this.test)
     run.model.attach(run.lessons[0].component)
-    answers = [each.answer for each in predict_rows(run.model, run.encoder, run.lessons[0].stack, tested)]
+    answers = [each.answer for each in Engine(run.model, run.encoder).predict(tested, run.lessons[0].stack)]
     tokens = pieces(run.backbone.tokenizer, this, read(this, this.train, options.rows)) * options.epochs
     return {
         "tokens": tokens,

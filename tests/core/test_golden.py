@@ -9,9 +9,10 @@ import pytest
 import torch
 from sharing import Machine
 
-from lect.components.own_card import read_audit
+from lect.audit.card import read_audit
 from lect.components.store import read_component
-from lect.registry.check import check_registry, read_folder_registry
+from lect.registry.check import check_registry
+from lect.registry.folder import read_folder_registry
 from lect.registry.lock import read_lock
 from lect.registry.model import content_hash
 from lect.registry.rebuild import starter_recipe

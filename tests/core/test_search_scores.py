@@ -2,16 +2,16 @@
 
 import pytest
 
-from lect.components.open import OpenStack
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack
 from lect.data.examples import Example
 from lect.data.judgements import Judgement
+from lect.engine.engine import Engine
+from lect.engine.open import OpenStack, check_heads
 from lect.errors import DataError, UserError
 from lect.evaluation.search import evaluate_search
 from lect.host import Host
-from lect.search.index import check_heads
 from lect.testing.backbones import tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -22,7 +22,7 @@ TEXTS = ["the first text", "another one", "a third, with a comma", "one more day
 @pytest.fixture(scope="module")
 def opened():
     model = RoutedModel(tiny_backbone()).eval()
-    return OpenStack(Stack(), model, RowEncoder(model), (), ())
+    return OpenStack(Stack(), (), (), Engine(model, RowEncoder(model)))
 
 
 def corpus():

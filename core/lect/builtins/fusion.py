@@ -19,13 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from lect.composition.mixed import acting_at, copied, through
-from lect.composition.part import Inner, Part, SiteContext
 from lect.errors import StackError
+from lect.parts import Inner, Part, SiteContext
 from lect.specs import BuildContext
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
-    from lect.builtins.specs import FusionConfig
+    from lect.builtins.configs import FusionConfig
 
 
 class FusionPart(Part):

@@ -1,70 +1,20 @@
-"""The built-in method and objectives as specs: configurations here, the work in modules that load torch."""
+"""The built-in methods, merges and objectives as specs; the work is in modules that load torch."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field, model_validator
-
-from lect.builtins.dictionaries import DictionaryConfig
-from lect.builtins.over import Over
-from lect.builtins.pieces.config import OBJECTIVES as PIECE_OBJECTIVES
-from lect.specs import BuildContext, Config, MergeSpec, MethodSpec, ObjectiveSpec
+from lect.builtins.configs import AlignmentConfig, FullConfig, FusionConfig, LinearConfig, SupervisedConfig
+from lect.builtins.language_modelling.specs import OBJECTIVES as LANGUAGE_MODEL_OBJECTIVES
+from lect.specs import BuildContext, MergeSpec, MethodSpec, ObjectiveSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from lect.composition.part import Part
-    from lect.training.objective import Objective, ObjectiveContext
-
-
-class FullConfig(Config):
-    """Full fine-tuning has nothing to configure."""
-
-
-class FusionConfig(Config):
-    """Learned attention over several language components (AdapterFusion, Pfeiffer et al. 2021)."""
-
-    over: Over = Field(description='the components, all of one method, such as ["lang:jav", "lang:sun"]')
-    regularisation: float = Field(
-        0.01, ge=0, allow_inf_nan=False, description="weight of the distance of the value matrices from the identity"
-    )
-
-
-class LinearConfig(Config):
-    """A weighted sum has nothing to configure."""
-
-
-class SupervisedConfig(Config):
-    """The head says what its loss is; there is nothing to configure."""
-
-
-class AlignmentConfig(Config):
-    """How strongly vectors are pulled together, and what they are told apart from."""
-
-    distance: float = Field(100.0, ge=0, description="weight of the mean squared error")
-    contrast: float = Field(0.2, ge=0, description="weight of the cross-entropy over cosines")
-    temperature: float = Field(0.05, gt=0, description="cosines are divided by this")
-    candidates: Literal["batch", "all"] = Field(
-        "batch", description="the translations each row is told apart from: its batch's, or all of the training set"
-    )
-    tokens: float = Field(
-        0.0,
-        ge=0,
-        allow_inf_nan=False,
-        description="weight of the mean squared error between words and those that translate them; 0 for none",
-    )
-    dictionary: DictionaryConfig | None = Field(
-        None, description="the reader's fields: words whose partners it knows need not find them by their states"
-    )
-
-    @model_validator(mode="after")
-    def _dictionary_of_tokens(self) -> AlignmentConfig:
-        if self.dictionary is not None and not self.tokens:
-            raise ValueError("the dictionary is of no use without tokens; give tokens a weight")
-        return self
+    from lect.objectives import Objective, ObjectiveContext
+    from lect.parts import Part
 
 
 def _full(config: FullConfig, context: BuildContext) -> Part:
@@ -92,7 +42,7 @@ def _supervised(config: SupervisedConfig, context: ObjectiveContext) -> Objectiv
 
     head = context.model.head_of(context.stack)
     if isinstance(head, WritingHead):
-        from lect.writing.objective import WritingObjective
+        from lect.builtins.generation import WritingObjective
 
         return WritingObjective(context, head)
     return SupervisedObjective(context)
@@ -118,7 +68,7 @@ METHODS = (
 MERGES = (MergeSpec("linear", "the weighted sum", LinearConfig, _linear, is_linear=True),)
 
 OBJECTIVES = (
-    *PIECE_OBJECTIVES,
+    *LANGUAGE_MODEL_OBJECTIVES,
     ObjectiveSpec("supervised", "the head's loss on labelled rows", SupervisedConfig, _supervised),
     ObjectiveSpec(
         "alignment",

@@ -10,24 +10,26 @@ from typing import TYPE_CHECKING
 import torch
 
 from lect.backbones import Backbone
-from lect.components.assemble import attach_component, attach_stack, build_head, build_part, restore
+from lect.components.assemble import attach_component, attach_stack
+from lect.components.restore import build_head, build_part, restore
 from lect.components.store import StoredComponent
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
+from lect.data.dataset import Dataset
 from lect.data.examples import Example
-from lect.data.read import Dataset
 from lect.data.stored import Texts, joined
 from lect.errors import DataError, RecipeError
+from lect.generation.answer import check_writes, cut_texts
 from lect.heads import WritingHead
+from lect.literals import Progress
+from lect.objectives import Objective, ObjectiveContext
 from lect.recipes.schema import Recipe
-from lect.specs import BuildContext, Corpus, Progress
+from lect.specs import BuildContext, Corpus
 from lect.training.code_switching import CodeSwitched, Switching
 from lect.training.material import Material
-from lect.training.objective import Objective, ObjectiveContext
 from lect.training.task import Learner
 from lect.training.terms import build_by_stack
-from lect.writing.answer import check_writes, cut_texts
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -122,7 +124,7 @@ def prepare_lessons(
         if isinstance(head, WritingHead):
             check_writes(model, list(stacks.values()))
             for text, through in stacks.items():
-                truncated += cut_texts(model, encoder, through, head, rows[text])
+                truncated += cut_texts(encoder, through, head, rows[text])
         elif head is None or not head.windowed:
             for text, through in stacks.items():
                 own_rows = rows[text]

@@ -16,8 +16,8 @@ from adapters.utils import (
     WEIGHTS_NAME,
 )
 
-from lect.components.foreign import Contents, PartContents, read_json, read_tensors, write_json
 from lect.errors import ComponentError, RecipeError
+from lect.exchange.contents import Contents, PartContents, read_json, read_tensors, write_json
 from lect.host import validate_model
 from lect_language.config import BottleneckConfig
 from lect_language.detect import CONFIG

@@ -12,7 +12,8 @@ from adapters.head_utils import STATIC_TO_FLEX_HEAD_MAP, get_head_config_and_ren
 from adapters.utils import HEAD_CONFIG_NAME, HEAD_WEIGHTS_NAME
 
 from lect.backbones.stored import stored_tensors
-from lect.components.foreign import (
+from lect.errors import ComponentError
+from lect.exchange.contents import (
     LABELS_MADE_UP,
     HeadContents,
     read_json,
@@ -20,7 +21,6 @@ from lect.components.foreign import (
     word_head_of,
     write_json,
 )
-from lect.errors import ComponentError
 
 if TYPE_CHECKING:
     from torch import Tensor
