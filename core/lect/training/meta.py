@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from lect.training.order import StepRows, steps_an_epoch
+from lect.training.sampling import StepRows, steps_an_epoch
 
 if TYPE_CHECKING:
     from lect.recipes.training import MetaTable

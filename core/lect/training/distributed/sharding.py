@@ -14,7 +14,7 @@ from typing import Any
 from lect.backbones.anatomy import Layer
 from lect.composition.model import RoutedModel
 from lect.errors import UserError
-from lect.training.processes import launched
+from lect.training.distributed.processes import launched
 
 
 def is_sharded() -> bool:
@@ -22,13 +22,13 @@ def is_sharded() -> bool:
     return launched() and _flag("ACCELERATE_USE_FSDP")
 
 
-def shard_backbone(model: RoutedModel, learners: int, device: Any) -> None:
+def shard_backbone(model: RoutedModel, components: int, device: Any) -> None:
     """Cut the frozen layers over the processes, in place.
 
     Raises:
         UserError: several components learn, so that processes would go through the layers in different ways.
     """
-    if learners > 1:
+    if components > 1:
         raise UserError(
             "a backbone that is cut over processes (FSDP) can teach one component at a time",
             where="train.mix",
