@@ -125,7 +125,7 @@ def lect_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
     from rich.console import Console
 
     from lect.components.library import Library
-    from lect.engine.predict import predict_rows
+    from lect.engine.engine import Engine
     from lect.host import Host
     from lect.recipes.load import load_recipe
     from lect.training.prepare import prepare_run
@@ -166,7 +166,7 @@ learning_rate = {options.rate}
     tested = read(this, this.test)
     model, [component] = run.setup.model, run.components
     model.attach(component.component)
-    answers = [each.answer for each in predict_rows(model, run.setup.encoder, component.stack, tested)]
+    answers = [each.answer for each in Engine(model, run.setup.encoder).predict(tested, component.stack)]
     tokens = pieces(model.backbone.tokenizer, this, read(this, this.train, options.rows)) * options.epochs
     return {
         "tokens": tokens,

@@ -13,6 +13,7 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.errors import StackError
 from lect.parts import Part
 from lect.testing.backbones import tiny_backbone
@@ -76,7 +77,7 @@ def model(request):
 
 def outputs(model, texts, stacks):
     rows = RowEncoder(model).encode(texts, stacks)
-    return rows, model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    return rows, model(rows)
 
 
 TEXTS = ["a short one", "another text that is longer than the first", "b", "c d e f g", "once more, with commas"]
@@ -187,6 +188,6 @@ def test_attaching_twice_and_routing_to_what_is_not_there_are_refused(model):
     with pytest.raises(StackError, match="attached already"):
         model.attach(component)
     with pytest.raises(StackError, match='"lang:nowhere" is not attached'):
-        model(torch.tensor([[0, 5, 2]]), torch.ones(1, 3, dtype=torch.long), Routes.uniform(("lang:nowhere",), 1))
+        model(EncodedRows(torch.tensor([[0, 5, 2]]), torch.ones(1, 3), None, Routes.uniform(("lang:nowhere",), 1)))
     with pytest.raises(StackError, match="is not attached"):
         model.detach("lang:nowhere")

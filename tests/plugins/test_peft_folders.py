@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForSequenceClassification
 
-from lect.components.assemble import restore
 from lect.components.exchange import Wishes, export_component, import_folder
 from lect.components.library import Library
+from lect.components.restore import restore
 from lect.components.store import read_component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -96,8 +96,8 @@ def ours(backbone, folder, host):
     model.attach(restore("own", read_component(folder), backbone, host))
     model.eval()
     rows = RowEncoder(model).encode(TEXTS, [("own",)] * len(TEXTS))
-    hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
-    logits = model.logits(hidden, rows.attention_mask, rows.routes)
+    hidden = model(rows)
+    logits = model.logits(hidden, rows)
     states = hidden[rows.attention_mask.bool()]
     model.detach_all()
     return logits[0].logits if logits else states

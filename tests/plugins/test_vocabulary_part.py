@@ -12,6 +12,7 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.data.examples import Example
 from lect.errors import ComponentError, DataError
 from lect.specs import BuildContext, Corpus
@@ -105,10 +106,10 @@ def test_rows_with_and_without_new_pieces_share_a_batch(backbone, part):
     texts, stacks = ["ߛߣߍ߬", "ሰላም", "new house", "ߡߊ߲߬ߕߊ߬ new"], [("lang:nqo",), ("lang:am",), (), ("lang:nqo",)]
     with torch.no_grad():
         rows = encoder.encode(texts, stacks)
-        hidden = model(rows.input_ids, rows.attention_mask, rows.routes)
+        hidden = model(rows)
         for index, (text, stack) in enumerate(zip(texts, stacks, strict=True)):
             alone = encoder.encode([text], [stack])
-            expected = model(alone.input_ids, alone.attention_mask, alone.routes)[0]
+            expected = model(alone)[0]
             torch.testing.assert_close(hidden[index, : len(expected)], expected, rtol=1e-4, atol=1e-5)
 
 
@@ -149,4 +150,4 @@ def test_new_rows_are_scaled_as_the_backbone_scales_its_own():
     new, old = torch.full((1, 4), part.new_pieces().first), torch.full((1, 4), 7)
     mask, routes = torch.ones_like(new), Routes.uniform(("lang:nqo",), 1)
     with torch.no_grad():
-        torch.testing.assert_close(model(new, mask, routes), model(old, mask, routes))
+        torch.testing.assert_close(*(model(EncodedRows(ids, mask, None, routes)) for ids in (new, old)))

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 
-from lect.components.assemble import attach_component, attach_stack, build_part, finder, read_stack
+from lect.components.assemble import attach_component, attach_stack, finder, read_stack
 from lect.components.library import Library
 from lect.components.manifest import BackboneEntry, Manifest, PartEntry
 from lect.components.members import member_entries, read_members
+from lect.components.restore import build_part
 from lect.components.store import write_component
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
@@ -74,7 +75,7 @@ class Bench:
         """Hidden states of each row without padding, of stacks by their text."""
         keys = {text: self.open(text) for text in stacks}
         rows = RowEncoder(self.model).encode(texts, [keys[text] for text in stacks])
-        hidden = self.model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+        hidden = self.model(rows)
         return [states[mask.bool()] for states, mask in zip(hidden, rows.attention_mask, strict=True)]
 
     @torch.no_grad()

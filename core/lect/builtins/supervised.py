@@ -11,7 +11,7 @@ from lect.composition.encode import StackTokenizer
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.data.examples import Example
-from lect.engine.predict import predict_rows
+from lect.engine.engine import Engine
 from lect.errors import RecipeError
 from lect.heads import Head
 from lect.objectives import Batch, Loss, Objective, ObjectiveContext
@@ -55,7 +55,7 @@ class SupervisedObjective(Objective):
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The head's loss."""
-        (output,) = model.logits(hidden_states, batch.rows.attention_mask, batch.rows.routes)
+        (output,) = model.logits(hidden_states, batch.rows)
         return Loss(self._head.loss(output.logits.float(), batch.targets))
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
@@ -72,7 +72,7 @@ class SupervisedObjective(Objective):
     def _metrics_of(
         self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]
     ) -> Mapping[str, float]:
-        predictions = self._head.compared(predict_rows(model, self._context.encoder, stack, examples), examples)
+        predictions = self._head.compared(Engine(model, self._context.encoder).predict(examples, stack), examples)
         truth = self._head.answers(examples)
         answers = [prediction.answer for prediction in predictions]
         return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -17,49 +19,10 @@ from lect.composition.model import RoutedModel
 from lect.composition.panics import no_panic
 from lect.composition.pieces import ROWS_IN_MEMORY, StoredEncoding, StoredPieces, store_pieces
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.composition.windows import cut_windows
 from lect.errors import UserError
 from lect.heads import Window
-
-
-@dataclass(frozen=True)
-class EncodedRows:
-    """A batch of texts as the model takes it.
-
-    Args:
-        input_ids: *Shape:* ``(rows, length)``.
-        attention_mask: *Shape:* ``(rows, length)``.
-        token_type_ids: *Shape:* ``(rows, length)``; None for backbones that do not tell two texts apart.
-        routes: each row's stack.
-        truncated: the rows that were longer than the backbone can read.
-    """
-
-    input_ids: Tensor
-    attention_mask: Tensor
-    token_type_ids: Tensor | None
-    routes: Routes
-    truncated: tuple[int, ...] = ()
-
-    @property
-    def size(self) -> int:
-        """The number of rows."""
-        return int(self.input_ids.shape[0])
-
-    @property
-    def length(self) -> int:
-        """The number of pieces of a row, padding included."""
-        return int(self.input_ids.shape[1])
-
-    @property
-    def pieces(self) -> int:
-        """The number of pieces that are not padding."""
-        return int(self.attention_mask.sum())
-
-    def to(self, device: torch.device | str) -> EncodedRows:
-        """The same batch on a device."""
-        kinds = None if self.token_type_ids is None else self.token_type_ids.to(device)
-        ids, mask = self.input_ids.to(device), self.attention_mask.to(device)
-        return EncodedRows(ids, mask, kinds, self.routes.to(device), self.truncated)
 
 
 class RowEncoder:
@@ -70,8 +33,9 @@ class RowEncoder:
     """
 
     def __init__(self, model: RoutedModel, max_length: int | None = None) -> None:
-        self._model = model
+        self.model = model
         self._backbone = model.backbone
+        self._lock = threading.RLock()
         self.max_length = min(max_length or self._backbone.max_length, self._backbone.max_length)
         self._tokenizers: dict[str | None, Any] = {}
         self._stored: dict[str | None, list[StoredPieces]] = {}
@@ -118,10 +82,8 @@ class RowEncoder:
         prefixed = [f"{self._backbone.prefix}{text}" for text in texts]
         inputs = prefixed if pairs is None else list(zip(prefixed, pairs, strict=True))
         owner = self._owner(stack)
-        if owner is None:
-            encodings: list[Any] = tokenizer.encode_batch(inputs)
-            return encodings
-        with no_panic(owner):
+        # One thread at a time: for `windows` the tokenizer cuts otherwise.
+        with self._lock, nullcontext() if owner is None else no_panic(owner):
             return list(tokenizer.encode_batch(inputs))
 
     def plain(self, encoding: Any) -> NDArray[np.bool_]:
@@ -149,6 +111,12 @@ class RowEncoder:
         Args:
             overlap: how many pieces two neighbouring rows share.
         """
+        with self._lock:
+            return self._windows(texts, stack, pairs, overlap)
+
+    def _windows(
+        self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None, overlap: int
+    ) -> list[tuple[Window, ...]]:
         tokenizer = self._tokenizer(stack)
         try:
             return cut_windows(tokenizer, texts, pairs, self._backbone.prefix, self.max_length, overlap)
@@ -170,16 +138,21 @@ class RowEncoder:
             stacks: each row's components, by key.
             pairs: second texts, for tasks over pairs.
         """
-        routes = Routes.of(stacks)
+        return self.assemble(self.tokens_of(texts, stacks, pairs), Routes.of(stacks))
+
+    def tokens_of(
+        self, texts: Sequence[str], stacks: Sequence[tuple[str, ...]], pairs: Sequence[str] | None = None
+    ) -> list[Any]:
+        """What `pieces` gives of each text through its own stack."""
         encodings: list[Any] = [None] * len(texts)
-        for group in routes.groups:
+        for group in Routes.of(stacks).groups:
             rows = group.rows.tolist()
             seconds = None if pairs is None else [pairs[row] for row in rows]
             for row, encoding in zip(
                 rows, self.pieces([texts[row] for row in rows], group.components, seconds), strict=True
             ):
                 encodings[row] = encoding
-        return self.assemble(encodings, routes)
+        return encodings
 
     def assemble(self, encodings: Sequence[Any], routes: Routes) -> EncodedRows:
         """A padded batch from what `pieces` gave."""
@@ -218,13 +191,13 @@ class RowEncoder:
 
     def _owner(self, stack: tuple[str, ...]) -> str | None:
         """Whose tokenizer cuts the stack's rows; None for the backbone's."""
-        components = self._model.components
+        components = self.model.components
         return next((key for key in stack if components[key].tokenizer_json), None)
 
     def _tokenizer(self, stack: tuple[str, ...]) -> Any:
         from tokenizers import Tokenizer
 
-        components, owner = self._model.components, self._owner(stack)
+        components, owner = self.model.components, self._owner(stack)
         if owner not in self._tokenizers:
             source = components[owner].tokenizer_json if owner else self._backbone.tokenizer.backend_tokenizer.to_str()
             tokenizer = Tokenizer.from_str(source)

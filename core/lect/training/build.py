@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from lect.backbones import Backbone
-from lect.components.assemble import attach_component, attach_stack, build_head, build_part, restore
+from lect.components.assemble import attach_component, attach_stack
+from lect.components.restore import build_head, build_part, restore
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -131,7 +132,7 @@ def _truncated(
     if isinstance(head, WritingHead):
         check_writes(model, list(stacks.values()))
         for text, stack in stacks.items():
-            truncated += cut_texts(model, encoder, stack, head, rows[text])
+            truncated += cut_texts(encoder, stack, head, rows[text])
     elif head is None or not head.windowed:
         for text, stack in stacks.items():
             own = rows[text]

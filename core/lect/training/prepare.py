@@ -73,7 +73,7 @@ class TrainingRun:
     def limit(self) -> int:
         """The most tokens of a text that every component reads; longer ones are cut."""
         model, encoder = self.setup.model, self.setup.encoder
-        return min(text_limit(model, encoder, model.head_of(component.stack)) for component in self.components)
+        return min(text_limit(encoder, model.head_of(component.stack)) for component in self.components)
 
     @property
     def truncated(self) -> tuple[str, ...]:
