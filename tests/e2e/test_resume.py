@@ -44,7 +44,7 @@ def stopped(workspace, monkeypatch):
     return run
 
 
-# --------------------------------------------------------------------------------------------- what a run stands on
+# --------------------------------------------------------------------------------------------- what decides a result
 
 
 DICTIONARY = "fine\tgreat\ngreat\thappy\nbright\twarm\nthe\ta\nday\tday\n"
@@ -117,9 +117,9 @@ def options(changes):
     return [word for change in changes for word in ("--set", change)]
 
 
-@pytest.mark.parametrize("ground", [stack, target, words, switching, rows, field])
-def test_no_run_goes_on_where_what_it_reads_has_changed(workspace, stopped, ground):
-    recipe, changes, change, told = ground(workspace)
+@pytest.mark.parametrize("case", [stack, target, words, switching, rows, field])
+def test_no_run_goes_on_where_what_it_reads_has_changed(workspace, stopped, case):
+    recipe, changes, change, told = case(workspace)
     stopped("train", recipe, *SHORT, *changes)
     change()
     refused = workspace.lect("train", recipe, *SHORT, *changes, "--resume")

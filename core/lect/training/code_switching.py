@@ -45,7 +45,7 @@ class Switching:
         return replace(example, text=self.dictionary.switch(example.text, self.share, generator))
 
     def shown(self, examples: Sequence[Example]) -> tuple[Example, ...]:
-        """The examples, and rows with all words that may be put in: what an objective takes a run's pieces from."""
+        """The examples, and rows with all words that may be put in: what an objective takes a run's tokens from."""
         words = sorted({word for each in self.dictionary.translations.values() for word in each})
         texts = (" ".join(words[first : first + _WORDS_A_ROW]) for first in range(0, len(words), _WORDS_A_ROW))
         return (*examples, *(replace(examples[0], text=text) for text in texts))
@@ -59,7 +59,7 @@ class CodeSwitched(Objective):
         self.main_score, self.directions = objective.main_score, objective.directions
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The pieces of each row as it is; a switched one is about as long."""
+        """The tokens of each row as it is; a switched one is about as long."""
         return self._objective.lengths(examples)
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:

@@ -1,7 +1,7 @@
 """Several objectives as one: their weighted sum over the rows of one run.
 
 Each row takes part in those objectives that it has the fields for: raw text beside parallel text is predicted, and the
-parallel text is predicted and aligned. What the objectives make of the same rows (plain, with pieces hidden, with their
+parallel text is predicted and aligned. What the objectives make of the same rows (plain, with tokens hidden, with their
 translations behind them) goes through the model side by side in one pass; what is the same goes through it once.
 """
 
@@ -73,7 +73,7 @@ class CombinedObjective(Objective):
         }
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """For each row the pieces of all it becomes, each as long as the longest, as they are padded in one pass."""
+        """For each row the tokens of all it becomes, each as long as the longest, as they are padded in one pass."""
         found: list[list[int]] = [[] for _ in examples]
         for term in self._terms:
             places = [index for index, example in enumerate(examples) if term.takes(example)]
