@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import re
 import signal
 from pathlib import Path
 
@@ -121,3 +124,21 @@ def test_a_callback_that_fails_at_the_end_is_reported_and_the_component_is_there
     _, said = execute(Late(), ends)
     assert 'warning: training: the callback "Late" has failed (OSError: too late)' in said
     assert COMPONENT.is_file() and ends.told[-1] == "closed"
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+
+
+def test_the_page_s_callback_ends_a_run(workspace):
+    [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(code.replace("1_000_000", "200"), {})
+    assert read_manifest(COMPONENT).training.steps < 10
+
+
+def test_the_page_has_every_event_and_real_names():
+    events = {name for name, member in vars(Callback).items() if inspect.isfunction(member)}
+    assert events - set(re.findall(r"`(\w+)\(", PAGE)) == set()
+    names = re.findall(r"`(\w+)` \(`(lect[\w.]+)`\)", PAGE)
+    assert len(names) >= 6
+    for name, module in names:
+        assert hasattr(importlib.import_module(module), name)

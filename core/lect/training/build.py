@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -32,18 +32,6 @@ if TYPE_CHECKING:
     from lect.host import Host
 
 
-@dataclass(frozen=True)
-class _Attached:
-    """The frozen stacks that one component needs, by the keys of their components.
-
-    Args:
-        beside: by `Example.stack`, what lies beneath the rows of single sources.
-    """
-
-    target: tuple[str, ...]
-    beside: Mapping[str | None, tuple[str, ...]]
-
-
 def build_components(
     inputs: Sequence[RecipeInputs],
     *,
@@ -64,15 +52,13 @@ def build_components(
         UserError: whatever in a recipe or a stack does not fit the backbone or what stands beside it.
     """
     members = dict[str, Component]()
-    attached = []
+    targets, beside = [], list[dict[str | None, tuple[str, ...]]]()
     for one in inputs:
         for name, member in one.members.items():
             members[name] = attach_component(model, host, name, member)
         attach_stack(model, host, one.frozen, one.stored)
-        target = attach_stack(model, host, one.target, one.stored_target)
-        attached.append(
-            _Attached(target, {text: attach_stack(model, host, *stack) for text, stack in one.beside.items()})
-        )
+        targets.append(attach_stack(model, host, one.target, one.stored_target))
+        beside.append({text: attach_stack(model, host, *stack) for text, stack in one.beside.items()})
     components = []
     for one in inputs:
         torch.manual_seed(seed)
@@ -86,18 +72,17 @@ def build_components(
         components.append(component)
     model.to(device)
     built = []
-    for one, component, frozen, weight in zip(
-        inputs, components, attached, weights or [1.0] * len(inputs), strict=True
-    ):
+    weights = weights or [1.0] * len(inputs)
+    for one, component, target, others, weight in zip(inputs, components, targets, beside, weights, strict=True):
         rows = _by_stack(one)
         stack = (*one.beneath, component.key)
-        stacks = {text: (*frozen.beside.get(text, one.beneath), component.key) for text in rows}
+        stacks = {text: (*others.get(text, one.beneath), component.key) for text in rows}
         truncated = _truncated(model, encoder, model.head_of(stack), rows, stacks)
         context = ObjectiveContext(
             model=model,
             encoder=encoder,
             stack=stack,
-            target=frozen.target,
+            target=target,
             examples=one.examples,
             metric={name: provided.spec for name, provided in host.specs("metric").items()},
             head_metrics=_head_metrics(one, host),
