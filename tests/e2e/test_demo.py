@@ -47,7 +47,6 @@ def figures(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.adapters
 def test_a_language_in_an_unknown_script(short, tmp_path):
     short(language=46, task=4)
     result = demo()
@@ -76,7 +75,6 @@ def test_a_language_in_an_unknown_script(short, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.adapters
 def test_a_language_whose_script_is_known_gets_no_pieces(short, tmp_path, monkeypatch):
     """On a tiny model in the place of `e5-small`."""
     short(language=2, task=2)

@@ -9,7 +9,7 @@ from lect.errors import RecipeError
 from lect.host.config import validate_model
 from lect.testing.backbones import tiny_backbone
 
-pytestmark = [pytest.mark.adapters, pytest.mark.models]
+pytestmark = pytest.mark.models
 
 
 @pytest.fixture
