@@ -9,19 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lect.backbones import Backbone, load_backbone
-    from lect.composition.part import Inner, Part, SiteContext
+    from lect.backbones import Backbone
     from lect.composition.stack import Stack, parse_stack
     from lect.data.examples import Example, Span
     from lect.errors import UserError
+    from lect.fields import Config
     from lect.heads import Decoding, Demand, Head, Layout, Prediction, WritingHead
     from lect.hookspecs import hookimpl
     from lect.host import Host
+    from lect.host.backbones import load_backbone
+    from lect.parts import Inner, Part, SiteContext
     from lect.specs import (
         BackboneSpec,
         BuildContext,
         CommandSpec,
-        Config,
         ExecutorSpec,
         FormatSpec,
         HeadSpec,
@@ -41,14 +42,13 @@ if TYPE_CHECKING:
     )
     from lect.summed_metric import SummedMetric
 
-__version__ = "0.1.0"
-
 _HOMES = {
+    "__version__": "lect.versions",
     "Backbone": "lect.backbones",
     "BackboneSpec": "lect.specs",
     "BuildContext": "lect.specs",
     "CommandSpec": "lect.specs",
-    "Config": "lect.specs",
+    "Config": "lect.fields",
     "Decoding": "lect.heads",
     "Demand": "lect.heads",
     "Example": "lect.data.examples",
@@ -58,7 +58,7 @@ _HOMES = {
     "HeadSpec": "lect.specs",
     "Host": "lect.host",
     "InitialiserSpec": "lect.specs",
-    "Inner": "lect.composition.part",
+    "Inner": "lect.parts",
     "Layout": "lect.heads",
     "Job": "lect.specs",
     "JobEvent": "lect.specs",
@@ -69,19 +69,19 @@ _HOMES = {
     "MetricSpec": "lect.specs",
     "NewEmbeddings": "lect.specs",
     "ObjectiveSpec": "lect.specs",
-    "Part": "lect.composition.part",
+    "Part": "lect.parts",
     "Prediction": "lect.heads",
     "Problem": "lect.specs",
     "ReaderSpec": "lect.specs",
     "RouteSpec": "lect.specs",
-    "SiteContext": "lect.composition.part",
+    "SiteContext": "lect.parts",
     "Span": "lect.data.examples",
     "Stack": "lect.composition.stack",
     "SummedMetric": "lect.summed_metric",
     "UserError": "lect.errors",
     "WritingHead": "lect.heads",
     "hookimpl": "lect.hookspecs",
-    "load_backbone": "lect.backbones",
+    "load_backbone": "lect.host.backbones",
     "parse_stack": "lect.composition.stack",
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lect.errors import UserError
-from lect.files import PARTIAL
+from lect.leftovers import PARTIAL
 
 _MARKER = "made_from.json"
 

@@ -15,8 +15,6 @@ from lect.errors import DataError
 if TYPE_CHECKING:
     import torch
 
-    from lect.composition.windows import Cutter
-
 
 @dataclass(frozen=True)
 class Prediction:
@@ -41,11 +39,55 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Window:
+    """A stretch of a text, or of the second text of a pair, as one row.
+
+    Args:
+        ids: the pieces, special ones included.
+        type_ids: which text each piece is of, for backbones that tell two texts apart.
+        texts: which text each piece is of, 0 or 1; None for special pieces and those of the backbone's prefix.
+        offsets: where each piece stands in its text: its first character, and the one behind its last; (0, 0) where
+            `texts` is None.
+    """
+
+    ids: tuple[int, ...]
+    type_ids: tuple[int, ...]
+    texts: tuple[int | None, ...]
+    offsets: tuple[tuple[int, int], ...]
+    overflowing: tuple[()] = ()
+
+    def pieces_of(self, text: int) -> list[tuple[int, int, int]]:
+        """The pieces of one text: their place in the row, their first character and the one behind their last."""
+        return [(place, *self.offsets[place]) for place, whose in enumerate(self.texts) if whose == text]
+
+
+class RowTokenizer(Protocol):
+    """How the tokenizer of one stack cuts texts into rows: what a head lays its examples out with."""
+
+    def whole(self, texts: Sequence[str], pairs: Sequence[str | None] | None = None) -> list[Any]:
+        """One row a text, or a pair where it has a second one; what is too long is cut.
+
+        A row does not depend on whether others have a second text.
+        """
+        ...
+
+    def windows(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, overlap: int = 0
+    ) -> list[tuple[Window, ...]]:
+        """Each text as one or several rows, so that nothing of it is lost; of pairs the second text is cut.
+
+        Args:
+            overlap: how many tokens two neighbouring rows share; fewer where rows are too short for it.
+        """
+        ...
+
+
+@dataclass(frozen=True)
 class Layout:
     """How examples lie in the rows of a batch.
 
     Args:
-        rows: each row's pieces, as `lect.composition.windows.Cutter` gives them; those of one example side by side.
+        rows: each row's pieces, as `RowTokenizer` gives them; those of one example side by side.
         counts: how many rows each example has, at least one.
     """
 
@@ -97,7 +139,7 @@ class Head(nn.Module):
     windowed: bool = False
     embeds: bool = False
 
-    def layout(self, examples: Sequence[Example], cut: Cutter) -> Layout:
+    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
         """The rows of each example: by default one, of the text and its second one where it has one."""
         rows = cut.whole([example.text for example in examples], [example.text_pair for example in examples])
         return Layout.of([[row] for row in rows])
@@ -135,7 +177,7 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
-    def share(self, examples: Sequence[Example], own: Sequence[int], cut: Cutter) -> tuple[Layout, Any]:
+    def share(self, examples: Sequence[Example], own: Sequence[int], cut: RowTokenizer) -> tuple[Layout, Any]:
         """The rows, and the targets, of those examples of a batch that one of several processes has.
 
         By default those of these examples alone. A head whose loss compares examples with each other lays out all that

@@ -11,34 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from lect.literals import Pooling, Progress, Role
 from lect.scores import MetricSpec as MetricSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from lect.backbones import Backbone
-    from lect.components.foreign import Contents, ForeignFolder
     from lect.composition.component import Component
-    from lect.composition.part import Part
     from lect.data.examples import Example
+    from lect.exchange.contents import Contents, ForeignFolder
     from lect.heads import Head
-    from lect.training.objective import Objective, ObjectiveContext
-
-Role = Literal["lang", "task"]
-Pooling = Literal["mean", "first", "last"]
-"""How a sentence vector is made of a text's hidden states."""
-Weights = Literal["float32", "bfloat16", "int8", "int4"]
-"""In what a backbone's frozen weights are held."""
-Progress = Callable[[str, float], None]
-"""Told what is being done and the share of it that is done, 0 to 1."""
-
-
-class Config(BaseModel):
-    """A configuration of a plugin's spec: frozen, and no unknown field passes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    from lect.objectives import Objective, ObjectiveContext
+    from lect.parts import Part
 
 
 @dataclass(frozen=True)

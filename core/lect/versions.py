@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from packaging.version import Version
 
+__version__ = "0.1.0"
+"""The version of `lect` itself."""
+
 VERSION_PATTERN = r"[0-9][A-Za-z0-9._-]*"
 RANGE_RULE = "a version such as 1.2.0, or a range such as ^1, ~1.2 or >=1,<2"
 _CLAUSE = rf"(?:\^|~=|~|>=|<=|==|!=|>|<)?{VERSION_PATTERN}"

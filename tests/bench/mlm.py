@@ -269,8 +269,8 @@ def adapters_side(options: argparse.Namespace, folder: Path, seed: int) -> dict[
 
 def backbone(name: str) -> Any:
     """The backbone, without a prefix."""
-    from lect.backbones import load_backbone
     from lect.host import Host
+    from lect.host.backbones import load_backbone
 
     return load_backbone(name, host=Host.load(report=print), prefix="")
 
@@ -319,7 +319,7 @@ log_every = 1
 
 def lect_head(folder: Path, own: Any) -> Any:
     """The head over pieces that `head_side` has trained."""
-    from lect.builtins.pieces.trained_head import read_head
+    from lect.language_model.trained_head import read_head
 
     (path,) = (folder / "cache" / "heads").glob("masked-lm-*/weights.safetensors")
     return read_head(path.parent, own)
@@ -330,12 +330,13 @@ def lect_states(prepared: Any, stack: tuple[str, ...]) -> Any:
     import torch
 
     from lect.composition.routes import Routes
+    from lect.composition.rows import EncodedRows
 
     model = prepared.model.eval()
 
     @torch.no_grad()
     def states(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return model(ids, mask, Routes.uniform(stack, len(ids)))
+        return model(EncodedRows(ids, mask, None, Routes.uniform(stack, len(ids))))
 
     return states
 

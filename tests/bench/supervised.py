@@ -107,8 +107,9 @@ def path_of(options: argparse.Namespace, task: str, seed: int, side: str) -> Pat
 
 def read(task: Task, path: Path, limit: int | None = None) -> Sequence[Any]:
     """The rows of a file, by `lect`'s reader: `Example`s."""
-    from lect.data.read import Source, read_source
+    from lect.data.dataset import Source
     from lect.host import Host
+    from lect.host.reading import read_source
 
     config: dict[str, Any] = {"path": str(path)}
     config |= {"label": task.label} if task.label else {}
@@ -123,8 +124,8 @@ def lect_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
     """`lect train`, then the test rows."""
     from rich.console import Console
 
-    from lect.builtins.supervised import predict_rows
     from lect.components.library import Library
+    from lect.engine.predict import predict_rows
     from lect.host import Host
     from lect.recipes.load import load_recipe
     from lect.training.run import execute_run, prepare_run

@@ -13,12 +13,12 @@ from lect.audit.file import AuditFile, CounterfactualTable, read_templates
 from lect.audit.parity import parity
 from lect.audit.render import summary
 from lect.audit.report import AuditReport
-from lect.builtins.metrics import METRICS
 from lect.data.examples import Example
 from lect.errors import DataError, RecipeError
+from lect.evaluation.metrics import METRICS
 from lect.heads import Prediction
-from lect.host.config import validate_model
 from lect.specs import MetricSpec
+from lect.validation import validate_model
 
 CLASSIFICATION = METRICS[0]
 GENDER = {

@@ -6,12 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lect.backbones import load_backbone
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.vectors import sentence_vectors
 from lect.errors import BackboneError, PluginError
 from lect.host import Host
+from lect.host.backbones import load_backbone
 from lect.testing.backbones import TINY_FAMILIES, save_tiny_backbone, tiny_backbone
 
 pytestmark = pytest.mark.models

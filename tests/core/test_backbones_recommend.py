@@ -7,12 +7,12 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from lect.backbones.known import KNOWN
-from lect.backbones.recommend import bytes_of, cut_of, recommend, training_memory
 from lect.commands.app import app
 from lect.errors import BackboneError, UserError
 from lect.host import Host
-from lect.languages import normalise
+from lect.languages.tags import normalise
+from lect.selection.known import KNOWN
+from lect.selection.recommend import bytes_of, cut_of, recommend, training_memory
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
 pytestmark = pytest.mark.models

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from lect.data.balance import balance_rows, imbalance_of
+from lect.data.dataset import Dataset, Source, digest
 from lect.data.examples import Example
-from lect.data.read import Dataset, Source, digest
 from lect.errors import DataError
 
 

@@ -13,13 +13,13 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import DataError, RecipeError
 from lect.host import Host
+from lect.objectives import ObjectiveContext, share_of_batch
 from lect.recipes.load import recipe_of, recipe_text
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 from lect.toml import parse_toml
 from lect.training.combined import CombinedObjective, Term
 from lect.training.joint import JointLosses
-from lect.training.objective import ObjectiveContext, share_of_batch
 from lect.training.terms import build_by_stack, build_objective, needed_fields
 
 PARALLEL = tuple(

@@ -11,6 +11,7 @@ from huggingface_hub import ModelCard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lect.audit.card import audit_lines
 from lect.audit.report import AuditReport, GroupScore, Parity
 from lect.components.card import render_card
 from lect.components.card_check import card_problems
@@ -156,7 +157,7 @@ def test_what_an_audit_found_is_in_the_card() -> None:
     audit = AuditReport(
         "Languages", "task:sentiment", "e5-small", (Parity("language", "macro-f1", groups, 0.2, 0.1, 0.3, 0.01),)
     )
-    card = render_card(manifest(), audit)
+    card = render_card(manifest(), audit_lines(audit))
     assert "Measured by `lect audit` of `task:sentiment` (Languages):\n\n- By language, " in card
     assert "a gap of 20.0 points" in card
     assert "Nothing of it was measured" not in card

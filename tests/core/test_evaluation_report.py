@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from lect.builtins.metrics import classification_scores, retrieval_scores
 from lect.errors import DataError
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
+from lect.evaluation.metrics import classification_scores, retrieval_scores
 from lect.evaluation.report import Difference, EvaluationReport, Score, Variant, differences_of, variant_of
 
 TRUTH = ["territory", "language", "script", "currency"] * 10

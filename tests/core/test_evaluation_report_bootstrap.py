@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lect.builtins.metrics import classification_scores, retrieval_scores
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
 from lect.evaluation.counted import counted
+from lect.evaluation.metrics import classification_scores, retrieval_scores
 
 LABELS = ("a", "b", "c")
 

@@ -5,12 +5,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lect.components.open import OpenStack
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import parse_stack
 from lect.data.examples import Example
+from lect.engine.open import OpenStack
 from lect.explain.attention import rollout
 from lect.explain.explain import explain
 from lect.explain.words import by_word, words_of

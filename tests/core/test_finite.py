@@ -8,12 +8,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lect import Example
-from lect.builtins.supervised import predict_rows
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
+from lect.composition.finite import NotFiniteError, check_predictions
 from lect.composition.vectors import sentence_vectors
+from lect.engine.predict import predict_rows
 from lect.errors import ComponentError
-from lect.finite import NotFiniteError, check_predictions
 from lect.heads import Prediction
 
 

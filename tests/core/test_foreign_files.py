@@ -7,8 +7,8 @@ import zipfile
 import pytest
 import torch
 
-from lect.components.foreign import read_tensor, read_tensors
 from lect.errors import ComponentError
+from lect.exchange.contents import read_tensor, read_tensors
 
 
 def repacked(source, target, method):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sharing import Machine
 
-from lect.components.own_card import read_audit
+from lect.audit.card import read_audit
 from lect.components.store import read_component
 from lect.registry.check import check_registry, read_folder_registry
 from lect.registry.lock import read_lock

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from lect.errors import DataError
-from lect.languages import display_name, is_tag, normalise, same_language
+from lect.languages.tags import display_name, is_tag, normalise, same_language
 
 
 @pytest.mark.parametrize(
@@ -86,5 +86,5 @@ def test_display_names_say_language_and_script():
 
 @pytest.mark.processes
 def test_importing_it_does_not_import_langcodes():
-    code = "import lect.languages, sys; sys.exit('langcodes' in sys.modules)"
+    code = "import lect.languages.tags, sys; sys.exit('langcodes' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

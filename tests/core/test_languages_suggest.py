@@ -7,12 +7,12 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from lect import languages_relations
 from lect.commands.app import app
+from lect.components.donors import piece_likeness, resolve_auto, suggest
 from lect.components.manifest import HeadEntry
 from lect.errors import StackError
-from lect.languages_relations import distance, facts_of, family_likeness, script_likeness
-from lect.languages_suggest import piece_likeness, resolve_auto, suggest
+from lect.languages import relations as languages_relations
+from lect.languages.relations import distance, facts_of, family_likeness, script_likeness
 
 qq = pytest.importorskip("qq")
 

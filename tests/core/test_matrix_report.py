@@ -13,15 +13,15 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from lect.builtins.metrics import METRICS, classification_scores
 from lect.components.library import Library
+from lect.data.dataset import Dataset, digest
 from lect.data.examples import Example
-from lect.data.read import Dataset, digest
 from lect.evaluation.bootstrap import bootstrap
 from lect.evaluation.matrix.cells import Cell, Cost, Rows, key_of
 from lect.evaluation.matrix.file import load_matrix
 from lect.evaluation.matrix.result import Curve, Entry
 from lect.evaluation.matrix.run import report_of
+from lect.evaluation.metrics import METRICS, classification_scores
 from lect.evaluation.report import EvaluationReport, variant_of
 
 LABELS = ("negative", "neutral", "positive")

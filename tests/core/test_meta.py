@@ -14,6 +14,7 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import RecipeError
+from lect.objectives import Batch, Loss
 from lect.recipes.load import recipe_of, recipe_text
 from lect.recipes.training import LearningTable, MetaTable, RunTable
 from lect.testing.backbones import tiny_backbone
@@ -21,7 +22,6 @@ from lect.toml import parse_toml
 from lect.training.checkpoint import load_checkpoint
 from lect.training.loop import fit
 from lect.training.meta import Meta, learn_task, meta_steps
-from lect.training.objective import Batch, Loss
 from lect.training.precision import Precision
 from lect.training.task import Interrupted, Learner, Task
 

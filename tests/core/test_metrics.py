@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lect.builtins.metrics import METRICS, classification_scores, retrieval_scores
 from lect.errors import UserError
 from lect.evaluation.bootstrap import paired_bootstrap
+from lect.evaluation.metrics import METRICS, classification_scores, retrieval_scores
 from lect.evaluation.ranking import Ranked
 from lect.evaluation.retrieval import matches, ranks
 from lect.host import Host

@@ -11,7 +11,7 @@ from small_library import Bench
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.mixed import MixedPart
-from lect.composition.part import Part, SiteContext
+from lect.parts import Part, SiteContext
 
 TEXTS = ["a short one", "another text that is longer than the first", "b", "c d e f g", "once more, with commas"]
 

@@ -10,12 +10,12 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from lect.builtins.pieces import candidates as module
-from lect.builtins.pieces.candidates import CandidateLoss, Candidates, choose_candidates, full_losses
-from lect.builtins.pieces.head import PieceHead
-from lect.builtins.pieces.masks import Masking
-from lect.builtins.pieces.rows import Row
-from lect.composition.part import NewPieces
+from lect.language_model import candidates as module
+from lect.language_model.candidates import CandidateLoss, Candidates, choose_candidates, full_losses
+from lect.language_model.head import PieceHead
+from lect.language_model.masks import Masking
+from lect.language_model.rows import Row
+from lect.parts import NewPieces
 
 CPU = torch.device("cpu")
 SIZE, WIDTH = 60, 8

@@ -8,20 +8,20 @@ import pytest
 import torch
 
 from lect import Example
-from lect.backbones import load_backbone
 from lect.backbones.quiet import quiet_transformers
-from lect.builtins.pieces.causal import CausalObjective
-from lect.builtins.pieces.config import CausalConfig, MaskedConfig
-from lect.builtins.pieces.masked import MaskedObjective
-from lect.builtins.pieces.stored_head import stored_causal_head, stored_masked_head
+from lect.builtins.language_modelling.causal import CausalObjective
+from lect.builtins.language_modelling.config import CausalConfig, MaskedConfig
+from lect.builtins.language_modelling.masked import MaskedObjective
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import BackboneError, RecipeError
 from lect.host import Host
+from lect.host.backbones import load_backbone
+from lect.language_model.stored_head import stored_causal_head, stored_masked_head
+from lect.objectives import ObjectiveContext
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
-from lect.training.objective import ObjectiveContext
 
 pytestmark = pytest.mark.models
 
@@ -56,7 +56,7 @@ def masked_of(backbone, examples=ROWS, translations=False, method="full", method
 
 def hidden_of(model, batch):
     rows = batch.rows
-    return model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    return model(rows)
 
 
 def save_with_head(folder, family, kind, **changes):

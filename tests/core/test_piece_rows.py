@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from lect import Example
-from lect.backbones import load_backbone
-from lect.builtins.pieces import rows as rows_module
-from lect.builtins.pieces.rows import Cutter, piece_counts
 from lect.composition import encode as encode_module
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.host import Host
+from lect.host.backbones import load_backbone
+from lect.language_model import rows as rows_module
+from lect.language_model.rows import RowCutter, piece_counts
 from lect.testing.backbones import save_tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -67,7 +67,7 @@ def test_rows_of_a_long_corpus_are_those_of_the_rule(model, long, monkeypatch, t
     expected, encoder = expected_rows(model, translations), RowEncoder(model, 12)
     if kept and not translations:
         encoder.keep([example.text for example in EXAMPLES], ())
-    cutter = Cutter(model, encoder, (), translations)
+    cutter = RowCutter(model, encoder, (), translations)
     if kept:
         cutter.keep(EXAMPLES)
     at_once = []
@@ -84,7 +84,7 @@ def test_rows_of_a_long_corpus_are_those_of_the_rule(model, long, monkeypatch, t
 
 def test_of_a_long_corpus_the_first_rows_alone_are_remembered(model, long, monkeypatch):
     encoder = RowEncoder(model, 12)
-    rows, asked = Cutter(model, encoder, ()).rows(EXAMPLES), []
+    rows, asked = RowCutter(model, encoder, ()).rows(EXAMPLES), []
     cut = encoder.cut
     monkeypatch.setattr(encoder, "cut", lambda texts, *more: asked.extend(texts) or cut(texts, *more))
     once, twice = said(rows), said(rows)
@@ -94,7 +94,7 @@ def test_of_a_long_corpus_the_first_rows_alone_are_remembered(model, long, monke
 
 
 def test_counts_are_of_plain_pieces_alone(model, long):
-    rows = Cutter(model, RowEncoder(model, 12), ()).rows(EXAMPLES)
+    rows = RowCutter(model, RowEncoder(model, 12), ()).rows(EXAMPLES)
     counts = piece_counts(rows, len(model.backbone.tokenizer)).numpy()
     plain = np.concatenate([np.array(ids)[np.array(marks)] for ids, marks, _ in expected_rows(model, False)])
     assert (counts == np.bincount(plain, minlength=len(counts))).all()

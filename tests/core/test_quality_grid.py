@@ -63,8 +63,8 @@ def test_what_is_scored_without_a_language_is_the_whole_backbones(tmp_path):
     from grid.job import Job, Score, Settings, Test
     from grid.work import Workshop
 
-    from lect.backbones.trim import trim_backbone
     from lect.host import Host
+    from lect.selection.trim import trim_backbone
     from lect.testing.backbones import save_tiny_backbone
 
     save_tiny_backbone(tmp_path / "whole", "xlm-roberta", seed=1)

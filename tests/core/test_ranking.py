@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, label_ranking_average_precision_score, ndcg_score
 
-from lect.builtins.metrics import METRICS
 from lect.data.judgements import read_judgements
 from lect.errors import DataError
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
+from lect.evaluation.metrics import METRICS
 from lect.evaluation.ranking import Ranked, rank_relevant
 
 RANKING = next(spec for spec in METRICS if spec.name == "ranking")

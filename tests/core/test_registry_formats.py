@@ -25,7 +25,6 @@ from fuzzing import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lect.components.weights import check_weights
 from lect.composition.stack import parse_combination, parse_stack
 from lect.errors import ComponentError, RegistryError, StackError, UserError
 from lect.registry.archive import unpack
@@ -34,6 +33,7 @@ from lect.registry.model import parse_registry, signed_text
 from lect.registry.paths import check_file_path
 from lect.toml import parse_toml
 from lect.versions import is_range, matches, newest
+from lect.weight_files import check_weights
 
 SEEDS = st.integers(0, 2**32)
 

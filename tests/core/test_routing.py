@@ -12,9 +12,9 @@ from torch import nn
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
-from lect.composition.part import Part
 from lect.composition.routes import Routes
 from lect.errors import StackError
+from lect.parts import Part
 from lect.testing.backbones import tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -76,7 +76,7 @@ def model(request):
 
 def outputs(model, texts, stacks):
     rows = RowEncoder(model).encode(texts, stacks)
-    return rows, model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    return rows, model(rows)
 
 
 TEXTS = ["a short one", "another text that is longer than the first", "b", "c d e f g", "once more, with commas"]

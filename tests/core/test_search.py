@@ -9,14 +9,14 @@ from disks import small_disk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lect.components.open import OpenStack
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack
 from lect.data.examples import Example
+from lect.engine.open import OpenStack
 from lect.errors import DataError, UserError
-from lect.search.index import build_index, check_queries, check_weights, directions, read_index
-from lect.search.mining import mine
+from lect.retrieval.index import build_index, check_queries, check_weights, directions, read_index
+from lect.retrieval.mining import mine
 from lect.testing.backbones import tiny_backbone
 
 __all__ = ["small_disk"]
@@ -140,7 +140,7 @@ def test_a_disk_that_is_full_for_an_index_is_named_and_the_one_before_stays(smal
     opened, folder = bare(), small_disk.folder / "index"
     build_index(opened, corpus(), folder)
     wide = np.random.default_rng(0).normal(size=(len(TEXTS), 400_000)).astype(np.float32)
-    monkeypatch.setattr("lect.search.index.sentence_vectors", lambda *arguments: wide)
+    monkeypatch.setattr("lect.retrieval.index.sentence_vectors", lambda *arguments: wide)
     with pytest.raises(UserError, match=f"{folder}: the disk is full"):
         build_index(opened, corpus(), folder, overwrite=True)
     assert read_index(folder).facts.width != 400_000

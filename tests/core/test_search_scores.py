@@ -2,16 +2,15 @@
 
 import pytest
 
-from lect.components.open import OpenStack
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack
 from lect.data.examples import Example
 from lect.data.judgements import Judgement
+from lect.engine.open import OpenStack, check_heads
 from lect.errors import DataError, UserError
 from lect.evaluation.search import evaluate_search
 from lect.host import Host
-from lect.search.index import check_heads
 from lect.testing.backbones import tiny_backbone
 
 pytestmark = pytest.mark.models

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lect import Example
-from lect.data.read import Dataset, Source, digest
+from lect.data.dataset import Dataset, Source, digest
 from lect.data.shots import draw_shots
 from lect.errors import DataError
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lect.components.manifest import BackboneEntry, HeadEntry, Manifest, PartEntry
-from lect.composition.roles import check_roles
+from lect.components.roles import check_roles
 from lect.errors import StackError
 
 OWN, OTHER = "a" * 64, "b" * 64

@@ -9,13 +9,13 @@ import pytest
 
 from lect.components import members as members_module
 from lect.components.assemble import restore
-from lect.components.foreign_tokenizer import check_tokenizer
 from lect.components.manifest import MemberEntry, PartEntry
 from lect.components.members import read_with_members
 from lect.components.store import read_component, write_component
 from lect.composition.panics import no_panic
 from lect.composition.stack import parse_stack
 from lect.errors import ComponentError, RecipeError, StackError
+from lect.exchange.tokenizer import check_tokenizer
 from lect.patterns import matches
 
 ENDLESS = r"(?:[a-z]|[a-z.]|[\d.]|[a-z])*[A-Z]"

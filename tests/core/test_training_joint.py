@@ -14,10 +14,10 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.host import Host
+from lect.objectives import ObjectiveContext
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 from lect.training.joint import JointLosses
-from lect.training.objective import ObjectiveContext
 
 pytestmark = pytest.mark.models
 

@@ -13,11 +13,11 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import UserError
+from lect.objectives import Batch, Loss
 from lect.recipes.training import LearningTable, RunTable
 from lect.testing.backbones import tiny_backbone
 from lect.training.checkpoint import load_checkpoint
 from lect.training.loop import fit
-from lect.training.objective import Batch, Loss
 from lect.training.precision import Precision
 from lect.training.task import Interrupted, Learner, Task
 
@@ -73,7 +73,7 @@ class Aimed:
     def scores(self, model, examples):
         with torch.no_grad():
             rows = self.batch(examples, "cpu")
-            hidden = model(rows.rows.input_ids, rows.rows.attention_mask, rows.rows.routes)
+            hidden = model(rows.rows)
             distance = self.loss(model, hidden, rows).terms["distance"]
         return {"nearness": 1 / (1 + distance)}
 

@@ -20,11 +20,11 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import UserError
+from lect.objectives import Batch, Loss
 from lect.recipes.training import LearningTable, RunTable
 from lect.testing.backbones import tiny_backbone
 from lect.training.checkpoint import load_checkpoint
 from lect.training.loop import fit
-from lect.training.objective import Batch, Loss
 from lect.training.order import dealt
 from lect.training.precision import Precision
 from lect.training.processes import Processes, join_processes, leave_processes
@@ -83,7 +83,7 @@ class Aimed:
     def scores(self, model, examples):
         with torch.no_grad():
             batch = self.batch(examples, "cpu")
-            hidden = model(batch.rows.input_ids, batch.rows.attention_mask, batch.rows.routes)
+            hidden = model(batch.rows)
             return {"nearness": 1 / (1 + self.loss(model, hidden, batch).terms["distance"])}
 
     def scores_without(self, model, examples):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lect.backbones import load_backbone
 from lect.backbones.pieces import Pieces, count_pieces, scripts_of, trim_tokenizer
-from lect.backbones.trim import trim_backbone
 from lect.backbones.trimmed import parent_of
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import BackboneError, ComponentError, DataError
 from lect.host import Host
+from lect.host.backbones import load_backbone
+from lect.selection.trim import trim_backbone
 from lect.testing.backbones import save_tiny_backbone
 from lect.testing.tokenizers import tiny_tokenizer
 
@@ -37,7 +37,7 @@ def states(backbone, texts=TEXTS):
     model = RoutedModel(backbone).eval()
     rows = RowEncoder(model).encode(texts, [()] * len(texts))
     with torch.no_grad():
-        return rows.attention_mask, model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+        return rows.attention_mask, model(rows)
 
 
 def trimmed(family, folder, host, texts, **options):

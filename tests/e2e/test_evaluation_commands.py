@@ -144,12 +144,13 @@ def test_an_audit_compares_groups_templates_and_counts(workspace, trained):
     shown = workspace.lect("audit", "audit.toml", "--components", str(trained))
     assert "counterfactual: names" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
+    from lect.audit.card import audit_lines
     from lect.audit.report import AuditReport
     from lect.components.card import render_card
     from lect.components.manifest import read_manifest
 
     manifest = read_manifest(trained / "task/mood/component.toml")
-    card = render_card(manifest, AuditReport.from_json(result.stdout))
+    card = render_card(manifest, audit_lines(AuditReport.from_json(result.stdout)))
     assert "are answered differently" in card and "Of anything else it is not known. Not measured" in card
     assert "are answered differently" not in render_card(manifest)
 

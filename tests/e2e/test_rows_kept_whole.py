@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from lect.data.dataset import Source
 from lect.data.examples import Example
-from lect.data.read import Source, read_source
 from lect.host import Host
+from lect.host.reading import read_source
 
 
 def run(workspace, *arguments):

@@ -83,13 +83,13 @@ def test_published_in_one_process_and_used_in_another(tmp_path, monkeypatch):
 
 
 def make_task(machine, build_part, head_entry):
-    from lect.backbones import load_backbone
     from lect.components.assemble import build_head
     from lect.components.card import render_card
     from lect.components.manifest import BackboneEntry, Manifest, PartEntry
     from lect.components.store import write_component
     from lect.composition.component import Component
     from lect.host import Host
+    from lect.host.backbones import load_backbone
     from lect.specs import BuildContext, Corpus
 
     host = Host.load(report=lambda line: None)

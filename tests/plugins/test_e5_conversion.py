@@ -62,8 +62,8 @@ def engine(packed, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def backbone():
-    from lect.backbones import load_backbone
     from lect.host import Host
+    from lect.host.backbones import load_backbone
 
     return load_backbone("e5-small", host=Host.load(report=lambda line: None))
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lect.builtins.supervised import predict_rows
 from lect.components.assemble import build_head, build_part
 from lect.composition.component import Component
-from lect.composition.encode import RowEncoder
+from lect.composition.encode import RowEncoder, StackTokenizer
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
-from lect.composition.windows import Cutter
 from lect.data.examples import Example, Span
+from lect.engine.predict import predict_rows
 from lect.host import Host
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
@@ -103,7 +102,7 @@ def test_each_row_of_a_mixed_batch_gets_its_own_head_and_what_it_gives_alone(hos
     model, stacks = model_of(host, family)
     encoder = RowEncoder(model, 40)
     heads = {kind: model.components[f"task:{kind}"].head for kind in ROWS}
-    layouts = {kind: heads[kind].layout(rows, Cutter(encoder, stacks[kind])) for kind, rows in ROWS.items()}
+    layouts = {kind: heads[kind].layout(rows, StackTokenizer(encoder, stacks[kind])) for kind, rows in ROWS.items()}
     assert (
         layouts["qa"].counts[0] > 3 and layouts["tagging"].counts[1] > 1 and layouts["multiple-choice"].counts[0] == 3
     )
@@ -114,8 +113,8 @@ def test_each_row_of_a_mixed_batch_gets_its_own_head_and_what_it_gives_alone(hos
     # Rows of all kinds, not one kind below the other.
     joined = encoder.join(batches)
     with torch.no_grad():
-        hidden = model(joined.input_ids, joined.attention_mask, joined.routes, joined.token_type_ids)
-        outputs = {id(output.head): output for output in model.logits(hidden, joined.attention_mask, joined.routes)}
+        hidden = model(joined)
+        outputs = {id(output.head): output for output in model.logits(hidden, joined)}
         assert len(outputs) == len(ROWS)
         for kind, examples in ROWS.items():
             together = heads[kind].decode(outputs[id(heads[kind])].logits, examples, layouts[kind])
@@ -144,7 +143,7 @@ def test_a_head_learns_its_rows_by_heart_and_only_its_own_parameters_move(host, 
     model.attach(component)
     encoder = RowEncoder(model, 128)
     examples, stack = ROWS[kind], ("task:x",)
-    layout = head.layout(examples, Cutter(encoder, stack))
+    layout = head.layout(examples, StackTokenizer(encoder, stack))
     rows = encoder.assemble(layout.rows, Routes.uniform(stack, len(layout.rows)))
     targets = head.targets(examples, layout)
     optimiser = torch.optim.Adam([*head.parameters(), *full.parameters()], lr=1e-2)
@@ -152,7 +151,7 @@ def test_a_head_learns_its_rows_by_heart_and_only_its_own_parameters_move(host, 
     losses = []
     for _ in range(60):
         (output,) = model.logits(
-            model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids),
+            model(rows),
             rows.attention_mask,
             rows.routes,
         )

@@ -9,15 +9,15 @@ import torch
 
 from lect.components.assemble import build_head
 from lect.composition.component import Component
-from lect.composition.encode import RowEncoder
+from lect.composition.encode import RowEncoder, StackTokenizer
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.composition.vectors import sentence_vectors
-from lect.composition.windows import Cutter
+from lect.data.dataset import Source
 from lect.data.examples import Example
-from lect.data.read import Source, read_source
 from lect.errors import DataError
 from lect.host import Host
+from lect.host.reading import read_source
 from lect.testing.backbones import tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -47,8 +47,8 @@ def model_with(host, **config):
 def loss_of(model, head, encoder, layout, targets):
     stack = ("task:find",)
     rows = encoder.assemble(layout.rows, Routes.uniform(stack, len(layout.rows)))
-    hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
-    (output,) = model.logits(hidden, rows.attention_mask, rows.routes)
+    hidden = model(rows)
+    (output,) = model.logits(hidden, rows)
     return head.loss(output.logits, targets)
 
 
@@ -79,7 +79,7 @@ def by_definition(model, encoder, scale):
 )
 def test_the_loss_is_that_of_its_definition(host, config):
     model, head, encoder = model_with(host, **config)
-    layout = head.layout(ROWS, Cutter(encoder, ("task:find",)))
+    layout = head.layout(ROWS, StackTokenizer(encoder, ("task:find",)))
     assert layout.counts == (4, 2, 3, 3)
     loss = loss_of(model, head, encoder, layout, head.targets(ROWS, layout))
     assert loss.item() == pytest.approx(by_definition(model, encoder, 1 / config.get("temperature", 0.05)), abs=1e-4)
@@ -94,7 +94,7 @@ def test_the_loss_is_that_of_its_definition(host, config):
 
 def test_processes_that_share_a_batch_have_the_gradient_of_the_whole(host):
     model, head, encoder = model_with(host, projection=8, learned=True)
-    cut = Cutter(encoder, ("task:find",))
+    cut = StackTokenizer(encoder, ("task:find",))
     layout = head.layout(ROWS, cut)
     loss_of(model, head, encoder, layout, head.targets(ROWS, layout)).backward()
     whole = [parameter.grad.clone() for parameter in head.parameters()]
@@ -136,7 +136,7 @@ class _Rows:
 
 def test_texts_that_are_equal_have_their_matches_in_common(host):
     model, head, encoder = model_with(host)
-    from lect.builtins.supervised import predict_rows
+    from lect.engine.predict import predict_rows
 
     predictions = predict_rows(model, encoder, ("task:find",), ROWS)
     ranked = [each.answer for each in head.compared(predictions, ROWS)]
@@ -180,8 +180,8 @@ def test_triples_in_tables_and_json_lines(host, tmp_path):
 
 
 def test_a_cosine_is_explained_with_the_heads_own_vectors(host):
-    from lect.components.open import OpenStack
     from lect.composition.stack import parse_stack
+    from lect.engine.open import OpenStack
     from lect.errors import StackError
     from lect.explain.explain import explain
 

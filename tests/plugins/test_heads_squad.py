@@ -14,13 +14,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lect.composition.encode import RowEncoder
+from lect.composition.encode import RowEncoder, StackTokenizer
 from lect.composition.model import RoutedModel
-from lect.composition.windows import Cutter
+from lect.data.dataset import Source
 from lect.data.examples import Example, Span
-from lect.data.read import Source, read_source
 from lect.errors import DataError
 from lect.host import Host
+from lect.host.reading import read_source
 from lect.testing.backbones import tiny_backbone
 from lect_heads.answering import QuestionAnsweringHead
 from lect_heads.configs import QuestionAnsweringConfig
@@ -106,7 +106,7 @@ def test_what_is_not_placed_is_not_learned_from(read):
     )
 
     def loss(*examples):
-        layout = head.layout(examples, Cutter(RowEncoder(model), ()))
+        layout = head.layout(examples, StackTokenizer(RowEncoder(model), ()))
         torch.manual_seed(1)
         logits = torch.randn(1, max(len(row.ids) for row in layout.rows), 2).expand(len(layout.rows), -1, -1)
         return float(head.loss(logits, head.targets(examples, layout)))

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from lect.errors import RecipeError
-from lect.host.config import validate_model
 from lect.testing.backbones import tiny_backbone
+from lect.validation import validate_model
 
 pytestmark = pytest.mark.models
 

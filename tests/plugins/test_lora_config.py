@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from lect.errors import RecipeError
-from lect.host.config import validate_model
 from lect.testing.backbones import tiny_backbone
+from lect.validation import validate_model
 from lect_lora.build import build_part
 from lect_lora.plugin import lect_register_methods
 

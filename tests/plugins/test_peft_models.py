@@ -20,8 +20,6 @@ from transformers import (
     T5EncoderModel,
 )
 
-from lect.backbones import load_backbone
-from lect.backbones.trim import trim_backbone
 from lect.components.assemble import restore
 from lect.components.exchange import Wishes, export_component, import_folder
 from lect.components.library import Library
@@ -30,6 +28,8 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import ComponentError
 from lect.host import Host
+from lect.host.backbones import load_backbone
+from lect.selection.trim import trim_backbone
 from lect.testing.backbones import save_tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -105,8 +105,8 @@ def ours(done, backbone, host):
     model.attach(restore("own", read_component(done.folder), backbone, host))
     model.eval()
     rows = rows_of(model, ("own",))
-    hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
-    logits = model.logits(hidden, rows.attention_mask, rows.routes)
+    hidden = model(rows)
+    logits = model.logits(hidden, rows)
     model.detach_all()
     return (logits[0].logits if logits else hidden), rows.attention_mask.bool()
 
@@ -322,8 +322,8 @@ def written_by_us(done, backbone, host):
     model.attach(restore("own", read_component(done.folder), backbone, host))
     model.eval()
     rows = rows_of(model, ("own",))
-    hidden = model(rows.input_ids, rows.attention_mask, rows.routes)
-    states = model.write(rows.input_ids, rows.attention_mask, hidden, rows.attention_mask, rows.routes)
+    hidden = model(rows)
+    states = model.decode(rows.input_ids, rows.attention_mask, hidden, rows)
     model.detach_all()
     return states[rows.attention_mask.bool()]
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from lect.backbones import load_backbone
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -17,6 +16,7 @@ from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
 from lect.errors import BackboneError
 from lect.host import Host
+from lect.host.backbones import load_backbone
 from lect.specs import BuildContext, Corpus
 from lect_smollm import convert, source
 from lect_smollm.packed import PackedModel, Pieces
@@ -152,7 +152,7 @@ def test_it_writes_what_transformers_writes_with_it(backbone):
     from transformers import AutoModelForCausalLM
 
     from lect.components.assemble import build_head
-    from lect.writing.answer import write_answers
+    from lect.generation.answer import write_answers
 
     settings = {"prompt": "The capital of {text} is", "longest": 6}
     head = build_head(Host.load(), "translation", settings, backbone, (), "head")
@@ -190,7 +190,7 @@ def test_sentence_vectors_are_finite_and_rows_of_a_mixed_batch_stand_alone(backb
         assert sentence_vectors(model, encoder, TEXTS, ("lang:low",)).isfinite().all()
         stacks = [("lang:low",), ("lang:neck", "lang:low"), ()]
         rows = encoder.encode(TEXTS, stacks)
-        mixed = model.pool(model(rows.input_ids, rows.attention_mask, rows.routes), rows.attention_mask)
+        mixed = model.pool(model(rows), rows.attention_mask)
         bare = sentence_vectors(model, encoder, TEXTS)
         for row, (text, stack) in enumerate(zip(TEXTS, stacks, strict=True)):
             alone = sentence_vectors(model, encoder, [text], stack)[0]
@@ -221,8 +221,8 @@ def test_a_classification_head_on_lora_learns(backbone):
         optimiser = torch.optim.AdamW(trained, lr=1e-3)
         losses = []
         for _ in range(6):
-            hidden = model(rows.input_ids, rows.attention_mask, rows.routes)
-            (output,) = model.logits(hidden, rows.attention_mask, rows.routes)
+            hidden = model(rows)
+            (output,) = model.logits(hidden, rows)
             loss = head.loss(output.logits, head.targets(examples))
             optimiser.zero_grad()
             loss.backward()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import Field, field_validator
 
 from lect.errors import RecipeError
+from lect.fields import Config
 from lect.host import validate_model
-from lect.specs import Config
 
 
 class Small(Config):

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from lect.components.manifest import manifest_of, manifest_text
 from lect.components.store import write_component
-from lect.components.weights import check_weights
 from lect.errors import ComponentError, RegistryError, UserError
 from lect.registry.archive import pack, unpack
 from lect.registry.entries import entry_text
@@ -23,6 +22,7 @@ from lect.registry.lock import read_lock, write_lock
 from lect.registry.model import parse_registry, registry_of
 from lect.registry.paths import check_file_path
 from lect.toml import parse_toml
+from lect.weight_files import check_weights
 
 REGISTRY = """schema = 1
 [[plugin]]

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
-from lect.components.fields import Line, tuple_of
 from lect.errors import DataError, RecipeError
 from lect.evaluation.matrix.file import DatasetTable, MatrixDataset, datasets_of
+from lect.fields import Line, tuple_of
 from lect.recipes.tables import Table
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(tuple_of)]
@@ -100,9 +100,9 @@ class AuditFile(Table):
 
 def load_audit(path: Path) -> AuditFile:
     """The audit in a TOML file. Raises `RecipeError`."""
-    from lect.host.config import validate_model
     from lect.recipes.check import check_kind
     from lect.toml import read_toml
+    from lect.validation import validate_model
 
     if not path.is_file():
         raise RecipeError("there is no such file", where=str(path), fix="name a TOML file with [[dataset]] tables")

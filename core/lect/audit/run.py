@@ -11,13 +11,13 @@ from lect.audit.file import AuditFile, CounterfactualTable, read_templates
 from lect.audit.parity import parity
 from lect.audit.report import AuditReport, Counterfactual, DataBias, Parity
 from lect.components.library import Library
-from lect.components.open import OpenStack
 from lect.components.store import weights_hash
 from lect.data.examples import Example
-from lect.data.read import read_source
+from lect.engine.open import OpenStack
 from lect.errors import DataError, StackError
 from lect.evaluation.matrix.cells import Bench
 from lect.heads import Prediction
+from lect.host.reading import read_source
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -90,7 +90,7 @@ def _tested(opened: OpenStack, table: CounterfactualTable, templates: Sequence[s
 
 
 def _predict(opened: OpenStack, examples: Sequence[Example]) -> list[Prediction]:
-    from lect.builtins.supervised import predict_rows
+    from lect.engine.predict import predict_rows
 
     return predict_rows(opened.model, opened.encoder, opened.keys, examples)
 

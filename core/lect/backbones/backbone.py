@@ -16,7 +16,7 @@ from lect.backbones.families import Kind
 from lect.backbones.fingerprint import fingerprint_of
 from lect.backbones.trimmed import Trimmed
 from lect.errors import BackboneError
-from lect.specs import Pooling
+from lect.literals import Pooling
 
 
 @dataclass(frozen=True)

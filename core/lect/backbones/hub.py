@@ -13,7 +13,7 @@ from lect.backbones.anatomy import check_family
 from lect.errors import BackboneError, nearest
 
 if TYPE_CHECKING:
-    from lect.specs import Progress
+    from lect.literals import Progress
 
 _ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)
 _SMALL = ["*.json", "*.txt", "*.model"]

@@ -1,4 +1,4 @@
-"""Loading a backbone: a name that a plugin registers, a folder, or a model of the Hugging Face hub."""
+"""A backbone from a folder as `transformers` lays it out."""
 
 from __future__ import annotations
 
@@ -8,65 +8,38 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lect.backbones.anatomy import check_family
 from lect.backbones.backbone import Backbone
 from lect.backbones.families import FAMILIES
-from lect.backbones.hub import fetch_from_hub, is_hub_id
 from lect.backbones.quiet import quiet_transformers
-from lect.backbones.settings import FolderSettings, read_folder_settings
-from lect.errors import BackboneError, nearest
-
-if TYPE_CHECKING:
-    from lect.host import Host
-    from lect.specs import BackboneSpec, Pooling, Progress
+from lect.backbones.trimmed import Trimmed
+from lect.errors import BackboneError
+from lect.literals import Pooling
 
 
-def load_backbone(
-    name: str,
+def read_backbone(
+    folder: Path,
     *,
-    host: Host,
-    progress: Progress | None = None,
-    pooling: Pooling | None = None,
-    prefix: str | None = None,
+    name: str,
+    identity: str,
+    pooling: Pooling,
+    prefix: str,
+    licence: str = "",
     revision: str | None = None,
+    trimmed: Trimmed | None = None,
     writes: bool = False,
 ) -> Backbone:
-    """A backbone in float32, frozen and in evaluation mode.
+    """The model in a folder as a backbone in float32, frozen and in evaluation mode.
 
     Args:
-        name: a name that a plugin registers (those come first), an existing folder, or a hub id.
-        host: knows the registered names.
-        progress: told of what takes long: a first conversion, a download.
-        pooling: instead of what the plugin registers, the folder's ``lect.toml`` says, or of ``mean``.
-        prefix: instead of what the plugin registers, the folder's ``lect.toml`` says, or of none.
-        revision: a commit, tag or branch; for hub ids only.
+        name, identity, pooling, prefix, licence, revision, trimmed: as `Backbone` has them.
         writes: whether of an encoder-decoder both halves are loaded.
 
     Raises:
-        BackboneError: there is no such backbone, or it cannot be used; the message says what to do.
-        PluginError: the plugin that provides it is missing, broken or clashes with another.
+        BackboneError: what is in the folder cannot be used; the message says what to do.
     """
-    spec = _registered(name, host)
-    folder = Path(name).expanduser()
-    is_folder = name != "" and folder.is_dir()
-    own: BackboneSpec | FolderSettings = spec or FolderSettings()
-    if revision is not None and (spec or is_folder):
-        raise BackboneError(f'"{name}" has no revisions', fix="leave revision out; it is for models of the hub")
-    if spec is not None:
-        folder, identity, commit = _prepared(name, host, progress), spec.identity, None
-    elif is_folder:
-        identity, commit = name, None
-        own = read_folder_settings(folder)
-    elif is_hub_id(name):
-        folder, commit = fetch_from_hub(name, revision, _known(host), progress)
-        identity = name
-    else:
-        raise BackboneError(
-            f'there is no folder "{name}"',
-            fix=f"name an existing folder, a hub id or a known name; {_nearest(name, host)}",
-        )
     with quiet_transformers():
         config = _read_config(folder)
         model, writer = _read_model(folder, config, writes)
@@ -76,12 +49,12 @@ def load_backbone(
         identity=identity,
         model=model,
         tokenizer=tokenizer,
-        pooling=pooling or own.pooling,
-        prefix=prefix if prefix is not None else own.prefix,
-        revision=commit,
-        licence=own.licence,
+        pooling=pooling,
+        prefix=prefix,
+        revision=revision,
+        licence=licence,
         folder=folder,
-        trimmed=own.descent(folder) if isinstance(own, FolderSettings) else None,
+        trimmed=trimmed,
         writer=writer,
     )
 
@@ -134,35 +107,6 @@ def writing_half(model: Any) -> Any:
 
 
 _ENCODERS_OF_THEIR_OWN = {"t5", "mt5", "umt5"}
-
-
-# ------------------------------------------------------------------------------------------------- registered names
-
-
-def _known(host: Host) -> list[str]:
-    return [spec.name for plugin in host.plugins for spec in host.offers(plugin, "backbone")]
-
-
-def _nearest(name: str, host: Host) -> str:
-    return nearest(name, _known(host))
-
-
-def _registered(name: str, host: Host) -> BackboneSpec | None:
-    from lect.host.bundled import BUNDLED
-
-    # A name that two plugins claim, or whose plugin is missing, is never looked for elsewhere: the host says why.
-    if name in _known(host) or ("backbone", name) in BUNDLED:
-        return host.spec("backbone", name)
-    return None
-
-
-def _prepared(name: str, host: Host, progress: Progress | None) -> Path:
-    with host.attributed(host.provided("backbone", name)) as spec:
-        return spec.prepare(progress or _no_progress)
-
-
-def _no_progress(_what: str, _share: float) -> None:
-    return None
 
 
 # ------------------------------------------------------------------------------------------------- what is in a folder

@@ -37,7 +37,7 @@ def scripts_of(languages: Iterable[str]) -> tuple[str, ...]:
     """
     import langcodes
 
-    from lect.languages import normalise
+    from lect.languages.tags import normalise
 
     found: dict[str, None] = {}
     for language in languages:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from lect.backbones.trimmed import Trimmed, TrimmedTable
 from lect.errors import BackboneError, RecipeError
-from lect.specs import Config, Pooling
+from lect.fields import Config
+from lect.literals import Pooling
 
 FILE = "lect.toml"
 
@@ -26,8 +27,8 @@ class FolderSettings(Config):
 
 def read_folder_settings(folder: Path) -> FolderSettings:
     """The settings in a folder; the defaults where it has none. Raises `BackboneError` where they are wrong."""
-    from lect.host.config import validate_model
     from lect.toml import read_toml
+    from lect.validation import validate_model
 
     file = folder / FILE
     if not file.is_file():

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from lect.components.fields import Sha256, tuple_of
 from lect.errors import BackboneError
-from lect.specs import Config
+from lect.fields import Config, Sha256, tuple_of
 
 if TYPE_CHECKING:
     from torch import Tensor

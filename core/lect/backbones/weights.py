@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from lect.backbones.backbone import Backbone
 from lect.errors import BackboneError
-from lect.specs import Weights
+from lect.literals import Weights
 
 
 def hold_weights(backbone: Backbone, weights: Weights, device: torch.device) -> None:

@@ -20,7 +20,7 @@ from lect.builtins.word_alignment import WordAlignment, WordsOfRows
 from lect.composition.model import RoutedModel
 from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
-from lect.training.objective import Batch, Loss, ObjectiveContext
+from lect.objectives import Batch, Loss, ObjectiveContext
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from lect.data.files import Count, Encoding, LanguageTag, left_out
 from lect.data.lines import read_lines, without_end
 from lect.data.paths import COMPRESSED, existing_file
 from lect.errors import DataError
-from lect.specs import Config, ReaderSpec
+from lect.fields import Config
+from lect.specs import ReaderSpec
 
 
 class DictionaryConfig(Config):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from lect.data.examples import Example
 from lect.data.files import FilesConfig
 from lect.data.objects import json_objects
+from lect.data.written import OF_THE_FILE
 from lect.errors import DataError
 from lect.specs import ReaderSpec
-
-_OF_THE_FILE = ("origin", "lines", "lacks", "more")
-"""Fields that say where a row stood, or what else stood there."""
-
-
-def record_of(example: Example) -> dict[str, Any]:
-    """Every field that an example has, by its name, as this reader reads it."""
-    return {name: value for name, value in asdict(example).items() if value is not None and name not in _OF_THE_FILE}
 
 
 def read_examples(config: FilesConfig, folder: Path) -> Iterator[Example]:
@@ -38,7 +31,7 @@ def read_examples(config: FilesConfig, folder: Path) -> Iterator[Example]:
 
 
 def _example(values: Mapping[str, Any], where: str) -> Example:
-    own = {name: value for name, value in values.items() if name not in _OF_THE_FILE}
+    own = {name: value for name, value in values.items() if name not in OF_THE_FILE}
     try:
         example: Example = _adapter().validate_python({**own, "origin": where})
     except ValidationError as error:

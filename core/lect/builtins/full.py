@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
 
-from lect.composition.part import Inner, Part, SiteContext
+from lect.parts import Inner, Part, SiteContext
 from lect.specs import BuildContext
 
 

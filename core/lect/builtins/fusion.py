@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from lect.composition.mixed import acting_at, copied, through
-from lect.composition.part import Inner, Part, SiteContext
 from lect.errors import StackError
+from lect.parts import Inner, Part, SiteContext
 from lect.specs import BuildContext
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from lect.components.fields import tuple_of
 from lect.composition.stack import Reference, parse_stack
 from lect.errors import StackError
+from lect.fields import tuple_of
 
 
 def check_over(texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def lect_register_readers() -> Iterable[ReaderSpec]:
 @hookimpl
 def lect_register_metrics() -> Iterable[MetricSpec]:
     """Classification and retrieval."""
-    from lect.builtins.metrics import METRICS
+    from lect.evaluation.metrics import METRICS
 
     return METRICS
 

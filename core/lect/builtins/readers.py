@@ -15,7 +15,8 @@ from lect.builtins.word_columns import words_of
 from lect.data.examples import Example
 from lect.data.files import Count, Encoding, LanguageTag, Paths, files_of, left_out
 from lect.errors import DataError, nearest
-from lect.specs import Config, ReaderSpec
+from lect.fields import Config
+from lect.specs import ReaderSpec
 
 _TEXTS = ("text", "text_pair", "translation")
 

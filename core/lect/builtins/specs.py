@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from lect.builtins.dictionaries import DictionaryConfig
+from lect.builtins.language_modelling.config import OBJECTIVES as PIECE_OBJECTIVES
 from lect.builtins.over import Over
-from lect.builtins.pieces.config import OBJECTIVES as PIECE_OBJECTIVES
-from lect.specs import BuildContext, Config, MergeSpec, MethodSpec, ObjectiveSpec
+from lect.fields import Config
+from lect.specs import BuildContext, MergeSpec, MethodSpec, ObjectiveSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from lect.composition.part import Part
-    from lect.training.objective import Objective, ObjectiveContext
+    from lect.objectives import Objective, ObjectiveContext
+    from lect.parts import Part
 
 
 class FullConfig(Config):
@@ -92,7 +93,7 @@ def _supervised(config: SupervisedConfig, context: ObjectiveContext) -> Objectiv
 
     head = context.model.head_of(context.stack)
     if isinstance(head, WritingHead):
-        from lect.writing.objective import WritingObjective
+        from lect.builtins.generation import WritingObjective
 
         return WritingObjective(context, head)
     return SupervisedObjective(context)

@@ -7,17 +7,15 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from lect.composition.encode import RowEncoder
+from lect.composition.encode import StackTokenizer
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
-from lect.composition.vectors import batches_by_length
-from lect.composition.windows import Cutter
 from lect.data.examples import Example
-from lect.errors import RecipeError, StackError
-from lect.finite import check_predictions, check_vectors
-from lect.heads import Head, Layout, Prediction, WritingHead
+from lect.engine.predict import predict_rows
+from lect.errors import RecipeError
+from lect.heads import Head
+from lect.objectives import Batch, Loss, ObjectiveContext
 from lect.scores import joined_scores
-from lect.training.objective import Batch, Loss, ObjectiveContext
 
 _AT_ONCE = 1024
 
@@ -33,7 +31,7 @@ class SupervisedObjective:
                 'the objective "supervised" needs a head', where="objective", fix='add a table [head] with kind = "…"'
             )
         self._head: Head = head
-        self._cut = Cutter(context.encoder, context.stack)
+        self._cut = StackTokenizer(context.encoder, context.stack)
         self._metrics = [context.metric[name] for name in context.head_metrics]
         self.main_score = self._metrics[0].main
         self.directions = joined_scores(self._metrics, [metric.scores for metric in self._metrics])
@@ -57,7 +55,7 @@ class SupervisedObjective:
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The head's loss."""
-        (output,) = model.logits(hidden_states, batch.rows.attention_mask, batch.rows.routes)
+        (output,) = model.logits(hidden_states, batch.rows)
         return Loss(self._head.loss(output.logits.float(), batch.targets))
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
@@ -78,54 +76,3 @@ class SupervisedObjective:
         truth = self._head.answers(examples)
         answers = [prediction.answer for prediction in predictions]
         return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])
-
-
-@torch.no_grad()
-def predict_rows(
-    model: RoutedModel,
-    encoder: RowEncoder,
-    stack: tuple[str, ...],
-    examples: Sequence[Example],
-    head: Head | None = None,
-) -> list[Prediction]:
-    """The answer of the stack's head for each example, in their order.
-
-    Args:
-        head: one that answers in its place.
-
-    Raises:
-        StackError: the stack has no head.
-        NotFiniteError: an answer, or what it is made of, is no finite number.
-    """
-    head = head or model.head_of(stack)
-    if head is None:
-        raise StackError("this stack has no head, so it answers nothing", fix="end it with a task:…")
-    if isinstance(head, WritingHead):
-        from lect.writing.answer import write_answers
-
-        return write_answers(model, encoder, [stack] * len(examples), head, examples)
-    device = next(model.encoder.parameters()).device
-    training = model.training
-    model.eval()
-    predictions: list[Prediction | None] = [None] * len(examples)
-    whole = head.layout(examples, Cutter(encoder, stack))
-    # All rows of an example go through in one pass: its answer is made of all of them.
-    for indices in batches_by_length(whole.lengths):
-        chosen = [examples[index] for index in indices]
-        layout = whole.chosen(indices)
-        rows = encoder.assemble(layout.rows, Routes.uniform(stack, len(layout.rows))).to(device)
-        hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
-        # What stands where there is padding means nothing.
-        check_vectors(hidden.masked_fill(~rows.attention_mask.bool().unsqueeze(-1), 0.0), _places(chosen, layout))
-        (output,) = model.logits(hidden, rows.attention_mask, rows.routes)
-        for index, prediction in zip(indices, head.decode(output.logits.float(), chosen, layout), strict=True):
-            predictions[index] = prediction
-    model.train(training)
-    found = [prediction for prediction in predictions if prediction is not None]
-    check_predictions(found, examples)
-    return found
-
-
-def _places(examples: Sequence[Example], layout: Layout) -> list[str]:
-    """Of each row of a layout, where its example stands."""
-    return [example.origin or "a text" for example, rows in zip(examples, layout.spans, strict=True) for _ in rows]

@@ -14,7 +14,8 @@ from lect.data.files import Count, Encoding, LanguageTag, left_out
 from lect.data.lines import LONGEST_LINE, InvalidBytes, TooLong, read_lines
 from lect.data.paths import COMPRESSED, existing_file, find_files
 from lect.errors import DataError
-from lect.specs import Config, ReaderSpec
+from lect.fields import Config
+from lect.specs import ReaderSpec
 
 
 class LinesConfig(Config):

@@ -16,7 +16,8 @@ from lect.data.files import Count, LanguageTag
 from lect.data.lines import open_bytes, read_bytes
 from lect.data.paths import existing_file
 from lect.errors import DataError, UserError
-from lect.specs import Config, ReaderSpec
+from lect.fields import Config
+from lect.specs import ReaderSpec
 
 _CHUNK = 1 << 16
 _NATIVE_CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})
@@ -168,7 +169,7 @@ def _segment(segments: dict[str, str], wanted: str) -> str | None:
 
 
 def _tag(written: str) -> str:
-    from lect.languages import normalise
+    from lect.languages.tags import normalise
 
     try:
         return normalise(written)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -17,9 +18,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-import lect
 from lect.commands.console import complain, note, warn
 from lect.errors import Interrupted, UserError, nearest
+from lect.versions import __version__
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -202,7 +203,8 @@ class LazyGroup(TyperGroup):
         # none.
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         try:
-            code = run()
+            with _warnings_printed():
+                code = run()
         except Exception as error:
             code = _explain(error) if _may_speak() else FAILURE
         sys.exit(code or 0)
@@ -221,7 +223,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"lect {lect.__version__}")
+        typer.echo(f"lect {__version__}")
         raise typer.Exit
 
 
@@ -269,6 +271,26 @@ def _plain(command: Any) -> None:
 
 
 _COMPLETION = frozenset({"install_completion", "show_completion"})
+
+
+class _Printed(logging.Handler):
+    """Prints what is logged as commands print their own warnings."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        warn(record.getMessage())
+
+
+@contextmanager
+def _warnings_printed() -> Iterator[None]:
+    """A block in which warnings of the library are printed, once each."""
+    logger, handler = logging.getLogger("lect"), _Printed(logging.WARNING)
+    logger.addHandler(handler)
+    propagates, logger.propagate = logger.propagate, False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagates
 
 
 def _may_speak() -> bool:

@@ -56,7 +56,7 @@ def show(
     """Load a backbone (converting it where that is needed) and say what it is."""
     host = load_host(ctx)
     with stderr_console().status("Loading") as status:
-        from lect.backbones import load_backbone
+        from lect.host.backbones import load_backbone
 
         backbone = load_backbone(name, host=host, progress=lambda what, share: status.update(f"{what} {share:.0%}"))
         embedding: Any = backbone.module(backbone.anatomy.word_embedding)
@@ -110,7 +110,7 @@ def trim(
     host = load_host(ctx)
     wanted = tuple(language.strip() for language in (languages or "").split(",") if language.strip())
     with stderr_console().status("Loading") as status:
-        from lect.backbones.trim import trim_backbone
+        from lect.selection.trim import trim_backbone
 
         report = trim_backbone(
             name,
@@ -172,7 +172,7 @@ def recommend(
         raise UserError(f'there is no task "{task}" to recommend for', where="--task", fix=nearest(task, tasks))
     host = load_host(ctx)
     with stderr_console().status("Loading") as status:
-        from lect.backbones import recommend as advice
+        from lect.selection import recommend as advice
 
         limit = advice.bytes_of(memory) if memory else None
         ranked, passed = advice.recommend(

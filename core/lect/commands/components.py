@@ -62,8 +62,8 @@ def show(
 ) -> None:
     """Show what one component says of itself, and check that its files are whole."""
     from lect.components.store import WEIGHTS, read_folder_manifest, size_of
-    from lect.components.weights import check_weights
     from lect.composition.stack import Merge, Mixture, Weighted, parse_stack
+    from lect.weight_files import check_weights
 
     earlier_folder, earlier_json = ctx.obj if isinstance(ctx.obj, tuple) else (None, False)
     parts = parse_stack(reference).parts
@@ -196,7 +196,7 @@ def _print_listings(listings: list[Listing]) -> None:
 
 
 def _print_manifest(manifest: Manifest, folder: Path, size: int) -> None:
-    from lect.languages import display_name
+    from lect.languages.tags import display_name
 
     backbone, training = manifest.backbone, manifest.training
     languages = ", ".join(f"{display_name(tag)} ({tag})" for tag in manifest.languages)

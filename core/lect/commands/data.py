@@ -14,9 +14,9 @@ from lect.commands.options import FieldOption, JsonOption, ReaderOption, source_
 
 if TYPE_CHECKING:
     from lect.data.cleaning import Cleaning
+    from lect.data.dataset import Source
     from lect.data.examples import Example
     from lect.data.inspection import Inspection
-    from lect.data.read import Source
     from lect.host import Host
 
 app = typer.Typer(add_completion=False)
@@ -87,9 +87,9 @@ def clean(
     as_json: JsonOption = False,
 ) -> None:
     """Write the rows of a source that cleaning keeps, in one form, and say how many it left out and why."""
-    from lect.builtins.written import written_lines
     from lect.data.cleaning import Counts
     from lect.data.cleaning import clean as kept_of
+    from lect.data.written import written_lines
     from lect.errors import UserError
     from lect.files import file_aside
 
@@ -110,14 +110,14 @@ def clean(
 
 
 def _stream(host: Host, source: Source) -> Iterator[Example]:
-    from lect.data.read import stream_source
+    from lect.host.reading import stream_source
 
     return stream_source(host, source, Path(), "--data")
 
 
 def _cleaning(fields: list[str] | None) -> Cleaning:
     from lect.data.cleaning import Cleaning
-    from lect.host.config import validate_model
+    from lect.validation import validate_model
 
     return validate_model(Cleaning, {name: value_of(text) for name, text in map(_pair, fields or ())}, "--clean")
 
@@ -133,8 +133,8 @@ def _pair(field: str) -> tuple[str, str]:
 
 def _cutter(host: Host, name: str, progress: Any) -> tuple[Any, int | None]:
     """What cuts texts into pieces, and the id of the unknown one."""
-    from lect.backbones import load_backbone
-    from lect.data.inspection import Cutter
+    from lect.data.inspection import Tokenize
+    from lect.host.backbones import load_backbone
 
     loaded = load_backbone(name, host=host, progress=progress)
     tokenizer = loaded.tokenizer.backend_tokenizer
@@ -144,7 +144,7 @@ def _cutter(host: Host, name: str, progress: Any) -> tuple[Any, int | None]:
     def cut(texts: Sequence[str]) -> list[list[int]]:
         return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
-    cutter: Cutter = cut
+    cutter: Tokenize = cut
     return cutter, loaded.tokenizer.unk_token_id
 
 

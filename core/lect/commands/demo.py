@@ -38,7 +38,7 @@ def demo(
     host = load_host(ctx)
     from lect.demo import run_demo
     from lect.errors import UserError
-    from lect.languages import display_name
+    from lect.languages.tags import display_name
 
     try:
         name = display_name(language)

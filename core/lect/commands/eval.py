@@ -91,9 +91,9 @@ def evaluate(
     texts = source_of(corpus, None, corpus_option or option) if corpus else None
     host = load_host(ctx)
     with stderr_console().status("Loading") as status:
-        from lect.components.open import open_stack
-        from lect.data.read import read_source
+        from lect.engine.open import open_stack
         from lect.evaluation.evaluate import evaluate_rows
+        from lect.host.reading import read_source
 
         dataset = read_source(host, source, Path(), "--data")
         examples = dataset.examples

@@ -43,7 +43,7 @@ def explain(
                 f'explanations are not written as "{path.suffix}"', where=str(path), fix="use .json or .html"
             )
     host = load_host(ctx)
-    from lect.components.open import open_stack
+    from lect.engine.open import open_stack
     from lect.explain.explain import explain as explained
 
     opened = open_stack(stack, host, library_of(components), backbone)

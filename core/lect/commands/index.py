@@ -41,9 +41,9 @@ def build(
     source = source_of(data, reader, option)
     host = load_host(ctx)
     with stderr_console().status("Loading") as status:
-        from lect.components.open import open_stack
-        from lect.data.read import read_source
-        from lect.search.index import build_index
+        from lect.engine.open import open_stack
+        from lect.host.reading import read_source
+        from lect.retrieval.index import build_index
 
         examples = read_source(host, source, Path(), "--data").examples
         opened = open_stack(stack, host, library_of(components), backbone)
@@ -66,15 +66,15 @@ def search(
 ) -> None:
     """Find the texts nearest to each query, which may be in another language than the corpus."""
     from lect.errors import UserError
-    from lect.search.index import check_queries, read_index
+    from lect.retrieval.index import check_queries, read_index
 
     for place, query in enumerate(queries, 1):
         if not query.strip():
             raise UserError("the query is empty", where=f"query {place}")
     index = read_index(folder)
     host = load_host(ctx)
-    from lect.components.open import open_stack
     from lect.composition.vectors import sentence_vectors
+    from lect.engine.open import open_stack
 
     asked = index.facts.stack if stack is None else stack
     opened = open_stack(asked, host, library_of(components), index.facts.backbone)

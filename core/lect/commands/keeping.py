@@ -34,7 +34,7 @@ def card(
     as_json: JsonOption = False,
 ) -> None:
     """Write a component's card anew: with what an audit found, and what you add. "" takes a text out."""
-    from lect.components.own_card import write_card
+    from lect.audit.card import write_card
     from lect.registry.record import read_record
 
     folder = _folder(library_of(components), reference)

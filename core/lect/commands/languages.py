@@ -38,10 +38,10 @@ def suggest(
     By descent, place and script; with --text and --sample also by the pieces that the texts share and by the cosine of
     their sentence vectors. The score is the mean of what is known.
     """
-    from lect.languages import display_name, normalise
-    from lect.languages_relations import source
-    from lect.languages_suggest import COLUMNS
-    from lect.languages_suggest import suggest as ranked
+    from lect.components.donors import COLUMNS
+    from lect.components.donors import suggest as ranked
+    from lect.languages.relations import source
+    from lect.languages.tags import display_name, normalise
 
     library = library_of(components)
     name = display_name(language)
@@ -53,9 +53,9 @@ def suggest(
     texts, samples, loaded = [], {}, None
     if text is not None:
         with stderr_console().status("Loading"):
-            from lect.backbones import load_backbone
-            from lect.backbones.trim import read_lines
-            from lect.components.open import DEFAULT_BACKBONE
+            from lect.engine.open import DEFAULT_BACKBONE
+            from lect.host.backbones import load_backbone
+            from lect.selection.trim import read_lines
 
             texts = list(read_lines([text]))
             samples = {key: list(read_lines([file])) for key, file in files.items()}
@@ -99,7 +99,7 @@ def suggest(
 
 
 def _samples(given: list[str] | None) -> dict[str, Path]:
-    from lect.languages import normalise
+    from lect.languages.tags import normalise
 
     samples = {}
     for each in given or ():

@@ -27,7 +27,7 @@ def merge(
     """Fold a stack into a copy of its backbone. What cannot be folded (a bottleneck, say) is refused by name."""
     host = load_host(ctx)
     with stderr_console().status("Loading") as status:
-        from lect.components.merge import HEADS, merge_stack
+        from lect.engine.merge import HEADS, merge_stack
 
         done = merge_stack(
             stack,

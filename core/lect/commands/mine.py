@@ -47,11 +47,10 @@ def mine(
     sources = [source_of(first, reader, option), source_of(second, reader, second_option or option)]
     host = load_host(ctx)
     with stderr_console().status("Loading") as status:
-        from lect.components.open import open_stack
         from lect.composition.vectors import sentence_vectors
-        from lect.data.read import read_source
-        from lect.search.index import check_heads
-        from lect.search.mining import mine as mined
+        from lect.engine.open import check_heads, open_stack
+        from lect.host.reading import read_source
+        from lect.retrieval.mining import mine as mined
 
         files = [read_source(host, source, Path(), str(source)).examples for source in sources]
         vectors, heads = [], []

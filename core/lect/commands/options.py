@@ -57,8 +57,8 @@ def source_of(data: str | None, reader: str | None, fields: list[str] | None) ->
     Raises:
         UserError: an option is no KEY=VALUE, or nothing says how the data is read.
     """
+    from lect.data.dataset import Source
     from lect.data.paths import existing_file
-    from lect.data.read import Source
 
     config = settings_of(fields)
     if data is not None:
@@ -97,7 +97,7 @@ def is_file_name(text: str) -> bool:
 
 def with_auto(stack: str, language: str | None, nearest: int, library: Any) -> str:
     """The stack with the components nearest to a language in the place of ``lang:auto``; says which they are."""
-    from lect.languages_suggest import resolve_auto
+    from lect.components.donors import resolve_auto
 
     resolved, taken = resolve_auto(stack, language, library, nearest)
     for each in taken:

@@ -63,9 +63,9 @@ def predict(
     if not texts and (pair or question or choice):
         raise UserError("--pair, --question and --choice go with texts", fix="take them out, or give a text")
     host = load_host(ctx)
-    from lect.components.open import open_stack
     from lect.data.examples import Example
-    from lect.data.read import read_source
+    from lect.engine.open import open_stack
+    from lect.host.reading import read_source
 
     reader_of_data = ""
     if texts:
@@ -96,9 +96,9 @@ def predict(
         raise StackError(
             "this stack has no head, so it answers nothing", where=f'stack "{stack}"', fix="end it with a task:…"
         )
-    from lect.builtins.supervised import predict_rows
+    from lect.composition.windows import describe_truncated
+    from lect.engine.predict import predict_rows
     from lect.heads import WritingHead
-    from lect.training.run import describe_truncated
 
     predictions = predict_rows(opened.model, opened.encoder, opened.keys, examples)
     if cut := describe_truncated(opened.truncated(examples), len(examples), opened.limit):

@@ -44,10 +44,11 @@ def train(
     loaded = load_any_recipe(recipe, tuple(changes or ()), host)
     console = stderr_console()
     with console.status("Loading") as status:
+        from lect.composition.windows import describe_truncated
         from lect.recipes.licences import licence_notes
         from lect.training.data import data_notes, imbalance_note
         from lect.training.processes import leave_processes
-        from lect.training.run import describe_truncated, execute_run, prepare_run
+        from lect.training.run import execute_run, prepare_run
         from lect.training.task import Interrupted
 
         run = prepare_run(

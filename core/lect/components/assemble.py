@@ -11,17 +11,17 @@ import torch
 from lect.backbones.trimmed import parent_of
 from lect.components.allocation import bounded_allocation, values_in
 from lect.components.descent import cut_tensors, cut_tokenizer
-from lect.components.foreign_tokenizer import check_tokenizer
 from lect.components.members import read_with_members
+from lect.components.rules import check_stack_terms
 from lect.components.store import TOKENIZER, StoredComponent, check_backbone
 from lect.composition.component import Component
+from lect.composition.finite import NotFiniteError
 from lect.composition.mixed import MixedPart
 from lect.composition.model import RoutedModel
-from lect.composition.part import Part
-from lect.composition.rules import check_stack_terms
 from lect.composition.stack import Atom, Merge, Mixture, Stack, StackPart, Weighted
 from lect.errors import ComponentError, StackError
-from lect.finite import NotFiniteError
+from lect.exchange.tokenizer import check_tokenizer
+from lect.parts import Part
 from lect.specs import BuildContext
 
 if TYPE_CHECKING:

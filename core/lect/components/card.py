@@ -8,18 +8,29 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from lect.components.licences import conflicts_of
 from lect.components.manifest import Manifest, MemberEntry, ResultEntry
 from lect.counts import number_of
 from lect.visible import visible
 
-if TYPE_CHECKING:
-    from lect.audit.report import AuditReport
+
+@dataclass(frozen=True)
+class AuditLines:
+    """What an audit found of a component, in sentences.
+
+    Args:
+        stack, title: of the audit.
+    """
+
+    stack: str
+    title: str
+    lines: tuple[str, ...]
 
 
-def render_card(manifest: Manifest, audit: AuditReport | None = None) -> str:
+def render_card(manifest: Manifest, audit: AuditLines | None = None) -> str:
     """The card as Markdown. It says what the manifest says, and where the manifest is silent, that it is.
 
     Args:
@@ -123,7 +134,7 @@ def _introduction(manifest: Manifest) -> Iterable[str]:
 
 
 def _language(tag: str) -> str:
-    from lect.languages import display_name
+    from lect.languages.tags import display_name
 
     return f"{_text(display_name(tag))} ({_code(tag)})"
 
@@ -142,7 +153,7 @@ def _use(manifest: Manifest) -> Iterable[str]:
     yield _block(
         "python",
         "from lect import Host\nfrom lect.components.library import Library\n"
-        "from lect.components.open import open_stack\nfrom lect.composition.vectors import sentence_vectors\n\n"
+        "from lect.engine.open import open_stack\nfrom lect.composition.vectors import sentence_vectors\n\n"
         f'opened = open_stack("{manifest.key}", Host.load(), Library.default())\n'
         'print(sentence_vectors(opened.model, opened.encoder, ["a text"], opened.keys).shape)',
     )
@@ -258,15 +269,12 @@ def _limits(manifest: Manifest) -> Iterable[str]:
         yield from _paragraphs(own.limits)
 
 
-def _audited(audit: AuditReport | None) -> Iterable[str]:
+def _audited(audit: AuditLines | None) -> Iterable[str]:
     if audit is None:
         yield f"Nothing of it was measured with `lect audit`. {_BIAS}"
         return
-    from lect.audit.render import summary
-
     yield f"Measured by `lect audit` of {_code(audit.stack)} ({_text(audit.title)}):"
-    said = [*summary(audit), *audit.notes]
-    yield "\n".join(f"- {_text(sentence)}" for sentence in said) or "- It found no groups to compare."
+    yield "\n".join(f"- {_text(sentence)}" for sentence in audit.lines) or "- It found no groups to compare."
     yield f"Of anything else it is not known. {_BIAS}"
 
 

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lect.backbones import load_backbone
 from lect.components.assemble import finder, must_write
 from lect.components.card import render_card
 from lect.components.library import Library
 from lect.components.manifest import Manifest, OriginEntry, requirements_of
 from lect.components.members import member_entries, read_with_members
 from lect.components.merging import merge_components
+from lect.components.rules import Member, check_merge
 from lect.components.store import StoredComponent, write_component
-from lect.composition.rules import Member, check_merge
 from lect.composition.stack import Combination, Reference
 from lect.errors import ComponentError, StackError, UserError
-from lect.specs import Progress
+from lect.host.backbones import load_backbone
+from lect.literals import Progress
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
@@ -117,6 +117,6 @@ def _licence(stored: dict[str, StoredComponent], given: str | None) -> str:
 
 def _languages(target: Reference) -> tuple[str, ...]:
     """The language that a component is named after."""
-    from lect.languages import is_tag
+    from lect.languages.tags import is_tag
 
     return (target.name,) if target.role == "lang" and is_tag(target.name) else ()

@@ -10,18 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lect.backbones import load_backbone
 from lect.components.allocation import bounded_allocation, values_in, values_in_folder
 from lect.components.assemble import restore
 from lect.components.card import render_card
-from lect.components.foreign import (
-    LABELS_MADE_UP,
-    Contents,
-    ForeignFolder,
-    HeadContents,
-    PartContents,
-    with_labels,
-)
 from lect.components.manifest import (
     FILE,
     BackboneEntry,
@@ -33,11 +24,22 @@ from lect.components.manifest import (
 )
 from lect.components.same import build_contents, check_same
 from lect.components.store import StoredComponent, check_backbone, read_component, write_component
-from lect.composition.stack import NAME_PATTERN, PathReference, Reference, parse_stack
+from lect.composition.stack import PathReference, Reference, parse_stack
 from lect.errors import BackboneError, ComponentError, StackError
+from lect.exchange.contents import (
+    LABELS_MADE_UP,
+    Contents,
+    ForeignFolder,
+    HeadContents,
+    PartContents,
+    with_labels,
+)
+from lect.fields import NAME_PATTERN
 from lect.files import check_target, folder_aside
+from lect.host.backbones import load_backbone
 from lect.host.bundled import BUNDLED
-from lect.specs import FormatSpec, Progress, Role
+from lect.literals import Progress, Role
+from lect.specs import FormatSpec
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
@@ -269,7 +271,7 @@ def _with_labels(contents: Contents, labels: tuple[str, ...], folder: Path) -> C
 
 
 def _manifest(contents: Contents, name: str, wishes: Wishes, backbone: Backbone, host: Host, source: str) -> Manifest:
-    from lect.languages import is_tag
+    from lect.languages.tags import is_tag
 
     languages = wishes.languages
     if not languages and contents.role == "lang" and is_tag(contents.name):

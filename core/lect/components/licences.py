@@ -139,7 +139,7 @@ def _version(found: re.Match[str]) -> tuple[int, int]:
 
 @lru_cache(maxsize=1024)
 def _parsed(licence: str) -> Any:
-    from lect.components.fields import parse_licence
+    from lect.fields import parse_licence
 
     # An expression cannot be asked for its truth.
     return licence if (parsed := parse_licence(licence)) is None else parsed

@@ -19,21 +19,10 @@ from pydantic import (
     model_validator,
 )
 
-from lect.components.fields import (
-    Finite,
-    Languages,
-    Licence,
-    Line,
-    LongText,
-    Name,
-    Sha256,
-    StackText,
-    VersionText,
-    check_distinct,
-    tuple_of,
-)
+from lect.composition.stack import StackText
 from lect.errors import ComponentError, RecipeError
-from lect.specs import Role
+from lect.fields import Finite, Languages, Licence, Line, LongText, Name, Sha256, VersionText, check_distinct, tuple_of
+from lect.literals import Role
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
@@ -307,7 +296,7 @@ def read_manifest(path: Path) -> Manifest:
 
 def manifest_of(values: Mapping[str, Any], *, where: str) -> Manifest:
     """The manifest with these values. Raises as `read_manifest`."""
-    from lect.host.config import validate_model
+    from lect.validation import validate_model
 
     schema = values.get("schema")
     if type(schema) is not int:

@@ -12,12 +12,12 @@ from torch import Tensor
 from lect.backbones.fingerprint import PROBE
 from lect.components.allocation import bounded_allocation, values_in
 from lect.components.assemble import build_head, build_part
-from lect.components.foreign import Contents
-from lect.components.foreign_tokenizer import check_tokenizer
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import ComponentError, PluginError
+from lect.exchange.contents import Contents
+from lect.exchange.tokenizer import check_tokenizer
 from lect.specs import BuildContext
 
 if TYPE_CHECKING:
@@ -118,11 +118,10 @@ def _states(component: Component, backbone: Backbone) -> list[Tensor]:
         found = []
         for text in _TEXTS:
             rows = RowEncoder(model).encode([text], [(component.key,)])
-            hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+            hidden = model(rows)
             found.append(hidden)
             if model.writer is not None:
-                mask = rows.attention_mask
-                found.append(model.write(rows.input_ids, mask, hidden, mask, rows.routes))
+                found.append(model.decode(rows.input_ids, rows.attention_mask, hidden, rows))
     finally:
         model.detach_all()
     return found

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lect.components.manifest import FILE, Manifest, manifest_text, read_manifest
-from lect.components.weights import check_weights
 from lect.errors import ComponentError
 from lect.files import hash_of
+from lect.weight_files import check_weights
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lect.composition.part import Part
 from lect.heads import Head
-from lect.specs import Role
+from lect.literals import Role
+from lect.parts import Part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,7 +53,7 @@ class Component:
         """
         from torch import nn
 
-        from lect.finite import NotFiniteError, spoilt_tensor
+        from lect.composition.finite import NotFiniteError, spoilt_tensor
 
         own = self.tensor_references()
         added_since = {f"{method}.{name}" for method, part in self.parts.items() for name in part.may_lack}

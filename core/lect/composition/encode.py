@@ -17,48 +17,10 @@ from lect.composition.model import RoutedModel
 from lect.composition.panics import no_panic
 from lect.composition.pieces import ROWS_IN_MEMORY, StoredEncoding, StoredPieces, store_pieces
 from lect.composition.routes import Routes
-from lect.composition.windows import Window, cut_windows
+from lect.composition.rows import EncodedRows
+from lect.composition.windows import cut_windows
 from lect.errors import UserError
-
-
-@dataclass(frozen=True)
-class EncodedRows:
-    """A batch of texts as the model takes it.
-
-    Args:
-        input_ids: *Shape:* ``(rows, length)``.
-        attention_mask: *Shape:* ``(rows, length)``.
-        token_type_ids: *Shape:* ``(rows, length)``; None for backbones that do not tell two texts apart.
-        routes: each row's stack.
-        truncated: the rows that were longer than the backbone can read.
-    """
-
-    input_ids: Tensor
-    attention_mask: Tensor
-    token_type_ids: Tensor | None
-    routes: Routes
-    truncated: tuple[int, ...] = ()
-
-    @property
-    def size(self) -> int:
-        """The number of rows."""
-        return int(self.input_ids.shape[0])
-
-    @property
-    def length(self) -> int:
-        """The number of pieces of a row, padding included."""
-        return int(self.input_ids.shape[1])
-
-    @property
-    def pieces(self) -> int:
-        """The number of pieces that are not padding."""
-        return int(self.attention_mask.sum())
-
-    def to(self, device: torch.device | str) -> EncodedRows:
-        """The same batch on a device."""
-        kinds = None if self.token_type_ids is None else self.token_type_ids.to(device)
-        ids, mask = self.input_ids.to(device), self.attention_mask.to(device)
-        return EncodedRows(ids, mask, kinds, self.routes.to(device), self.truncated)
+from lect.heads import Window
 
 
 class RowEncoder:
@@ -231,6 +193,40 @@ class RowEncoder:
             tokenizer.enable_truncation(self.max_length)
             self._tokenizers[owner] = tokenizer
         return self._tokenizers[owner]
+
+
+@dataclass(frozen=True)
+class StackTokenizer:
+    """How the tokenizer of one stack cuts texts into rows: what a head lays its examples out with."""
+
+    encoder: RowEncoder
+    stack: tuple[str, ...]
+
+    def whole(self, texts: Sequence[str], pairs: Sequence[str | None] | None = None) -> list[Any]:
+        """One row a text, or a pair where it has a second one; what is too long is cut.
+
+        A row does not depend on whether others have a second text.
+        """
+        seconds = list(pairs) if pairs is not None else [None] * len(texts)
+        rows: list[Any] = [None] * len(texts)
+        for paired in (False, True):
+            own = [index for index, second in enumerate(seconds) if bool(second) is paired]
+            if not own:
+                continue
+            given = [seconds[index] or "" for index in own] if paired else None
+            for index, row in zip(own, self.encoder.pieces([texts[i] for i in own], self.stack, given), strict=True):
+                rows[index] = row
+        return rows
+
+    def windows(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, overlap: int = 0
+    ) -> list[tuple[Window, ...]]:
+        """Each text as one or several rows, so that nothing of it is lost; of pairs the second text is cut.
+
+        Args:
+            overlap: how many pieces two neighbouring rows share; fewer where rows are too short for it.
+        """
+        return self.encoder.windows(texts, self.stack, pairs, overlap)
 
 
 def _kinds(batch: EncodedRows) -> Tensor:

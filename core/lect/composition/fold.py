@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from lect.composition.model import RoutedModel
-from lect.composition.part import in_order
 from lect.errors import StackError
+from lect.parts import in_order
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,7 @@ import re
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from lect.composition.references import (
-    BARE_PATH,
-    NAME_PATTERN,
-    NAME_RULE,
-    PATH_STARTS,
-    ROLES,
-    Atom,
-    PathReference,
-    Reference,
-    is_one_line,
-)
+from lect.composition.references import BARE_PATH, PATH_STARTS, ROLES, Atom, PathReference, Reference, is_one_line
 from lect.composition.terms import (
     FUNCTION_PATTERN,
     LINEAR,
@@ -30,6 +20,7 @@ from lect.composition.terms import (
     Weighted,
 )
 from lect.errors import StackError
+from lect.fields import NAME_PATTERN, NAME_RULE
 from lect.versions import RANGE_PATTERN, RANGE_RULE, is_range
 
 Made = TypeVar("Made")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from torch import Tensor, nn
 
 from lect.composition.component import Component
-from lect.composition.part import Inner, Part, SiteContext
+from lect.parts import Inner, Part, SiteContext
 
 
 class MixedPart(Part):

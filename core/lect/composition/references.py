@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TypeAlias, get_args
 
 from lect.errors import StackError
-from lect.specs import Role
+from lect.fields import NAME_PATTERN, NAME_RULE
+from lect.literals import Role
 from lect.versions import RANGE_RULE, is_range, is_version
 
 ROLES: tuple[str, ...] = get_args(Role)
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-NAME_RULE = 'a letter or digit, then letters, digits, ".", "_" or "-"'
 
 
 @dataclass(frozen=True)

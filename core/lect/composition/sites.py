@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lect.composition.part import Inner, Part, SiteContext
+from lect.parts import Inner, Part, SiteContext
 
 
 class RowsMismatchError(RuntimeError):

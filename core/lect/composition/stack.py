@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from lect.composition.grammar import parse_combination, parse_terms
 from lect.composition.references import (
-    NAME_PATTERN,
-    NAME_RULE,
     ROLES,
     Atom,
     PathReference,
     Reference,
 )
 from lect.composition.terms import Combination, Merge, Mixture, StackPart, Weighted, atoms_of
-from lect.versions import is_version
+from lect.errors import UserError
 
 __all__ = [
-    "NAME_PATTERN",
-    "NAME_RULE",
     "ROLES",
     "Atom",
     "Combination",
@@ -28,9 +27,9 @@ __all__ = [
     "Reference",
     "Stack",
     "StackPart",
+    "StackText",
     "Weighted",
     "atoms_of",
-    "is_version",
     "parse_combination",
     "parse_stack",
 ]
@@ -70,3 +69,17 @@ def parse_stack(text: str) -> Stack:
         StackError: with the column and what was expected there.
     """
     return Stack(parse_terms(text))
+
+
+def check_stack(stack: str) -> str:
+    """A stack that parses."""
+    try:
+        parse_stack(stack)
+    except UserError as error:
+        place = (error.where or "").removeprefix("stack, ")
+        remedy = f"; {error.fix}" if error.fix else ""
+        raise ValueError(f"should be a stack ({place}: {error.what}{remedy})") from None
+    return stack
+
+
+StackText = Annotated[str, AfterValidator(check_stack)]

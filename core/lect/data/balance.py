@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lect.counts import number_of
+from lect.data.dataset import Dataset
 from lect.data.examples import Example
-from lect.data.read import Dataset
 from lect.errors import DataError
 
 _FAR_APART = 10

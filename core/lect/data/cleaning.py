@@ -237,7 +237,7 @@ def _identifier(cleaning: Cleaning) -> Callable[[str], tuple[str, float]] | None
 
 @lru_cache(maxsize=256)
 def _code(tag: str) -> str:
-    from lect.languages import normalise
+    from lect.languages.tags import normalise
 
     return normalise(tag).partition("-")[0]
 

@@ -6,6 +6,7 @@ Every reader, the host's own or a plugin's, reads its files through these, so th
 from __future__ import annotations
 
 import codecs
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -14,12 +15,12 @@ from pydantic import AfterValidator, Field
 
 from lect.data.lines import read_lines, read_whole, without_end
 from lect.data.paths import existing_file
-from lect.errors import DataError, UserError
-from lect.specs import Config
+from lect.errors import DataError, UserError, one_line
+from lect.fields import Config
 
 
 def _canonical(tag: str) -> str:
-    from lect.languages import normalise
+    from lect.languages.tags import normalise
 
     try:
         return normalise(tag)
@@ -103,8 +104,5 @@ def left_out(where: str, count: int, what: str) -> None:
 
 
 def say(message: str) -> None:
-    """Say what a reader found and did about it, one line on standard error."""
-    from lect.commands.console import warn
-    from lect.errors import one_line
-
-    warn(one_line(message))
+    """Say what a reader found and did about it: a warning of the logger ``lect``, one line, which commands print."""
+    logging.getLogger("lect").warning("%s", one_line(message))

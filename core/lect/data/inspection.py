@@ -17,7 +17,7 @@ from lect.data.scripts import count_scripts
 _TEXTS_AT_ONCE = 256
 _SHOWN = 3
 
-Cutter = Callable[[Sequence[str]], Sequence[Sequence[int]]]
+Tokenize = Callable[[Sequence[str]], Sequence[Sequence[int]]]
 """Cuts texts into pieces, by their ids, without special ones."""
 
 
@@ -135,7 +135,7 @@ def inspect_examples(
     source: str,
     examples: Iterable[Example],
     cleaning: Cleaning,
-    cut: Cutter | None = None,
+    cut: Tokenize | None = None,
     unknown: int | None = None,
 ) -> Inspection:
     """One pass over the examples; of their texts nothing is kept but the first ones.
@@ -155,7 +155,9 @@ def inspect_examples(
     return found
 
 
-def _seen(examples: Iterable[Example], found: Inspection, cut: Cutter | None, unknown: int | None) -> Iterator[Example]:
+def _seen(
+    examples: Iterable[Example], found: Inspection, cut: Tokenize | None, unknown: int | None
+) -> Iterator[Example]:
     waiting: list[str] = []
     for example in examples:
         text = example.text
@@ -190,7 +192,7 @@ def _with_pairs(examples: Iterable[Example], pairs: list[Example]) -> Iterator[E
         yield example
 
 
-def _cut_texts(texts: list[str], found: Inspection, cut: Cutter, unknown: int | None) -> None:
+def _cut_texts(texts: list[str], found: Inspection, cut: Tokenize, unknown: int | None) -> None:
     assert found.pieces is not None
     pieces = found.pieces
     for text, ids in zip(texts, cut(texts) if texts else (), strict=True):

@@ -34,7 +34,7 @@ def scripts_of(tag: str) -> tuple[str, ...]:
     """
     import langcodes
 
-    from lect.languages import normalise
+    from lect.languages.tags import normalise
 
     script = langcodes.Language.get(normalise(tag)).maximize().script
     return expand((script,)) if script else ()

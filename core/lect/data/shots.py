@@ -4,31 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from lect.data.read import Dataset, digest
+from lect.data.dataset import Dataset, Shots, digest
 from lect.errors import DataError
-
-
-@dataclass(frozen=True)
-class Shots:
-    """What was drawn of a source.
-
-    Args:
-        rows: that it had.
-        drawn: by label, the rows that were drawn of it: fewer than asked for where it has no more.
-        asked: rows a label.
-    """
-
-    rows: int
-    drawn: dict[str, int]
-    asked: int
-
-    def __str__(self) -> str:
-        short = [f"{count} of {label}" for label, count in sorted(self.drawn.items()) if count < self.asked]
-        fewer = f" (only {', '.join(short)})" if short else ""
-        total = sum(self.drawn.values())
-        return f"{total:,} of {self.rows:,} rows drawn, {self.asked} of each of {len(self.drawn)} labels{fewer}"
 
 
 def draw_shots(datasets: Sequence[Dataset], shots: int, seed: int, where: str) -> tuple[Dataset, ...]:

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from lect.backbones import Backbone, load_backbone
+from lect.backbones import Backbone
 from lect.components.library import Library
-from lect.components.open import open_stack
+from lect.data.dataset import Source
 from lect.data.examples import Example
-from lect.data.read import Source, read_source
+from lect.engine.open import open_stack
 from lect.errors import RecipeError
 from lect.evaluation.evaluate import evaluate_answers, evaluate_retrieval
 from lect.evaluation.report import EvaluationReport
+from lect.host.backbones import load_backbone
+from lect.host.reading import read_source
 from lect.recipes.load import recipe_of
 from lect.recipes.schema import Recipe
 from lect.toml import parse_toml

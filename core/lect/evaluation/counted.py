@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lect.builtins.metrics import GAIN_AT, RECALL_AT, classification_scores, retrieval_scores
+from lect.evaluation.metrics import GAIN_AT, RECALL_AT, classification_scores, retrieval_scores
 from lect.summed_metric import SummedMetric
 
 Floats = NDArray[np.float64]

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lect.builtins.supervised import predict_rows
-from lect.components.open import OpenStack
 from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
+from lect.engine.open import OpenStack
+from lect.engine.predict import predict_rows
 from lect.errors import DataError, StackError
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
 from lect.evaluation.report import Difference, EvaluationReport, Variant, differences_of, variant_of
@@ -243,7 +243,7 @@ def _are_labels(truth: Sequence[Any]) -> bool:
 
 
 def _truncated(opened: OpenStack, examples: Sequence[Example]) -> list[str]:
-    from lect.training.run import describe_truncated
+    from lect.composition.windows import describe_truncated
 
     line = describe_truncated(opened.truncated(examples), len(examples), opened.limit)
     return [f"{line}."] if line else []

@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lect.components.open import OpenStack
 from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
 from lect.data.judgements import Judgement
+from lect.engine.open import OpenStack, check_heads
 from lect.errors import DataError
 from lect.evaluation.evaluate import ablations, report_of
 from lect.evaluation.ranking import Ranked, rank_relevant
@@ -42,8 +42,6 @@ def evaluate_search(
             is relevant for any query.
         UserError: the two stacks' vectors are not of one head.
     """
-    from lect.search.index import check_heads
-
     started = time.perf_counter()
     asked, found = _by_key(queries, "--option"), _by_key(corpus, "--corpus-option")
     relevant: dict[str, dict[int, float]] = {}

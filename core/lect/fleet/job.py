@@ -101,21 +101,4 @@ def run_job(job: Job) -> int:
         signal.signal(signal.SIGINT, before)
 
 
-def main() -> None:
-    """Run `lect` on this process's arguments, until standard input closes."""
-    threading.Thread(target=_interrupt_when_left, daemon=True).start()
-    from lect.commands.app import main as lect
-
-    lect()
-
-
-def _interrupt_when_left() -> None:
-    import _thread
-
-    # Not through `sys.stdin`, whose lock a thread that waits in it would hold when the process ends.
-    while os.read(0, 1):
-        pass
-    _thread.interrupt_main()
-
-
-_PROGRAM = "from lect.fleet.job import main; main()"
+_PROGRAM = "from lect.commands.job import main; main()"

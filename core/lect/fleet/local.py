@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import Field
 
+from lect.fields import Config
 from lect.fleet.job import JobProcess
-from lect.specs import Config, ExecutorSpec, Job, JobEvent
+from lect.specs import ExecutorSpec, Job, JobEvent
 
 _PAUSE = 0.1
 """Seconds between two looks at the jobs."""

@@ -35,9 +35,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict
 
-from lect.components.fields import tuple_of
 from lect.errors import DataError, RecipeError, nearest
-from lect.languages import is_tag, normalise
+from lect.fields import tuple_of
+from lect.languages.tags import is_tag, normalise
 from lect.recipes.load import load_recipe, recipe_values
 from lect.recipes.schema import Recipe
 from lect.recipes.tables import Table
@@ -105,7 +105,7 @@ def plan_fleet(path: Path, languages: Sequence[str], changes: Sequence[str] = ()
 
 
 def _tables(values: Mapping[str, Any], path: Path) -> dict[str, LanguageTable]:
-    from lect.host.config import validate_model
+    from lect.validation import validate_model
 
     if "train" in values and "component" not in values:
         raise RecipeError(

@@ -1,8 +1,8 @@
 """The plugin host: finds plugins, loads them, and knows which plugin provides what."""
 
 from lect.host.attribution import plugin_blamed
-from lect.host.config import validate_model
 from lect.host.host import Host
 from lect.host.records import API, PluginRecord, Provided
+from lect.validation import validate_model
 
 __all__ = ["API", "Host", "PluginRecord", "Provided", "plugin_blamed", "validate_model"]

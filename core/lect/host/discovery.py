@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import lect
 from lect.host.records import API, ESSENTIAL, PluginRecord
+from lect.versions import __version__
 
 _GROUP = re.compile(r"lect\.v(\d+)")
 
@@ -46,7 +46,7 @@ def discover(path: Sequence[str] | None = None) -> list[Candidate]:
 
 def _essential() -> Candidate:
     entry_point = importlib.metadata.EntryPoint(ESSENTIAL, "lect.builtins.plugin", f"lect.v{API}")
-    return Candidate(ESSENTIAL, "lect", lect.__version__, API, entry_point)
+    return Candidate(ESSENTIAL, "lect", __version__, API, entry_point)
 
 
 def _installed(path: Sequence[str] | None) -> Iterator[Candidate]:

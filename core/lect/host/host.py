@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from lect.errors import PluginError, nearest
 from lect.host import attribution
 from lect.host.bundled import BUNDLED, COMMANDS
-from lect.host.config import validate_model
 from lect.host.loading import Caller, Loaded, load_plugins
 from lect.host.records import ESSENTIAL, HOOKS, Kind, PluginRecord, Provided
 from lect.specs import (
@@ -33,6 +32,7 @@ from lect.specs import (
     ReaderSpec,
     RouteSpec,
 )
+from lect.validation import validate_model
 from lect.visible import visible
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lect.components.licences import licence_conflicts
-from lect.data.read import Source
+from lect.data.dataset import Source
 from lect.recipes.schema import Recipe
 
 

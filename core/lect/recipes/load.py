@@ -72,7 +72,7 @@ def recipe_of(
     Raises:
         RecipeError: a field is wrong, or several are: it says all of them.
     """
-    from lect.host.config import validate_model
+    from lect.validation import validate_model
 
     found, recipe = mistakes_of_stacks(values, name), None
     # Of these the model knows no column.
@@ -103,7 +103,7 @@ def mixed_recipe_of(
         RecipeError: fields are wrong, here or in the recipes; two train the same component, or they are for different
             backbones.
     """
-    from lect.host.config import validate_model
+    from lect.validation import validate_model
 
     mixed = validate_model(MixedRecipe, values, name)
     recipes: list[Recipe] = []

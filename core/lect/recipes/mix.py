@@ -29,7 +29,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
-from lect.components.fields import tuple_of
+from lect.fields import tuple_of
 from lect.recipes.schema import BackboneTable, OutputTable, Recipe
 from lect.recipes.tables import Names, Table
 from lect.recipes.training import LearningTable, RunTable

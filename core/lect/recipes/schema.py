@@ -15,14 +15,15 @@ from pydantic import (
     model_validator,
 )
 
-from lect.components.fields import Languages, Licence, Line, Name, StackText, VersionText, check_distinct, tuple_of
 from lect.components.manifest import CardEntry
+from lect.composition.stack import StackText
 from lect.data.cleaning import Cleaning
 from lect.data.guard import Overlaps
 from lect.errors import nearest
+from lect.fields import Languages, Licence, Line, Name, VersionText, check_distinct, tuple_of
+from lect.literals import Pooling, Role, Weights
 from lect.recipes.tables import Names, OpenTable, Share, Table
 from lect.recipes.training import TrainingTable
-from lect.specs import Pooling, Role, Weights
 
 
 class ComponentTable(Table):

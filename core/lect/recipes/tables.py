@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from lect.components.fields import tuple_of
+from lect.fields import tuple_of
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]

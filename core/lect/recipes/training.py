@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from lect.components.fields import tuple_of
+from lect.fields import tuple_of
 from lect.recipes.tables import Rate, Share, Table
 
 Tracker = Literal["tensorboard", "trackio", "wandb", "mlflow"]

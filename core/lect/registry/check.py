@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from lect.audit.card import AUDIT, read_audit
 from lect.components.card_check import card_problems
 from lect.components.licences import unanswered_conflicts
 from lect.components.manifest import Manifest
-from lect.components.own_card import AUDIT, read_audit
 from lect.components.store import read_folder_manifest
 from lect.errors import LectError, RegistryError
 from lect.files import hash_of

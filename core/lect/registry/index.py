@@ -193,7 +193,7 @@ def _aliases(tags: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Each way to write these tags that a user may try, and the one form that is searched for."""
     import langcodes
 
-    from lect.languages import SHORTEST_NAME
+    from lect.languages.tags import SHORTEST_NAME
 
     for tag in sorted(tags):
         canonical = _language(tag)
@@ -212,7 +212,7 @@ def _names(tag: str) -> tuple[str, ...]:
     """What a language is called in English, and by itself."""
     import langcodes
 
-    from lect.languages import display_name, normalise
+    from lect.languages.tags import display_name, normalise
 
     own = str(langcodes.Language.get(normalise(tag)).autonym())
     return tuple(dict.fromkeys((display_name(tag), own)))
@@ -220,7 +220,7 @@ def _names(tag: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _language(tag: str) -> str:
-    from lect.languages import normalise
+    from lect.languages.tags import normalise
 
     return normalise(tag).lower()
 

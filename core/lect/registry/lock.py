@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from lect.components.fields import Line, StackText, tuple_of
 from lect.components.library import Library
 from lect.components.manifest import Entry
 from lect.composition.references import Reference
-from lect.composition.stack import parse_stack
+from lect.composition.stack import StackText, parse_stack
 from lect.errors import ComponentError, RecipeError, RegistryError, StackError
+from lect.fields import Line, tuple_of
 from lect.files import write_aside
 from lect.registry.find import Wanted
 from lect.registry.model import ComponentEntry, content_hash
@@ -92,8 +92,8 @@ def write_lock(lock: Lock, file: Path) -> None:
 
 def read_lock(file: Path) -> Lock:
     """The lock in a file. Raises `RegistryError` where it is none."""
-    from lect.host.config import validate_model
     from lect.toml import read_toml
+    from lect.validation import validate_model
 
     values = read_toml(file, RegistryError)
     if values.get("schema") != SCHEMA:

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
-from lect.components.fields import Languages, Licence, Line, Name, Sha256, VersionText, tuple_of
 from lect.components.manifest import BackboneEntry, Entry, MemberEntry, RequirementEntry, ResultEntry
 from lect.errors import LectError, RecipeError, RegistryError
+from lect.fields import Languages, Licence, Line, Name, Sha256, VersionText, tuple_of
+from lect.literals import Role
 from lect.registry.format import SCHEMA
 from lect.registry.paths import check_file_path, clash
-from lect.specs import Role
 
 MAX_FILES = 64
 MAX_FILE_BYTES = 64 * 2**30
@@ -189,7 +189,7 @@ def parse_registry(text: str, *, where: str) -> Registry:
 
 def registry_of(values: Mapping[str, Any], *, where: str) -> Registry:
     """The registry with these values. Raises as `parse_registry`."""
-    from lect.host.config import validate_model
+    from lect.validation import validate_model
 
     schema = values.get("schema")
     if type(schema) is not int:

@@ -12,7 +12,6 @@ from lect.components.card_check import card_problems
 from lect.components.licences import unanswered_conflicts
 from lect.components.manifest import Manifest
 from lect.components.store import WEIGHTS, read_folder_manifest
-from lect.components.weights import check_weights
 from lect.errors import ComponentError, RegistryError, UserError
 from lect.files import PARTIAL, folder_aside, hash_of, write_aside
 from lect.registry.entries import entry_text, new_registry_text
@@ -32,6 +31,7 @@ from lect.registry.paths import check_file_path
 from lect.registry.record import read_record
 from lect.registry.signing import sign
 from lect.registry.verify import problems_of
+from lect.weight_files import check_weights
 
 SUMS = "SHA256SUMS"
 SIGNATURE = f"{SUMS}.minisig"

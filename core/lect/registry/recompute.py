@@ -13,9 +13,9 @@ from lect.components.library import Library
 from lect.components.manifest import Manifest, TrainingEntry
 from lect.components.store import read_folder_manifest
 from lect.errors import BackboneError, RecipeError, UserError
+from lect.literals import Progress
 from lect.registry.check import read_folder_registry
 from lect.registry.model import ComponentEntry, Registry
-from lect.specs import Progress
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -116,13 +116,13 @@ def _scores(
     """The scores with and without the component. Raises `UserError` where something is not at hand."""
     import torch
 
-    from lect.backbones import load_backbone
     from lect.components.assemble import finder
     from lect.components.members import read_with_members
     from lect.composition.encode import RowEncoder
     from lect.composition.model import RoutedModel
     from lect.composition.references import Reference
     from lect.device import default_device
+    from lect.host.backbones import load_backbone
     from lect.training.lesson import prepare_lessons
     from lect.training.material import read_material
 

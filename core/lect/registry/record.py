@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
-from lect.components.fields import tuple_of
 from lect.components.manifest import Entry
 from lect.errors import ComponentError
+from lect.fields import tuple_of
 from lect.registry.model import ComponentEntry, FileEntry, content_hash
 
 RECORD = ".pulled.json"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from lect.components.store import TOKENIZER, WEIGHTS, read_folder_manifest
-from lect.components.weights import check_weights
 from lect.errors import UserError
 from lect.files import hash_of
 from lect.registry.record import read_record
+from lect.weight_files import check_weights
 
 
 def problems_of(folder: Path) -> list[str]:

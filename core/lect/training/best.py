@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from lect.composition.finite import NotFiniteError, spoilt_tensor
 from lect.errors import RecipeError, nearest
-from lect.finite import NotFiniteError, spoilt_tensor
+from lect.objectives import score_direction
 from lect.scores import gain_of
-from lect.training.objective import score_direction
 from lect.training.task import Learner, Result
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from lect.composition.model import RoutedModel
 from lect.data.dictionary import Dictionary
 from lect.data.examples import Example
-from lect.training.objective import Batch, Loss, Objective, share_of_batch
+from lect.objectives import Batch, Loss, Objective, share_of_batch
 
 _WORDS_A_ROW = 40
 

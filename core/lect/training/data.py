@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from lect.data.balance import imbalance_of
 from lect.data.cleaning import Counts, clean
+from lect.data.dataset import Dataset, Source
 from lect.data.dictionary import Dictionary
 from lect.data.examples import Example
 from lect.data.guard import Guard, Overlap, check_files, corpus_of
-from lect.data.read import Dataset, Source, read_source
 from lect.errors import DataError
+from lect.host.reading import read_source
 from lect.recipes.schema import DataSection, DataTable, Recipe
 from lect.training.code_switching import Switching
 

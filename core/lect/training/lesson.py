@@ -15,19 +15,20 @@ from lect.components.store import StoredComponent
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
+from lect.data.dataset import Dataset
 from lect.data.examples import Example
-from lect.data.read import Dataset
 from lect.data.stored import Texts, joined
 from lect.errors import DataError, RecipeError
+from lect.generation.answer import check_writes, cut_texts
 from lect.heads import WritingHead
+from lect.literals import Progress
+from lect.objectives import Objective, ObjectiveContext
 from lect.recipes.schema import Recipe
-from lect.specs import BuildContext, Corpus, Progress
+from lect.specs import BuildContext, Corpus
 from lect.training.code_switching import CodeSwitched, Switching
 from lect.training.material import Material
-from lect.training.objective import Objective, ObjectiveContext
 from lect.training.task import Learner
 from lect.training.terms import build_by_stack
-from lect.writing.answer import check_writes, cut_texts
 
 if TYPE_CHECKING:
     from lect.host import Host

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from lect.composition.finite import NotFiniteError
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.device import memory_used
 from lect.errors import ComponentError, UserError
-from lect.finite import NotFiniteError
 from lect.leftovers import take_away
 from lect.training.best import AstrayError, check_weights, is_gain, main_score
 from lect.training.checkpoint import Checkpoint, State, checkpoints, save_checkpoint

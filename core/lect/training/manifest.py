@@ -23,10 +23,10 @@ from lect.components.manifest import (
 )
 from lect.components.members import member_entries
 from lect.components.store import write_component
+from lect.objectives import score_direction
 from lect.recipes.load import mixed_recipe_text, recipe_text
 from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import OutputTable
-from lect.training.objective import score_direction
 
 if TYPE_CHECKING:
     from lect.training.lesson import Lesson

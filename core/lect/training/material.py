@@ -13,11 +13,12 @@ from lect.components.members import read_members
 from lect.components.store import StoredComponent
 from lect.composition.stack import Stack, parse_stack
 from lect.data.balance import balance_rows
+from lect.data.dataset import Dataset
 from lect.data.examples import Example
-from lect.data.read import Dataset, read_source
 from lect.data.shots import draw_shots
 from lect.data.stored import hold, joined
 from lect.errors import DataError
+from lect.host.reading import read_source
 from lect.recipes.schema import DataTable, Recipe
 from lect.training.code_switching import Switching
 from lect.training.data import read_switching, read_training, source_of

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from lect.objectives import Loss, share_of_batch
 from lect.training.meta import learn_task
-from lect.training.objective import Loss, share_of_batch
 from lect.training.order import Indices
 from lect.training.task import Task
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from rich.console import Console
 
-from lect.backbones import Backbone, load_backbone
+from lect.backbones import Backbone
 from lect.backbones.weights import hold_weights
 from lect.components.assemble import must_write
 from lect.components.library import Library
@@ -25,10 +25,13 @@ from lect.composition.model import RoutedModel
 from lect.device import default_device
 from lect.errors import RecipeError
 from lect.files import write_aside
+from lect.generation.answer import text_limit
+from lect.host.backbones import load_backbone
+from lect.literals import Progress
 from lect.recipes.load import mixed_recipe_text, recipe_text
 from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import Recipe
-from lect.specs import Outcome, Progress, RunInfo
+from lect.specs import Outcome, RunInfo
 from lect.training.best import AstrayError
 from lect.training.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from lect.training.compiled import compile_model
@@ -46,7 +49,6 @@ from lect.training.processes import Processes, join_processes
 from lect.training.task import Interrupted, Result, Task, total_steps
 from lect.training.trackers import Trackers, check_trackers
 from lect.visible import visible
-from lect.writing.answer import text_limit
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -352,10 +354,3 @@ def _bytes(component: Component) -> int:
 def _size(component: Component) -> int:
     tensors = component.tensor_references().values()
     return sum(tensor.numel() for tensor in tensors if isinstance(tensor, torch.nn.Parameter))
-
-
-def describe_truncated(truncated: tuple[str, ...], total: int, limit: int) -> str | None:
-    """One line about texts that are longer than the backbone reads, or None."""
-    if not truncated:
-        return None
-    return f"{len(truncated)} of {total} texts are longer than {limit} pieces and were cut (first: {truncated[0]})"

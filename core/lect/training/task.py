@@ -15,10 +15,10 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.errors import Interrupted as Interrupted
+from lect.objectives import Objective
 from lect.training.ground import Ground
 from lect.training.meta import Meta, meta_steps
 from lect.training.mixing import budget_steps, mixed_steps, probabilities
-from lect.training.objective import Objective
 from lect.training.order import StepRows, count_steps, single_steps, steps_an_epoch
 from lect.training.precision import Precision
 from lect.training.processes import Processes

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from lect.data.examples import Example
 from lect.errors import DataError
+from lect.objectives import Objective, ObjectiveContext
 from lect.recipes.schema import Recipe
 from lect.training.combined import CombinedObjective, Term
-from lect.training.objective import Objective, ObjectiveContext
 
 if TYPE_CHECKING:
     from lect.host import Host

@@ -93,7 +93,7 @@ def _of_one_kind(terms: Sequence[Term]) -> list[Term]:
 
 
 def _examples(terms: Sequence[Term], locale: str, form: str) -> Iterator[Example]:
-    from lect.languages import normalise
+    from lect.languages.tags import normalise
 
     language = normalise(locale)
     for term in terms:

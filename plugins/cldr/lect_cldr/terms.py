@@ -97,7 +97,7 @@ def find_locale(tag: str) -> str:
     Raises:
         DataError: CLDR has no such locale.
     """
-    from lect.languages import display_name, normalise
+    from lect.languages.tags import display_name, normalise
 
     known = {name.casefold(): name for name in _locales()}
     spelt = tag.strip().replace("-", "_").casefold()

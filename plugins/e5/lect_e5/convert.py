@@ -10,7 +10,7 @@ from typing import Any
 from lect.cache import cache_folder, is_whole, make_once, mark_whole
 from lect.errors import BackboneError
 from lect.files import folder_aside
-from lect.specs import Progress
+from lect.literals import Progress
 from lect_e5.packed import PackedModel, Pieces, Shape
 from lect_e5.source import REINSTALL, VERSION, Source, find_source
 from lect_e5.tokenizer import build_tokenizer

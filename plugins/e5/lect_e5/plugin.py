@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lect import BackboneSpec, hookimpl
-from lect.specs import Progress
+from lect.literals import Progress
 
 
 def _prepare(progress: Progress) -> Path:

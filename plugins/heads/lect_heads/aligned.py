@@ -14,7 +14,7 @@ from lect_heads.words import Words, piece_of_words, words_of
 
 if TYPE_CHECKING:
     from lect import Example
-    from lect.composition.windows import Cutter
+    from lect.heads import RowTokenizer
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class WordTargets:
         return WordTargets(self.rows.to(device), self.pieces.to(device), self.values.to(device), self.counts)
 
 
-def word_layout(examples: Sequence[Example], cut: Cutter, overlap: int) -> Layout:
+def word_layout(examples: Sequence[Example], cut: RowTokenizer, overlap: int) -> Layout:
     """Each example's text in as many rows as it takes."""
     return Layout.of(cut.windows([example.text for example in examples], overlap=overlap))
 

@@ -20,7 +20,7 @@ from lect_heads.metrics.squad import Accepted
 
 if TYPE_CHECKING:
     from lect import Backbone, Example, Span
-    from lect.composition.windows import Cutter, Window
+    from lect.heads import RowTokenizer, Window
     from lect_heads.configs import QuestionAnsweringConfig
 
 
@@ -57,7 +57,7 @@ class QuestionAnsweringHead(Head):
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(backbone.hidden_size, 2)
 
-    def layout(self, examples: Sequence[Example], cut: Cutter) -> Layout:
+    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
         """The question, and the context in as many rows as it takes."""
         questions = [_question(example) for example in examples]
         return Layout.of(cut.windows(questions, [example.text for example in examples], self._config.overlap))

@@ -15,7 +15,7 @@ from lect_heads.pooled import PooledHead
 
 if TYPE_CHECKING:
     from lect import Backbone, Example
-    from lect.composition.windows import Cutter
+    from lect.heads import RowTokenizer
     from lect_heads.configs import ChoiceConfig
 
 
@@ -43,7 +43,7 @@ class ChoiceHead(PooledHead):
         super().__init__(config, backbone, (), 1)
         self._prompts = dict(config.prompts)
 
-    def layout(self, examples: Sequence[Example], cut: Cutter) -> Layout:
+    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
         """One row a choice: the premise with what is asked of it, and the choice."""
         texts, seconds, counts = [], [], []
         for example in examples:

@@ -21,7 +21,7 @@ from lect_heads.words import Words
 
 if TYPE_CHECKING:
     from lect import Backbone, Example
-    from lect.composition.windows import Cutter
+    from lect.heads import RowTokenizer
     from lect_heads.configs import ParsingConfig
 
 TAG = "upos="
@@ -68,7 +68,7 @@ class ParsingHead(Head):
         nn.init.xavier_uniform_(self.arcs)
         nn.init.xavier_uniform_(self.relations)
 
-    def layout(self, examples: Sequence[Example], cut: Cutter) -> Layout:
+    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
         """As many rows as each text takes; the tree is that of the whole text."""
         return word_layout(examples, cut, self._overlap)
 

@@ -20,7 +20,7 @@ from lect.heads import Head, Layout, Prediction
 
 if TYPE_CHECKING:
     from lect import Backbone, Example
-    from lect.composition.windows import Cutter
+    from lect.heads import RowTokenizer
     from lect_heads.configs import RetrievalConfig
 
 _COLDEST = 0.01
@@ -81,7 +81,7 @@ class RetrievalHead(Head):
         self.scale: nn.Parameter | None = nn.Parameter(scale) if config.learned else None
         self._fixed, self._most = 1 / config.temperature, 1 / min(_COLDEST, config.temperature)
 
-    def layout(self, examples: Sequence[Example], cut: Cutter) -> Layout:
+    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
         """The text, its match, its negatives and whatever it may choose from, a row each."""
         return _layout([(example.text, *_others(example)) for example in examples], cut)
 
@@ -107,7 +107,9 @@ class RetrievalHead(Head):
         others = [(index, row) for index, own in enumerate(rows) for row in own[1:]]
         return _targets(examples, range(len(examples)), [own[0] for own in rows], others)
 
-    def share(self, examples: Sequence[Example], own: Sequence[int], cut: Cutter) -> tuple[Layout, RetrievalTargets]:
+    def share(
+        self, examples: Sequence[Example], own: Sequence[int], cut: RowTokenizer
+    ) -> tuple[Layout, RetrievalTargets]:
         """The texts of some, and the matches and negatives of all: what every process has a vector of its own for."""
         is_own = set(own)
         layout = _layout(
@@ -172,7 +174,7 @@ def _prediction(example: Example, vectors: Tensor, cosines: list[float]) -> Pred
     return VectorPrediction(vector, None, shown=f"{len(vector)} numbers: {first}, …", vectors=vectors)
 
 
-def _layout(texts: Sequence[Sequence[str]], cut: Cutter) -> Layout:
+def _layout(texts: Sequence[Sequence[str]], cut: RowTokenizer) -> Layout:
     rows = iter(cut.whole([text for own in texts for text in own]))
     return Layout.of([[next(rows) for _ in own] for own in texts])
 

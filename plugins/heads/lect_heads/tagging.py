@@ -16,7 +16,7 @@ from lect_heads.words import Words
 
 if TYPE_CHECKING:
     from lect import Backbone, Example
-    from lect.composition.windows import Cutter
+    from lect.heads import RowTokenizer
     from lect_heads.configs import PosConfig
 
 
@@ -33,7 +33,7 @@ class WordHead(Head):
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(backbone.hidden_size, len(self.labels))
 
-    def layout(self, examples: Sequence[Example], cut: Cutter) -> Layout:
+    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
         """As many rows as each text takes."""
         return word_layout(examples, cut, self._overlap)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lect.errors import DataError, RecipeError
 from lect.heads import Decoding, Demand, WritingHead
-from lect.languages import display_name
+from lect.languages.tags import display_name
 
 if TYPE_CHECKING:
     from lect import Backbone, Example

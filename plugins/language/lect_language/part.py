@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lect.backbones.anatomy import FAMILIES
-from lect.composition.part import Inner, Part, SiteContext
+from lect.parts import Inner, Part, SiteContext
 from lect_language.batched import LinearBottleneck, batched_bottlenecks, can_be_batched
 from lect_language.kronecker import share_parameters
 from lect_language.layers import Bottleneck, CouplingBlock

@@ -12,7 +12,7 @@ from lect_language.formats.detect import detect_folder
 
 if TYPE_CHECKING:
     from lect import Backbone, Part
-    from lect.components.foreign import Contents
+    from lect.exchange.contents import Contents
 
 
 def _bottleneck(config: BottleneckConfig, context: BuildContext) -> Part:

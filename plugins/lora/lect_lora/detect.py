@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lect.components.foreign import ForeignFolder, read_json
-from lect.components.weights import check_weights
+from lect.exchange.contents import ForeignFolder, read_json
+from lect.weight_files import check_weights
 
 CONFIG = "adapter_config.json"
 

@@ -201,8 +201,8 @@ def read_texts(host: Any, files: Sequence[Path], reader: str | None, option: lis
         DataError: a file cannot be read, is no text, or all of them are empty.
     """
     from lect.data.lines import read_lines, without_end
-    from lect.data.read import read_source
     from lect.errors import DataError
+    from lect.host.reading import read_source
 
     texts: list[str] = []
     for file in files:
@@ -217,7 +217,7 @@ def read_texts(host: Any, files: Sequence[Path], reader: str | None, option: lis
 
 
 def _backbone(host: Any, name: str) -> Backbone:
-    from lect.backbones import load_backbone
+    from lect.host.backbones import load_backbone
 
     return load_backbone(name, host=host)
 

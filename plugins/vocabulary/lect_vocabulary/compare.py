@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lect.backbones import load_backbone
 from lect.components.library import Library
-from lect.data.read import Source, read_source
+from lect.data.dataset import Source
 from lect.errors import DataError, RecipeError, nearest
 from lect.files import write_aside
+from lect.host.backbones import load_backbone
+from lect.host.reading import read_source
 from lect.recipes.load import recipe_of
 from lect.training.run import execute_run, prepare_run
 from lect.training.task import Interrupted

@@ -11,9 +11,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from lect.composition.part import Inner, Part, SiteContext
-from lect.composition.part import NewPieces as NewRows
 from lect.errors import ComponentError, DataError, PluginError, RecipeError, nearest
+from lect.parts import Inner, Part, SiteContext
+from lect.parts import NewPieces as NewRows
 from lect.specs import NewEmbeddings
 from lect_vocabulary.initialisers import INITIALISERS
 from lect_vocabulary.learn import learn_pieces

@@ -37,8 +37,9 @@ def steps_of(job: Job, settings: Settings) -> int:
 def _rows(reader: str, config: str, folder: str) -> int:
     import ast
 
-    from lect.data.read import Source, stream_source
+    from lect.data.dataset import Source
     from lect.errors import DataError
+    from lect.host.reading import stream_source
 
     try:
         source = Source(reader, dict(ast.literal_eval(config)))

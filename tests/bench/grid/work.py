@@ -12,7 +12,7 @@ from grid.job import DATA, Compare, Job, PseudoLabels, Records, Score, Settings,
 
 if TYPE_CHECKING:
     from lect import Backbone, Example, Prediction
-    from lect.components.open import OpenStack
+    from lect.engine.open import OpenStack
     from lect.recipes.mix import MixedRecipe
     from lect.recipes.schema import Recipe
 
@@ -118,8 +118,8 @@ class Workshop:
     # ------------------------------------------------------------------------------------------------------- scoring
 
     def _score(self, step: Score, seed: int, records: Records) -> None:
-        from lect.builtins.supervised import predict_rows
         from lect.composition.vectors import sentence_vectors
+        from lect.engine.predict import predict_rows
         from lect.evaluation.retrieval import matches, ranks
 
         examples = self._read(step.test)
@@ -160,20 +160,21 @@ class Workshop:
         )
 
     def _read(self, test: Test) -> Sequence[Example]:
-        from lect.data.read import Source, read_source
+        from lect.data.dataset import Source
+        from lect.host.reading import read_source
 
         source = Source(test.reader, placed(test.config, self._settings.data))
         examples = read_source(self._host, source, Path(), str(test.config.get("path", test.reader))).examples
         return tuple(examples)[:QUICK_ROWS] if self._settings.quick else examples
 
     def _open(self, text: str, seed: int) -> OpenStack:
-        """As `lect.components.open.open_stack`, on a backbone that is loaded: the whole one wherever it will do."""
+        """As `lect.engine.open.open_stack`, on a backbone that is loaded: the whole one wherever it will do."""
         from lect import parse_stack
         from lect.components.assemble import attach_stack, read_stack
-        from lect.components.open import OpenStack
         from lect.composition.encode import RowEncoder
         from lect.composition.model import RoutedModel
         from lect.device import default_device
+        from lect.engine.open import OpenStack
 
         stack = parse_stack(text)
         stored = tuple(read_stack(stack, self._library(seed), self._host))
@@ -186,8 +187,8 @@ class Workshop:
     # --------------------------------------------------------------------------------------------------- other steps
 
     def _label(self, step: PseudoLabels, seed: int) -> None:
-        from lect.builtins.supervised import predict_rows
         from lect.data.examples import Example
+        from lect.engine.predict import predict_rows
         from lect.files import write_aside
 
         asked, labelled = (
@@ -217,7 +218,7 @@ class Workshop:
         write_aside(file, "\n".join(["text\tcategory", *lines, ""]))
 
     def _compare(self, step: Compare, seed: int, records: Records) -> None:
-        from lect.data.read import Source
+        from lect.data.dataset import Source
         from lect_vocabulary.compare import Budget, compare_initialisers
 
         sources = [

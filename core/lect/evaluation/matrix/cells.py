@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from lect.components.assemble import attach_stack, finder, must_write, read_stack
 from lect.components.library import Library
-from lect.components.open import DEFAULT_BACKBONE, OpenStack
 from lect.components.store import TOKENIZER, read_folder_manifest, size_of, weights_hash
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import parse_stack
-from lect.data.read import Dataset
+from lect.data.dataset import Dataset
 from lect.device import default_device
+from lect.engine.open import DEFAULT_BACKBONE, OpenStack
 from lect.errors import DataError
 from lect.evaluation.ranking import Ranked
 from lect.evaluation.report import EvaluationReport
@@ -150,7 +150,7 @@ class Bench:
 
     def open(self, text: str) -> OpenStack:
         """A stack on the shared backbone; what was attached before is not any more. Raises as `open_stack`."""
-        from lect.backbones import load_backbone
+        from lect.host.backbones import load_backbone
 
         stack = parse_stack(text)
         stored = tuple(read_stack(stack, self.library, self.host))
@@ -199,8 +199,8 @@ def compute_cell(bench: Bench, stack: str, dataset: Dataset, key: str) -> Cell:
 
 def _rows(opened: OpenStack, dataset: Dataset, report: EvaluationReport, metric: str) -> tuple[Rows, float]:
     """Every row once more through the whole stack, for probabilities, and the seconds that takes."""
-    from lect.builtins.supervised import predict_rows
     from lect.composition.vectors import sentence_vectors
+    from lect.engine.predict import predict_rows
 
     examples = dataset.examples
     texts = [example.text for example in examples]

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PositiveInt, PrivateAttr, field_validator, model_validator
 
-from lect.components.fields import Line, tuple_of
-from lect.data.read import Source
+from lect.data.dataset import Source
 from lect.errors import RecipeError, StackError, nearest
+from lect.fields import Line, tuple_of
 from lect.recipes.tables import OpenTable, Table
 
 Lines = Annotated[tuple[Line, ...], BeforeValidator(tuple_of)]
@@ -147,9 +147,9 @@ def load_matrix(path: Path) -> MatrixFile:
         StackError: a stack does not parse.
     """
     from lect.composition.stack import parse_stack
-    from lect.host.config import validate_model
     from lect.recipes.check import check_kind
     from lect.toml import read_toml
+    from lect.validation import validate_model
 
     if not path.is_file():
         fix = "name a TOML file with [[dataset]], [[stack]]"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lect.components.assemble import finder
 from lect.components.library import Library
 from lect.composition.stack import parse_stack
-from lect.data.read import Dataset, read_source
+from lect.data.dataset import Dataset
 from lect.errors import ComponentError
 from lect.evaluation.evaluate import TRIMMED
 from lect.evaluation.matrix.cells import Bench, Cell, CellFolder, compute_cell, key_of
@@ -21,6 +21,7 @@ from lect.evaluation.matrix.result import Column, Comparison, Curve, Entry, Gap,
 from lect.evaluation.ranking import Ranked
 from lect.evaluation.render import readable
 from lect.evaluation.significance import holm, of_statistics, paired_test
+from lect.host.reading import read_source
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -225,7 +226,7 @@ def _adjusted(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
 
 def _display(language: str) -> str:
     from lect.errors import DataError
-    from lect.languages import display_name
+    from lect.languages.tags import display_name
 
     try:
         return display_name(language)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lect.backbones.stored import stored_tensors
-from lect.components.foreign import (
+from lect.errors import ComponentError
+from lect.exchange.contents import (
     LABELS_MADE_UP,
     HeadContents,
     read_json,
@@ -18,7 +19,6 @@ from lect.components.foreign import (
     word_head_of,
     write_json,
 )
-from lect.errors import ComponentError
 from lect_language.formats.model_heads import head_of_class
 
 if TYPE_CHECKING:

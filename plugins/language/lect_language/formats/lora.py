@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lect.backbones.anatomy import WRITER
-from lect.components.foreign import PartContents
 from lect.errors import ComponentError
+from lect.exchange.contents import PartContents
 from lect_language.formats.detect import CONFIG
 
 if TYPE_CHECKING:

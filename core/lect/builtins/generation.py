@@ -1,0 +1,125 @@
+"""Learning to write: the cross-entropy of each piece of the answer, given the text and what was written before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lect.composition.model import RoutedModel
+from lect.composition.pieces import StoredEncoding
+from lect.composition.routes import Routes
+from lect.data.examples import Example
+from lect.errors import RecipeError
+from lect.generation.answer import check_writes, write_answers
+from lect.generation.logits import writing_head
+from lect.generation.rows import Phrasing, Source, padded
+from lect.heads import WritingHead
+from lect.language_model.candidates import CandidateLoss, choose_candidates
+from lect.language_model.head import known_pieces
+from lect.language_model.rows import places_of
+from lect.language_model.scores import new_pieces
+from lect.objectives import Batch, Loss, ObjectiveContext
+from lect.scores import joined_scores
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What should be written.
+
+    Args:
+        ids: of an encoder-decoder what its decoder is given: the forced beginning and the answer but for its end.
+            *Shape:* ``(rows, length)``; of a decoder None: it is given the prompt and the answer as one row.
+        mask: *Shape:* ``(rows, length)``.
+        places: rows and columns of the pieces behind which one of the answer follows. *Shape:* ``(places,)`` each.
+        labels: those pieces, row by row. *Shape:* ``(places,)``.
+    """
+
+    ids: Tensor | None
+    mask: Tensor | None
+    places: tuple[Tensor, Tensor]
+    labels: Tensor
+
+
+class WritingObjective:
+    """The mean over the pieces of all answers, their ends included; of prompts and forced beginnings nothing is asked.
+
+    Raises:
+        RecipeError: the backbone cannot write, there is nothing to train, or the head's settings do not fit.
+    """
+
+    def __init__(self, context: ObjectiveContext, head: WritingHead) -> None:
+        model = context.model
+        check_writes(model, [context.stack])
+        if not any(True for _ in model.components[context.stack[-1]].tensor_references()):
+            raise RecipeError(
+                "there is nothing to train", where="parts", fix="add [[parts]] with a method, such as lora"
+            )
+        self._context, self._head = context, head
+        self._phrasing = Phrasing(model.backbone, context.encoder, context.stack, head.decoding)
+        # What does not fit is said now, not when a row comes up.
+        for example in context.examples[:1]:
+            self._phrasing.source(head.demand(example))
+        pieces = writing_head(model.backbone)
+        known = known_pieces(pieces, new_pieces(model, context.stack))
+        everything = choose_candidates(torch.ones(known), known, "all", 1)
+        self._loss = CandidateLoss(pieces, everything, next(model.encoder.parameters()).device)
+        self._metrics = [context.metric[name] for name in context.head_metrics]
+        self.main_score = self._metrics[0].main
+        self.directions = joined_scores(self._metrics, [metric.scores for metric in self._metrics])
+
+    def lengths(self, examples: Sequence[Example]) -> list[int]:
+        """The pieces of each text and its answer."""
+        return [len(source.ids) + len(source.forced) + len(target) for source, target in map(self._cut, examples)]
+
+    def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
+        """The rows that are read, with what should be written."""
+        cut = [self._cut(example) for example in examples]
+        is_decoder = self._context.model.backbone.kind == "decoder"
+        answers = [target for _, target in cut]
+        if is_decoder:
+            read = [(*source.ids, *target[:-1]) for source, target in cut]
+            given, begun = read, [len(source.ids) for source, _ in cut]
+        else:
+            read = [source.ids for source, _ in cut]
+            given, begun = [(*source.forced, *target[:-1]) for source, target in cut], [len(s.forced) for s, _ in cut]
+        encodings = [StoredEncoding(list(ids), [0] * len(ids), source.truncated)
+                     for ids, (source, _) in zip(read, cut, strict=True)]  # fmt: skip
+        rows = self._context.encoder.assemble(encodings, Routes.uniform(self._context.stack, len(cut)))
+        places = torch.zeros(len(cut), max(map(len, given)), dtype=torch.bool)
+        for row, (start, answer) in enumerate(zip(begun, answers, strict=True)):
+            places[row, start - 1 : start - 1 + len(answer)] = True
+        labels = torch.tensor([piece for answer in answers for piece in answer])
+        ids = mask = None
+        if not is_decoder:
+            padding = self._context.model.backbone.padding_id
+            ids, mask = (each.to(device) for each in padded(given, padding))
+        return Batch(rows.to(device), _Written(ids, mask, places_of(places, device), labels.to(device)))
+
+    def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
+        """The mean over pieces of answers."""
+        written: _Written = batch.targets
+        if written.ids is not None and written.mask is not None:
+            hidden_states = model.decode(written.ids, written.mask, hidden_states, batch.rows)
+        states = hidden_states[written.places]
+        new = new_pieces(model, self._context.stack)
+        return Loss(self._loss(states, written.labels, self._loss.draw(), new))
+
+    def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
+        """The head's metrics of what is written."""
+        return self._scores(model, examples, self._context.stack)
+
+    def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
+        """The same by the stack beneath."""
+        return self._scores(model, examples, self._context.stack[:-1])
+
+    def _scores(self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]) -> Mapping[str, float]:
+        predictions = write_answers(model, self._context.encoder, [stack] * len(examples), self._head, examples)
+        truth, answers = self._head.answers(examples), [prediction.answer for prediction in predictions]
+        return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])
+
+    def _cut(self, example: Example) -> tuple[Source, tuple[int, ...]]:
+        demand = self._head.demand(example)
+        return self._phrasing.source(demand), self._phrasing.target(self._head.target(example), demand)

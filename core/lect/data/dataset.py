@@ -1,0 +1,91 @@
+"""Examples that were read, and where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lect.data.cleaning import Counts
+from lect.data.examples import Example
+from lect.data.guard import Overlap
+
+_MORE = (
+    *("labels", "value", "words", "places", "tags", "heads", "relations"),
+    *("question", "answers", "choices", "negatives"),
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where examples come from: a reader's name and configuration.
+
+    Args:
+        corpus: what the keys of its rows are of, where that is stated.
+    """
+
+    reader: str
+    config: Mapping[str, Any]
+    licence: str = ""
+    corpus: str = ""
+
+    def __str__(self) -> str:
+        what = self.config.get("path") or self.config.get("locale") or ""
+        if not what and self.reader == "parallel":
+            what = [self.config.get("text", ""), self.config.get("translation", "")]
+        paths = [str(path) for path in what] if isinstance(what, (list, tuple)) else [str(what)]
+        return f"{self.reader}: {', '.join(paths)}" if what else self.reader
+
+
+@dataclass(frozen=True)
+class Shots:
+    """What was drawn of a source.
+
+    Args:
+        rows: that it had.
+        drawn: by label, the rows that were drawn of it: fewer than asked for where it has no more.
+        asked: rows a label.
+    """
+
+    rows: int
+    drawn: dict[str, int]
+    asked: int
+
+    def __str__(self) -> str:
+        short = [f"{count} of {label}" for label, count in sorted(self.drawn.items()) if count < self.asked]
+        fewer = f" (only {', '.join(short)})" if short else ""
+        total = sum(self.drawn.values())
+        return f"{total:,} of {self.rows:,} rows drawn, {self.asked} of each of {len(self.drawn)} labels{fewer}"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Examples and where they came from.
+
+    Args:
+        sha256: over every field of every example, in order.
+        cleaning: what cleaning found, where there was any.
+        overlap: what of it was in the evaluation data, where some is named.
+        shots: what was drawn of it, where only so many rows a label are wanted.
+        remarks: what the reader did with rows that it could not take as they were, a line each.
+    """
+
+    source: Source
+    examples: Sequence[Example]
+    sha256: str
+    cleaning: Counts | None = None
+    overlap: Overlap | None = None
+    shots: Shots | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def digest(examples: Iterable[Example]) -> str:
+    """SHA-256 over what the examples say, not over where they stand."""
+    state = hashlib.sha256()
+    for example in examples:
+        fields = (example.text, example.label, example.text_pair, example.translation, example.language, example.key)
+        # Rows that have no more than these keep the hash that they had before there were others.
+        more = tuple((name, value) for name in _MORE if (value := getattr(example, name)) is not None)
+        state.update(repr((*fields, *more)).encode("utf-8", "surrogatepass"))
+    return state.hexdigest()

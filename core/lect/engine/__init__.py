@@ -1,0 +1,1 @@
+"""A stack in use: prediction, sentence vectors and generation, row by row."""

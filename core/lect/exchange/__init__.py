@@ -1,0 +1,1 @@
+"""What components and folders of other libraries are between the two: contents, files, tokenizers."""

@@ -1,0 +1,107 @@
+"""What a stack's head answers where its answers are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lect.composition.encode import RowEncoder
+from lect.composition.model import RoutedModel
+from lect.composition.routes import Routes
+from lect.composition.vectors import batches_by_length
+from lect.data.examples import Example
+from lect.errors import RecipeError, StackError
+from lect.generation.logits import writing_head
+from lect.generation.rows import Phrasing, Source, room_of
+from lect.heads import Head, Prediction, WritingHead
+
+PIECES_AT_ONCE = 8192
+"""The most pieces, of all beams of a batch, whose keys and values are held."""
+
+
+def write_answers(
+    model: RoutedModel,
+    encoder: RowEncoder,
+    stacks: Sequence[tuple[str, ...]],
+    head: WritingHead,
+    examples: Sequence[Example],
+) -> list[Prediction]:
+    """The head's answer for each example, in their order.
+
+    Args:
+        stacks: each example's stack; they may differ from row to row.
+
+    Raises:
+        RecipeError: the head's settings do not fit the backbone.
+        StackError: a stack brings pieces that the backbone cannot write.
+    """
+    # What searches is half of transformers, and of no use to whoever does not write.
+    from lect.generation.search import Search, search_rows
+
+    check_writes(model, stacks)
+    decoding, phrasings = head.decoding, dict[tuple[str, ...], Phrasing]()
+    for stack in dict.fromkeys(stacks):
+        phrasings[stack] = Phrasing(model.backbone, encoder, stack, decoding)
+    sources = [phrasings[stack].source(head.demand(each)) for stack, each in zip(stacks, examples, strict=True)]
+    pieces = writing_head(model.backbone)
+    training = model.training
+    model.eval()
+    found: list[Prediction | None] = [None] * len(examples)
+    try:
+        for rows in _batches(sources, decoding.beams, max((one.longest for one in phrasings.values()), default=0)):
+            own = [stacks[row] for row in rows]
+            ends = tuple(dict.fromkeys(end for stack in dict.fromkeys(own) for end in phrasings[stack].ends))
+            search = Search(decoding, ends, min(phrasings[stack].longest for stack in own))
+            written = search_rows(model, pieces, [sources[row] for row in rows], Routes.of(own), search)
+            for row, ids in zip(rows, written, strict=True):
+                found[row] = head.answer(examples[row], phrasings[stacks[row]].text(ids))
+    finally:
+        model.train(training)
+    return [prediction for prediction in found if prediction is not None]
+
+
+def cut_texts(
+    model: RoutedModel, encoder: RowEncoder, stack: tuple[str, ...], head: WritingHead, examples: Sequence[Example]
+) -> tuple[str, ...]:
+    """Where the texts stand that are too long to be read whole, beside the words around them and the answer."""
+    phrasing = Phrasing(model.backbone, encoder, stack, head.decoding)
+    return tuple(each.origin for each in examples if phrasing.source(head.demand(each)).truncated)
+
+
+def text_limit(model: RoutedModel, encoder: RowEncoder, head: Head | None) -> int:
+    """The most pieces that are read of a text, with what stands around it."""
+    if not isinstance(head, WritingHead):
+        return encoder.max_length
+    return room_of(model.backbone, encoder, head.decoding)[1]
+
+
+def check_writes(model: RoutedModel, stacks: Sequence[tuple[str, ...]]) -> None:
+    """Refuse what cannot be written.
+
+    Raises:
+        RecipeError: the backbone reads only.
+        StackError: a stack has pieces that the backbone's second half does not know.
+    """
+    backbone = model.backbone
+    if not backbone.writes:
+        raise RecipeError(
+            f'"{backbone.name}" reads texts and cannot write any',
+            where="backbone.name",
+            fix='use a decoder, such as "smollm2-135m", or an encoder-decoder, such as "google/mt5-small"',
+        )
+    if backbone.writer is None:
+        return
+    for key in dict.fromkeys(key for stack in stacks for key in stack):
+        if model.components[key].tokenizer_json:
+            raise StackError(
+                f'"{key}" brings pieces of its own, which the half of "{backbone.name}" that writes does not know',
+                fix="use a component without a vocabulary, or a decoder",
+            )
+
+
+def _batches(sources: Sequence[Source], beams: int, longest: int) -> Iterator[list[int]]:
+    """Rows of like length, of those that begin with equally many forced pieces."""
+    for begun in sorted({len(source.forced) for source in sources}):
+        own = [row for row, source in enumerate(sources) if len(source.forced) == begun]
+        lengths = [beams * (len(sources[row].ids) + longest) for row in own]
+        for batch in batches_by_length(lengths, PIECES_AT_ONCE):
+            yield [own[place] for place in batch]

@@ -1,0 +1,95 @@
+"""Loading a backbone: a name that a plugin registers, a folder, or a model of the Hugging Face hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lect.backbones.backbone import Backbone
+from lect.backbones.hub import fetch_from_hub, is_hub_id
+from lect.backbones.load import read_backbone
+from lect.backbones.settings import FolderSettings, read_folder_settings
+from lect.errors import BackboneError, nearest
+from lect.host.bundled import BUNDLED
+from lect.literals import Pooling, Progress, no_progress
+
+if TYPE_CHECKING:
+    from lect.host import Host
+    from lect.specs import BackboneSpec
+
+
+def load_backbone(
+    name: str,
+    *,
+    host: Host,
+    progress: Progress | None = None,
+    pooling: Pooling | None = None,
+    prefix: str | None = None,
+    revision: str | None = None,
+    writes: bool = False,
+) -> Backbone:
+    """A backbone in float32, frozen and in evaluation mode.
+
+    Args:
+        name: a name that a plugin registers (those come first), an existing folder, or a hub id.
+        host: knows the registered names.
+        progress: told of what takes long: a first conversion, a download.
+        pooling: instead of what the plugin registers, the folder's ``lect.toml`` says, or of ``mean``.
+        prefix: instead of what the plugin registers, the folder's ``lect.toml`` says, or of none.
+        revision: a commit, tag or branch; for hub ids only.
+        writes: whether of an encoder-decoder both halves are loaded.
+
+    Raises:
+        BackboneError: there is no such backbone, or it cannot be used; the message says what to do.
+        PluginError: the plugin that provides it is missing, broken or clashes with another.
+    """
+    spec = _registered(name, host)
+    folder = Path(name).expanduser()
+    is_folder = name != "" and folder.is_dir()
+    own: BackboneSpec | FolderSettings = spec or FolderSettings()
+    if revision is not None and (spec or is_folder):
+        raise BackboneError(f'"{name}" has no revisions', fix="leave revision out; it is for models of the hub")
+    if spec is not None:
+        folder, identity, commit = _prepared(name, host, progress), spec.identity, None
+    elif is_folder:
+        identity, commit = name, None
+        own = read_folder_settings(folder)
+    elif is_hub_id(name):
+        folder, commit = fetch_from_hub(name, revision, _known(host), progress)
+        identity = name
+    else:
+        raise BackboneError(
+            f'there is no folder "{name}"',
+            fix=f"name an existing folder, a hub id or a known name; {_nearest(name, host)}",
+        )
+    return read_backbone(
+        folder,
+        name=name,
+        identity=identity,
+        pooling=pooling or own.pooling,
+        prefix=prefix if prefix is not None else own.prefix,
+        licence=own.licence,
+        revision=commit,
+        trimmed=own.descent(folder) if isinstance(own, FolderSettings) else None,
+        writes=writes,
+    )
+
+
+def _known(host: Host) -> list[str]:
+    return [spec.name for plugin in host.plugins for spec in host.offers(plugin, "backbone")]
+
+
+def _nearest(name: str, host: Host) -> str:
+    return nearest(name, _known(host))
+
+
+def _registered(name: str, host: Host) -> BackboneSpec | None:
+    # A name that two plugins claim, or whose plugin is missing, is never looked for elsewhere: the host says why.
+    if name in _known(host) or ("backbone", name) in BUNDLED:
+        return host.spec("backbone", name)
+    return None
+
+
+def _prepared(name: str, host: Host, progress: Progress | None) -> Path:
+    with host.attributed(host.provided("backbone", name)) as spec:
+        return spec.prepare(progress or no_progress)

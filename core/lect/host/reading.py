@@ -1,0 +1,90 @@
+"""Examples of a recipe's or command's data tables, read through the plugins' readers and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lect.data.dataset import Dataset, Source, digest
+from lect.data.examples import Example
+from lect.data.files import say
+from lect.data.label_forms import LabelForms
+from lect.data.stored import hold
+from lect.errors import DataError
+
+if TYPE_CHECKING:
+    from lect.host import Host
+
+_COLUMNS = ("label", "text_pair", "translation", "key")
+
+
+def read_source(
+    host: Host,
+    source: Source,
+    folder: Path,
+    where: str,
+    needs: Sequence[str] = (),
+    keep: Callable[[Iterable[Example]], Iterable[Example]] = iter,
+) -> Dataset:
+    """All examples of a source. Labels that are nearly one are said.
+
+    Args:
+        folder: relative paths are relative to it.
+        where: quoted in messages, such as ``recipe.toml, data.train``.
+        needs: fields that every example must have.
+        keep: the examples to keep of all, as they come.
+
+    Raises:
+        DataError: the data is wrong, lacks a field that is needed, or is empty.
+    """
+    config = host.validate_config("reader", source.reader, source.config, where)
+    forms = LabelForms()
+    with host.attributed(host.provided("reader", source.reader)) as spec:
+        remarks: list[str] = []
+        rows = forms.watch(_read(spec.read(config, folder), remarks))
+        examples = hold(keep(_checked(rows, needs, where)))
+    if forms.alike():
+        say(f"{source}: {forms}")
+    if not examples:
+        raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
+    return Dataset(source, examples, digest(examples), remarks=tuple(remarks))
+
+
+def stream_source(host: Host, source: Source, folder: Path, where: str) -> Iterator[Example]:
+    """The examples of a source as they come, none kept. Raises as `read_source`, when it is gone through."""
+    config = host.validate_config("reader", source.reader, source.config, where)
+    none = True
+    with host.attributed(host.provided("reader", source.reader)) as spec:
+        for example in spec.read(config, folder):
+            none = False
+            yield example
+    if none:
+        raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
+
+
+def _read(examples: Iterable[Example], remarks: list[str]) -> Iterator[Example]:
+    """The examples; the lines that a generator returns at its end are added to the remarks."""
+    iterator = iter(examples)
+    while True:
+        try:
+            example = next(iterator)
+        except StopIteration as end:
+            remarks += end.value or ()
+            return
+        yield example
+
+
+def _checked(examples: Iterable[Example], needs: Sequence[str], where: str) -> Iterable[Example]:
+    for example in examples:
+        for field in needs:
+            if getattr(example, field) is None:
+                located = example if example.origin else replace(example, origin=where)
+                raise located.lacking(
+                    field,
+                    f'name its column with {field} = "…" in {where}'
+                    if field in _COLUMNS
+                    else f"name a reader that gives {field} in {where}",
+                )
+        yield example

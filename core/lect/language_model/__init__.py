@@ -1,0 +1,1 @@
+"""Predicting tokens: the output heads of language models, as stored or trained, over a routed backbone."""

@@ -1,0 +1,1 @@
+"""Tags, names and kinship of languages."""

@@ -1,0 +1,130 @@
+"""The seam between objectives and the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from torch import Tensor
+
+from lect.literals import Progress, no_progress
+from lect.scores import Direction, MetricSpec, direction_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from lect.composition.encode import RowEncoder
+    from lect.composition.model import RoutedModel
+    from lect.composition.rows import EncodedRows
+    from lect.data.examples import Example
+
+
+@dataclass(frozen=True)
+class ObjectiveContext:
+    """What an objective's builder gets: the composed model, the stack being trained, and the training rows.
+
+    Args:
+        stack: keys of the attached components that the training rows go through, the trained one last.
+        target: keys of the stack whose vectors are the target where an objective needs one; empty for the backbone.
+        metric: looks a registered metric up by name.
+        folder: what relative paths in the objective's configuration start from: the recipe's own.
+        progress: told of what takes long before the first step.
+    """
+
+    model: RoutedModel
+    encoder: RowEncoder
+    stack: tuple[str, ...]
+    target: tuple[str, ...]
+    examples: Sequence[Example]
+    metric: Mapping[str, MetricSpec]
+    head_metrics: tuple[str, ...] = ()
+    seed: int = 0
+    folder: Path = Path()
+    progress: Progress = no_progress
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one objective, encoded.
+
+    Args:
+        rows: what goes through the model, together with the rows of other objectives where several share a pass.
+        targets: what `loss` compares with; only the objective looks inside.
+    """
+
+    rows: EncodedRows
+    targets: Any
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is minimised, and its terms for the log: numbers, or tensors of one number without gradient."""
+
+    total: Tensor
+    terms: Mapping[str, float | Tensor] = field(default_factory=dict)
+
+
+class Objective(Protocol):
+    """Gives a loss for a batch; knows nothing of steps, devices or precision.
+
+    An objective in which the rows of a batch are compared with each other may have a method beside these, for when
+    several processes share a batch: ``batch_share(examples, own, device)`` gives the batch of those of the examples
+    whose indices are `own`, compared with all of them. Without it a process compares its own rows alone.
+
+    It may also have a mapping ``directions``: which way its scores are better, by name. What is not in it is better
+    the higher, a loss the lower (`lect.scores.direction_of`).
+
+    Attributes:
+        main_score: the name among `scores` that early stopping looks at.
+    """
+
+    main_score: str
+
+    def lengths(self, examples: Sequence[Example]) -> list[int]:
+        """The pieces of each example, for batches of like length."""
+        ...
+
+    def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
+        """These examples, encoded, on the device."""
+        ...
+
+    def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
+        """The batch's loss, the mean over its rows.
+
+        Args:
+            hidden_states: *Shape:* ``(rows, length, hidden)``; the model's, of the rows that `batch` gave, padded as
+                these were. Whoever needs another pass asks the model for it.
+        """
+        ...
+
+    def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
+        """Scores on held-out examples, 0 to 1 but for distances."""
+        ...
+
+    def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
+        """The same scores of the stack less what is trained; empty where nothing could be answered then."""
+        ...
+
+
+def score_direction(objective: Objective, name: str) -> Direction:
+    """Which way a score of an objective is better."""
+    return direction_of(name, getattr(objective, "directions", {}))
+
+
+def share_of_batch(
+    objective: Objective, examples: Sequence[Example], own: Sequence[int], device: torch.device
+) -> Batch | None:
+    """The batch of some of the examples, where a process has only these; None where it has none.
+
+    Args:
+        own: indices into the examples.
+    """
+    if not own:
+        return None
+    share = getattr(objective, "batch_share", None)
+    if share is None or len(own) == len(examples):
+        return objective.batch([examples[index] for index in own], device)
+    batch: Batch = share(examples, own, device)
+    return batch

@@ -1,0 +1,1 @@
+"""Choosing a backbone for a language, and cutting one down to what its texts need."""
