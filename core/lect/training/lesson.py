@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from lect.backbones import Backbone
-from lect.components.assemble import attach_component, attach_stack, build_head, build_part, restore
+from lect.components.assemble import attach_component, attach_stack
+from lect.components.restore import build_head, build_part, restore
 from lect.components.store import StoredComponent
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
@@ -123,7 +124,7 @@ def prepare_lessons(
         if isinstance(head, WritingHead):
             check_writes(model, list(stacks.values()))
             for text, through in stacks.items():
-                truncated += cut_texts(model, encoder, through, head, rows[text])
+                truncated += cut_texts(encoder, through, head, rows[text])
         elif head is None or not head.windowed:
             for text, through in stacks.items():
                 own_rows = rows[text]
