@@ -9,6 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lect.api.model import Model, load
+    from lect.api.results import Predictions
+    from lect.api.stacks import Composition, avg, lang, mix, stack, task
     from lect.backbones import Backbone
     from lect.composition.stack import Stack, parse_stack
     from lect.data.examples import Example, Span
@@ -43,6 +46,15 @@ if TYPE_CHECKING:
     from lect.summed_metric import SummedMetric
 
 _HOMES = {
+    "Model": "lect.api.model",
+    "load": "lect.api.model",
+    "Predictions": "lect.api.results",
+    "Composition": "lect.api.stacks",
+    "avg": "lect.api.stacks",
+    "lang": "lect.api.stacks",
+    "mix": "lect.api.stacks",
+    "stack": "lect.api.stacks",
+    "task": "lect.api.stacks",
     "__version__": "lect.versions",
     "Backbone": "lect.backbones",
     "BackboneSpec": "lect.specs",
@@ -90,6 +102,7 @@ __all__ = [
     "BackboneSpec",
     "BuildContext",
     "CommandSpec",
+    "Composition",
     "Config",
     "Decoding",
     "Demand",
@@ -109,10 +122,12 @@ __all__ = [
     "Merging",
     "MethodSpec",
     "MetricSpec",
+    "Model",
     "NewEmbeddings",
     "ObjectiveSpec",
     "Part",
     "Prediction",
+    "Predictions",
     "Problem",
     "ReaderSpec",
     "RouteSpec",
@@ -123,9 +138,15 @@ __all__ = [
     "UserError",
     "WritingHead",
     "__version__",
+    "avg",
     "hookimpl",
+    "lang",
+    "load",
     "load_backbone",
+    "mix",
     "parse_stack",
+    "stack",
+    "task",
 ]
 
 

@@ -243,7 +243,7 @@ class Model:
         if stacks is None or isinstance(stacks, str | Composition | Stack):
             ways: Iterable[Keys] = repeat(self._current.keys if stacks is None else self._keys_of(stacks))
             return zip(examples, ways, strict=False)
-        return _paired(examples, map(self._keys_of, stacks))
+        return _paired(examples, map(self._keys_of, stacks), may_go_on=is_stream(stacks))
 
 
 def library_of(library: str | Path | Library | None) -> Library:
@@ -253,14 +253,14 @@ def library_of(library: str | Path | Library | None) -> Library:
     return Library.default() if library is None else Library((Path(library),))
 
 
-def _paired(examples: Iterator[Example], ways: Iterator[Keys]) -> Iterator[tuple[Example, Keys]]:
+def _paired(examples: Iterator[Example], ways: Iterator[Keys], *, may_go_on: bool) -> Iterator[tuple[Example, Keys]]:
     missing: Any = object()
     for example in examples:
         way = next(ways, missing)
         if way is missing:
             raise DataError("there are fewer stacks than rows", where=example.origin, fix="give one stack for each row")
         yield example, way
-    if next(ways, missing) is not missing:
+    if not may_go_on and next(ways, missing) is not missing:
         raise DataError("there are more stacks than rows", fix="give one stack for each row")
 
 

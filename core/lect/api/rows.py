@@ -42,7 +42,7 @@ def is_single(rows: Rows) -> bool:
 
 def is_stream(rows: Rows) -> bool:
     """Whether rows are read from an iterator, whose end is not known."""
-    return not isinstance(rows, Sized)
+    return isinstance(rows, Iterable) and not isinstance(rows, Sized)
 
 
 def _each(rows: Rows, names: Mapping[str, str]) -> Iterable[Any]:

@@ -92,10 +92,6 @@ def predict(
     opened = open_stack(with_auto(stack, language, nearest, library), host, library, backbone)
     for notice in opened.notices:
         note(notice)
-    if opened.head is None:
-        raise StackError(
-            "this stack has no head, so it answers nothing", where=f'stack "{stack}"', fix="end it with a task:…"
-        )
     from lect.api.results import record_of_prediction
     from lect.heads import WritingHead
 

@@ -120,7 +120,11 @@ class Engine:
         for place, (_, keys) in enumerate(stretch):
             head = given or self.head_of(keys)
             if head is None:
-                raise StackError("this stack has no head, so it answers nothing", fix="end it with a task:…")
+                raise StackError(
+                    "this stack has no head, so it answers nothing",
+                    where=f'stack "{" + ".join(keys)}"',
+                    fix="end it with a task:…",
+                )
             places.setdefault(head, []).append(place)
         return places
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from lect.components.library import Library
 from lect.data.dataset import Source
-from lect.errors import DataError, RecipeError, nearest
+from lect.errors import DataError, Interrupted, RecipeError, nearest
 from lect.files import write_aside
 from lect.host.backbones import load_backbone
 from lect.host.reading import read_source
 from lect.recipes.load import recipe_of
-from lect.training.run import execute_run, prepare_run
-from lect.training.task import Interrupted
+from lect.training.prepare import prepare_run
+from lect.training.run import execute_run
 from lect_vocabulary.learn import learn_pieces
 from lect_vocabulary.pieces import BaseTokenizer
 
@@ -109,8 +109,8 @@ def compare_initialisers(
             started = time.perf_counter()
             recipe = recipe_of(_recipe(name, backbone, budget), name="compare", folder=folder)
             run = prepare_run(recipe, host, Library((folder,)), backbone=loaded, runs=folder / "runs")
-            lesson = run.lessons[0]
-            before = lesson.objective.scores(run.model, lesson.learner.validation)["recall@1"]
+            [component] = run.components
+            before = component.objective.scores(run.setup.model, component.validation)["recall@1"]
             try:
                 (trained,) = execute_run(run, console=console, name=name)
             except Interrupted:
