@@ -219,3 +219,22 @@ def test_components_go_to_a_registry_and_come_back(workspace, trained, tmp_path,
     pulled = lect.pull("task:mood", registry=str(tmp_path / "registry"))
     assert pulled.manifest == component.manifest
     assert str(tmp_path / "another home") in str(pulled.folder)
+
+
+def test_a_model_in_memory_is_used_and_given_back_to_the_bit(workspace, trained):
+    from transformers import AutoModel, AutoTokenizer
+
+    given, tokenizer = AutoModel.from_pretrained("backbone"), AutoTokenizer.from_pretrained("backbone")
+    given.train()
+    before = {name: tensor.clone() for name, tensor in given.state_dict().items()}
+    stack = "lang:cipher + task:mood"
+    with lect.load(stack, backbone="backbone", library=trained) as named:
+        expected = named.predict(TEXTS)
+    with lect.load(stack, model=given, tokenizer=tokenizer, library=trained) as model:
+        assert model.predict(TEXTS).records() == expected.records()
+        assert not any(parameter.requires_grad for parameter in given.parameters())
+        with pytest.raises(StackError, match="another model has components on this backbone"):
+            lect.load(stack, model=given, tokenizer=tokenizer, library=trained)
+    assert given.training and all(parameter.requires_grad for parameter in given.parameters())
+    assert given.state_dict().keys() == before.keys()
+    assert all(before[name].equal(tensor) for name, tensor in given.state_dict().items())
