@@ -1,5 +1,8 @@
 """What plugins register: small frozen records, each with a name, a summary, a configuration and a builder.
 
+The class of a record is its kind: it says what messages call such a thing (`kind`), and by which hook plugins register
+it (`hook`).
+
 No module of `torch`, `transformers`, `peft` or `adapters` is imported here or needed to make a spec; builders import
 what they need when they are called.
 """
@@ -9,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel
 
@@ -38,6 +41,9 @@ class BackboneSpec:
         prefix: a text put before every input.
         identity: the hub id or package and its version, for manifests.
     """
+
+    kind: ClassVar[str] = "backbone"
+    hook: ClassVar[str] = "lect_register_backbones"
 
     name: str
     summary: str
@@ -114,6 +120,9 @@ class MethodSpec:
         members: the components that a part of this configuration stands on, such as ``("lang:jav", "lang:sun")``.
     """
 
+    kind: ClassVar[str] = "method"
+    hook: ClassVar[str] = "lect_register_methods"
+
     name: str
     summary: str
     config: type[BaseModel]
@@ -132,6 +141,9 @@ class MergeSpec:
             of one shape and their weights. Each is a difference from where its part changes nothing (`Part.origin`).
         is_linear: whether it is the weighted sum.
     """
+
+    kind: ClassVar[str] = "merge"
+    hook: ClassVar[str] = "lect_register_merges"
 
     name: str
     summary: str
@@ -175,6 +187,9 @@ class InitialiserSpec:
         source: the paper it is from.
     """
 
+    kind: ClassVar[str] = "initialiser"
+    hook: ClassVar[str] = "lect_register_initialisers"
+
     name: str
     summary: str
     config: type[BaseModel]
@@ -195,6 +210,9 @@ class HeadSpec:
         writes: whether it builds a `lect.heads.WritingHead`: of an encoder-decoder both halves are loaded then.
     """
 
+    kind: ClassVar[str] = "head"
+    hook: ClassVar[str] = "lect_register_heads"
+
     name: str
     summary: str
     config: type[BaseModel]
@@ -214,6 +232,9 @@ class ObjectiveSpec:
         needs: the fields of `Example` that every training row must have, such as ``("label",)``.
     """
 
+    kind: ClassVar[str] = "objective"
+    hook: ClassVar[str] = "lect_register_objectives"
+
     name: str
     summary: str
     config: type[BaseModel]
@@ -230,6 +251,9 @@ class ReaderSpec:
             Raises `lect.errors.DataError` with file and line. A generator may return lines that say what it did with
             rows that it could not take as they were; reports on the data quote them.
     """
+
+    kind: ClassVar[str] = "reader"
+    hook: ClassVar[str] = "lect_register_readers"
 
     name: str
     summary: str
@@ -284,6 +308,9 @@ class ExecutorSpec:
             Raises `lect.errors.UserError` where there is no such cluster.
     """
 
+    kind: ClassVar[str] = "executor"
+    hook: ClassVar[str] = "lect_register_executors"
+
     name: str
     summary: str
     config: type[BaseModel]
@@ -298,6 +325,9 @@ class CommandSpec:
         load: returns a `typer.Typer` application; called only when the command is run.
     """
 
+    kind: ClassVar[str] = "command"
+    hook: ClassVar[str] = "lect_register_commands"
+
     name: str
     summary: str
     load: Callable[[], Any]
@@ -310,6 +340,9 @@ class RouteSpec:
     Args:
         load: returns a FastAPI ``APIRouter``; called only when a server starts.
     """
+
+    kind: ClassVar[str] = "route"
+    hook: ClassVar[str] = "lect_register_routes"
 
     name: str
     summary: str
@@ -327,6 +360,9 @@ class FormatSpec:
             same outputs; returns a line for each thing that it leaves out ("left out the head …: …") or that its user
             must know. Raises `lect.errors.ComponentError` where nothing of use would be left.
     """
+
+    kind: ClassVar[str] = "format"
+    hook: ClassVar[str] = "lect_register_formats"
 
     name: str
     summary: str

@@ -10,9 +10,8 @@ import sys
 import pytest
 from waiting import PATIENCE
 
-from lect.commands.app import COMMANDS
 from lect.host import Host, bundled
-from lect.host.records import REGISTRATION
+from lect.host.records import SPECS
 
 pytestmark = pytest.mark.models
 
@@ -31,16 +30,12 @@ def test_the_table_of_what_to_install_is_complete_and_true():
     promised = {key: name for key, name in bundled.BUNDLED.items() if name in installed}
     distributions = set(bundled.BUNDLED.values())
     provided = {
-        (kind, name): spec.plugin.distribution
-        for kind in REGISTRATION
+        (kind.kind, name): spec.plugin.distribution
+        for kind in SPECS
         for name, spec in host.specs(kind).items()
         if spec.plugin.distribution in distributions
     }
     assert provided == promised
-
-
-def test_the_names_of_lects_own_commands_are_reserved():
-    assert set(COMMANDS) == bundled.COMMANDS
 
 
 @pytest.mark.processes

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lect import BackboneSpec
+
 
 def small_backbones(cache: Path) -> None:
     """A cache with a tiny model in the place of `e5-small`, and with what else is in everyone's."""
@@ -11,7 +13,7 @@ def small_backbones(cache: Path) -> None:
     from lect.host import Host
     from lect.testing.backbones import save_tiny_backbone
 
-    whole = Host.load(report=print).spec("backbone", "e5-small").prepare(lambda what, share: None)
+    whole = Host.load(report=print).spec(BackboneSpec, "e5-small").prepare(lambda what, share: None)
     backbones = cache / "backbones"
     backbones.mkdir(parents=True)
     for path in whole.parent.iterdir():

@@ -92,12 +92,13 @@ def clean(
     from lect.data.written import written_lines
     from lect.errors import UserError
     from lect.files import file_aside
+    from lect.specs import ReaderSpec
 
     if output is None or output.suffix not in _FORMS:
         named = "nothing says where it goes" if output is None else f'nothing is written as "{output.suffix}"'
         raise UserError(named, where="--output", fix=f"name a file that ends in {', '.join(_FORMS)}")
     described, counts, host = source_of(source, reader, option), Counts(), load_host(ctx)
-    if "keep" in host.spec("reader", described.reader).config.model_fields:
+    if "keep" in host.spec(ReaderSpec, described.reader).config.model_fields:
         described.config.setdefault("keep", True)
     with stderr_console().status(f"Cleaning {described}"), file_aside(output) as file:
         rows = kept_of(_stream(host, described), _cleaning(cleaning), counts)

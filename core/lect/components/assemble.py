@@ -22,7 +22,7 @@ from lect.composition.stack import Atom, Merge, Mixture, Stack, StackPart, Weigh
 from lect.errors import ComponentError, StackError
 from lect.exchange.tokenizer import check_tokenizer
 from lect.parts import Part
-from lect.specs import BuildContext
+from lect.specs import BuildContext, HeadSpec, MethodSpec
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
@@ -136,7 +136,7 @@ def must_write(host: Host, stored: Sequence[StoredComponent], kind: str | None =
         # Trained beside one that writes: its parts lie in both halves.
         return True
     kinds = {each.manifest.head.kind for each in stored if each.manifest.head} | ({kind} if kind else set())
-    return any(host.spec("head", each).writes for each in kinds)
+    return any(host.spec(HeadSpec, each).writes for each in kinds)
 
 
 def finder(library: Library, host: Host) -> Callable[[Atom], Path]:
@@ -189,15 +189,15 @@ def build_part(host: Host, method: str, config: Mapping[str, Any], context: Buil
         PluginError: no plugin provides the method.
         RecipeError: the configuration is wrong.
     """
-    checked = host.validate_config("method", method, config, where)
-    with host.attributed(host.provided("method", method)) as spec:
-        return spec.build(checked, context)
+    configured = host.configured(MethodSpec, method, config, where)
+    with host.attributed(configured) as spec:
+        return spec.build(configured.config, context)
 
 
 def build_head(
     host: Host, kind: str, config: Mapping[str, Any], backbone: Backbone, labels: Sequence[str], where: str
 ) -> Head:
     """A head, its configuration checked. Raises as `build_part`."""
-    checked = host.validate_config("head", kind, config, where)
-    with host.attributed(host.provided("head", kind)) as spec:
-        return spec.build(checked, backbone, labels)
+    configured = host.configured(HeadSpec, kind, config, where)
+    with host.attributed(configured) as spec:
+        return spec.build(configured.config, backbone, labels)

@@ -39,7 +39,7 @@ from lect.files import check_target, folder_aside
 from lect.host.backbones import load_backbone
 from lect.host.bundled import BUNDLED
 from lect.literals import Progress, Role
-from lect.specs import FormatSpec
+from lect.specs import BackboneSpec, FormatSpec
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
@@ -119,7 +119,7 @@ def import_folder(
 
 def _registered_as(identity: str | None, host: Host) -> str | None:
     """The name under which a plugin registers the model of this identity, which exports write; or the identity."""
-    names = [name for name, provided in host.specs("backbone").items() if provided.spec.identity == identity]
+    names = [name for name, provided in host.specs(BackboneSpec).items() if provided.spec.identity == identity]
     return names[0] if len(names) == 1 else identity
 
 
@@ -139,7 +139,7 @@ def export_component(
     Raises:
         UserError: the component cannot be written in this format, or the folder holds something already.
     """
-    provided = host.provided("format", format_name)
+    provided = host.provided(FormatSpec, format_name)
     parts = parse_stack(reference).parts
     if len(parts) != 1:
         raise StackError(
@@ -189,7 +189,7 @@ def detect_format(folder: Path, host: Host) -> tuple[Provided[FormatSpec], Forei
         raise ComponentError(
             "is a component of lect already", where=str(folder), fix=f'write it in a stack as "{_as_path(folder)}"'
         )
-    formats = host.specs("format")
+    formats = host.specs(FormatSpec)
     for provided in formats.values():
         with host.attributed(provided) as spec:
             if (found := spec.detect(folder)) is not None:

@@ -43,38 +43,3 @@ BUNDLED: Mapping[tuple[str, str], str] = MappingProxyType(
     }
 )
 """Kind and name of a spec → the distribution to install for it."""
-
-COMMANDS: frozenset[str] = frozenset(
-    {
-        "audit",
-        "backbones",
-        "components",
-        "data",
-        "demo",
-        "doctor",
-        "eval",
-        "explain",
-        "export",
-        "fleet",
-        "import",
-        "index",
-        "info",
-        "install",
-        "languages",
-        "launch",
-        "lock",
-        "merge",
-        "mine",
-        "plugins",
-        "predict",
-        "pull",
-        "push",
-        "registry",
-        "search",
-        "train",
-        "uninstall",
-        "upgrade",
-        "verify",
-    }
-)
-"""The subcommands that come with `lect` and that no plugin's may replace."""

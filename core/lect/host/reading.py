@@ -13,6 +13,7 @@ from lect.data.files import say
 from lect.data.label_forms import LabelForms
 from lect.data.stored import hold
 from lect.errors import DataError
+from lect.specs import ReaderSpec
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -39,11 +40,11 @@ def read_source(
     Raises:
         DataError: the data is wrong, lacks a field that is needed, or is empty.
     """
-    config = host.validate_config("reader", source.reader, source.config, where)
+    configured = host.configured(ReaderSpec, source.reader, source.config, where)
     forms = LabelForms()
-    with host.attributed(host.provided("reader", source.reader)) as spec:
+    with host.attributed(configured) as spec:
         remarks: list[str] = []
-        rows = forms.watch(_read(spec.read(config, folder), remarks))
+        rows = forms.watch(_read(spec.read(configured.config, folder), remarks))
         examples = hold(keep(_checked(rows, needs, where)))
     if forms.alike():
         say(f"{source}: {forms}")
@@ -54,10 +55,10 @@ def read_source(
 
 def stream_source(host: Host, source: Source, folder: Path, where: str) -> Iterator[Example]:
     """The examples of a source as they come, none kept. Raises as `read_source`, when it is gone through."""
-    config = host.validate_config("reader", source.reader, source.config, where)
+    configured = host.configured(ReaderSpec, source.reader, source.config, where)
     none = True
-    with host.attributed(host.provided("reader", source.reader)) as spec:
-        for example in spec.read(config, folder):
+    with host.attributed(configured) as spec:
+        for example in spec.read(configured.config, folder):
             none = False
             yield example
     if none:

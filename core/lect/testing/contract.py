@@ -228,7 +228,7 @@ class MethodContract:
         """The method's spec. Raises `PluginError` where no plugin registers it."""
         if isinstance(self.method, MethodSpec):
             return self.method
-        return _host().spec("method", self.method)
+        return _host().spec(MethodSpec, self.method)
 
     @cached_property
     def _config(self) -> BaseModel:

@@ -24,7 +24,7 @@ from lect.heads import WritingHead
 from lect.literals import Progress
 from lect.objectives import Objective, ObjectiveContext
 from lect.recipes.schema import Recipe
-from lect.specs import BuildContext, Corpus
+from lect.specs import BuildContext, Corpus, HeadSpec, InitialiserSpec, MethodSpec, MetricSpec
 from lect.training.code_switching import CodeSwitched, Switching
 from lect.training.material import Material
 from lect.training.task import Learner
@@ -143,8 +143,8 @@ def prepare_lessons(
             stack=stack,
             target=target,
             examples=examples,
-            metric={name: provided.spec for name, provided in host.specs("metric").items()},
-            head_metrics=host.spec("head", kind).metrics if kind else (),
+            metric={name: provided.spec for name, provided in host.specs(MetricSpec).items()},
+            head_metrics=host.spec(HeadSpec, kind).metrics if kind else (),
             seed=seed,
             folder=recipe.folder,
             progress=progress or (lambda what, share: None),
@@ -203,11 +203,11 @@ def _new_component(material: Material, host: Host, backbone: Backbone, attached:
         backbone,
         corpus,
         members={name: attached[name] for name in material.members},
-        initialisers={name: provided.spec for name, provided in host.specs("initialiser").items()},
+        initialisers={name: provided.spec for name, provided in host.specs(InitialiserSpec).items()},
         folder=recipe.folder,
     )
     for index, part in enumerate(recipe.parts):
-        roles = host.spec("method", part.method).roles
+        roles = host.spec(MethodSpec, part.method).roles
         if recipe.component.role not in roles:
             raise RecipeError(
                 f'the method "{part.method}" makes no component of role "{recipe.component.role}"',
@@ -228,12 +228,11 @@ def _new_component(material: Material, host: Host, backbone: Backbone, attached:
 def _labels(recipe: Recipe, host: Host, examples: Sequence[Example]) -> Sequence[str]:
     """The labels that the training rows give the new head."""
     assert recipe.head is not None
-    provided = host.provided("head", recipe.head.kind)
-    if provided.spec.labels is not None:
-        config = host.validate_config("head", recipe.head.kind, recipe.head.config, f"{recipe.name}, head")
-        with host.attributed(provided) as spec:
+    if host.spec(HeadSpec, recipe.head.kind).labels is not None:
+        configured = host.configured(HeadSpec, recipe.head.kind, recipe.head.config, f"{recipe.name}, head")
+        with host.attributed(configured) as spec:
             assert spec.labels is not None
-            return tuple(spec.labels(config, examples))
+            return tuple(spec.labels(configured.config, examples))
     labels = sorted({example.label for example in examples if example.label is not None})
     if len(labels) < 2:
         raise DataError(

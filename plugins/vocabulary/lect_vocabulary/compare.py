@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lect import InitialiserSpec
 from lect.components.library import Library
 from lect.data.dataset import Source
 from lect.errors import DataError, RecipeError, nearest
@@ -69,7 +70,7 @@ class Row:
 
 def known_initialisers(host: Host) -> Mapping[str, InitialiserSpec]:
     """What plugins register, by name."""
-    return {name: provided.spec for name, provided in host.specs("initialiser").items()}
+    return {name: provided.spec for name, provided in host.specs(InitialiserSpec).items()}
 
 
 def compare_initialisers(
