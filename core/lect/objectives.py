@@ -15,8 +15,9 @@ from lect.scores import Direction, MetricSpec, direction_of
 if TYPE_CHECKING:
     import torch
 
-    from lect.composition.encode import EncodedRows, RowEncoder
+    from lect.composition.encode import RowEncoder
     from lect.composition.model import RoutedModel
+    from lect.composition.rows import EncodedRows
     from lect.data.examples import Example
 
 

@@ -330,12 +330,13 @@ def lect_states(prepared: Any, stack: tuple[str, ...]) -> Any:
     import torch
 
     from lect.composition.routes import Routes
+    from lect.composition.rows import EncodedRows
 
     model = prepared.model.eval()
 
     @torch.no_grad()
     def states(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return model(ids, mask, Routes.uniform(stack, len(ids)))
+        return model(EncodedRows(ids, mask, None, Routes.uniform(stack, len(ids))))
 
     return states
 

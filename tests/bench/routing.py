@@ -25,6 +25,7 @@ from lect import MethodSpec
 from lect.composition.component import Component
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.host import Host
 from lect.host.backbones import load_backbone
 from lect.specs import BuildContext
@@ -114,7 +115,7 @@ def with_lect(host: Host, backbone: str, ids: Tensor, mask: Tensor) -> dict[str,
 
     def forward(stacks: list[tuple[str, ...]]) -> Run:
         routes = Routes.of(stacks).to(ids.device)
-        return lambda: model(ids, mask, routes)
+        return lambda: model(EncodedRows(ids, mask, None, routes))
 
     def alone(stacks: list[tuple[str, ...]]) -> Run:
         def run() -> Tensor:

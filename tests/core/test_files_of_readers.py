@@ -6,6 +6,7 @@ import gzip
 import json
 
 import pytest
+from logged import logged
 
 from lect.data.dataset import Source
 from lect.data.examples import Example
@@ -106,29 +107,29 @@ def test_the_delimiter_is_the_one_that_makes_the_columns_asked_for(read):
     assert read("csv", '"a;text";"b,c"\n"1";"2"\n', text="b,c")[0].text == "2"
 
 
-def test_spaces_around_a_label_are_no_part_of_it_and_nearly_equal_labels_are_said(read, capsys):
+def test_spaces_around_a_label_are_no_part_of_it_and_nearly_equal_labels_are_said(read, caplog):
     rows = read("csv", "text,label\nHalo,pos\nHai,pos \nHe,\u00a0pos\nHu,Pos\n", label="label", labels=["pos", "Pos"])
     assert [row.label for row in rows] == ["pos", "pos", "pos", "Pos"]
-    said = capsys.readouterr().err
+    said = logged(caplog)
     assert said == (
         "warning: csv: data.txt: labels that differ by case or space alone are classes of their own: "
         '"pos" (3), "Pos" (1)\n'
     )
     read("jsonl", '{"text": "a", "label": "x\u200by"}\n{"text": "b", "label": "xy"}\n', label="label")
-    assert '"x<ZERO WIDTH SPACE>y" (1), "xy" (1)' in capsys.readouterr().err
+    assert '"x<ZERO WIDTH SPACE>y" (1), "xy" (1)' in logged(caplog)
     read("csv", "text,label\nHalo,pos\nHai,neg\n", label="label")
-    assert capsys.readouterr().err == ""
+    assert logged(caplog) == ""
 
 
-def test_rows_without_a_text_are_left_out_and_counted_also_where_it_is_null(read, capsys):
+def test_rows_without_a_text_are_left_out_and_counted_also_where_it_is_null(read, caplog):
     content = '{"text":null,"label":"x"}\n{"text":"b","label":"y"}\n{"text":" ","label":"y"}\n'
     (row,) = read("jsonl", content, label="label", skip_empty=True)
     assert (row.text, row.origin) == ("b", "data.txt, line 2")
-    assert capsys.readouterr().err == "warning: data.txt: 2 rows without a text left out\n"
+    assert logged(caplog) == "warning: data.txt: 2 rows without a text left out\n"
     with pytest.raises(DataError, match='"text" holds null, not a string'):
         read("jsonl", content)
     read("dictionary", "a\tb\nc\t\n", skip_empty=True)
-    assert "1 row with one side empty left out" in capsys.readouterr().err
+    assert "1 row with one side empty left out" in logged(caplog)
 
 
 def test_documents_have_a_title_before_the_text_or_alone(read):

@@ -56,7 +56,7 @@ def masked_of(backbone, examples=ROWS, translations=False, method="full", method
 
 def hidden_of(model, batch):
     rows = batch.rows
-    return model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    return model(rows)
 
 
 def save_with_head(folder, family, kind, **changes):

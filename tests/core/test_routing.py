@@ -76,7 +76,7 @@ def model(request):
 
 def outputs(model, texts, stacks):
     rows = RowEncoder(model).encode(texts, stacks)
-    return rows, model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    return rows, model(rows)
 
 
 TEXTS = ["a short one", "another text that is longer than the first", "b", "c d e f g", "once more, with commas"]

@@ -98,9 +98,9 @@ def run(model, batch, call=None):
     """Each row's own hidden states, and its head's logits or None."""
     rows = RowEncoder(model, 24).encode([text for text, _ in batch], [stack for _, stack in batch])
     forward = model if call is None else call
-    hidden = forward(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    hidden = forward(rows)
     logits = [None] * len(batch)
-    for output in model.logits(hidden, rows.attention_mask, rows.routes):
+    for output in model.logits(hidden, rows):
         for row, own in zip(output.rows.tolist(), output.logits, strict=True):
             logits[row] = own
     states = [own[mask.bool()] for own, mask in zip(hidden, rows.attention_mask, strict=True)]
@@ -171,7 +171,7 @@ def test_a_backbone_held_in_half_the_memory_takes_plain_loras(rows):
 
     def states():
         with torch.no_grad():
-            return model.eval()(encoded.input_ids, encoded.attention_mask, encoded.routes)
+            return model.eval()(encoded)
 
     expected = states()
     model.encoder.bfloat16()

@@ -47,10 +47,10 @@ def test_parts_at_the_embeddings_get_their_own_rows(family, replaces):
     model.eval()
     stacks = [("lang:a",), (), ("lang:b",), ("lang:a", "lang:b")]
     rows = RowEncoder(model).encode(TEXTS, stacks)
-    mixed = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    mixed = model(rows)
     for row, (text, stack) in enumerate(zip(TEXTS, stacks, strict=True)):
         alone = RowEncoder(model).encode([text], [stack])
-        output = model(alone.input_ids, alone.attention_mask, alone.routes, alone.token_type_ids)
+        output = model(alone)
         torch.testing.assert_close(mixed[row, : output.shape[1]], output[0], atol=1e-5, rtol=0)
 
 
@@ -61,6 +61,6 @@ def test_the_backbone_itself_stays_bare_while_parts_are_attached():
     bare = backbone.model(input_ids=rows.input_ids, attention_mask=rows.attention_mask)[0]
     model.attach(Component("lang:a", "lang", {"toy": AtEmbeddings(backbone, 0, False)}))
     routed = RowEncoder(model).encode(TEXTS, [("lang:a",)] * len(TEXTS))
-    changed = model(routed.input_ids, routed.attention_mask, routed.routes)
+    changed = model(routed)
     assert not torch.allclose(changed, bare, atol=1e-3)
     assert torch.equal(backbone.model(input_ids=rows.input_ids, attention_mask=rows.attention_mask)[0], bare)

@@ -17,6 +17,7 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.host import Host
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import TINY_FAMILIES, tiny_backbone
@@ -102,7 +103,7 @@ def model(request):
 def run(model, texts, stacks):
     """Each row's own hidden states."""
     rows = RowEncoder(model, 24).encode(texts, stacks)
-    hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    hidden = model(rows)
     return [states[mask.bool()] for states, mask in zip(hidden, rows.attention_mask, strict=True)]
 
 
@@ -159,8 +160,8 @@ def test_padding_on_either_side_is_the_same(model):
     assert not mask[0, 0]
     assert mask[0, -1]
     with torch.no_grad():
-        right = model(rows.input_ids, rows.attention_mask, rows.routes)
-        left = model(ids, mask, Routes.of(stacks))
+        right = model(rows)
+        left = model(EncodedRows(ids, mask, None, Routes.of(stacks)))
     assert left.isfinite().all()
     torch.testing.assert_close(left[0, -short:], right[0, :short], rtol=0, atol=1e-5)
     torch.testing.assert_close(left[1], right[1], rtol=0, atol=1e-5)

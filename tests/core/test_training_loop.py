@@ -73,7 +73,7 @@ class Aimed:
     def scores(self, model, examples):
         with torch.no_grad():
             rows = self.batch(examples, "cpu")
-            hidden = model(rows.rows.input_ids, rows.rows.attention_mask, rows.rows.routes)
+            hidden = model(rows.rows)
             distance = self.loss(model, hidden, rows).terms["distance"]
         return {"nearness": 1 / (1 + distance)}
 

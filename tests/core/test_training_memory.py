@@ -51,7 +51,7 @@ def attached(model, key, method="lora", config=None):
 
 def gradients(model, stacks):
     rows = RowEncoder(model).encode(TEXTS, stacks)
-    hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    hidden = model(rows)
     model.zero_grad(set_to_none=True)
     (hidden * rows.attention_mask[..., None]).pow(2).sum().backward()
     return hidden.detach(), {name: value.grad for name, value in model.parts.named_parameters() if value.requires_grad}

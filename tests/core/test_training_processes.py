@@ -83,7 +83,7 @@ class Aimed:
     def scores(self, model, examples):
         with torch.no_grad():
             batch = self.batch(examples, "cpu")
-            hidden = model(batch.rows.input_ids, batch.rows.attention_mask, batch.rows.routes)
+            hidden = model(batch.rows)
             return {"nearness": 1 / (1 + self.loss(model, hidden, batch).terms["distance"])}
 
     def scores_without(self, model, examples):

@@ -38,7 +38,7 @@ def states(backbone, texts=TEXTS):
     model = RoutedModel(backbone).eval()
     rows = RowEncoder(model).encode(texts, [()] * len(texts))
     with torch.no_grad():
-        return rows.attention_mask, model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+        return rows.attention_mask, model(rows)
 
 
 def trimmed(family, folder, host, texts, **options):

@@ -78,8 +78,7 @@ def partners_of(context, rows):
     words = WordAlignment(None, context).words(rows, encoded.length, CPU)
     with torch.no_grad():
         own, frozen = (
-            means @ context.model(one.input_ids, one.attention_mask, one.routes)
-            for means, one in ((words.own, encoded), (words.frozen, words.translations))
+            means @ context.model(one) for means, one in ((words.own, encoded), (words.frozen, words.translations))
         )
     return mutual_argmax(own, frozen, words.own.any(-1), words.frozen.any(-1))
 
@@ -163,7 +162,7 @@ def test_words_find_the_ones_that_translate_them(tmp_path):
 def test_rows_whose_sentence_is_not_found_look_for_no_partners():
     objective, context = objective_of(tokens=1.0)
     batch = objective.batch(PAIRS, CPU)
-    hidden = context.model(batch.rows.input_ids, batch.rows.attention_mask, batch.rows.routes)
+    hidden = context.model(batch.rows)
     none = torch.zeros(len(PAIRS), dtype=torch.bool)
     alignment = WordAlignment(None, context)
     loss, share = alignment.loss(context.model, hidden, batch.targets.words, none)
@@ -179,7 +178,7 @@ def test_the_target_may_be_a_stack_with_a_vocabulary_of_its_own():
     bare = context.encoder.encode(texts, [()] * len(texts))
     assert rows.pieces < bare.pieces
     with torch.no_grad():
-        hidden = context.model(rows.input_ids, rows.attention_mask, rows.routes)
+        hidden = context.model(rows)
         expected = context.model.pool(hidden, rows.attention_mask)
     torch.testing.assert_close(objective.batch(PAIRS, CPU).targets.vectors, expected, atol=1e-5, rtol=1e-4)
     loss = loss_of(objective, context)

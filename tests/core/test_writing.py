@@ -16,6 +16,7 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.errors import RecipeError, StackError
 from lect.generation.answer import write_answers
 from lect.generation.logits import RoutedPieces, writing_head
@@ -175,7 +176,7 @@ def test_the_bare_backbone_writes_and_scores_as_transformers_does(tmp_path, fami
     for row in ROWS[:3]:
         batch = objective.batch([row], torch.device("cpu"))
         read = batch.rows
-        hidden = model(read.input_ids, read.attention_mask, read.routes)
+        hidden = model(read)
         loss = objective.loss(model, hidden, batch).total
         source, target = phrasing.source(head.demand(row)), phrasing.target(row.translation, head.demand(row))
         if source.forced:
@@ -223,11 +224,11 @@ def test_what_is_kept_from_piece_to_piece_is_what_a_whole_pass_computes(host, fa
         while len(written) < 6 and phrasing.end not in written:
             if source.forced:
                 given = torch.tensor([[*source.forced, *written]])
-                hidden = model(read, torch.ones_like(read), routes)
-                states = model.write(given, torch.ones_like(given), hidden, torch.ones_like(read), routes)
+                rows = EncodedRows(read, torch.ones_like(read), None, routes)
+                states = model.decode(given, torch.ones_like(given), model(rows), rows)
             else:
                 given = torch.tensor([[*source.ids, *written]])
-                states = model(given, torch.ones_like(given), routes)
+                states = model(EncodedRows(given, torch.ones_like(given), None, routes))
             written.append(int(RoutedPieces(model, pieces, routes)(states[:, -1:]).argmax()))
         (answer,) = write_answers(model, encoder, [stack], head, [row])
         assert answer.answer == phrasing.text(written)
@@ -241,7 +242,7 @@ def test_padding_and_neighbours_change_no_loss_and_prompts_are_not_learned(host,
     def loss_of(rows):
         batch = objective.batch(rows, torch.device("cpu"))
         read = batch.rows
-        hidden = model(read.input_ids, read.attention_mask, read.routes)
+        hidden = model(read)
         return objective.loss(model, hidden, batch).total, len(batch.targets.labels)
 
     alone = [loss_of([row]) for row in ROWS]
@@ -259,7 +260,7 @@ def test_gradients_reach_both_halves(host, family, forgets):
     model.checkpoints_layers = forgets
     objective = objective_of(model, Echo(model.backbone), ("task:lora",))
     batch = objective.batch(ROWS, torch.device("cpu"))
-    hidden = model(batch.rows.input_ids, batch.rows.attention_mask, batch.rows.routes)
+    hidden = model(batch.rows)
     objective.loss(model, hidden, batch).total.backward()
     named = dict(model.components["task:lora"].parts["lora"].named_parameters())
     moved = {name for name, parameter in named.items() if parameter.grad is not None and parameter.grad.abs().sum() > 0}
@@ -292,7 +293,7 @@ def test_new_pieces_are_read_and_written_by_a_decoder_and_refused_by_an_encoder_
     batch = objective.batch(taught, torch.device("cpu"))
     first = model.components["task:vocabulary"].parts["vocabulary"].new_pieces().first
     assert (batch.targets.labels >= first).any()
-    hidden = model(batch.rows.input_ids, batch.rows.attention_mask, batch.rows.routes)
+    hidden = model(batch.rows)
     objective.loss(model, hidden, batch).total.backward()
     learned = dict(model.components["task:vocabulary"].parts["vocabulary"].named_parameters())
     assert all(parameter.grad.abs().sum() > 0 for parameter in learned.values())
@@ -321,7 +322,7 @@ def test_weights_held_in_half_the_memory_give_nearly_the_same_loss(host, family)
         model.attach(Component("task:lora", "task", {"lora": part}))
         objective = objective_of(model, Echo(model.backbone), ("task:lora",))
         batch = objective.batch(ROWS, torch.device("cpu"))
-        hidden = model(batch.rows.input_ids, batch.rows.attention_mask, batch.rows.routes)
+        hidden = model(batch.rows)
         losses.append(float(objective.loss(model, hidden, batch).total.detach()))
         assert len(write_answers(model, RowEncoder(model), [("task:lora",)], Echo(model.backbone), ROWS[:1])) == 1
     assert losses[0] != losses[1] and losses[1] == pytest.approx(losses[0], rel=0.02)

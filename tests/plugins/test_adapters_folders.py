@@ -111,8 +111,8 @@ def ours(backbone, folder, host):
     model.attach(restore("own", read_component(folder), backbone, host))
     model.eval()
     rows = RowEncoder(model).encode(TEXTS, [("own",)] * len(TEXTS))
-    hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
-    logits = model.logits(hidden, rows.attention_mask, rows.routes)
+    hidden = model(rows)
+    logits = model.logits(hidden, rows)
     states = hidden[rows.attention_mask.bool()]
     model.detach_all()
     return states, logits[0].logits if logits else None
@@ -418,7 +418,7 @@ def test_embeddings_with_new_pieces_both_ways(place, host):
     rows = RowEncoder(routed.eval()).encode([text], [("own",)])
     assert torch.equal(rows.input_ids, ids)
     with torch.no_grad():
-        states = routed(rows.input_ids, rows.attention_mask, rows.routes)
+        states = routed(rows)
     assert distance(states, expected) <= 1e-6
     routed.detach_all()
     exported = export_component("lang:jav", "adapters", Path("back"), host, library)
@@ -525,7 +525,7 @@ def test_weights_that_do_not_fit_the_configuration(place, host, change, message)
     ],
 )
 def test_embeddings_whose_tokenizer_is_none(tmp_path, monkeypatch, content, message):
-    from lect.components import foreign
+    from lect.exchange import contents as foreign
     from lect_language.foreign_embeddings import read_embeddings
 
     monkeypatch.setattr(foreign, "MAX_JSON_BYTES", 100)

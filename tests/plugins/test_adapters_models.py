@@ -63,9 +63,9 @@ def attached(done, backbone, host):
 def states(model, rows):
     """What is read, and in a model of two halves what is written."""
     if isinstance(model, RoutedModel):
-        hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+        hidden = model(rows)
         if model.writer is not None:
-            hidden = model.write(rows.input_ids, rows.attention_mask, hidden, rows.attention_mask, rows.routes)
+            hidden = model.decode(rows.input_ids, rows.attention_mask, hidden, rows)
     else:
         more = {"decoder_input_ids": rows.input_ids, "decoder_attention_mask": rows.attention_mask}
         named = {"input_ids": rows.input_ids, "attention_mask": rows.attention_mask}
@@ -177,8 +177,8 @@ def test_heads_both_ways(host, kind, options, ours):
     assert done.manifest.head.labels == (tuple(options["id2label"].values()) if "id2label" in options else ())
     routed, rows = attached(done, backbone, host)
     with torch.no_grad():
-        hidden = routed(rows.input_ids, rows.attention_mask, rows.routes)
-        (output,) = routed.logits(hidden, rows.attention_mask, rows.routes)
+        hidden = routed(rows)
+        (output,) = routed.logits(hidden, rows)
     routed.detach_all()
     mask = rows.attention_mask.bool() if output.logits.dim() == 3 else slice(None)
     assert distance(output.logits[mask], logits(model, rows)[mask]) <= 1e-6
@@ -213,7 +213,7 @@ def test_a_classifier_over_the_pooler_of_the_checkpoint(host):
     done = import_folder(Path("hub"), host, LIBRARY, Wishes())
     routed, rows = attached(done, backbone, host)
     with torch.no_grad():
-        hidden = routed(rows.input_ids, rows.attention_mask, rows.routes)
-        (output,) = routed.logits(hidden, rows.attention_mask, rows.routes)
+        hidden = routed(rows)
+        (output,) = routed.logits(hidden, rows)
         given = model.eval()(input_ids=rows.input_ids, attention_mask=rows.attention_mask).logits
     assert distance(output.logits, given) <= 1e-6

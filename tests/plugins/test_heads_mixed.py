@@ -113,8 +113,8 @@ def test_each_row_of_a_mixed_batch_gets_its_own_head_and_what_it_gives_alone(hos
     # Rows of all kinds, not one kind below the other.
     joined = encoder.join(batches)
     with torch.no_grad():
-        hidden = model(joined.input_ids, joined.attention_mask, joined.routes, joined.token_type_ids)
-        outputs = {id(output.head): output for output in model.logits(hidden, joined.attention_mask, joined.routes)}
+        hidden = model(joined)
+        outputs = {id(output.head): output for output in model.logits(hidden, joined)}
         assert len(outputs) == len(ROWS)
         for kind, examples in ROWS.items():
             together = heads[kind].decode(outputs[id(heads[kind])].logits, examples, layouts[kind])
@@ -151,7 +151,7 @@ def test_a_head_learns_its_rows_by_heart_and_only_its_own_parameters_move(host, 
     losses = []
     for _ in range(60):
         (output,) = model.logits(
-            model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids),
+            model(rows),
             rows.attention_mask,
             rows.routes,
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from logged import logged
 
 from lect.data.dataset import Source, digest
 from lect.data.examples import Example, Span
@@ -92,12 +93,12 @@ def test_files_of_germeval_with_their_sources_and_nested_columns(read):
     assert read("conll", "1\tx\tO\n3\ty\tO\n")[0].words == ("1", "3")
 
 
-def test_a_file_without_blank_lines_is_said(read, capsys):
+def test_a_file_without_blank_lines_is_said(read, caplog):
     (example,) = read("conll", "x O\n" * 300)
     assert len(example.words) == 300
-    assert "data.txt: 300 words are read as one sentence; put a blank line between sentences" in capsys.readouterr().err
+    assert "data.txt: 300 words are read as one sentence; put a blank line between sentences" in logged(caplog)
     read("conll", "x O\n\n" * 300)
-    assert capsys.readouterr().err == ""
+    assert logged(caplog) == ""
 
 
 def test_columns_by_name_and_kinds_of_entities(read):
@@ -198,10 +199,10 @@ def test_a_treebank_without_text_tags_or_trees_says_so(read):
         read("conllu", row.format(1, "a", "X", 0) + row.format(2, "b", "", 1))
 
 
-def test_long_sentences_are_left_out_and_counted_and_keys_are_comments(read, capsys):
+def test_long_sentences_are_left_out_and_counted_and_keys_are_comments(read, caplog):
     (example,) = read("conllu", "# sent_id = 7\n1\ta\t_\tX\t_\t_\t0\troot\t_\t_\n\n" + TREE, longest=3, key="sent_id")
     assert example.key == "7"
-    assert "1 row of more than 3 words left out" in capsys.readouterr().err
+    assert "1 row of more than 3 words left out" in logged(caplog)
 
 
 def test_conll_x_and_conllu_plus(read):
@@ -227,29 +228,29 @@ SQUAD = """{"data": [{"paragraphs": [{"context": "Budi lives in Rome. Rome is ol
  {"id": 3, "question": "Why?", "is_impossible": true, "answers": []}]}]}]}"""
 
 
-def test_questions_of_squad_with_offsets_repaired_dropped_and_said(read, capsys):
+def test_questions_of_squad_with_offsets_repaired_dropped_and_said(read, caplog):
     first, second, impossible = read("squad", SQUAD, language="en")
     assert first.text == "Budi lives in Rome. Rome is old." and first.question == "Where?"
     assert first.answers == (Span("Rome", 14), Span("Rome", 14))
     assert (first.origin, first.key) == ("data.txt, entry 1, question 1", "1")
     assert second.answers == (Span("Budi", 0),)
     assert impossible.answers == ()
-    assert capsys.readouterr().err == (
+    assert logged(caplog) == (
         "warning: data.txt: 1 answer stood elsewhere than said and was moved; 1 answer had no usable offset and was "
         "found by its text\n"
     )
     assert [each.answers for each in read("squad", SQUAD, offsets="drop")] == [(Span("Rome", 14),), ()]
-    assert "1 question without any other answer was left out" in capsys.readouterr().err
+    assert "1 question without any other answer was left out" in logged(caplog)
     with pytest.raises(DataError, match=r'data.txt, entry 1, question 1: the answer "Rome" does not stand at 15'):
         read("squad", SQUAD, offsets="refuse")
 
 
-def test_questions_in_json_lines_and_in_a_flat_list(read, capsys):
+def test_questions_in_json_lines_and_in_a_flat_list(read, caplog):
     line = '{"context": "x y", "q": "a?", "pivot": {"text": ["y"], "answer_start": [2]}}\n'
     empty = '{"context": null, "q": "a?", "pivot": {"text": ["y"], "answer_start": []}}\n'
     first, second = read("squad", line + empty + line, question="q", answers="pivot")
     assert first.answers == second.answers == (Span("y", 2),)
-    assert "1 question without a context was left out" in capsys.readouterr().err
+    assert "1 question without a context was left out" in logged(caplog)
     flat = '[{"context": "x y", "qas": [{"question": "a?", "answers": [{"text": "y", "answer_start": 2}]}]}]'
     assert read("squad", flat)[0].answers == (Span("y", 2),)
     # As SQuAD's own files are: one line, longer than any text is.

@@ -47,8 +47,8 @@ def model_with(host, **config):
 def loss_of(model, head, encoder, layout, targets):
     stack = ("task:find",)
     rows = encoder.assemble(layout.rows, Routes.uniform(stack, len(layout.rows)))
-    hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
-    (output,) = model.logits(hidden, rows.attention_mask, rows.routes)
+    hidden = model(rows)
+    (output,) = model.logits(hidden, rows)
     return head.loss(output.logits, targets)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from logged import logged
 
 from lect.data.dataset import Source
 from lect.errors import DataError
@@ -45,14 +46,14 @@ def test_spans_of_annotation_tools_become_tags(read, tool):
     assert example.tags == ("B-PER", "I-PER", "O", "B-LOC", "O")
 
 
-def test_spans_within_words_over_each_other_and_of_other_offsets(read, capsys):
+def test_spans_within_words_over_each_other_and_of_other_offsets(read, caplog):
     # The emoji counts twice where a browser counted.
     line = '{"text": "\U0001f600 Rome", "label": [{"start": 3, "end": 7, "text": "Rome", "labels": ["LOC"]}]}\n'
     line += '{"text": "Jane Doe", "label": [[0, 2, "A"], [0, 8, "PER"]]}\n'
     line += '{"text": "x", "label": [], "answer": "reject"}\n{"text": "Romans", "label": [[0, 4, "LOC"]]}\n'
     rows = read("spans", line)
     assert [row.tags for row in rows] == [("O", "B-LOC"), ("B-PER", "I-PER"), ("B-LOC",)]
-    assert capsys.readouterr().err == (
+    assert logged(caplog) == (
         "warning: data.txt: 1 span that ended within a word was widened to it; "
         "1 span over a longer one was left out; 1 row that was not accepted was left out\n"
     )

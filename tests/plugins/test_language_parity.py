@@ -74,7 +74,7 @@ class Pair:
         self.reference.set_active_adapters(Stack(*names))
         self.reference.eval()
         with torch.no_grad():
-            ours = self.model(rows.input_ids, rows.attention_mask, rows.routes)
+            ours = self.model(rows)
             theirs = self.reference(input_ids=rows.input_ids, attention_mask=rows.attention_mask)[0]
             bare = self.backbone.model(input_ids=rows.input_ids, attention_mask=rows.attention_mask)[0]
         mask = rows.attention_mask.bool()

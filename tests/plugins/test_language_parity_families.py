@@ -73,7 +73,7 @@ def test_presets_and_their_stacks_equal_the_library(family, tmp_path):
         rows = RowEncoder(model).encode(TEXTS, [stack] * len(TEXTS))
         reference.set_active_adapters(Stack(*stack))
         with torch.no_grad():
-            ours = model(rows.input_ids, rows.attention_mask, rows.routes)
+            ours = model(rows)
             expected = states_of(reference, rows)
             bare = backbone.model(input_ids=rows.input_ids, attention_mask=rows.attention_mask)[0]
         mask = rows.attention_mask.bool()
@@ -128,6 +128,6 @@ def test_vectors_are_looked_up_before_they_are_changed():
         rows = RowEncoder(model).encode([examples[0].text], [("lang:nqo",)])
         assert int(rows.input_ids.max()) >= pieces.new_pieces().first
         with torch.no_grad():
-            found.append(model(rows.input_ids, rows.attention_mask, rows.routes))
+            found.append(model(rows))
         model.detach_all()
     assert torch.equal(*found)

@@ -39,7 +39,7 @@ def attach(model, configs):
 
 def run(model, texts, stacks):
     rows = RowEncoder(model).encode(texts, stacks)
-    hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    hidden = model(rows)
     return [states[mask.bool()] for states, mask in zip(hidden, rows.attention_mask, strict=True)]
 
 

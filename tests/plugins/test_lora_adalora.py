@@ -36,7 +36,7 @@ def steps(part, backbone, count=STEPS, start=0):
     optimiser = torch.optim.SGD([value for value in part.parameters() if value.requires_grad], lr=0.05)
     counts = []
     for step in range(start + 1, start + count + 1):
-        hidden = model(rows.input_ids, rows.attention_mask, rows.routes)
+        hidden = model(rows)
         loss = (hidden.mean((0, 1)) - target).square().mean() + part.penalty()
         loss.backward()
         optimiser.step()

@@ -57,7 +57,7 @@ def test_lora_gives_what_peft_gives(family):
     rows = RowEncoder(model).encode(TEXTS, [("lang:a",)] * len(TEXTS))
     mask = rows.attention_mask.bool()
     with torch.no_grad():
-        ours = model(rows.input_ids, rows.attention_mask, rows.routes)[mask]
+        ours = model(rows)[mask]
         expected = reference(input_ids=rows.input_ids, attention_mask=rows.attention_mask)[0][mask]
         bare = backbone.model(input_ids=rows.input_ids, attention_mask=rows.attention_mask)[0][mask]
     assert not torch.allclose(ours, bare, atol=1e-3)

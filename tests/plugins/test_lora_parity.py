@@ -93,7 +93,7 @@ def attached(backbone, **parts):
 @torch.no_grad()
 def outputs(model, *stack):
     rows = RowEncoder(model).encode(TEXTS, [stack] * len(TEXTS))
-    return model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)[rows.attention_mask.bool()]
+    return model(rows)[rows.attention_mask.bool()]
 
 
 def difference(config, family):
@@ -168,7 +168,7 @@ def test_rows_of_any_method_stand_alone_and_load(kind):
     stacks = [("a",), ("b",), (), ("a", "b")]
     rows = RowEncoder(model).encode(TEXTS, stacks)
     with torch.no_grad():
-        mixed = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+        mixed = model(rows)
         for row, stack in enumerate(stacks):
             alone = model(rows.input_ids, rows.attention_mask, Routes.uniform(stack, len(stacks)), rows.token_type_ids)
             torch.testing.assert_close(mixed[row], alone[row], atol=2e-5, rtol=0)

@@ -82,8 +82,8 @@ def of_stack(text, host, texts=TEXTS, library=LIBRARY, backbone=None):
     found = []
     for one in texts:
         rows = opened.encoder.encode([one], [opened.keys])
-        hidden = opened.model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
-        logits = opened.model.logits(hidden, rows.attention_mask, rows.routes)
+        hidden = opened.model(rows)
+        logits = opened.model.logits(hidden, rows)
         found.append((rows.input_ids[0].tolist(), hidden[0], logits[0].logits if logits else None))
     return found
 
@@ -181,7 +181,7 @@ def test_the_head_lies_beside_and_works_on_the_merged_folder(make, host):
 
 
 def test_pooling_and_prefix_go_with_the_folder(make, host, monkeypatch):
-    from lect.components import open as opening
+    from lect.engine import open as opening
 
     make("task:one", [("lora", {"r": 4})])
     monkeypatch.setattr(

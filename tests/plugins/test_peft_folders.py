@@ -96,8 +96,8 @@ def ours(backbone, folder, host):
     model.attach(restore("own", read_component(folder), backbone, host))
     model.eval()
     rows = RowEncoder(model).encode(TEXTS, [("own",)] * len(TEXTS))
-    hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
-    logits = model.logits(hidden, rows.attention_mask, rows.routes)
+    hidden = model(rows)
+    logits = model.logits(hidden, rows)
     states = hidden[rows.attention_mask.bool()]
     model.detach_all()
     return logits[0].logits if logits else states

@@ -105,8 +105,8 @@ def ours(done, backbone, host):
     model.attach(restore("own", read_component(done.folder), backbone, host))
     model.eval()
     rows = rows_of(model, ("own",))
-    hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
-    logits = model.logits(hidden, rows.attention_mask, rows.routes)
+    hidden = model(rows)
+    logits = model.logits(hidden, rows)
     model.detach_all()
     return (logits[0].logits if logits else hidden), rows.attention_mask.bool()
 
@@ -322,8 +322,8 @@ def written_by_us(done, backbone, host):
     model.attach(restore("own", read_component(done.folder), backbone, host))
     model.eval()
     rows = rows_of(model, ("own",))
-    hidden = model(rows.input_ids, rows.attention_mask, rows.routes)
-    states = model.write(rows.input_ids, rows.attention_mask, hidden, rows.attention_mask, rows.routes)
+    hidden = model(rows)
+    states = model.decode(rows.input_ids, rows.attention_mask, hidden, rows)
     model.detach_all()
     return states[rows.attention_mask.bool()]
 

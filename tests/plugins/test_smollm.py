@@ -192,7 +192,7 @@ def test_sentence_vectors_are_finite_and_rows_of_a_mixed_batch_stand_alone(backb
         assert sentence_vectors(model, encoder, TEXTS, ("lang:low",)).isfinite().all()
         stacks = [("lang:low",), ("lang:neck", "lang:low"), ()]
         rows = encoder.encode(TEXTS, stacks)
-        mixed = model.pool(model(rows.input_ids, rows.attention_mask, rows.routes), rows.attention_mask)
+        mixed = model.pool(model(rows), rows.attention_mask)
         bare = sentence_vectors(model, encoder, TEXTS)
         for row, (text, stack) in enumerate(zip(TEXTS, stacks, strict=True)):
             alone = sentence_vectors(model, encoder, [text], stack)[0]
@@ -223,8 +223,8 @@ def test_a_classification_head_on_lora_learns(backbone):
         optimiser = torch.optim.AdamW(trained, lr=1e-3)
         losses = []
         for _ in range(6):
-            hidden = model(rows.input_ids, rows.attention_mask, rows.routes)
-            (output,) = model.logits(hidden, rows.attention_mask, rows.routes)
+            hidden = model(rows)
+            (output,) = model.logits(hidden, rows)
             loss = head.loss(output.logits, head.targets(examples))
             optimiser.zero_grad()
             loss.backward()

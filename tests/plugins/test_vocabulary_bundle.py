@@ -69,7 +69,7 @@ def bundle(host, backbone, name, method="lora"):
 def hidden(model, texts, stacks):
     encoder = RowEncoder(model)
     rows = encoder.encode(texts, stacks)
-    states = model(rows.input_ids, rows.attention_mask, rows.routes)
+    states = model(rows)
     return [state[mask.bool()] for state, mask in zip(states, rows.attention_mask, strict=True)]
 
 
@@ -130,7 +130,7 @@ def test_only_the_new_rows_learn(host, backbone):
     model.attach(component)
     encoder = RowEncoder(model)
     rows = encoder.encode(TEXTS["nqo"], [("lang:nqo",)] * 2)
-    model(rows.input_ids, rows.attention_mask, rows.routes).square().sum().backward()
+    model(rows).square().sum().backward()
     assert not [name for name, parameter in backbone.model.named_parameters() if parameter.grad is not None]
     gradient = component.parts["vocabulary"].embeddings.weight.grad
     first = component.parts["vocabulary"]._first

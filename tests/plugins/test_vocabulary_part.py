@@ -105,10 +105,10 @@ def test_rows_with_and_without_new_pieces_share_a_batch(backbone, part):
     texts, stacks = ["ߛߣߍ߬", "ሰላም", "new house", "ߡߊ߲߬ߕߊ߬ new"], [("lang:nqo",), ("lang:am",), (), ("lang:nqo",)]
     with torch.no_grad():
         rows = encoder.encode(texts, stacks)
-        hidden = model(rows.input_ids, rows.attention_mask, rows.routes)
+        hidden = model(rows)
         for index, (text, stack) in enumerate(zip(texts, stacks, strict=True)):
             alone = encoder.encode([text], [stack])
-            expected = model(alone.input_ids, alone.attention_mask, alone.routes)[0]
+            expected = model(alone)[0]
             torch.testing.assert_close(hidden[index, : len(expected)], expected, rtol=1e-4, atol=1e-5)
 
 

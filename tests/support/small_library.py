@@ -74,7 +74,7 @@ class Bench:
         """Hidden states of each row without padding, of stacks by their text."""
         keys = {text: self.open(text) for text in stacks}
         rows = RowEncoder(self.model).encode(texts, [keys[text] for text in stacks])
-        hidden = self.model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+        hidden = self.model(rows)
         return [states[mask.bool()] for states, mask in zip(hidden, rows.attention_mask, strict=True)]
 
     @torch.no_grad()

@@ -102,8 +102,7 @@ class WritingObjective:
         """The mean over pieces of answers."""
         written: _Written = batch.targets
         if written.ids is not None and written.mask is not None:
-            rows = batch.rows
-            hidden_states = model.write(written.ids, written.mask, hidden_states, rows.attention_mask, rows.routes)
+            hidden_states = model.decode(written.ids, written.mask, hidden_states, batch.rows)
         states = hidden_states[written.places]
         new = new_pieces(model, self._context.stack)
         return Loss(self._loss(states, written.labels, self._loss.draw(), new))

@@ -55,7 +55,7 @@ class SupervisedObjective:
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The head's loss."""
-        (output,) = model.logits(hidden_states, batch.rows.attention_mask, batch.rows.routes)
+        (output,) = model.logits(hidden_states, batch.rows)
         return Loss(self._head.loss(output.logits.float(), batch.targets))
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:

@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from lect.builtins.dictionaries import DictionaryConfig, read_dictionary
-from lect.composition.encode import EncodedRows
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.data.dictionary import Dictionary, fold_words, word_places
 from lect.data.examples import Example
 from lect.errors import RecipeError
@@ -169,7 +169,7 @@ def _without_gradient(model: RoutedModel, rows: EncodedRows) -> Tensor:
     """The hidden states of rows through frozen components, free of their dropout."""
     training, reads = model.training, model.encoder.training
     model.eval()
-    hidden: Tensor = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    hidden: Tensor = model(rows)
     model.train(training)
     model.encoder.train(reads)
     return hidden

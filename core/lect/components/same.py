@@ -118,11 +118,10 @@ def _states(component: Component, backbone: Backbone) -> list[Tensor]:
         found = []
         for text in _TEXTS:
             rows = RowEncoder(model).encode([text], [(component.key,)])
-            hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+            hidden = model(rows)
             found.append(hidden)
             if model.writer is not None:
-                mask = rows.attention_mask
-                found.append(model.write(rows.input_ids, mask, hidden, mask, rows.routes))
+                found.append(model.decode(rows.input_ids, rows.attention_mask, hidden, rows))
     finally:
         model.detach_all()
     return found

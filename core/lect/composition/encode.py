@@ -17,49 +17,10 @@ from lect.composition.model import RoutedModel
 from lect.composition.panics import no_panic
 from lect.composition.pieces import ROWS_IN_MEMORY, StoredEncoding, StoredPieces, store_pieces
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.composition.windows import cut_windows
 from lect.errors import UserError
 from lect.heads import Window
-
-
-@dataclass(frozen=True)
-class EncodedRows:
-    """A batch of texts as the model takes it.
-
-    Args:
-        input_ids: *Shape:* ``(rows, length)``.
-        attention_mask: *Shape:* ``(rows, length)``.
-        token_type_ids: *Shape:* ``(rows, length)``; None for backbones that do not tell two texts apart.
-        routes: each row's stack.
-        truncated: the rows that were longer than the backbone can read.
-    """
-
-    input_ids: Tensor
-    attention_mask: Tensor
-    token_type_ids: Tensor | None
-    routes: Routes
-    truncated: tuple[int, ...] = ()
-
-    @property
-    def size(self) -> int:
-        """The number of rows."""
-        return int(self.input_ids.shape[0])
-
-    @property
-    def length(self) -> int:
-        """The number of pieces of a row, padding included."""
-        return int(self.input_ids.shape[1])
-
-    @property
-    def pieces(self) -> int:
-        """The number of pieces that are not padding."""
-        return int(self.attention_mask.sum())
-
-    def to(self, device: torch.device | str) -> EncodedRows:
-        """The same batch on a device."""
-        kinds = None if self.token_type_ids is None else self.token_type_ids.to(device)
-        ids, mask = self.input_ids.to(device), self.attention_mask.to(device)
-        return EncodedRows(ids, mask, kinds, self.routes.to(device), self.truncated)
 
 
 class RowEncoder:

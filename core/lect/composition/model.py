@@ -17,6 +17,7 @@ from lect.composition.attention import attention_precision
 from lect.composition.component import Component
 from lect.composition.forgetful import forgetful
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.composition.sites import RoutedSite, RowsMismatchError, Step, plan_steps
 from lect.errors import StackError
 from lect.heads import Head
@@ -122,38 +123,24 @@ class RoutedModel(nn.Module):
             del self.heads[_module_name(key)]
         self._refresh()
 
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, routes: Routes, token_type_ids: Tensor | None = None
-    ) -> Tensor:
-        """Hidden states of the last layer.
-
-        Args:
-            input_ids: *Shape:* ``(rows, length)``; each row cut by its own stack's tokenizer.
-            attention_mask: *Shape:* ``(rows, length)``; 1 for a piece, 0 for padding.
-            routes: each row's stack.
-            token_type_ids: *Shape:* ``(rows, length)``; only for backbones that tell two texts apart.
-
-        Returns:
-            *Shape:* ``(rows, length, hidden)``.
-        """
-        named: dict[str, Any] = {"attention_mask": attention_mask}
-        if token_type_ids is not None:
-            named["token_type_ids"] = token_type_ids
+    def forward(self, rows: EncodedRows) -> Tensor:
+        """Hidden states of the last layer, *Shape:* ``(rows, length, hidden)``."""
+        named: dict[str, Any] = {"input_ids": rows.input_ids, "attention_mask": rows.attention_mask}
+        if rows.token_type_ids is not None:
+            named["token_type_ids"] = rows.token_type_ids
         if self.backbone.kind == "decoder":
             # Counted from each row's own first piece, on whichever side its padding is.
-            named["position_ids"] = (attention_mask.long().cumsum(1) - 1).clamp_min(0)
-        return self._in_groups(self.compiled or self.encoder, {"input_ids": input_ids, **named}, routes)
+            named["position_ids"] = (rows.attention_mask.long().cumsum(1) - 1).clamp_min(0)
+        return self._in_groups(self.compiled or self.encoder, named, rows.routes)
 
-    def write(
-        self, input_ids: Tensor, attention_mask: Tensor, hidden_states: Tensor, read: Tensor, routes: Routes
-    ) -> Tensor:
-        """Hidden states of what an encoder-decoder writes; each has seen what was written before it, and the text.
+    def decode(self, input_ids: Tensor, attention_mask: Tensor, hidden_states: Tensor, rows: EncodedRows) -> Tensor:
+        """Hidden states of what an encoder-decoder generates; each has seen what came before it, and the text.
 
         Args:
-            input_ids: what is written. *Shape:* ``(rows, length)``.
+            input_ids: what is generated. *Shape:* ``(rows, length)``.
             attention_mask: *Shape:* ``(rows, length)``.
-            hidden_states: what `forward` gave for the texts. *Shape:* ``(rows, read length, hidden)``.
-            read: the texts' attention mask. *Shape:* ``(rows, read length)``.
+            hidden_states: what `forward` gave for the texts. *Shape:* ``(rows, text length, hidden)``.
+            rows: the texts.
 
         Returns:
             *Shape:* ``(rows, length, hidden)``.
@@ -163,9 +150,9 @@ class RoutedModel(nn.Module):
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "encoder_hidden_states": hidden_states,
-            "encoder_attention_mask": read,
+            "encoder_attention_mask": rows.attention_mask,
         }
-        return self._in_groups(self.writer, named, routes)
+        return self._in_groups(self.writer, named, rows.routes)
 
     def pool(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Sentence vectors, *Shape:* ``(rows, hidden)``, as the backbone pools them."""
@@ -176,21 +163,37 @@ class RoutedModel(nn.Module):
         heads = (self._components[key].head for key in stack)
         return next((head for head in heads if head is not None), None)
 
-    def vectors(self, hidden_states: Tensor, attention_mask: Tensor, stack: tuple[str, ...]) -> Tensor:
-        """The vectors by which texts of one stack are compared, *Shape:* ``(rows, width)``: its head's, else pooled."""
-        head = self.head_of(stack)
-        if head is None or not head.embeds:
-            return self.pool(hidden_states, attention_mask)
-        vectors: Tensor = head(hidden_states, attention_mask)
-        return vectors
+    def vectors(self, hidden_states: Tensor, rows: EncodedRows) -> Tensor:
+        """The vectors by which texts are compared, *Shape:* ``(rows, width)``: each row's head's, else pooled.
 
-    def logits(self, hidden_states: Tensor, attention_mask: Tensor, routes: Routes) -> list[HeadOutput]:
+        Raises:
+            StackError: the rows' stacks give vectors of several widths.
+        """
+        mask = rows.attention_mask
+        found: list[tuple[Tensor, Tensor]] = []
+        for group in rows.routes.groups:
+            head = self.head_of(group.components)
+            make = head if head is not None and head.embeds else self.pool
+            if len(rows.routes.groups) == 1:
+                only: Tensor = make(hidden_states, mask)
+                return only
+            found.append((group.rows, make(hidden_states[group.rows], mask[group.rows])))
+        widths = {vectors.shape[1] for _, vectors in found}
+        if len(widths) > 1:
+            told = " and ".join(map(str, sorted(widths)))
+            raise StackError(f"these stacks give vectors of {told} numbers, which are not compared", fix="use one head")
+        output = found[0][1].new_empty((rows.size, *widths))
+        for places, vectors in found:
+            output = output.index_copy(0, places, vectors.to(output.dtype))
+        return output
+
+    def logits(self, hidden_states: Tensor, rows: EncodedRows) -> list[HeadOutput]:
         """Each row's own head's logits, one entry a head; rows whose stack has no head are in none.
 
         Args:
             hidden_states: *Shape:* ``(rows, length, hidden)``.
-            attention_mask: *Shape:* ``(rows, length)``.
         """
+        attention_mask, routes = rows.attention_mask, rows.routes
         rows_of: dict[Head, list[Tensor]] = {}
         for group in routes.groups:
             head = self.head_of(group.components)
@@ -198,11 +201,11 @@ class RoutedModel(nn.Module):
                 rows_of.setdefault(head, []).append(group.rows)
         outputs = []
         for head, groups in rows_of.items():
-            rows = groups[0] if len(groups) == 1 else torch.cat(groups).sort().values
-            if len(rows) == routes.size:
-                outputs.append(HeadOutput(head, rows, head(hidden_states, attention_mask)))
+            own = groups[0] if len(groups) == 1 else torch.cat(groups).sort().values
+            if len(own) == routes.size:
+                outputs.append(HeadOutput(head, own, head(hidden_states, attention_mask)))
             else:
-                outputs.append(HeadOutput(head, rows, head(hidden_states[rows], attention_mask[rows])))
+                outputs.append(HeadOutput(head, own, head(hidden_states[own], attention_mask[own])))
         return outputs
 
     @contextmanager

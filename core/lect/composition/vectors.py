@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lect.composition.encode import EncodedRows, RowEncoder
+from lect.composition.encode import RowEncoder
 from lect.composition.finite import check_vectors
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 
 PIECES_PER_BATCH = 4096
 TEXTS_AT_ONCE = 16_384
@@ -61,8 +62,8 @@ def sentence_vectors(
     model.eval()
     for rows, batch in encoded_batches(encoder, texts, stack):
         moved = batch.to(device)
-        hidden = model(moved.input_ids, moved.attention_mask, moved.routes, moved.token_type_ids)
-        found = model.vectors(hidden, moved.attention_mask, stack).float().cpu()
+        hidden = model(moved)
+        found = model.vectors(hidden, moved).float().cpu()
         if vectors.shape[1] != found.shape[1]:
             vectors = torch.empty(len(texts), found.shape[1])
         check_vectors(found, [f'the text "{texts[row][:40]}"' for row in rows])

@@ -140,7 +140,7 @@ def _states(model: Any, encoder: Any, stack: tuple[str, ...]) -> list[tuple[list
     found = []
     for text in PROBE:
         rows = encoder.encode([text], [stack]).to(next(model.encoder.parameters()).device)
-        hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+        hidden = model(rows)
         found.append((rows.input_ids[0].tolist(), hidden[0].float().cpu()))
     return found
 

@@ -50,10 +50,10 @@ def predict_rows(
         chosen = [examples[index] for index in indices]
         layout = whole.chosen(indices)
         rows = encoder.assemble(layout.rows, Routes.uniform(stack, len(layout.rows))).to(device)
-        hidden = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+        hidden = model(rows)
         # What stands where there is padding means nothing.
         check_vectors(hidden.masked_fill(~rows.attention_mask.bool().unsqueeze(-1), 0.0), _places(chosen, layout))
-        (output,) = model.logits(hidden, rows.attention_mask, rows.routes)
+        (output,) = model.logits(hidden, rows)
         for index, prediction in zip(indices, head.decode(output.logits.float(), chosen, layout), strict=True):
             predictions[index] = prediction
     model.train(training)

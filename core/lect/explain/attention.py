@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from lect.backbones.quiet import quiet_transformers
-from lect.composition.encode import EncodedRows
 from lect.composition.model import RoutedModel
+from lect.composition.rows import EncodedRows
 from lect.errors import BackboneError
 
 
@@ -43,7 +43,7 @@ def attention_maps(model: RoutedModel, rows: EncodedRows) -> Tensor:
             model.encoder.register_forward_hook(keep),
         ]
         try:
-            model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+            model(rows)
         finally:
             for handle in handles:
                 handle.remove()

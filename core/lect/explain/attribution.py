@@ -14,13 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lect.composition.encode import EncodedRows
 from lect.composition.model import RoutedModel
-from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.errors import UserError
 
-Score = Callable[[Tensor, Tensor, Routes], Tensor]
-"""From hidden states, mask and routes, one number a row."""
+Score = Callable[[Tensor, EncodedRows], Tensor]
+"""From hidden states and the rows that they are of, one number a row."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +61,14 @@ def attribute(
     except ImportError:
         raise UserError("attributions need captum", fix='install it: pip install "lect[explain]"') from None
     table = model.backbone.module(model.backbone.anatomy.word_embedding)
-    (group,) = rows.routes.groups
     masked = torch.where(is_special.to(rows.input_ids.device), rows.input_ids, mask_id(model))
 
     def run(ids: Tensor, embeddings: Tensor | None) -> Tensor:
         count = len(ids) if embeddings is None else len(embeddings)
-        routes = Routes.uniform(group.components, count).to(ids.device)
-        mask = rows.attention_mask.expand(count, -1)
-        kinds = None if rows.token_type_ids is None else rows.token_type_ids.expand(count, -1)
+        many = rows.with_ids(ids).repeated(count)
         with _replaced(table, embeddings):
-            hidden = model(ids.expand(count, -1), mask, routes, kinds)
-        return score(hidden, mask, routes)
+            hidden = model(many)
+        return score(hidden, many)
 
     with torch.no_grad():
         given, scored = _embedded(table, lambda: run(rows.input_ids, None))

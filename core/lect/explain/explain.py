@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lect.composition.encode import EncodedRows, StackTokenizer
+from lect.composition.encode import StackTokenizer
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
 from lect.engine.open import OpenStack
@@ -124,8 +125,8 @@ def _rows(opened: OpenStack, text: str, keys: tuple[str, ...]) -> tuple[EncodedR
 
 @torch.no_grad()
 def _logits(opened: OpenStack, rows: EncodedRows) -> Tensor:
-    hidden = opened.model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
-    (output,) = opened.model.logits(hidden, rows.attention_mask, rows.routes)
+    hidden = opened.model(rows)
+    (output,) = opened.model.logits(hidden, rows)
     return output.logits.float()
 
 
@@ -147,8 +148,8 @@ def _head_score(opened: OpenStack, head: Head, text: str, target: str | None) ->
         raise DataError(f'there is no label "{label}"', where="the target", fix=nearest(label, head.labels))
     place = head.labels.index(label)
 
-    def score(hidden: Tensor, mask: Tensor, routes: Routes) -> Tensor:
-        (output,) = opened.model.logits(hidden, mask, routes)
+    def score(hidden: Tensor, rows: EncodedRows) -> Tensor:
+        (output,) = opened.model.logits(hidden, rows)
         return output.logits[:, place]
 
     return score, label
@@ -165,8 +166,8 @@ def _cosine(opened: OpenStack, against: str | None) -> tuple[Score, str]:
     own = (opened.embedding,) if opened.embedding else ()
     vector = sentence_vectors(opened.model, opened.encoder, [against], own)
 
-    def score(hidden: Tensor, mask: Tensor, _routes: Routes) -> Tensor:
-        found = opened.model.vectors(hidden, mask, opened.keys)
+    def score(hidden: Tensor, rows: EncodedRows) -> Tensor:
+        found = opened.model.vectors(hidden, rows)
         return torch.nn.functional.cosine_similarity(found, vector.to(found.device, found.dtype))
 
     return score, against

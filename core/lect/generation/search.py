@@ -17,6 +17,7 @@ from lect.backbones.quiet import quiet_transformers
 from lect.composition.finite import NotFiniteError
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.composition.sites import RowsMismatchError
 from lect.generation.logits import RoutedPieces
 from lect.generation.rows import Source, padded
@@ -84,7 +85,7 @@ def _search(
         begun = ids.shape[1]
     else:
         named["decoder_input_ids"] = torch.tensor([source.forced for source in sources], device=device)
-        named["encoder_outputs"] = BaseModelOutput(last_hidden_state=model(ids, mask, routes))
+        named["encoder_outputs"] = BaseModelOutput(last_hidden_state=model(EncodedRows(ids, mask, None, routes)))
         begun = named["decoder_input_ids"].shape[1]
     with quiet_transformers(), model.routed(spread):
         writer = _Writer(backbone, pieces, pieces.width)

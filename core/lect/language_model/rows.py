@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lect.composition.encode import EncodedRows, RowEncoder
+from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.data.examples import Example
 from lect.data.stored import ROWS_IN_MEMORY, ByNumber, Texts
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from lect.composition.encode import EncodedRows
 from lect.composition.model import RoutedModel
+from lect.composition.rows import EncodedRows
 from lect.composition.vectors import batches_by_length
 from lect.language_model.rows import Row, RowCutter
 from lect.parts import NewPieces
@@ -46,7 +45,7 @@ def scored_batches(
         encoded, _ = cutter.padded(own)
         seen, what = prepare(own, encoded.length)
         moved = encoded.to(device)
-        hidden = model(seen.to(device), moved.attention_mask, moved.routes, moved.token_type_ids)
+        hidden = model(moved.with_ids(seen.to(device)))
         yield moved, hidden, what.to(device)
     model.train(training)
 
@@ -61,8 +60,3 @@ def mean_scores(losses: Sequence[Tensor], hits: Sequence[Tensor]) -> Mapping[str
         return {"likelihood": 0.0, "accuracy": 0.0, "loss": 0.0}
     loss = float(all_losses.double().mean())
     return {"likelihood": math.exp(-loss), "accuracy": float(all_hits.double().mean()), "loss": loss}
-
-
-def with_ids(encoded: EncodedRows, ids: Tensor) -> EncodedRows:
-    """The rows with other ids."""
-    return replace(encoded, input_ids=ids)

@@ -135,7 +135,7 @@ def _hidden(
     encoded, plain = cutter.padded(batch)
     ids, chosen = masking.draw(encoded.input_ids, plain)
     moved = encoded.to(device)
-    hidden = model(ids.to(device), moved.attention_mask, moved.routes, moved.token_type_ids)
+    hidden = model(moved.with_ids(ids.to(device)))
     places = chosen.to(device)
     return hidden[places], moved.input_ids[places]
 

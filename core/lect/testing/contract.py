@@ -39,8 +39,9 @@ from torch import Tensor, nn
 from lect.backbones.backbone import Backbone
 from lect.backbones.fingerprint import fingerprint_of
 from lect.composition.component import Component
-from lect.composition.encode import EncodedRows, RowEncoder
+from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
+from lect.composition.rows import EncodedRows
 from lect.data.examples import Example
 from lect.parts import Part
 from lect.specs import BuildContext, Corpus, MethodSpec
@@ -308,7 +309,7 @@ def _part(model: RoutedModel, key: str) -> Part:
 
 
 def _run(model: RoutedModel, rows: EncodedRows) -> Tensor:
-    hidden: Tensor = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    hidden: Tensor = model(rows)
     return hidden
 
 

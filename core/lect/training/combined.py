@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lect.composition.encode import EncodedRows, RowEncoder
+from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
+from lect.composition.rows import EncodedRows
 from lect.data.examples import Example
 from lect.objectives import Batch, Loss, Objective, share_of_batch
 

@@ -49,5 +49,5 @@ def compile_model(
 
 def _states(model: RoutedModel, encoder: RowEncoder, stack: tuple[str, ...]) -> Tensor:
     rows = encoder.encode(_TEXTS, [stack] * len(_TEXTS)).to(next(model.encoder.parameters()).device)
-    hidden: Tensor = model(rows.input_ids, rows.attention_mask, rows.routes, rows.token_type_ids)
+    hidden: Tensor = model(rows)
     return hidden

@@ -26,7 +26,7 @@ class JointLosses(nn.Module):
         """Each objective's loss over its own batch; None where there is none."""
         present = [batch.rows for batch in batches if batch is not None]
         joined = self._encoder.join(present)
-        hidden = self.model(joined.input_ids, joined.attention_mask, joined.routes, joined.token_type_ids)
+        hidden = self.model(joined)
         losses: list[Loss | None] = []
         first = 0
         for objective, batch in zip(self._objectives, batches, strict=True):

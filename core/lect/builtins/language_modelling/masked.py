@@ -21,7 +21,7 @@ from lect.language_model.candidates import CandidateLoss, choose_candidates, ful
 from lect.language_model.head import PieceHead, known_pieces
 from lect.language_model.masks import Masking
 from lect.language_model.rows import Row, RowCutter, piece_counts, places_of
-from lect.language_model.scores import PIECE_SCORES, mean_scores, new_pieces, scored_batches, with_ids
+from lect.language_model.scores import PIECE_SCORES, mean_scores, new_pieces, scored_batches
 from lect.language_model.stored_head import stored_masked_head
 from lect.language_model.trained_head import trained_head
 from lect.objectives import Batch, Loss, ObjectiveContext
@@ -88,7 +88,7 @@ class MaskedObjective:
         encoded, plain = self._cutter.padded(self._cutter.rows(examples))
         seen, chosen = self._masking.draw(encoded.input_ids, plain)
         hidden = _Hidden(places_of(chosen, device), encoded.input_ids[chosen].to(device), self._loss.draw().to(device))
-        return Batch(with_ids(encoded, seen).to(device), hidden)
+        return Batch(encoded.with_ids(seen).to(device), hidden)
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The mean over hidden places."""
