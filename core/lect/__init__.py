@@ -1,6 +1,8 @@
 """Language and task adapters composed row by row onto one frozen multilingual model.
 
-Importing this package imports neither torch nor transformers; the names below are loaded when they are first used.
+The names below, with those of `lect.cache`, `lect.cli`, `lect.data.files`, `lect.exchange`, `lect.files`,
+`lect.languages` and `lect.testing`, are what plugins may use; everything else may move. Importing this package imports
+neither torch nor transformers: each name is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -10,19 +12,43 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
+    from lect.backbones.anatomy import FAMILIES, WRITER
+    from lect.backbones.load import model_class
+    from lect.backbones.stored import stored_tensors
+    from lect.components.library import Library
     from lect.composition.stack import Stack, parse_stack
+    from lect.composition.together import Projections, add_by_rows
+    from lect.data.dataset import Source
     from lect.data.examples import Example, Span
-    from lect.errors import UserError
+    from lect.errors import (
+        BackboneError,
+        ComponentError,
+        DataError,
+        Interrupted,
+        PluginError,
+        RecipeError,
+        RegistryError,
+        StackError,
+        UserError,
+        nearest,
+    )
+    from lect.evaluation.ranking import rank_relevant
     from lect.fields import Config
-    from lect.heads import Decoding, Demand, Head, Layout, Prediction, WritingHead
+    from lect.fleet.job import JOB_PATIENCE, run_job
+    from lect.heads import Decoding, Demand, Head, Layout, Prediction, RowTokenizer, Window, WritingHead
     from lect.hookspecs import hookimpl
     from lect.host import Host
     from lect.host.backbones import load_backbone
-    from lect.parts import Inner, Part, SiteContext
+    from lect.host.reading import read_source
+    from lect.literals import Progress
+    from lect.objectives import Objective, ObjectiveContext
+    from lect.parts import Inner, NewPieces, Part, SiteContext
+    from lect.recipes.load import recipe_of
     from lect.specs import (
         BackboneSpec,
         BuildContext,
         CommandSpec,
+        Corpus,
         ExecutorSpec,
         FormatSpec,
         HeadSpec,
@@ -36,61 +62,66 @@ if TYPE_CHECKING:
         MetricSpec,
         NewEmbeddings,
         ObjectiveSpec,
+        Outcome,
         Problem,
         ReaderSpec,
         RouteSpec,
+        RunInfo,
     )
     from lect.summed_metric import SummedMetric
+    from lect.training.run import execute_run, prepare_run
+    from lect.versions import __version__
 
-_HOMES = {
-    "__version__": "lect.versions",
-    "Backbone": "lect.backbones",
-    "BackboneSpec": "lect.specs",
-    "BuildContext": "lect.specs",
-    "CommandSpec": "lect.specs",
-    "Config": "lect.fields",
-    "Decoding": "lect.heads",
-    "Demand": "lect.heads",
-    "Example": "lect.data.examples",
-    "ExecutorSpec": "lect.specs",
-    "FormatSpec": "lect.specs",
-    "Head": "lect.heads",
-    "HeadSpec": "lect.specs",
-    "Host": "lect.host",
-    "InitialiserSpec": "lect.specs",
-    "Inner": "lect.parts",
-    "Layout": "lect.heads",
-    "Job": "lect.specs",
-    "JobEvent": "lect.specs",
-    "MergeSpec": "lect.specs",
-    "MergedPart": "lect.specs",
-    "Merging": "lect.specs",
-    "MethodSpec": "lect.specs",
-    "MetricSpec": "lect.specs",
-    "NewEmbeddings": "lect.specs",
-    "ObjectiveSpec": "lect.specs",
-    "Part": "lect.parts",
-    "Prediction": "lect.heads",
-    "Problem": "lect.specs",
-    "ReaderSpec": "lect.specs",
-    "RouteSpec": "lect.specs",
-    "SiteContext": "lect.parts",
-    "Span": "lect.data.examples",
-    "Stack": "lect.composition.stack",
-    "SummedMetric": "lect.summed_metric",
-    "UserError": "lect.errors",
-    "WritingHead": "lect.heads",
-    "hookimpl": "lect.hookspecs",
-    "load_backbone": "lect.host.backbones",
-    "parse_stack": "lect.composition.stack",
+_NAMES = {
+    "lect.backbones": "Backbone",
+    "lect.backbones.anatomy": "FAMILIES WRITER",
+    "lect.backbones.load": "model_class",
+    "lect.backbones.stored": "stored_tensors",
+    "lect.composition.stack": "Stack parse_stack",
+    "lect.composition.together": "Projections add_by_rows",
+    "lect.data.dataset": "Source",
+    "lect.data.examples": "Example Span",
+    "lect.components.library": "Library",
+    "lect.errors": (
+        "BackboneError ComponentError DataError Interrupted PluginError RecipeError RegistryError StackError "
+        "UserError nearest"
+    ),
+    "lect.evaluation.ranking": "rank_relevant",
+    "lect.fields": "Config",
+    "lect.fleet.job": "JOB_PATIENCE run_job",
+    "lect.heads": "Decoding Demand Head Layout Prediction RowTokenizer Window WritingHead",
+    "lect.hookspecs": "hookimpl",
+    "lect.host": "Host",
+    "lect.host.backbones": "load_backbone",
+    "lect.host.reading": "read_source",
+    "lect.literals": "Progress",
+    "lect.objectives": "Objective ObjectiveContext",
+    "lect.parts": "Inner NewPieces Part SiteContext",
+    "lect.recipes.load": "recipe_of",
+    "lect.specs": (
+        "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec InitialiserSpec Job "
+        "JobEvent MergeSpec MergedPart Merging MethodSpec MetricSpec NewEmbeddings ObjectiveSpec Outcome "
+        "Problem ReaderSpec RouteSpec RunInfo"
+    ),
+    "lect.summed_metric": "SummedMetric",
+    "lect.training.run": "execute_run prepare_run",
+    "lect.versions": "__version__",
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
+    "FAMILIES",
+    "JOB_PATIENCE",
+    "WRITER",
     "Backbone",
+    "BackboneError",
     "BackboneSpec",
     "BuildContext",
     "CommandSpec",
+    "ComponentError",
     "Config",
+    "Corpus",
+    "DataError",
     "Decoding",
     "Demand",
     "Example",
@@ -101,31 +132,57 @@ __all__ = [
     "Host",
     "InitialiserSpec",
     "Inner",
+    "Interrupted",
     "Job",
     "JobEvent",
     "Layout",
+    "Library",
     "MergeSpec",
     "MergedPart",
     "Merging",
     "MethodSpec",
     "MetricSpec",
     "NewEmbeddings",
+    "NewPieces",
+    "Objective",
+    "ObjectiveContext",
     "ObjectiveSpec",
+    "Outcome",
     "Part",
+    "PluginError",
     "Prediction",
     "Problem",
+    "Progress",
+    "Projections",
     "ReaderSpec",
+    "RecipeError",
+    "RegistryError",
     "RouteSpec",
+    "RowTokenizer",
+    "RunInfo",
     "SiteContext",
+    "Source",
     "Span",
     "Stack",
+    "StackError",
     "SummedMetric",
     "UserError",
+    "Window",
     "WritingHead",
     "__version__",
+    "add_by_rows",
+    "execute_run",
     "hookimpl",
     "load_backbone",
+    "model_class",
+    "nearest",
     "parse_stack",
+    "prepare_run",
+    "rank_relevant",
+    "read_source",
+    "recipe_of",
+    "run_job",
+    "stored_tensors",
 ]
 
 

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from lect.builtins.tables import Row, json_rows, table_rows
 from lect.builtins.word_columns import words_of
 from lect.data.examples import Example
 from lect.data.files import Count, Encoding, LanguageTag, Paths, files_of, left_out
+from lect.data.tables import Row, json_rows, table_rows
 from lect.errors import DataError, nearest
 from lect.fields import Config
 from lect.specs import ReaderSpec

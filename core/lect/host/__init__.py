@@ -3,6 +3,5 @@
 from lect.host.attribution import plugin_blamed
 from lect.host.host import Host
 from lect.host.records import API, Configured, PluginRecord, Provided
-from lect.validation import validate_model
 
-__all__ = ["API", "Configured", "Host", "PluginRecord", "Provided", "plugin_blamed", "validate_model"]
+__all__ = ["API", "Configured", "Host", "PluginRecord", "Provided", "plugin_blamed"]

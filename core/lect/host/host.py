@@ -261,7 +261,7 @@ class Host:
         what = f'no plugin provides {kind.kind} "{name}"'
         if distribution is not None:
             return PluginError(what, fix=f"try: pip install {distribution}")
-        known = {*self.specs(kind), *(other for family, other in BUNDLED if family == kind)}
+        known = {*self.specs(kind), *(other for family, other in BUNDLED if family == kind.kind)}
         unusable = [record.name for record in self.plugins if record.status not in ("ok", "clash")]
         aside = f" (not in use: {', '.join(unusable)}; see lect plugins)" if unusable else ""
         return PluginError(what + aside, fix=nearest(name, known))

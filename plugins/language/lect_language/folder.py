@@ -16,9 +16,8 @@ from adapters.utils import (
     WEIGHTS_NAME,
 )
 
-from lect.errors import ComponentError, RecipeError
-from lect.exchange.contents import Contents, PartContents, read_json, read_tensors, write_json
-from lect.host import validate_model
+from lect import ComponentError, RecipeError
+from lect.exchange import Contents, PartContents, read_json, read_tensors, validate_model, write_json
 from lect_language.config import BottleneckConfig
 from lect_language.detect import CONFIG
 from lect_language.foreign_config import member_configs, read_config, written_config

@@ -11,8 +11,8 @@ from adapters import BnConfig
 from adapters.configuration import ADAPTER_CONFIG_MAP
 from adapters.utils import ACTIVATION_RENAME
 
-from lect.errors import ComponentError, RecipeError
-from lect.host import validate_model
+from lect import ComponentError, RecipeError
+from lect.exchange import validate_model
 from lect_language.config import BottleneckConfig
 from lect_language.settings import library_config
 

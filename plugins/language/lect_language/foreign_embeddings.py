@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from adapters.utils import EMBEDDING_FILE, TOKENIZER_PATH
 
-from lect.errors import ComponentError
-from lect.exchange.contents import PartContents, read_json, read_tensor
+from lect import ComponentError
+from lect.exchange import PartContents, read_json, read_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,16 +11,8 @@ import torch
 from adapters.head_utils import STATIC_TO_FLEX_HEAD_MAP, get_head_config_and_rename_list
 from adapters.utils import HEAD_CONFIG_NAME, HEAD_WEIGHTS_NAME
 
-from lect.backbones.stored import stored_tensors
-from lect.errors import ComponentError
-from lect.exchange.contents import (
-    LABELS_MADE_UP,
-    HeadContents,
-    read_json,
-    read_tensors,
-    word_head_of,
-    write_json,
-)
+from lect import ComponentError, stored_tensors
+from lect.exchange import LABELS_MADE_UP, HeadContents, read_json, read_tensors, word_head_of, write_json
 
 if TYPE_CHECKING:
     from torch import Tensor

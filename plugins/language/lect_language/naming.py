@@ -9,8 +9,7 @@ import adapters
 import torch
 from adapters import BnConfig
 
-from lect.backbones.load import model_class
-from lect.errors import ComponentError
+from lect import ComponentError, model_class
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -10,8 +10,7 @@ from adapters import BnConfig
 from adapters.methods.modeling import Adapter, NICECouplingBlock, ParallelAdapter
 from torch import Tensor, nn
 
-from lect.backbones.anatomy import FAMILIES
-from lect.parts import Inner, Part, SiteContext
+from lect import FAMILIES, Inner, Part, SiteContext
 from lect_language.settings import check_fits, library_config, reduction_at
 from lect_language.shared import share_projections
 from lect_language.together import Plain, can_act_together, changed

@@ -9,7 +9,7 @@ from adapters import BnConfig
 from adapters.configuration import ADAPTER_CONFIG_MAP
 from transformers.activations import ACT2FN
 
-from lect.errors import RecipeError, nearest
+from lect import RecipeError, nearest
 
 if TYPE_CHECKING:
     from lect import Backbone

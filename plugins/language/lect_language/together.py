@@ -9,7 +9,7 @@ from typing import TypeGuard
 from adapters.methods.modeling import Adapter
 from torch import Tensor, nn
 
-from lect.composition.together import Projections, add_by_rows
+from lect import Projections, add_by_rows
 
 
 @dataclass(frozen=True)

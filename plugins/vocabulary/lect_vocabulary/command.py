@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lect.commands.app import INTERRUPTED, load_host
-from lect.commands.console import print_json, print_table, stderr_console, stdout_console
-from lect.commands.options import FieldOption, JsonOption, ReaderOption, source_of
+from lect.cli import (
+    INTERRUPTED,
+    FieldOption,
+    JsonOption,
+    ReaderOption,
+    load_host,
+    print_json,
+    print_table,
+    source_of,
+    stderr_console,
+    stdout_console,
+)
 
 if TYPE_CHECKING:
     from lect import Backbone, InitialiserSpec
@@ -100,7 +109,7 @@ def build(
     """Learn the pieces of a text that a backbone lacks; a recipe's part vocabulary takes them with file = "…"."""
     import time
 
-    from lect.errors import DataError
+    from lect import DataError
     from lect.files import write_aside
     from lect_vocabulary.learn import learn_pieces
     from lect_vocabulary.pieces import BaseTokenizer, splice
@@ -200,9 +209,8 @@ def read_texts(host: Any, files: Sequence[Path], reader: str | None, option: lis
     Raises:
         DataError: a file cannot be read, is no text, or all of them are empty.
     """
-    from lect.data.lines import read_lines, without_end
-    from lect.errors import DataError
-    from lect.host.reading import read_source
+    from lect import DataError, read_source
+    from lect.data.files import read_lines, without_end
 
     texts: list[str] = []
     for file in files:
@@ -217,7 +225,7 @@ def read_texts(host: Any, files: Sequence[Path], reader: str | None, option: lis
 
 
 def _backbone(host: Any, name: str) -> Backbone:
-    from lect.host.backbones import load_backbone
+    from lect import load_backbone
 
     return load_backbone(name, host=host)
 
