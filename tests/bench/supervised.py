@@ -127,7 +127,7 @@ def lect_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
     from rich.console import Console
 
     from lect.components.library import Library
-    from lect.engine.predict import predict_rows
+    from lect.engine.engine import Engine
     from lect.host import Host
     from lect.recipes.load import load_recipe
     from lect.training.run import execute_run, prepare_run
@@ -166,7 +166,7 @@ learning_rate = {options.rate}
     memory = peak_anywhere()
     tested = read(this, this.test)
     run.model.attach(run.lessons[0].component)
-    answers = [each.answer for each in predict_rows(run.model, run.encoder, run.lessons[0].stack, tested)]
+    answers = [each.answer for each in Engine(run.model, run.encoder).predict(tested, run.lessons[0].stack)]
     tokens = pieces(run.backbone.tokenizer, this, read(this, this.train, options.rows)) * options.epochs
     return {
         "tokens": tokens,

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
-from lect.composition.vectors import sentence_vectors
+from lect.engine.engine import Engine
 from lect.errors import BackboneError, PluginError
 from lect.host import Host
 from lect.host.backbones import load_backbone
@@ -63,7 +63,7 @@ def test_a_saved_backbone_loads_as_it_was(family, tmp_path, host):
     loaded = load_backbone(str(tmp_path / "tiny"), host=host)
     assert loaded.fingerprint == made.fingerprint
     texts = ["the people", "a long day in the city"]
-    vectors = [sentence_vectors(model, RowEncoder(model), texts) for model in map(RoutedModel, (loaded, made))]
+    vectors = [Engine(model, RowEncoder(model)).embed(texts) for model in map(RoutedModel, (loaded, made))]
     torch.testing.assert_close(*vectors)
     assert loaded.kind == made.kind
     assert loaded.padding_id == made.padding_id

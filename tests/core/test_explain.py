@@ -11,6 +11,7 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import parse_stack
 from lect.data.examples import Example
+from lect.engine.engine import Engine
 from lect.engine.open import OpenStack
 from lect.explain.attention import rollout
 from lect.explain.explain import explain
@@ -46,7 +47,7 @@ def opened(family="xlm-roberta", methods=("full",)):
     assert model.components["lang:x"].tokenizer_json == tokenizer
     model.attach(Component("task:x", "task", {}, head))
     keys = ("lang:x", "task:x")
-    return OpenStack(parse_stack("lang:x + task:x"), model.eval(), RowEncoder(model), keys, ())
+    return OpenStack(parse_stack("lang:x + task:x"), keys, (), Engine(model.eval(), RowEncoder(model)))
 
 
 @pytest.mark.parametrize("family", ["xlm-roberta", "modernbert", "llama", "t5"])
@@ -76,9 +77,9 @@ def test_pieces_of_an_own_vocabulary_are_explained_too():
 @pytest.mark.parametrize("family", ["xlm-roberta", "llama"])
 def test_attention_is_shown_and_the_backbone_is_as_before(family):
     stack = opened(family)
-    before = stack.model.backbone.model.config._attn_implementation
+    before = stack.backbone.model.config._attn_implementation
     found = explain(stack, TEXT, attention=True, steps=4)
-    assert stack.model.backbone.model.config._attn_implementation == before
+    assert stack.backbone.model.config._attn_implementation == before
     maps = torch.tensor(found.maps)
     assert maps.shape == (2, len(found.variants[0].pieces), len(found.variants[0].pieces))
     assert torch.allclose(maps.sum(-1), torch.ones(maps.shape[:2]), atol=1e-3)

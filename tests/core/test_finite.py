@@ -11,8 +11,7 @@ from lect import Example, HeadSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.finite import NotFiniteError, check_predictions
-from lect.composition.vectors import sentence_vectors
-from lect.engine.predict import predict_rows
+from lect.engine.engine import Engine
 from lect.errors import ComponentError
 from lect.heads import Prediction
 
@@ -58,17 +57,17 @@ def test_no_vector_and_no_answer_is_nan(new_bench):
     bench.model.attach(Component("task:mood", "task", {}, head))
     bench.model.eval()
     stack, rows = (*keys, "task:mood"), [Example("a short one", origin="x, line 1"), Example("b", origin="x, line 2")]
-    assert len(predict_rows(bench.model, encoder, stack, rows)) == 2
+    assert len(Engine(bench.model, encoder).predict(rows, stack)) == 2
     with torch.no_grad():
         head.output.weight[0, 0] = float("nan")
     with pytest.raises(NotFiniteError, match=r"x, line 1: the answer is nan, which is no answer"):
-        predict_rows(bench.model, encoder, stack, rows)
+        Engine(bench.model, encoder).predict(rows, stack)
     with torch.no_grad():
         next(bench.model.components["lang:a"].parts["full"].parameters()).fill_(float("inf"))
     with pytest.raises(NotFiniteError, match=r"x, line \d: what the model makes of it is NaN or infinite"):
-        predict_rows(bench.model, encoder, stack, rows)
+        Engine(bench.model, encoder).predict(rows, stack)
     with pytest.raises(NotFiniteError, match="what the model makes of it is NaN or infinite"):
-        sentence_vectors(bench.model, encoder, ["a text"], keys)
+        Engine(bench.model, encoder).embed(["a text"], keys)
 
 
 def test_numbers_that_are_none_are_no_answers():

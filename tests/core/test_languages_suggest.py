@@ -8,11 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from lect.commands.app import app
-from lect.components.donors import piece_likeness, resolve_auto, suggest
 from lect.components.manifest import HeadEntry
 from lect.errors import StackError
 from lect.languages import relations as languages_relations
 from lect.languages.relations import distance, facts_of, family_likeness, script_likeness
+from lect.selection.donors import piece_likeness, resolve_auto, suggest
 
 qq = pytest.importorskip("qq")
 

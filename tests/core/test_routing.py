@@ -13,6 +13,7 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.errors import StackError
 from lect.parts import Part
 from lect.testing.backbones import tiny_backbone
@@ -187,6 +188,6 @@ def test_attaching_twice_and_routing_to_what_is_not_there_are_refused(model):
     with pytest.raises(StackError, match="attached already"):
         model.attach(component)
     with pytest.raises(StackError, match='"lang:nowhere" is not attached'):
-        model(torch.tensor([[0, 5, 2]]), torch.ones(1, 3, dtype=torch.long), Routes.uniform(("lang:nowhere",), 1))
+        model(EncodedRows(torch.tensor([[0, 5, 2]]), torch.ones(1, 3), None, Routes.uniform(("lang:nowhere",), 1)))
     with pytest.raises(StackError, match="is not attached"):
         model.detach("lang:nowhere")

@@ -13,6 +13,7 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack
 from lect.data.examples import Example
+from lect.engine.engine import Engine
 from lect.engine.open import OpenStack
 from lect.errors import DataError, UserError
 from lect.retrieval.index import build_index, check_queries, check_weights, directions, read_index
@@ -27,7 +28,7 @@ TEXTS = ["the first text", "another one", "a third, with a comma", "ߊߋߌ"]
 
 def bare(seed=0):
     model = RoutedModel(tiny_backbone(seed=seed)).eval()
-    return OpenStack(Stack(), model, RowEncoder(model), (), ())
+    return OpenStack(Stack(), (), (), Engine(model, RowEncoder(model)))
 
 
 def corpus():
@@ -35,9 +36,7 @@ def corpus():
 
 
 def vectors_of(opened, texts):
-    from lect.composition.vectors import sentence_vectors
-
-    return sentence_vectors(opened.model, opened.encoder, texts)
+    return opened.embed(texts)
 
 
 def test_an_index_is_read_back_and_finds_each_text_by_itself(tmp_path):
@@ -61,7 +60,7 @@ def test_another_backbone_is_refused_with_both_fingerprints(tmp_path):
     with pytest.raises(UserError) as caught:
         check_queries(index, other, tmp_path)
     assert index.facts.fingerprint[:12] in str(caught.value)
-    assert other.model.backbone.fingerprint[:12] in str(caught.value)
+    assert other.backbone.fingerprint[:12] in str(caught.value)
 
 
 def test_a_component_that_was_trained_anew_is_refused(tmp_path):
@@ -140,7 +139,7 @@ def test_a_disk_that_is_full_for_an_index_is_named_and_the_one_before_stays(smal
     opened, folder = bare(), small_disk.folder / "index"
     build_index(opened, corpus(), folder)
     wide = np.random.default_rng(0).normal(size=(len(TEXTS), 400_000)).astype(np.float32)
-    monkeypatch.setattr("lect.retrieval.index.sentence_vectors", lambda *arguments: wide)
+    monkeypatch.setattr(OpenStack, "embed", lambda *arguments: torch.from_numpy(wide))
     with pytest.raises(UserError, match=f"{folder}: the disk is full"):
         build_index(opened, corpus(), folder, overwrite=True)
     assert read_index(folder).facts.width != 400_000

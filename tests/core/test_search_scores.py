@@ -7,6 +7,7 @@ from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack
 from lect.data.examples import Example
 from lect.data.judgements import Judgement
+from lect.engine.engine import Engine
 from lect.engine.open import OpenStack, check_heads
 from lect.errors import DataError, UserError
 from lect.evaluation.search import evaluate_search
@@ -21,7 +22,7 @@ TEXTS = ["the first text", "another one", "a third, with a comma", "one more day
 @pytest.fixture(scope="module")
 def opened():
     model = RoutedModel(tiny_backbone()).eval()
-    return OpenStack(Stack(), model, RowEncoder(model), (), ())
+    return OpenStack(Stack(), (), (), Engine(model, RowEncoder(model)))
 
 
 def corpus():

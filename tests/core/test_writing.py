@@ -101,12 +101,10 @@ def test_every_row_of_a_mixed_batch_writes_what_it_writes_alone(host, family, be
     encoder, head = RowEncoder(model), Echo(model.backbone, beams)
     own = stacks_of(methods)
     stacks = [own[index % len(own)] for index in range(len(ROWS))]
-    together = [each.answer for each in write_answers(model, encoder, stacks, head, ROWS)]
-    alone = [
-        write_answers(model, encoder, [stack], head, [row])[0].answer for stack, row in zip(stacks, ROWS, strict=True)
-    ]
+    together = [each.answer for each in write_answers(encoder, stacks, head, ROWS)]
+    alone = [write_answers(encoder, [stack], head, [row])[0].answer for stack, row in zip(stacks, ROWS, strict=True)]
     assert together == alone
-    bare = [each.answer for each in write_answers(model, encoder, [()] * len(ROWS), head, ROWS)]
+    bare = [each.answer for each in write_answers(encoder, [()] * len(ROWS), head, ROWS)]
     changed = [index for index, stack in enumerate(stacks) if stack]
     assert sum(together[index] != bare[index] for index in changed) >= len(changed) - 1
     assert [together[index] for index in range(len(ROWS)) if index not in changed] == [
@@ -150,10 +148,10 @@ def test_the_bare_backbone_writes_and_scores_as_transformers_does(tmp_path, fami
     whole, backbone = saved_whole(tmp_path / "model", family, tied)
     model = RoutedModel(backbone).eval()
     encoder = RowEncoder(model)
-    phrasing = Phrasing(backbone, encoder, (), Decoding(longest=12, one_line=False))
+    phrasing = Phrasing(encoder, (), Decoding(longest=12, one_line=False))
     for beams in (1, 4):
         head = Echo(backbone, beams, longest=12)
-        for row, answer in zip(ROWS[:4], write_answers(model, encoder, [()] * 4, head, ROWS[:4]), strict=True):
+        for row, answer in zip(ROWS[:4], write_answers(encoder, [()] * 4, head, ROWS[:4]), strict=True):
             source = phrasing.source(head.demand(row))
             named = {"input_ids": torch.tensor([source.ids]), "attention_mask": torch.ones(1, len(source.ids)).long()}
             if source.forced:
@@ -215,7 +213,7 @@ def objective_of(model, head, stack=(), examples=ROWS):
 def test_what_is_kept_from_piece_to_piece_is_what_a_whole_pass_computes(host, family):
     model = model_of(host, family, ("lora",))
     encoder, stack, head = RowEncoder(model), ("task:lora",), Echo(model.backbone, longest=6)
-    phrasing, pieces = Phrasing(model.backbone, encoder, stack, head.decoding), writing_head(model.backbone)
+    phrasing, pieces = Phrasing(encoder, stack, head.decoding), writing_head(model.backbone)
     routes = Routes.uniform(stack, 1)
     for row in ROWS[:3]:
         source = phrasing.source(head.demand(row))
@@ -230,7 +228,7 @@ def test_what_is_kept_from_piece_to_piece_is_what_a_whole_pass_computes(host, fa
                 given = torch.tensor([[*source.ids, *written]])
                 states = model(EncodedRows(given, torch.ones_like(given), None, routes))
             written.append(int(RoutedPieces(model, pieces, routes)(states[:, -1:]).argmax()))
-        (answer,) = write_answers(model, encoder, [stack], head, [row])
+        (answer,) = write_answers(encoder, [stack], head, [row])
         assert answer.answer == phrasing.text(written)
 
 
@@ -249,7 +247,7 @@ def test_padding_and_neighbours_change_no_loss_and_prompts_are_not_learned(host,
     total = sum(loss * count for loss, count in alone) / sum(count for _, count in alone)
     together, count = loss_of(ROWS)
     torch.testing.assert_close(together, total, atol=1e-5, rtol=1e-5)
-    phrasing = Phrasing(model.backbone, RowEncoder(model), ("task:lora",), Echo(model.backbone).decoding)
+    phrasing = Phrasing(RowEncoder(model), ("task:lora",), Echo(model.backbone).decoding)
     assert count == sum(len(phrasing.target(row.translation, Demand(row.text))) for row in ROWS)
 
 
@@ -285,9 +283,9 @@ def test_new_pieces_are_read_and_written_by_a_decoder_and_refused_by_an_encoder_
     rows = [Example(f"ߞߎߘߊ {row.text}", translation="x") for row in ROWS[:4]]
     for beams in (1, 2):
         head = Echo(model.backbone, beams)
-        together = write_answers(model, RowEncoder(model), stacks, head, rows)
+        together = write_answers(RowEncoder(model), stacks, head, rows)
         for stack, row, answer in zip(stacks, rows, together, strict=True):
-            assert write_answers(model, RowEncoder(model), [stack], head, [row])[0].answer == answer.answer
+            assert write_answers(RowEncoder(model), [stack], head, [row])[0].answer == answer.answer
     taught = [Example("a new dog", translation="ߛߣߍ߬ ߞߎߘߊ")]
     objective = objective_of(model, Echo(model.backbone, longest=40), ("task:lora", "task:vocabulary"), taught)
     batch = objective.batch(taught, torch.device("cpu"))
@@ -299,7 +297,7 @@ def test_new_pieces_are_read_and_written_by_a_decoder_and_refused_by_an_encoder_
     assert all(parameter.grad.abs().sum() > 0 for parameter in learned.values())
     model = model_of(host, "mbart", ("vocabulary",))
     with pytest.raises(StackError, match="pieces of its own"):
-        write_answers(model, RowEncoder(model), [("task:vocabulary",)], Echo(model.backbone), ROWS[:1])
+        write_answers(RowEncoder(model), [("task:vocabulary",)], Echo(model.backbone), ROWS[:1])
 
 
 def test_a_component_of_the_encoder_alone_fits_the_whole_model(host):
@@ -324,21 +322,21 @@ def test_weights_held_in_half_the_memory_give_nearly_the_same_loss(host, family)
         batch = objective.batch(ROWS, torch.device("cpu"))
         hidden = model(batch.rows)
         losses.append(float(objective.loss(model, hidden, batch).total.detach()))
-        assert len(write_answers(model, RowEncoder(model), [("task:lora",)], Echo(model.backbone), ROWS[:1])) == 1
+        assert len(write_answers(RowEncoder(model), [("task:lora",)], Echo(model.backbone), ROWS[:1])) == 1
     assert losses[0] != losses[1] and losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
 def test_an_encoder_is_refused_with_what_would_write(host):
     model = RoutedModel(tiny_backbone("xlm-roberta"))
     with pytest.raises(RecipeError, match="cannot write any; use a decoder"):
-        write_answers(model, RowEncoder(model), [()], Echo(model.backbone), ROWS[:1])
+        write_answers(RowEncoder(model), [()], Echo(model.backbone), ROWS[:1])
 
 
 def test_a_long_text_is_cut_and_its_prompt_is_whole():
     backbone = tiny_backbone("llama", writes=True)
     model = RoutedModel(backbone)
     encoder = RowEncoder(model, 48)
-    phrasing = Phrasing(backbone, encoder, (), Decoding(longest=16))
+    phrasing = Phrasing(encoder, (), Decoding(longest=16))
     demand = Demand("the people " * 40, "Read: ", "\nSay:")
     source = phrasing.source(demand)
     read = encoder.tokenizer(()).decode(list(source.ids))
@@ -356,11 +354,11 @@ def test_an_answer_of_a_decoder_ends_with_its_line(family, piece):
     model = RoutedModel(backbone)
     encoder = RowEncoder(model)
     end, line = backbone.tokenizer.eos_token_id, encoder.tokenizer(()).token_to_id(piece)
-    phrasing = Phrasing(backbone, encoder, (), Decoding())
+    phrasing = Phrasing(encoder, (), Decoding())
     assert phrasing.ends == (end, line)
     words = encoder.tokenizer(()).encode("the house\nand more", add_special_tokens=False).ids
     assert phrasing.text(words) == "the house"
-    assert Phrasing(backbone, encoder, (), Decoding(one_line=False)).text(words) == "the house and more"
+    assert Phrasing(encoder, (), Decoding(one_line=False)).text(words) == "the house and more"
 
 
 def test_codes_that_a_backbone_does_not_have_are_refused():
@@ -368,7 +366,7 @@ def test_codes_that_a_backbone_does_not_have_are_refused():
     encoder = RowEncoder(model)
 
     def source(*codes):
-        return Phrasing(model.backbone, encoder, (), Decoding()).source(Demand("a day", "", "", *codes))
+        return Phrasing(encoder, (), Decoding()).source(Demand("a day", "", "", *codes))
 
     assert source("__id__", "__en__").ids[0] == encoder.tokenizer(()).token_to_id("__id__")
     assert source("__id__", "__en__").forced == (model.backbone.start_id, encoder.tokenizer(()).token_to_id("__en__"))
@@ -378,4 +376,4 @@ def test_codes_that_a_backbone_does_not_have_are_refused():
         source()
     model = RoutedModel(tiny_backbone("t5", writes=True))
     with pytest.raises(RecipeError, match="no pieces that stand for languages"):
-        Phrasing(model.backbone, RowEncoder(model), (), Decoding()).source(Demand("a day", "", "", None, "id_ID"))
+        Phrasing(RowEncoder(model), (), Decoding()).source(Demand("a day", "", "", None, "id_ID"))

@@ -73,12 +73,12 @@ def backbone():
 def test_vectors_and_pieces_are_those_of_the_files_own_engine(engine, backbone):
     from lect.composition.encode import RowEncoder
     from lect.composition.model import RoutedModel
-    from lect.composition.vectors import sentence_vectors
+    from lect.engine.engine import Engine
 
     loaded, handle = engine
     model = RoutedModel(backbone)
     try:
-        ours = sentence_vectors(model, RowEncoder(model), SENTENCES, ()).numpy()
+        ours = Engine(model, RowEncoder(model)).embed(SENTENCES, ()).numpy()
     finally:
         model.detach_all()
     for text, vector in zip(SENTENCES, ours, strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from lect.composition.encode import RowEncoder, StackTokenizer
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.data.examples import Example, Span
-from lect.engine.predict import predict_rows
+from lect.engine.engine import Engine
 from lect.host import Host
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
@@ -119,7 +121,7 @@ def test_each_row_of_a_mixed_batch_gets_its_own_head_and_what_it_gives_alone(hos
         for kind, examples in ROWS.items():
             together = heads[kind].decode(outputs[id(heads[kind])].logits, examples, layouts[kind])
             for place, example in enumerate(examples):
-                (alone,) = predict_rows(model, encoder, stacks[kind], [example])
+                (alone,) = Engine(model, encoder).predict([example], stacks[kind])
                 mixed = together[place]
                 if kind in ("regression", "retrieval"):
                     assert mixed.answer == pytest.approx(alone.answer, abs=1e-4)
@@ -131,6 +133,16 @@ def test_each_row_of_a_mixed_batch_gets_its_own_head_and_what_it_gives_alone(hos
             rows = outputs[id(heads[kind])].logits
             loss = heads[kind].loss(rows, heads[kind].targets(examples, layouts[kind]))
             assert torch.isfinite(loss)
+    mixed = [
+        (example, stacks[kind])
+        for rows in zip_longest(*ROWS.values())
+        for kind, example in zip(ROWS, rows, strict=True)
+        if example
+    ]
+    engine = Engine(model, encoder)
+    for (example, stack), prediction in zip(mixed, engine.predictions(mixed), strict=True):
+        (alone,) = engine.predict([example], stack)
+        assert prediction.scores == pytest.approx(alone.scores, abs=1e-4)
 
 
 @pytest.mark.parametrize("kind", ROWS)
@@ -150,11 +162,7 @@ def test_a_head_learns_its_rows_by_heart_and_only_its_own_parameters_move(host, 
     head.eval()
     losses = []
     for _ in range(60):
-        (output,) = model.logits(
-            model(rows),
-            rows.attention_mask,
-            rows.routes,
-        )
+        (output,) = model.logits(model(rows), rows)
         loss = head.loss(output.logits, targets)
         optimiser.zero_grad()
         loss.backward()
@@ -162,7 +170,7 @@ def test_a_head_learns_its_rows_by_heart_and_only_its_own_parameters_move(host, 
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.2 * losses[0]
-    answers = [prediction.answer for prediction in predict_rows(model, encoder, stack, examples)]
+    answers = [prediction.answer for prediction in Engine(model, encoder).predict(examples, stack)]
     if kind == "regression":
         assert answers == pytest.approx(head.answers(examples), abs=0.1)
     elif kind == "qa":
@@ -171,7 +179,7 @@ def test_a_head_learns_its_rows_by_heart_and_only_its_own_parameters_move(host, 
         # The long one is 72 times the same word under the first.
         assert answers[0] == head.answers(examples)[0]
     elif kind == "retrieval":
-        predictions = predict_rows(model, encoder, stack, examples)
+        predictions = Engine(model, encoder).predict(examples, stack)
         assert [str(ranked) for ranked in head.compared(predictions, examples)] == ["1", "1"]
     else:
         assert answers == head.answers(examples)

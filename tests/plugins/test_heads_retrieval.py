@@ -12,9 +12,9 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder, StackTokenizer
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
-from lect.composition.vectors import sentence_vectors
 from lect.data.dataset import Source
 from lect.data.examples import Example
+from lect.engine.engine import Engine
 from lect.errors import DataError
 from lect.host import Host
 from lect.host.reading import read_source
@@ -57,7 +57,7 @@ def by_definition(model, encoder, scale):
     vectors = {}
     for example in ROWS:
         for text in (example.text, example.text_pair, *(example.negatives or ())):
-            vectors[text] = sentence_vectors(model, encoder, [text], ("task:find",))[0]
+            vectors[text] = Engine(model, encoder).embed([text], ("task:find",))[0]
     candidates = [(each, text) for each in ROWS for text in (each.text_pair, *(each.negatives or ()))]
     total = 0.0
     for anchor in ROWS:
@@ -83,7 +83,7 @@ def test_the_loss_is_that_of_its_definition(host, config):
     assert layout.counts == (4, 2, 3, 3)
     loss = loss_of(model, head, encoder, layout, head.targets(ROWS, layout))
     assert loss.item() == pytest.approx(by_definition(model, encoder, 1 / config.get("temperature", 0.05)), abs=1e-4)
-    (vector,) = sentence_vectors(model, encoder, ["one text"], ("task:find",))
+    (vector,) = Engine(model, encoder).embed(["one text"], ("task:find",))
     assert vector.shape == (config.get("projection", 32),)
     assert float(vector.norm()) == pytest.approx(1, abs=1e-5)
     assert {name for name, _ in head.named_parameters()} == {
@@ -113,7 +113,7 @@ def test_a_projection_as_wide_as_the_backbone_leaves_cosines_as_they_are(host):
     projected, _, other = model_with(host, projection=32)
     texts = ["the house", "a dark day", "he fell"]
     first, second = (
-        sentence_vectors(model, own, texts, ("task:find",)) for model, own in ((plain, encoder), (projected, other))
+        Engine(model, own).embed(texts, ("task:find",)) for model, own in ((plain, encoder), (projected, other))
     )
     assert torch.allclose(first @ first.T, second @ second.T, atol=1e-5)
 
@@ -136,14 +136,14 @@ class _Rows:
 
 def test_texts_that_are_equal_have_their_matches_in_common(host):
     model, head, encoder = model_with(host)
-    from lect.engine.predict import predict_rows
+    from lect.engine.engine import Engine
 
-    predictions = predict_rows(model, encoder, ("task:find",), ROWS)
+    predictions = Engine(model, encoder).predict(ROWS, ("task:find",))
     ranked = [each.answer for each in head.compared(predictions, ROWS)]
     assert [len(each.places) for each in ranked] == [1, 2, 2, 1]
     assert ranked[1] == ranked[2]
     pool = ["the house is on the way", "a dark day", "it was good", "he fell", "a man fell down", "the sun shone"]
-    vectors = sentence_vectors(model, encoder, ["where is the house", *pool], ("task:find",))
+    vectors = Engine(model, encoder).embed(["where is the house", *pool], ("task:find",))
     order = (vectors[1:] @ vectors[0]).argsort(descending=True).tolist()
     assert ranked[0].places == ((1 + order.index(0), 1.0),)
     assert head.answers(ROWS[1:2]) == [("he fell",)]
@@ -186,9 +186,9 @@ def test_a_cosine_is_explained_with_the_heads_own_vectors(host):
     from lect.explain.explain import explain
 
     model, _, encoder = model_with(host, projection=8)
-    opened = OpenStack(parse_stack("task:find"), model, encoder, ("task:find",), ())
+    opened = OpenStack(parse_stack("task:find"), ("task:find",), (), Engine(model, encoder))
     found = explain(opened, "the house is dark", against="a dark day", steps=32)
-    vectors = sentence_vectors(model, encoder, ["the house is dark", "a dark day"], ("task:find",))
+    vectors = Engine(model, encoder).embed(["the house is dark", "a dark day"], ("task:find",))
     assert found.kind == "cosine"
     assert found.variants[0].score == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-4)
     with pytest.raises(StackError, match="gives vectors, so it answers nothing"):

@@ -81,9 +81,9 @@ def of_stack(text, host, texts=TEXTS, library=LIBRARY, backbone=None):
     opened = open_stack(text, host, library, backbone)
     found = []
     for one in texts:
-        rows = opened.encoder.encode([one], [opened.keys])
-        hidden = opened.model(rows)
-        logits = opened.model.logits(hidden, rows)
+        rows = opened.engine.encoder.encode([one], [opened.keys])
+        hidden = opened.engine.model(rows)
+        logits = opened.engine.model.logits(hidden, rows)
         found.append((rows.input_ids[0].tolist(), hidden[0], logits[0].logits if logits else None))
     return found
 

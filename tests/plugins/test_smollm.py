@@ -13,8 +13,8 @@ from lect import HeadSpec, MethodSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
-from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
+from lect.engine.engine import Engine
 from lect.errors import BackboneError
 from lect.host import Host
 from lect.host.backbones import load_backbone
@@ -159,7 +159,7 @@ def test_it_writes_what_transformers_writes_with_it(backbone):
     head = build_head(Host.load(), "translation", settings, backbone, (), "head")
     model = RoutedModel(backbone)
     rows = [Example("France"), Example("the United Kingdom of Great Britain")]
-    answers = [each.answer for each in write_answers(model, RowEncoder(model), [()] * 2, head, rows)]
+    answers = [each.answer for each in write_answers(RowEncoder(model), [()] * 2, head, rows)]
     whole = AutoModelForCausalLM.from_pretrained(backbone.folder, dtype=torch.float32).eval()
     for row, answer in zip(rows, answers, strict=True):
         ids = backbone.tokenizer(f"The capital of {row.text} is", return_tensors="pt").input_ids
@@ -189,13 +189,13 @@ def test_sentence_vectors_are_finite_and_rows_of_a_mixed_batch_stand_alone(backb
     model.eval()
     try:
         encoder = RowEncoder(model)
-        assert sentence_vectors(model, encoder, TEXTS, ("lang:low",)).isfinite().all()
+        assert Engine(model, encoder).embed(TEXTS, ("lang:low",)).isfinite().all()
         stacks = [("lang:low",), ("lang:neck", "lang:low"), ()]
         rows = encoder.encode(TEXTS, stacks)
         mixed = model.pool(model(rows), rows.attention_mask)
-        bare = sentence_vectors(model, encoder, TEXTS)
+        bare = Engine(model, encoder).embed(TEXTS)
         for row, (text, stack) in enumerate(zip(TEXTS, stacks, strict=True)):
-            alone = sentence_vectors(model, encoder, [text], stack)[0]
+            alone = Engine(model, encoder).embed([text], stack)[0]
             # Of vectors whose largest values are in the tens, float32 holds no more.
             torch.testing.assert_close(mixed[row], alone, rtol=0, atol=1e-5 * max(1.0, float(alone.abs().max())))
             assert bool(stack) == bool((mixed[row] - bare[row]).abs().max() > 1e-3)

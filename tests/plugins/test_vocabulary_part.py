@@ -12,6 +12,7 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
 from lect.data.examples import Example
 from lect.errors import ComponentError, DataError
 from lect.specs import BuildContext, Corpus
@@ -149,4 +150,4 @@ def test_new_rows_are_scaled_as_the_backbone_scales_its_own():
     new, old = torch.full((1, 4), part.new_pieces().first), torch.full((1, 4), 7)
     mask, routes = torch.ones_like(new), Routes.uniform(("lang:nqo",), 1)
     with torch.no_grad():
-        torch.testing.assert_close(model(new, mask, routes), model(old, mask, routes))
+        torch.testing.assert_close(*(model(EncodedRows(ids, mask, None, routes)) for ids in (new, old)))

@@ -45,7 +45,7 @@ def run_audit(audit: AuditFile, host: Host, library: Library, name: str = "audit
         rows = read_source(host, dataset.source, audit.folder, f"{name}, {dataset.where}", needs=("label",)).examples
         opened = bench.open(audit.stack.replace("{language}", dataset.language))
         components |= _hashes(opened)
-        backbone, metric_name = opened.model.backbone.name, _metric(opened, host, audit.stack)
+        backbone, metric_name = opened.backbone.name, _metric(opened, host, audit.stack)
         assert opened.head is not None
         opened.head.answers(rows)
         answers += [each.answer for each in _predict(opened, rows)]
@@ -68,7 +68,7 @@ def run_audit(audit: AuditFile, host: Host, library: Library, name: str = "audit
         text = audit.stack.replace("{language}", table.language)
         opened = bench.open(text)
         components |= _hashes(opened)
-        backbone = opened.model.backbone.name
+        backbone = opened.backbone.name
         _metric(opened, host, audit.stack)
         tests.append(_tested(opened, table, templates, text))
     if examples and not found:
@@ -91,9 +91,7 @@ def _tested(opened: OpenStack, table: CounterfactualTable, templates: Sequence[s
 
 
 def _predict(opened: OpenStack, examples: Sequence[Example]) -> list[Prediction]:
-    from lect.engine.predict import predict_rows
-
-    return predict_rows(opened.model, opened.encoder, opened.keys, examples)
+    return opened.predict(examples)
 
 
 def _metric(opened: OpenStack, host: Host, stack: str) -> str:

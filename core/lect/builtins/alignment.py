@@ -18,8 +18,8 @@ from torch.nn.functional import cross_entropy, mse_loss, normalize
 from lect.builtins.specs import AlignmentConfig
 from lect.builtins.word_alignment import WordAlignment, WordsOfRows
 from lect.composition.model import RoutedModel
-from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
+from lect.engine.engine import Engine
 from lect.objectives import Batch, Loss, ObjectiveContext
 
 
@@ -106,10 +106,10 @@ class AlignmentObjective:
 
         translations = sorted({example.translation or "" for example in examples})
         indices = {text: index for index, text in enumerate(translations)}
-        queries = sentence_vectors(model, self._context.encoder, [e.text for e in examples], stack)
+        queries = Engine(model, self._context.encoder).embed([e.text for e in examples], stack)
         answers = [indices[example.translation or ""] for example in examples]
         found = ranks(queries.numpy(), self._vectors(model, translations).numpy(), answers)
         return dict(self._context.metric["retrieval"].compute(answers, list(found)))
 
     def _vectors(self, model: RoutedModel, texts: Sequence[str]) -> Tensor:
-        return sentence_vectors(model, self._context.encoder, texts, self._context.target)
+        return Engine(model, self._context.encoder).embed(texts, self._context.target)

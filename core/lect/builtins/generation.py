@@ -58,7 +58,7 @@ class WritingObjective:
                 "there is nothing to train", where="parts", fix="add [[parts]] with a method, such as lora"
             )
         self._context, self._head = context, head
-        self._phrasing = Phrasing(model.backbone, context.encoder, context.stack, head.decoding)
+        self._phrasing = Phrasing(context.encoder, context.stack, head.decoding)
         # What does not fit is said now, not when a row comes up.
         for example in context.examples[:1]:
             self._phrasing.source(head.demand(example))
@@ -116,7 +116,7 @@ class WritingObjective:
         return self._scores(model, examples, self._context.stack[:-1])
 
     def _scores(self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]) -> Mapping[str, float]:
-        predictions = write_answers(model, self._context.encoder, [stack] * len(examples), self._head, examples)
+        predictions = write_answers(self._context.encoder, [stack] * len(examples), self._head, examples)
         truth, answers = self._head.answers(examples), [prediction.answer for prediction in predictions]
         return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])
 

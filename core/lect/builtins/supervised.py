@@ -11,7 +11,7 @@ from lect.composition.encode import StackTokenizer
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.data.examples import Example
-from lect.engine.predict import predict_rows
+from lect.engine.engine import Engine
 from lect.errors import RecipeError
 from lect.heads import Head
 from lect.objectives import Batch, Loss, ObjectiveContext
@@ -72,7 +72,7 @@ class SupervisedObjective:
     def _metrics_of(
         self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]
     ) -> Mapping[str, float]:
-        predictions = self._head.compared(predict_rows(model, self._context.encoder, stack, examples), examples)
+        predictions = self._head.compared(Engine(model, self._context.encoder).predict(examples, stack), examples)
         truth = self._head.answers(examples)
         answers = [prediction.answer for prediction in predictions]
         return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])

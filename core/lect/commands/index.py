@@ -73,13 +73,12 @@ def search(
             raise UserError("the query is empty", where=f"query {place}")
     index = read_index(folder)
     host = load_host(ctx)
-    from lect.composition.vectors import sentence_vectors
     from lect.engine.open import open_stack
 
     asked = index.facts.stack if stack is None else stack
     opened = open_stack(asked, host, library_of(components), index.facts.backbone)
     check_queries(index, opened, folder)
-    hits = index.search(sentence_vectors(opened.model, opened.encoder, queries, opened.keys), count)
+    hits = index.search(opened.embed(queries), count)
     if as_json:
         for query, found in zip(queries, hits, strict=True):
             echo_json(json.dumps({"query": query, "hits": [asdict(hit) for hit in found]}, ensure_ascii=False))

@@ -38,10 +38,10 @@ def suggest(
     By descent, place and script; with --text and --sample also by the pieces that the texts share and by the cosine of
     their sentence vectors. The score is the mean of what is known.
     """
-    from lect.components.donors import COLUMNS
-    from lect.components.donors import suggest as ranked
     from lect.languages.relations import source
     from lect.languages.tags import display_name, normalise
+    from lect.selection.donors import COLUMNS
+    from lect.selection.donors import suggest as ranked
 
     library = library_of(components)
     name = display_name(language)

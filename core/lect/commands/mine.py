@@ -47,7 +47,6 @@ def mine(
     sources = [source_of(first, reader, option), source_of(second, reader, second_option or option)]
     host = load_host(ctx)
     with stderr_console().status("Loading") as status:
-        from lect.composition.vectors import sentence_vectors
         from lect.engine.open import check_heads, open_stack
         from lect.host.reading import read_source
         from lect.retrieval.mining import mine as mined
@@ -58,8 +57,8 @@ def mine(
             status.update(f"Encoding {len(examples):,} texts")
             opened = open_stack(text, host, library_of(components), backbone)
             texts = [example.text for example in examples]
-            heads.append(opened.embedding)
-            vectors.append(sentence_vectors(opened.model, opened.encoder, texts, opened.keys))
+            heads.append(opened.vectors_by)
+            vectors.append(opened.embed(texts))
         check_heads(heads[0], heads[1], second)
         status.update("Comparing")
         pairs = mined(vectors[0], vectors[1], neighbours=neighbours, threshold=threshold)

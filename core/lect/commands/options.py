@@ -97,7 +97,7 @@ def is_file_name(text: str) -> bool:
 
 def with_auto(stack: str, language: str | None, nearest: int, library: Any) -> str:
     """The stack with the components nearest to a language in the place of ``lang:auto``; says which they are."""
-    from lect.components.donors import resolve_auto
+    from lect.selection.donors import resolve_auto
 
     resolved, taken = resolve_auto(stack, language, library, nearest)
     for each in taken:

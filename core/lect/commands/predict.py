@@ -96,12 +96,10 @@ def predict(
         raise StackError(
             "this stack has no head, so it answers nothing", where=f'stack "{stack}"', fix="end it with a task:…"
         )
-    from lect.composition.windows import describe_truncated
-    from lect.engine.predict import predict_rows
     from lect.heads import WritingHead
 
-    predictions = predict_rows(opened.model, opened.encoder, opened.keys, examples)
-    if cut := describe_truncated(opened.truncated(examples), len(examples), opened.limit):
+    predictions = opened.predict(examples)
+    if cut := opened.truncation(examples):
         warn(cut)
     if as_json:
         for example, answer in zip(examples, predictions, strict=True):

@@ -153,9 +153,9 @@ def _use(manifest: Manifest) -> Iterable[str]:
     yield _block(
         "python",
         "from lect import Host\nfrom lect.components.library import Library\n"
-        "from lect.engine.open import open_stack\nfrom lect.composition.vectors import sentence_vectors\n\n"
+        "from lect.engine.open import open_stack\n\n"
         f'opened = open_stack("{manifest.key}", Host.load(), Library.default())\n'
-        'print(sentence_vectors(opened.model, opened.encoder, ["a text"], opened.keys).shape)',
+        'print(opened.embed(["a text"]).shape)',
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -31,8 +33,9 @@ class RowEncoder:
     """
 
     def __init__(self, model: RoutedModel, max_length: int | None = None) -> None:
-        self._model = model
+        self.model = model
         self._backbone = model.backbone
+        self._lock = threading.RLock()
         self.max_length = min(max_length or self._backbone.max_length, self._backbone.max_length)
         self._tokenizers: dict[str | None, Any] = {}
         self._stored: dict[str | None, list[StoredPieces]] = {}
@@ -79,10 +82,8 @@ class RowEncoder:
         prefixed = [f"{self._backbone.prefix}{text}" for text in texts]
         inputs = prefixed if pairs is None else list(zip(prefixed, pairs, strict=True))
         owner = self._owner(stack)
-        if owner is None:
-            encodings: list[Any] = tokenizer.encode_batch(inputs)
-            return encodings
-        with no_panic(owner):
+        # One thread at a time: for `windows` the tokenizer cuts otherwise.
+        with self._lock, nullcontext() if owner is None else no_panic(owner):
             return list(tokenizer.encode_batch(inputs))
 
     def plain(self, encoding: Any) -> NDArray[np.bool_]:
@@ -110,6 +111,12 @@ class RowEncoder:
         Args:
             overlap: how many pieces two neighbouring rows share.
         """
+        with self._lock:
+            return self._windows(texts, stack, pairs, overlap)
+
+    def _windows(
+        self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None, overlap: int
+    ) -> list[tuple[Window, ...]]:
         tokenizer = self._tokenizer(stack)
         try:
             return cut_windows(tokenizer, texts, pairs, self._backbone.prefix, self.max_length, overlap)
@@ -131,16 +138,21 @@ class RowEncoder:
             stacks: each row's components, by key.
             pairs: second texts, for tasks over pairs.
         """
-        routes = Routes.of(stacks)
+        return self.assemble(self.tokens_of(texts, stacks, pairs), Routes.of(stacks))
+
+    def tokens_of(
+        self, texts: Sequence[str], stacks: Sequence[tuple[str, ...]], pairs: Sequence[str] | None = None
+    ) -> list[Any]:
+        """What `pieces` gives of each text through its own stack."""
         encodings: list[Any] = [None] * len(texts)
-        for group in routes.groups:
+        for group in Routes.of(stacks).groups:
             rows = group.rows.tolist()
             seconds = None if pairs is None else [pairs[row] for row in rows]
             for row, encoding in zip(
                 rows, self.pieces([texts[row] for row in rows], group.components, seconds), strict=True
             ):
                 encodings[row] = encoding
-        return self.assemble(encodings, routes)
+        return encodings
 
     def assemble(self, encodings: Sequence[Any], routes: Routes) -> EncodedRows:
         """A padded batch from what `pieces` gave."""
@@ -179,13 +191,13 @@ class RowEncoder:
 
     def _owner(self, stack: tuple[str, ...]) -> str | None:
         """Whose tokenizer cuts the stack's rows; None for the backbone's."""
-        components = self._model.components
+        components = self.model.components
         return next((key for key in stack if components[key].tokenizer_json), None)
 
     def _tokenizer(self, stack: tuple[str, ...]) -> Any:
         from tokenizers import Tokenizer
 
-        components, owner = self._model.components, self._owner(stack)
+        components, owner = self.model.components, self._owner(stack)
         if owner not in self._tokenizers:
             source = components[owner].tokenizer_json if owner else self._backbone.tokenizer.backend_tokenizer.to_str()
             tokenizer = Tokenizer.from_str(source)

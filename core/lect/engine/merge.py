@@ -19,6 +19,8 @@ from lect.components.card import render_card
 from lect.components.manifest import BackboneEntry, Manifest
 from lect.components.store import StoredComponent, write_component
 from lect.composition.fold import Folded, fold_stack
+from lect.composition.model import RoutedModel
+from lect.engine.engine import Engine
 from lect.engine.open import OpenStack, open_stack
 from lect.errors import ComponentError, StackError
 from lect.files import check_target, folder_aside
@@ -73,16 +75,16 @@ def merge_stack(
     opened = open_stack(text, host, library, backbone, progress)
     if not opened.keys:
         raise StackError("the stack is empty, so there is nothing to merge", fix="name a component, such as task:topic")
-    if opened.model.backbone.writer is not None:
+    if opened.backbone.writer is not None:
         raise ComponentError(
             "both halves of an encoder-decoder cannot be merged yet",
             where=f'stack "{opened.stack}"',
             fix="keep the stack as it is",
         )
-    folded = fold_stack(opened.model, opened.keys)
-    expected = _states(opened.model, opened.encoder, opened.keys)
-    own = opened.model.backbone
-    opened.model.detach_all()
+    folded = fold_stack(opened.engine.model, opened.keys)
+    expected = list(opened.engine.hidden_states([(text, opened.keys) for text in PROBE]))
+    own = opened.backbone
+    opened.engine.model.detach_all()
     with folder_aside(folder) as aside:
         _write_model(own, folded, aside)
         settings = FolderSettings(pooling=own.pooling, prefix=own.prefix, licence=own.licence)
@@ -134,25 +136,12 @@ def _tokenizer(backbone: Backbone, tokenizer_json: str | None) -> Any:
     )
 
 
-@torch.no_grad()
-def _states(model: Any, encoder: Any, stack: tuple[str, ...]) -> list[tuple[list[int], torch.Tensor]]:
-    """Of each fixed sentence its pieces and hidden states, *Shape:* ``(length, hidden)``."""
-    found = []
-    for text in PROBE:
-        rows = encoder.encode([text], [stack]).to(next(model.encoder.parameters()).device)
-        hidden = model(rows)
-        found.append((rows.input_ids[0].tolist(), hidden[0].float().cpu()))
-    return found
-
-
 def _difference(merged: Backbone, expected: list[tuple[list[int], torch.Tensor]]) -> float:
-    from lect.composition.encode import RowEncoder
-    from lect.composition.model import RoutedModel
-
-    model = RoutedModel(merged).eval()
+    engine = Engine(RoutedModel(merged).eval())
     largest = 0.0
-    for (pieces, states), (own_pieces, own_states) in zip(expected, _states(model, RowEncoder(model), ()), strict=True):
-        if pieces != own_pieces:
+    found = engine.hidden_states([(text, ()) for text in PROBE])
+    for (tokens, states), (own_tokens, own_states) in zip(expected, found, strict=True):
+        if tokens != own_tokens:
             return float("inf")
         largest = max(largest, float((states - own_states).abs().max()))
     return largest

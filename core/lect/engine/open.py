@@ -6,21 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
+from lect.backbones import Backbone
 from lect.components.assemble import attach_stack, must_write, read_stack
 from lect.components.library import Library
 from lect.components.store import StoredComponent
-from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack, parse_stack
+from lect.composition.windows import describe_truncated
 from lect.data.examples import Example
 from lect.device import default_device
+from lect.engine.engine import Engine
 from lect.errors import UserError
-from lect.heads import WritingHead
+from lect.heads import Head, Prediction
 from lect.host.backbones import load_backbone
 from lect.literals import Progress
 
 if TYPE_CHECKING:
-    from lect.heads import Head
     from lect.host import Host
 
 DEFAULT_BACKBONE = "e5-small"
@@ -31,60 +34,58 @@ class OpenStack:
     """A stack on its backbone.
 
     Args:
-        keys: the stack as routes take it.
+        keys: the stack as the engine takes it.
         stored: what was read from disk, in the order of the stack.
+        engine: what it is attached to; other stacks may be, too.
     """
 
     stack: Stack
-    model: RoutedModel
-    encoder: RowEncoder
     keys: tuple[str, ...]
     stored: tuple[StoredComponent, ...]
+    engine: Engine
+
+    @property
+    def backbone(self) -> Backbone:
+        """The frozen model beneath."""
+        return self.engine.backbone
 
     @property
     def head(self) -> Head | None:
         """The head of the stack, where it has one."""
-        return self.model.head_of(self.keys)
+        return self.engine.head_of(self.keys)
 
     @property
-    def embedding(self) -> str:
+    def head_kind(self) -> str | None:
+        """The registered name of the head, where the stack has one."""
+        return next((stored.manifest.head.kind for stored in self.stored if stored.manifest.head), None)
+
+    @property
+    def vectors_by(self) -> str:
         """The component whose head gives texts their vectors; empty where these are the backbone's own."""
-        heads = {key: self.model.components[key].head for key in self.keys}
-        return next((key for key, head in heads.items() if head is not None and head.embeds), "")
+        return self.engine.vectors_by(self.keys)
 
     @property
     def notices(self) -> tuple[str, ...]:
         """A line for each component that was trained on another backbone, of which this one is a part."""
-        loaded = self.model.backbone
         return tuple(
-            f'"{each.manifest.key}" was trained on "{each.manifest.backbone.name}", which "{loaded.name}" was trimmed '
-            "from; it is used as it is on the pieces that were kept"
+            f'"{each.manifest.key}" was trained on "{each.manifest.backbone.name}", which "{self.backbone.name}" was '
+            "trimmed from; it is used as it is on the pieces that were kept"
             for each in self.stored
-            if each.manifest.backbone.fingerprint != loaded.fingerprint
+            if each.manifest.backbone.fingerprint != self.backbone.fingerprint
         )
 
-    @property
-    def limit(self) -> int:
-        """The most pieces of a text that are read; longer ones are cut."""
-        from lect.generation.answer import text_limit
+    def predict(self, examples: Sequence[Example]) -> list[Prediction]:
+        """The prediction of its head for each example. Raises as `Engine.predictions`."""
+        return self.engine.predict(examples, self.keys)
 
-        return text_limit(self.model, self.encoder, self.head)
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """The sentence vector of each text. Raises as `Engine.vectors`."""
+        return self.engine.embed(texts, self.keys)
 
-    def truncated(self, examples: Sequence[Example]) -> tuple[str, ...]:
-        """Where the texts stand that are longer than the backbone reads, and are cut."""
-        head = self.head
-        if head is not None and head.windowed:
-            return ()
-        if isinstance(head, WritingHead):
-            from lect.generation.answer import cut_texts
-
-            return cut_texts(self.model, self.encoder, self.keys, head, examples)
-        columns = [[example.text for example in examples]]
-        if self.embedding:
-            columns.append([example.text_pair or "" for example in examples])
-        encodings = [self.encoder.pieces(texts, self.keys) for texts in columns]
-        cut = [any(encoding.overflowing for encoding in own) for own in zip(*encodings, strict=True)]
-        return tuple(example.origin for example, is_cut in zip(examples, cut, strict=True) if is_cut)
+    def truncation(self, examples: Sequence[Example]) -> str | None:
+        """One line about texts that are longer than the stack reads, or None."""
+        cut = self.engine.truncated(examples, self.keys)
+        return describe_truncated(cut, len(examples), self.engine.limit(self.keys))
 
 
 def open_stack(
@@ -112,14 +113,14 @@ def open_stack(
     model = RoutedModel(loaded)
     keys = attach_stack(model, host, stack, stored)
     model.to(default_device()).eval()
-    return OpenStack(stack, model, RowEncoder(model), keys, stored)
+    return OpenStack(stack, keys, stored, Engine(model))
 
 
 def check_heads(corpus: str, queries: str, where: str) -> None:
     """Refuse vectors of different heads.
 
     Args:
-        corpus, queries: the components whose heads give the vectors of either side (`OpenStack.embedding`).
+        corpus, queries: the components whose heads give the vectors of either side (`OpenStack.vectors_by`).
 
     Raises:
         UserError: they are not the same.

@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
 from lect.engine.open import OpenStack
-from lect.engine.predict import predict_rows
 from lect.errors import DataError, StackError
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
 from lect.evaluation.report import Difference, EvaluationReport, Variant, differences_of, variant_of
@@ -44,7 +42,7 @@ def ablations(opened: OpenStack, *, keep_head: bool) -> list[Ablation]:
         keep_head: leave the component that holds the head where it is, since without it nothing is answered.
     """
     keys = opened.keys
-    removable = [key for key in keys if not (keep_head and opened.model.components[key].head is not None)]
+    removable = [key for key in keys if not (keep_head and opened.engine.model.components[key].head is not None)]
     found = [Ablation(str(opened.stack) or "bare backbone", keys)]
     found += [Ablation(f"without {key}", tuple(other for other in keys if other != key)) for key in removable]
     if len(removable) > 1:
@@ -75,8 +73,8 @@ def evaluate_rows(
     Raises:
         DataError: a row lacks what is asked of it.
     """
-    kind = next((stored.manifest.head.kind for stored in opened.stored if stored.manifest.head), None)
-    if kind is None or (opened.embedding and not any(example.text_pair for example in examples)):
+    kind = opened.head_kind
+    if kind is None or (opened.vectors_by and not any(example.text_pair for example in examples)):
         report, metric = evaluate_retrieval(opened, host, examples, dataset), "retrieval"
     else:
         report = evaluate_answers(opened, host, kind, examples, dataset, statistics=statistics)
@@ -107,9 +105,7 @@ def evaluate_answers(
     metrics = [host.spec(MetricSpec, name) for name in host.spec(HeadSpec, head_kind).metrics]
     writes = isinstance(head, WritingHead)
     predictions = {
-        ablation: head.compared(
-            predict_rows(opened.model, opened.encoder, ablation.keys, examples, head if writes else None), examples
-        )
+        ablation: head.compared(opened.engine.predict(examples, ablation.keys, head if writes else None), examples)
         for ablation in ablations(opened, keep_head=not writes)
     }
     answers = {ablation: [each.answer for each in own] for ablation, own in predictions.items()}
@@ -152,13 +148,13 @@ def evaluate_retrieval(
             )
     translations = [example.translation or "" for example in examples]
     pool = sorted({*translations, *candidates})
-    through = (opened.embedding,) if opened.embedding else ()
-    targets = sentence_vectors(opened.model, opened.encoder, pool, through)
+    through = (opened.vectors_by,) if opened.vectors_by else ()
+    targets = opened.engine.embed(pool, through)
     correct = matches(translations, pool)
     texts = [example.text for example in examples]
     found = {
-        ablation: ranks(sentence_vectors(opened.model, opened.encoder, texts, ablation.keys), targets, correct)
-        for ablation in ablations(opened, keep_head=bool(opened.embedding))
+        ablation: ranks(opened.engine.embed(texts, ablation.keys), targets, correct)
+        for ablation in ablations(opened, keep_head=bool(opened.vectors_by))
     }
     notes = [f"Each text is looked for among {len(pool):,} translations.", *_truncated(opened, examples)]
     shown = {ablation: [str(rank) for rank in own] for ablation, own in found.items()}
@@ -204,7 +200,7 @@ def report_of(
         title=whole.label,
         dataset=dataset,
         rows=len(truth),
-        backbone=opened.model.backbone.name,
+        backbone=opened.backbone.name,
         main=metrics[0].main,
         variants=tuple(variants),
         differences=tuple(differences),
@@ -227,7 +223,7 @@ def trimmed_notes(opened: OpenStack, without: bool) -> list[str]:
     Args:
         without: whether there are such scores.
     """
-    backbone = opened.model.backbone
+    backbone = opened.backbone
     if backbone.trimmed is None or not without:
         return []
     whole = backbone.trimmed.table.parents[-1].name
@@ -243,7 +239,5 @@ def _are_labels(truth: Sequence[Any]) -> bool:
 
 
 def _truncated(opened: OpenStack, examples: Sequence[Example]) -> list[str]:
-    from lect.composition.windows import describe_truncated
-
-    line = describe_truncated(opened.truncated(examples), len(examples), opened.limit)
+    line = opened.truncation(examples)
     return [f"{line}."] if line else []

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
 from lect.data.judgements import Judgement
 from lect.engine.open import OpenStack, check_heads
@@ -60,16 +59,14 @@ def evaluate_search(
         raise DataError("no query has a relevant text", where=judgements[0].origin, fix=fix)
     chosen = [queries[asked[key]] for key in asked if key in relevant]
     grades = [relevant[key] for key in asked if key in relevant]
-    own = (opened.embedding,) if opened.embedding else ()
+    own = (opened.vectors_by,) if opened.vectors_by else ()
     if corpus_stack is not None:
-        check_heads(corpus_stack.embedding, opened.embedding, "--corpus-stack")
+        check_heads(corpus_stack.vectors_by, opened.vectors_by, "--corpus-stack")
     there, through = (opened, own) if corpus_stack is None else (corpus_stack, corpus_stack.keys)
-    candidates = sentence_vectors(there.model, there.encoder, [each.text for each in corpus], through)
+    candidates = there.engine.embed([each.text for each in corpus], through)
     texts = [example.text for example in chosen]
     ranked = {
-        ablation: rank_relevant(
-            sentence_vectors(opened.model, opened.encoder, texts, ablation.keys), candidates, grades
-        )
+        ablation: rank_relevant(opened.engine.embed(texts, ablation.keys), candidates, grades)
         for ablation in ablations(opened, keep_head=bool(own))
     }
     several = {grade for own_grades in grades for grade in own_grades.values()}

@@ -8,7 +8,6 @@ from torch import Tensor
 from lect.composition.encode import StackTokenizer
 from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
-from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
 from lect.engine.open import OpenStack
 from lect.errors import DataError, StackError, nearest
@@ -47,7 +46,7 @@ def explain(
     if not text.strip():
         raise DataError("the text is empty", where="the text to explain")
     # A head that gives vectors answers nothing alone: what is explained is a cosine, as without a head.
-    head = None if opened.embedding else opened.head
+    head = None if opened.vectors_by else opened.head
     score, label = _head_score(opened, head, text, target) if head else _cosine(opened, against)
     spans = words_of(text)
     variants = [
@@ -56,12 +55,12 @@ def explain(
     ]
     maps: tuple[tuple[tuple[float, ...], ...], ...] = ()
     if attention:
-        found = attention_maps(opened.model, _rows(opened, text, opened.keys)[0])
+        found = attention_maps(opened.engine.model, _rows(opened, text, opened.keys)[0])
         maps = tuple(tuple(tuple(round(value, 5) for value in row) for row in layer) for layer in found.tolist())
     return Explanation(
         text=text,
         stack=str(opened.stack) or "bare backbone",
-        backbone=opened.model.backbone.name,
+        backbone=opened.backbone.name,
         target=label,
         kind="logit" if head else "cosine",
         words=tuple((text[start:end], start, end) for start, end in spans),
@@ -83,11 +82,11 @@ def _explained(
     steps: int,
 ) -> Explained:
     rows, offsets, special, pieces = _rows(opened, text, keys)
-    found = attribute(opened.model, rows, special, score, steps=steps)
+    found = attribute(opened.engine.model, rows, special, score, steps=steps)
     shares: list[float] = []
     if attention:
-        flow = rollout(attention_maps(opened.model, rows))
-        shares = pooled(opened.model, flow, rows.attention_mask).tolist()
+        flow = rollout(attention_maps(opened.engine.model, rows))
+        shares = pooled(opened.engine.model, flow, rows.attention_mask).tolist()
     answer, probability, scores = "", 0.0, {}
     if head is not None:
         decoded = _decoded(opened, head, rows, text)
@@ -112,10 +111,10 @@ def _explained(
 
 def _rows(opened: OpenStack, text: str, keys: tuple[str, ...]) -> tuple[EncodedRows, list[Span], Tensor, list[str]]:
     """The text as a batch, where its pieces stand in it, which of them are none of its own, and the pieces."""
-    (encoding,) = opened.encoder.pieces([text], keys)
-    prefix = len(opened.model.backbone.prefix)
-    device = next(opened.model.encoder.parameters()).device
-    rows = opened.encoder.assemble([encoding], Routes.uniform(keys, 1)).to(device)
+    (encoding,) = opened.engine.encoder.pieces([text], keys)
+    prefix = len(opened.backbone.prefix)
+    device = opened.engine.device
+    rows = opened.engine.encoder.assemble([encoding], Routes.uniform(keys, 1)).to(device)
     spans = [(max(0, start - prefix), max(0, end - prefix)) for start, end in encoding.offsets]
     # What the backbone wants before every text says nothing of this one.
     special = [bool(mark) or end <= 0 for mark, (_, end) in zip(encoding.special_tokens_mask, spans, strict=True)]
@@ -125,14 +124,14 @@ def _rows(opened: OpenStack, text: str, keys: tuple[str, ...]) -> tuple[EncodedR
 
 @torch.no_grad()
 def _logits(opened: OpenStack, rows: EncodedRows) -> Tensor:
-    hidden = opened.model(rows)
-    (output,) = opened.model.logits(hidden, rows)
+    hidden = opened.engine.model(rows)
+    (output,) = opened.engine.model.logits(hidden, rows)
     return output.logits.float()
 
 
 def _decoded(opened: OpenStack, head: Head, rows: EncodedRows, text: str) -> Prediction:
     examples = [Example(text)]
-    layout = head.layout(examples, StackTokenizer(opened.encoder, rows.routes.groups[0].components))
+    layout = head.layout(examples, StackTokenizer(opened.engine.encoder, rows.routes.groups[0].components))
     return head.decode(_logits(opened, rows), examples, layout)[0]
 
 
@@ -149,7 +148,7 @@ def _head_score(opened: OpenStack, head: Head, text: str, target: str | None) ->
     place = head.labels.index(label)
 
     def score(hidden: Tensor, rows: EncodedRows) -> Tensor:
-        (output,) = opened.model.logits(hidden, rows)
+        (output,) = opened.engine.model.logits(hidden, rows)
         return output.logits[:, place]
 
     return score, label
@@ -157,17 +156,17 @@ def _head_score(opened: OpenStack, head: Head, text: str, target: str | None) ->
 
 def _cosine(opened: OpenStack, against: str | None) -> tuple[Score, str]:
     if not against:
-        what = "gives vectors" if opened.embedding else "has no head"
+        what = "gives vectors" if opened.vectors_by else "has no head"
         raise StackError(
             f"this stack {what}, so it answers nothing",
             where=f'stack "{opened.stack}"',
             fix="end it with a task:…, or name a text to compare with by --against",
         )
-    own = (opened.embedding,) if opened.embedding else ()
-    vector = sentence_vectors(opened.model, opened.encoder, [against], own)
+    own = (opened.vectors_by,) if opened.vectors_by else ()
+    vector = opened.engine.embed([against], own)
 
     def score(hidden: Tensor, rows: EncodedRows) -> Tensor:
-        found = opened.model.vectors(hidden, rows)
+        found = opened.engine.model.vectors(hidden, rows)
         return torch.nn.functional.cosine_similarity(found, vector.to(found.device, found.dtype))
 
     return score, against

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lect.composition.batching import batches_by_length
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
-from lect.composition.vectors import batches_by_length
 from lect.data.examples import Example
 from lect.errors import RecipeError, StackError
 from lect.generation.logits import writing_head
@@ -19,7 +19,6 @@ PIECES_AT_ONCE = 8192
 
 
 def write_answers(
-    model: RoutedModel,
     encoder: RowEncoder,
     stacks: Sequence[tuple[str, ...]],
     head: WritingHead,
@@ -37,10 +36,11 @@ def write_answers(
     # What searches is half of transformers, and of no use to whoever does not write.
     from lect.generation.search import Search, search_rows
 
+    model = encoder.model
     check_writes(model, stacks)
     decoding, phrasings = head.decoding, dict[tuple[str, ...], Phrasing]()
     for stack in dict.fromkeys(stacks):
-        phrasings[stack] = Phrasing(model.backbone, encoder, stack, decoding)
+        phrasings[stack] = Phrasing(encoder, stack, decoding)
     sources = [phrasings[stack].source(head.demand(each)) for stack, each in zip(stacks, examples, strict=True)]
     pieces = writing_head(model.backbone)
     training = model.training
@@ -60,18 +60,18 @@ def write_answers(
 
 
 def cut_texts(
-    model: RoutedModel, encoder: RowEncoder, stack: tuple[str, ...], head: WritingHead, examples: Sequence[Example]
+    encoder: RowEncoder, stack: tuple[str, ...], head: WritingHead, examples: Sequence[Example]
 ) -> tuple[str, ...]:
     """Where the texts stand that are too long to be read whole, beside the words around them and the answer."""
-    phrasing = Phrasing(model.backbone, encoder, stack, head.decoding)
+    phrasing = Phrasing(encoder, stack, head.decoding)
     return tuple(each.origin for each in examples if phrasing.source(head.demand(each)).truncated)
 
 
-def text_limit(model: RoutedModel, encoder: RowEncoder, head: Head | None) -> int:
+def text_limit(encoder: RowEncoder, head: Head | None) -> int:
     """The most pieces that are read of a text, with what stands around it."""
     if not isinstance(head, WritingHead):
         return encoder.max_length
-    return room_of(model.backbone, encoder, head.decoding)[1]
+    return room_of(encoder, head.decoding)[1]
 
 
 def check_writes(model: RoutedModel, stacks: Sequence[tuple[str, ...]]) -> None:

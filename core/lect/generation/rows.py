@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lect.backbones import Backbone
 from lect.composition.encode import RowEncoder
 from lect.errors import BackboneError, RecipeError
 from lect.heads import Decoding, Demand
@@ -54,11 +53,11 @@ class _Frame:
         return _Frame(front, back, self.language)
 
 
-def room_of(backbone: Backbone, encoder: RowEncoder, decoding: Decoding) -> tuple[int, int]:
+def room_of(encoder: RowEncoder, decoding: Decoding) -> tuple[int, int]:
     """The most pieces of an answer, its end included, and of what is read, the words around the text included."""
     longest = min(decoding.longest, encoder.max_length // 2)
     # A decoder's row holds the text and its answer.
-    return longest, encoder.max_length - (longest if backbone.kind == "decoder" else 0)
+    return longest, encoder.max_length - (longest if encoder.model.backbone.kind == "decoder" else 0)
 
 
 class Phrasing:
@@ -77,7 +76,8 @@ class Phrasing:
         BackboneError: the backbone has no piece for the end of a text.
     """
 
-    def __init__(self, backbone: Backbone, encoder: RowEncoder, stack: tuple[str, ...], decoding: Decoding) -> None:
+    def __init__(self, encoder: RowEncoder, stack: tuple[str, ...], decoding: Decoding) -> None:
+        backbone = encoder.model.backbone
         self.stack, self._backbone = stack, backbone
         self._is_decoder = backbone.kind == "decoder"
         self._tokenizer: Any = encoder.tokenizer(stack)
@@ -87,7 +87,7 @@ class Phrasing:
         if backbone.tokenizer.eos_token_id is None:
             raise BackboneError(f'"{backbone.name}" has no piece for the end of a text, so it would write without end')
         self.end = int(backbone.tokenizer.eos_token_id)
-        self.longest, self.room = room_of(backbone, encoder, decoding)
+        self.longest, self.room = room_of(encoder, decoding)
 
     @cached_property
     def ends(self) -> tuple[int, ...]:

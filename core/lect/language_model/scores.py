@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from lect.composition.batching import batches_by_length
 from lect.composition.model import RoutedModel
 from lect.composition.rows import EncodedRows
-from lect.composition.vectors import batches_by_length
 from lect.language_model.rows import Row, RowCutter
 from lect.parts import NewPieces
 from lect.scores import Direction

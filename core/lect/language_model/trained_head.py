@@ -14,8 +14,8 @@ from torch import Tensor
 
 from lect.backbones import Backbone
 from lect.cache import cache_folder, is_whole, make_once, mark_whole, said_of
+from lect.composition.batching import batches_by_length
 from lect.composition.model import RoutedModel
-from lect.composition.vectors import batches_by_length
 from lect.data.examples import Example
 from lect.files import folder_aside
 from lect.language_model.candidates import CandidateLoss, choose_candidates

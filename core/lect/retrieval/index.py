@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lect.components.store import weights_hash
-from lect.composition.vectors import sentence_vectors
 from lect.data.examples import Example
 from lect.engine.open import OpenStack, check_heads
 from lect.errors import DataError, UserError
@@ -96,9 +95,9 @@ def directions(vectors: Tensor | NDArray[Any]) -> NDArray[np.float32]:
 
 def facts_of(opened: OpenStack, rows: int, width: int) -> IndexFacts:
     """What an index over this stack says of itself."""
-    backbone = opened.model.backbone
+    backbone = opened.backbone
     weights = {stored.manifest.key: weights_hash(stored.folder) for stored in opened.stored}
-    stack, head = str(opened.stack), opened.embedding
+    stack, head = str(opened.stack), opened.vectors_by
     return IndexFacts(backbone.name, backbone.fingerprint, stack, weights, rows, width, head)
 
 
@@ -113,7 +112,7 @@ def build_index(opened: OpenStack, examples: Sequence[Example], folder: Path, *,
         raise DataError("there are no texts to index")
     check_target(folder, overwrite, lambda found: (found / FACTS).is_file())
     faiss = _faiss()
-    vectors = directions(sentence_vectors(opened.model, opened.encoder, [each.text for each in examples], opened.keys))
+    vectors = directions(opened.embed([each.text for each in examples]))
     flat = faiss.IndexFlatIP(vectors.shape[1])
     flat.add(vectors)
     facts = facts_of(opened, len(examples), flat.d)
@@ -154,15 +153,15 @@ def check_queries(index: Index, opened: OpenStack, folder: Path) -> None:
     Raises:
         UserError: the backbone or the head is another, or a component was trained anew.
     """
-    fingerprint = opened.model.backbone.fingerprint
+    fingerprint = opened.backbone.fingerprint
     if fingerprint != index.facts.fingerprint:
         raise UserError(
             f"was built with the backbone {index.facts.backbone} ({index.facts.fingerprint[:12]}…), and the queries go "
-            f"through {opened.model.backbone.name} ({fingerprint[:12]}…)",
+            f"through {opened.backbone.name} ({fingerprint[:12]}…)",
             where=str(folder),
             fix="name the same backbone, or build the index again",
         )
-    check_heads(index.facts.head, opened.embedding, where=str(folder))
+    check_heads(index.facts.head, opened.vectors_by, where=str(folder))
     check_weights(index.facts, {each.manifest.key: weights_hash(each.folder) for each in opened.stored}, folder)
 
 

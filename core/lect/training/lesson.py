@@ -123,7 +123,7 @@ def prepare_lessons(
         if isinstance(head, WritingHead):
             check_writes(model, list(stacks.values()))
             for text, through in stacks.items():
-                truncated += cut_texts(model, encoder, through, head, rows[text])
+                truncated += cut_texts(encoder, through, head, rows[text])
         elif head is None or not head.windowed:
             for text, through in stacks.items():
                 own_rows = rows[text]

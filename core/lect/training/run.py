@@ -92,7 +92,7 @@ class Run:
     def limit(self) -> int:
         """The most pieces of a text that every component reads; longer ones are cut."""
         heads = (self.model.head_of(lesson.stack) for lesson in self.lessons)
-        return min(text_limit(self.model, self.encoder, head) for head in heads)
+        return min(text_limit(self.encoder, head) for head in heads)
 
     @property
     def truncated(self) -> tuple[str, ...]:

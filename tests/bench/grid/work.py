@@ -119,29 +119,25 @@ class Workshop:
     # ------------------------------------------------------------------------------------------------------- scoring
 
     def _score(self, step: Score, seed: int, records: Records) -> None:
-        from lect.composition.vectors import sentence_vectors
-        from lect.engine.predict import predict_rows
         from lect.evaluation.retrieval import matches, ranks
 
         examples = self._read(step.test)
         opened = self._open(step.stack, seed)
-        model, encoder = opened.model, opened.encoder
         try:
             if (head := opened.head) is not None:
                 kind = next(each.manifest.head.kind for each in opened.stored if each.manifest.head)
                 truth: Sequence[Any] = head.answers(examples)
-                found: Sequence[Any] = [each.answer for each in predict_rows(model, encoder, opened.keys, examples)]
+                found: Sequence[Any] = [each.answer for each in opened.predict(examples)]
                 metrics = self._host.spec(HeadSpec, kind).metrics
             else:
                 translations = [example.translation or "" for example in examples]
                 pool = sorted(set(translations))
                 truth = matches(translations, pool)
                 texts = [example.text for example in examples]
-                vectors = sentence_vectors(model, encoder, texts, opened.keys)
-                found = ranks(vectors, sentence_vectors(model, encoder, pool), truth)
+                found = ranks(opened.embed(texts), opened.engine.embed(pool), truth)
                 metrics = ("retrieval",)
         finally:
-            model.detach_all()
+            opened.engine.model.detach_all()
         scores = {
             name: float(value)
             for metric in metrics
@@ -172,9 +168,9 @@ class Workshop:
         """As `lect.engine.open.open_stack`, on a backbone that is loaded: the whole one wherever it will do."""
         from lect import parse_stack
         from lect.components.assemble import attach_stack, read_stack
-        from lect.composition.encode import RowEncoder
         from lect.composition.model import RoutedModel
         from lect.device import default_device
+        from lect.engine.engine import Engine
         from lect.engine.open import OpenStack
 
         stack = parse_stack(text)
@@ -183,13 +179,12 @@ class Workshop:
         model = RoutedModel(self._backbone if cut else self._whole)
         keys = attach_stack(model, self._host, stack, stored)
         model.to(default_device()).eval()
-        return OpenStack(stack, model, RowEncoder(model), keys, stored)
+        return OpenStack(stack, keys, stored, Engine(model))
 
     # --------------------------------------------------------------------------------------------------- other steps
 
     def _label(self, step: PseudoLabels, seed: int) -> None:
         from lect.data.examples import Example
-        from lect.engine.predict import predict_rows
         from lect.files import write_aside
 
         asked, labelled = (
@@ -205,9 +200,9 @@ class Workshop:
         opened = self._open(step.stack, seed)
         try:
             rows = [Example(ask) for ask, _ in pairs]
-            answers: list[Prediction] = predict_rows(opened.model, opened.encoder, opened.keys, rows)
+            answers: list[Prediction] = opened.predict(rows)
         finally:
-            opened.model.detach_all()
+            opened.engine.model.detach_all()
         least = 0.0 if self._settings.quick else step.certainty
         lines = [
             f"{text}\t{answer.answer}"

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from lect.components.assemble import attach_stack, finder, must_write, read_stack
 from lect.components.library import Library
 from lect.components.store import TOKENIZER, read_folder_manifest, size_of, weights_hash
-from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import parse_stack
 from lect.data.dataset import Dataset
 from lect.device import default_device
+from lect.engine.engine import Engine
 from lect.engine.open import DEFAULT_BACKBONE, OpenStack
 from lect.errors import DataError
 from lect.evaluation.ranking import Ranked
@@ -165,7 +165,7 @@ class Bench:
         model.detach_all()
         keys = attach_stack(model, self.host, stack, stored)
         model.to(default_device()).eval()
-        return OpenStack(stack, model, RowEncoder(model), keys, stored)
+        return OpenStack(stack, keys, stored, Engine(model))
 
 
 def compute_cell(bench: Bench, stack: str, dataset: Dataset, key: str) -> Cell:
@@ -199,9 +199,6 @@ def compute_cell(bench: Bench, stack: str, dataset: Dataset, key: str) -> Cell:
 
 def _rows(opened: OpenStack, dataset: Dataset, report: EvaluationReport, metric: str) -> tuple[Rows, float]:
     """Every row once more through the whole stack, for probabilities, and the seconds that takes."""
-    from lect.composition.vectors import sentence_vectors
-    from lect.engine.predict import predict_rows
-
     examples = dataset.examples
     texts = [example.text for example in examples]
     answers = report.variants[0].predictions
@@ -211,14 +208,14 @@ def _rows(opened: OpenStack, dataset: Dataset, report: EvaluationReport, metric:
     confidence: tuple[float, ...] = ()
     started = time.perf_counter()
     if metric in ("retrieval", "ranking"):
-        sentence_vectors(opened.model, opened.encoder, texts, opened.keys)
+        opened.embed(texts)
         seconds = time.perf_counter() - started
         correct = tuple(Ranked.parse(answer).places[0][0] == 1 for answer in answers)
     elif writes:
         # What was written is in the report; what it took is the cost.
         seconds = report.seconds / len(report.variants)
     else:
-        predictions = predict_rows(opened.model, opened.encoder, opened.keys, examples)
+        predictions = opened.predict(examples)
         seconds = time.perf_counter() - started
         if metric == "classification":
             correct = tuple(true == answer for true, answer in zip(truth, answers, strict=True))
@@ -229,8 +226,8 @@ def _rows(opened: OpenStack, dataset: Dataset, report: EvaluationReport, metric:
 
 def piece_counts(opened: OpenStack, texts: Sequence[str]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """How many pieces each text has, and how many of them are unknown."""
-    encodings = opened.encoder.pieces(texts, opened.keys)
-    unknown: Any = getattr(opened.model.backbone.tokenizer, "unk_token", None)
+    encodings = opened.engine.encoder.pieces(texts, opened.keys)
+    unknown: Any = getattr(opened.backbone.tokenizer, "unk_token", None)
     counts = tuple(len(encoding.ids) - sum(encoding.special_tokens_mask) for encoding in encodings)
     return counts, tuple(encoding.tokens.count(unknown) if unknown else 0 for encoding in encodings)
 

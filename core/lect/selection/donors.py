@@ -98,13 +98,11 @@ def vector_likeness(backbone: Backbone, first: Sequence[str], second: Sequence[s
     """The cosine between the mean sentence vectors of two texts, on the bare backbone, each of `most` lines at most."""
     from torch.nn.functional import cosine_similarity
 
-    from lect.composition.encode import RowEncoder
     from lect.composition.model import RoutedModel
-    from lect.composition.vectors import sentence_vectors
+    from lect.engine.engine import Engine
 
-    model = RoutedModel(backbone).eval()
-    encoder = RowEncoder(model)
-    means = [sentence_vectors(model, encoder, texts[:most]).mean(0) for texts in (first, second)]
+    engine = Engine(RoutedModel(backbone).eval())
+    means = [engine.embed(texts[:most]).mean(0) for texts in (first, second)]
     return float(cosine_similarity(means[0], means[1], dim=0))
 
 

@@ -1,0 +1,230 @@
+"""Stacks in use on one frozen backbone: predictions, sentence vectors and hidden states, each row by its own stack."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lect.backbones import Backbone
+from lect.composition.batching import TOKENS_PER_BATCH, batches_by_length, stretches
+from lect.composition.encode import RowEncoder, StackTokenizer
+from lect.composition.finite import check_predictions, check_vectors
+from lect.composition.model import RoutedModel
+from lect.composition.routes import Routes
+from lect.composition.rows import EncodedRows
+from lect.data.examples import Example
+from lect.errors import StackError
+from lect.generation.answer import cut_texts, text_limit, write_answers
+from lect.heads import Head, Layout, Prediction, WritingHead
+
+Keys = tuple[str, ...]
+"""A stack as the model takes it: the keys of attached components, the lowest first; empty for the bare backbone."""
+
+
+class Engine:
+    """A frozen backbone with components attached, and what is asked of their stacks.
+
+    Rows go through in batches of like length, whatever stacks they are of, and results come back in the order of the
+    rows. It may be used from several threads: each batch has the model for itself.
+
+    Args:
+        encoder: how texts are cut; by default as long as the backbone reads.
+        tokens_per_batch: the most tokens of a batch, padding included.
+    """
+
+    def __init__(
+        self, model: RoutedModel, encoder: RowEncoder | None = None, *, tokens_per_batch: int = TOKENS_PER_BATCH
+    ) -> None:
+        self.model = model
+        self.encoder = encoder or RowEncoder(model)
+        self._tokens_per_batch = tokens_per_batch
+        self._lock = threading.RLock()
+
+    # ------------------------------------------------------------------------------------------------- what is there
+
+    @property
+    def backbone(self) -> Backbone:
+        """The frozen model that everything stands on."""
+        return self.model.backbone
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.encoder.parameters()).device
+
+    def head_of(self, keys: Keys) -> Head | None:
+        """The head of a stack, where it has one."""
+        return self.model.head_of(keys)
+
+    def vectors_by(self, keys: Keys) -> str:
+        """The component of a stack whose head gives texts their vectors; empty where these are the backbone's own."""
+        heads = {key: self.model.components[key].head for key in keys}
+        return next((key for key, head in heads.items() if head is not None and head.embeds), "")
+
+    def limit(self, keys: Keys) -> int:
+        """The most tokens of a text that a stack reads; longer ones are cut."""
+        return text_limit(self.encoder, self.head_of(keys))
+
+    def truncated(self, examples: Sequence[Example], keys: Keys) -> tuple[str, ...]:
+        """Where the texts stand that are longer than a stack reads, and are cut."""
+        head = self.head_of(keys)
+        if head is not None and head.windowed:
+            return ()
+        if isinstance(head, WritingHead):
+            return cut_texts(self.encoder, keys, head, examples)
+        columns = [[example.text for example in examples]]
+        if self.vectors_by(keys):
+            columns.append([example.text_pair or "" for example in examples])
+        encodings = [self.encoder.pieces(texts, keys) for texts in columns]
+        cut = [any(encoding.overflowing for encoding in own) for own in zip(*encodings, strict=True)]
+        return tuple(example.origin for example, is_cut in zip(examples, cut, strict=True) if is_cut)
+
+    # ---------------------------------------------------------------------------------------------------- predictions
+
+    def predict(self, examples: Sequence[Example], keys: Keys, head: Head | None = None) -> list[Prediction]:
+        """The prediction of one stack's head for each example. Raises as `predictions`."""
+        return list(self.predictions([(example, keys) for example in examples], head))
+
+    def predictions(self, rows: Iterable[tuple[Example, Keys]], head: Head | None = None) -> Iterator[Prediction]:
+        """The prediction for each example by the head of its own stack, in order, as they are done.
+
+        Args:
+            rows: examples with their stacks; an iterator is read no further than what is predicted needs.
+            head: one that generates texts, in place of the stacks' own.
+
+        Raises:
+            StackError: a stack has no head.
+            NotFiniteError: a prediction, or what it is made of, is no finite number.
+        """
+        for stretch in stretches(rows):
+            found: dict[int, Prediction] = {}
+            for own, places in self._by_head(stretch, head).items():
+                if isinstance(own, WritingHead):
+                    examples, stacks = [stretch[place][0] for place in places], [stretch[place][1] for place in places]
+                    with self._evaluating():
+                        texts = write_answers(self.encoder, stacks, own, examples)
+                    found |= dict(zip(places, texts, strict=True))
+            found |= self._decoded(stretch, [place for place in range(len(stretch)) if place not in found])
+            ordered = [found[place] for place in range(len(stretch))]
+            check_predictions(ordered, [example for example, _ in stretch])
+            yield from ordered
+
+    def _by_head(self, stretch: Sequence[tuple[Example, Keys]], given: Head | None) -> dict[Head, list[int]]:
+        """The places of the rows that each head predicts for."""
+        places: dict[Head, list[int]] = {}
+        for place, (_, keys) in enumerate(stretch):
+            head = given or self.head_of(keys)
+            if head is None:
+                raise StackError("this stack has no head, so it answers nothing", fix="end it with a task:…")
+            places.setdefault(head, []).append(place)
+        return places
+
+    def _decoded(self, stretch: Sequence[tuple[Example, Keys]], places: Sequence[int]) -> dict[int, Prediction]:
+        """What heads make of hidden states, by the places of the rows."""
+        # All rows of an example go through in one batch: its prediction is made of all of them.
+        rows = self._laid_out(stretch, places)
+        found: dict[int, Prediction] = {}
+        for chosen in batches_by_length([sum(len(row.ids) for row in rows[place]) for place in places],
+                                        self._tokens_per_batch):  # fmt: skip
+            own = [places[index] for index in chosen]
+            routes = Routes.of([stretch[place][1] for place in own for _ in rows[place]])
+            batch = self.encoder.assemble([row for place in own for row in rows[place]], routes).to(self.device)
+            with self._evaluating():
+                hidden = self.model(batch)
+                # What stands where there is padding means nothing.
+                shown = hidden.masked_fill(~batch.attention_mask.bool().unsqueeze(-1), 0.0)
+                check_vectors(shown, [stretch[place][0].origin or "a text" for place in own for _ in rows[place]])
+                outputs = self.model.logits(hidden, batch)
+                for output in outputs:
+                    theirs = [place for place in own if self.head_of(stretch[place][1]) is output.head]
+                    examples = [stretch[place][0] for place in theirs]
+                    layout = Layout.of([rows[place] for place in theirs])
+                    decoded = output.head.decode(output.logits.float(), examples, layout)
+                    found |= dict(zip(theirs, decoded, strict=True))
+        return found
+
+    def _laid_out(self, stretch: Sequence[tuple[Example, Keys]], places: Sequence[int]) -> dict[int, tuple[Any, ...]]:
+        """The rows of each example, as its stack's head lays it out and its stack's tokenizer cuts it."""
+        rows: dict[int, tuple[Any, ...]] = {}
+        of_stack: dict[Keys, list[int]] = {}
+        for place in places:
+            of_stack.setdefault(stretch[place][1], []).append(place)
+        for keys, own in of_stack.items():
+            head = self.head_of(keys)
+            assert head is not None
+            layout = head.layout([stretch[place][0] for place in own], StackTokenizer(self.encoder, keys))
+            rows |= {
+                place: tuple(layout.rows[row] for row in span) for place, span in zip(own, layout.spans, strict=True)
+            }
+        return rows
+
+    # -------------------------------------------------------------------------------------------------------- vectors
+
+    def embed(self, texts: Sequence[str], keys: Keys = ()) -> Tensor:
+        """The sentence vector of each text through one stack: what its head makes of it where that gives vectors.
+
+        Returns:
+            *Shape:* ``(texts, width)``, float32, on the CPU.
+
+        Raises:
+            NotFiniteError: one is not finite.
+        """
+        if not texts:
+            return torch.empty(0, self.backbone.hidden_size)
+        return torch.stack(list(self.vectors([(text, keys) for text in texts])))
+
+    def vectors(self, rows: Iterable[tuple[str, Keys]]) -> Iterator[Tensor]:
+        """The sentence vector of each text by its own stack, *Shape:* ``(width,)``, in order, as they are done.
+
+        Raises:
+            NotFiniteError: one is not finite.
+            StackError: a batch's stacks give vectors of several widths.
+        """
+        for stretch in stretches(rows):
+            found: dict[int, Tensor] = {}
+            for places, batch in self._batches(stretch):
+                with self._evaluating():
+                    vectors = self.model.vectors(self.model(batch), batch).float().cpu()
+                check_vectors(vectors, [f'the text "{stretch[place][0][:40]}"' for place in places])
+                found |= dict(zip(places, vectors, strict=True))
+            yield from (found[place] for place in range(len(stretch)))
+
+    def hidden_states(self, rows: Iterable[tuple[str, Keys]]) -> Iterator[tuple[list[int], Tensor]]:
+        """The token ids of each text and their hidden states in the last layer, without padding, in order.
+
+        Returns:
+            Pairs of ids and states; *Shape:* ``(length, hidden)``, float32, on the CPU.
+        """
+        for stretch in stretches(rows):
+            found: dict[int, tuple[list[int], Tensor]] = {}
+            for places, batch in self._batches(stretch):
+                with self._evaluating():
+                    states = self.model(batch).float().cpu()
+                for place, own, ids, length in zip(
+                    places, states, batch.input_ids.tolist(), batch.attention_mask.sum(1).tolist(), strict=True
+                ):
+                    found[place] = ids[:length], own[:length]
+            yield from (found[place] for place in range(len(stretch)))
+
+    def _batches(self, stretch: Sequence[tuple[str, Keys]]) -> Iterator[tuple[list[int], EncodedRows]]:
+        """Batches of texts of like length, with their places in the stretch."""
+        encodings = self.encoder.tokens_of([text for text, _ in stretch], [keys for _, keys in stretch])
+        for places in batches_by_length([len(encoding.ids) for encoding in encodings], self._tokens_per_batch):
+            routes = Routes.of([stretch[place][1] for place in places])
+            yield places, self.encoder.assemble([encodings[place] for place in places], routes).to(self.device)
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """A block that has the model for itself, in evaluation mode and without gradients."""
+        with self._lock, torch.no_grad():
+            training = self.model.training
+            self.model.eval()
+            try:
+                yield
+            finally:
+                self.model.train(training)
