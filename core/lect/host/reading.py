@@ -80,7 +80,7 @@ def _read(examples: Iterable[Example], remarks: list[str]) -> Iterator[Example]:
 def _checked(examples: Iterable[Example], needs: Sequence[str], where: str) -> Iterable[Example]:
     for example in examples:
         for field in needs:
-            if getattr(example, field) is None:
+            if example.get(field) is None:
                 located = example if example.origin else replace(example, origin=where)
                 raise located.lacking(
                     field,

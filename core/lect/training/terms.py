@@ -89,7 +89,7 @@ def _goes_through(stack: str | None, example: Example) -> bool:
 
 
 def _has_fields(needs: Sequence[str], example: Example) -> bool:
-    return all(getattr(example, field) is not None for field in needs)
+    return all(example.get(field) is not None for field in needs)
 
 
 def _build_one(host: Host, name: str, values: Mapping[str, Any], where: str, context: ObjectiveContext) -> Objective:
