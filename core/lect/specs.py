@@ -204,10 +204,12 @@ class HeadSpec:
     Args:
         build: makes the head from its configuration, the backbone and the labels in a fixed order.
         metrics: names of registered metrics to report, the first one the main one.
-        needs: the fields of `Example` that every row it learns from must have.
+        needs: the fields of `Example` that every row it learns from must have; one of a plugin's own is written
+            ``extra.name``.
         labels: the labels of a new head, from its configuration and the training rows, where a recipe names none; by
             default the distinct ``label`` of all rows, sorted, of which there must be two. Raises `DataError`.
         writes: whether it builds a `lect.heads.WritingHead`: of an encoder-decoder both halves are loaded then.
+        pipeline_tag: what the Hugging Face hub calls its task, such as ``token-classification``, for cards.
     """
 
     kind: ClassVar[str] = "head"
@@ -221,6 +223,7 @@ class HeadSpec:
     needs: tuple[str, ...] = ("label",)
     labels: Callable[[Any, Sequence[Example]], Sequence[str]] | None = None
     writes: bool = False
+    pipeline_tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -250,6 +253,7 @@ class ReaderSpec:
         read: yields the examples of one configuration; relative paths in it are relative to the folder given.
             Raises `lect.errors.DataError` with file and line. A generator may return lines that say what it did with
             rows that it could not take as they were; reports on the data quote them.
+        endings: of files that commands read with it where no reader is named, such as ``.csv``.
     """
 
     kind: ClassVar[str] = "reader"
@@ -259,6 +263,7 @@ class ReaderSpec:
     summary: str
     config: type[BaseModel]
     read: Callable[[Any, Path], Iterable[Example]]
+    endings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import sys
 import pytest
 from waiting import PATIENCE
 
+from lect import HeadSpec, ReaderSpec
 from lect.host import Host, bundled
 from lect.host.records import SPECS
 
@@ -35,13 +36,30 @@ def test_the_table_of_what_to_install_is_complete_and_true():
         for name, spec in host.specs(kind).items()
         if spec.plugin.distribution in distributions
     }
+    provided |= {
+        ("ending", ending): reader.plugin.distribution
+        for reader in host.specs(ReaderSpec).values()
+        for ending in reader.spec.endings
+        if reader.plugin.distribution in distributions
+    }
     assert provided == promised
+
+
+def test_every_head_says_what_the_hub_calls_its_task():
+    host = Host.load(tolerant=True)
+    # https://huggingface.co/tasks
+    tasks = {"text-classification", "token-classification", "question-answering", "multiple-choice"}
+    tasks |= {"sentence-similarity", "translation"}
+    assert {name: head.spec.pipeline_tag in tasks for name, head in host.specs(HeadSpec).items()} == dict.fromkeys(
+        host.specs(HeadSpec), True
+    )
 
 
 @pytest.mark.processes
 def test_loading_every_plugin_imports_nothing_heavy():
     program = f"""
 import json, sys
+from lect import HeadSpec, ReaderSpec
 from lect.host import Host
 Host.load()
 print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))

@@ -141,5 +141,6 @@ READERS: tuple[ReaderSpec, ...] = (
         summary="Hugging Face `datasets`: a saved folder, local files, or the hub",
         config=DatasetsConfig,
         read=read_datasets,
+        endings=(".parquet", ".arrow"),
     ),
 )

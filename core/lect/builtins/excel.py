@@ -85,5 +85,11 @@ def _text(cell: Any) -> str:
 
 
 READERS: tuple[ReaderSpec, ...] = (
-    ReaderSpec(name="excel", summary="a sheet of an Excel workbook (.xlsx)", config=ExcelConfig, read=read_excel),
+    ReaderSpec(
+        name="excel",
+        summary="a sheet of an Excel workbook (.xlsx)",
+        config=ExcelConfig,
+        read=read_excel,
+        endings=(".xlsx",),
+    ),
 )

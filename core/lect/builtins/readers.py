@@ -209,12 +209,24 @@ def _value(row: Row, field: str, column: str, config: RowsConfig) -> str:
 
 READERS: tuple[ReaderSpec, ...] = (
     ReaderSpec(
-        name="csv", summary="tables with a header: a comma or semicolon between fields", config=CsvConfig, read=read_csv
+        name="csv",
+        summary="tables with a header: a comma or semicolon between fields",
+        config=CsvConfig,
+        read=read_csv,
+        endings=(".csv",),
     ),
     ReaderSpec(
-        name="tsv", summary="tab-separated tables with a header, without quoting", config=FileRowsConfig, read=read_tsv
+        name="tsv",
+        summary="tab-separated tables with a header, without quoting",
+        config=FileRowsConfig,
+        read=read_tsv,
+        endings=(".tsv",),
     ),
     ReaderSpec(
-        name="jsonl", summary="one JSON object a line, or a list of them", config=FileRowsConfig, read=read_jsonl
+        name="jsonl",
+        summary="one JSON object a line, or a list of them",
+        config=FileRowsConfig,
+        read=read_jsonl,
+        endings=(".jsonl", ".json"),
     ),
 )

@@ -12,7 +12,7 @@ import torch
 
 from lect.components.allocation import bounded_allocation, values_in, values_in_folder
 from lect.components.assemble import restore
-from lect.components.card import render_card
+from lect.components.card import hub_task, render_card
 from lect.components.manifest import (
     FILE,
     BackboneEntry,
@@ -113,7 +113,8 @@ def import_folder(
     manifest = _manifest(contents, name, wishes, backbone, host, f"{provided.spec.name} folder {folder.name}")
     component = build_contents(contents, manifest.key, backbone, host, folder)
     target = library.save_folder(manifest.role, manifest.name)
-    write_component(target, manifest, component.tensors(), component.saved_tokenizer, render_card(manifest))
+    card = render_card(manifest, task=hub_task(manifest, host))
+    write_component(target, manifest, component.tensors(), component.saved_tokenizer, card)
     return Exchanged(manifest, target, provided.spec.name, contents.notices)
 
 

@@ -18,6 +18,7 @@ _PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "translation",
         ),
         "reader": ("conll", "conllu", "spans", "squad", "choices", "triples"),
+        "ending": (".conll", ".conllu", ".conllup"),
     },
     "lect-language": {"method": ("bottleneck",), "format": ("adapters",)},
     "lect-lora": {
@@ -42,4 +43,4 @@ BUNDLED: Mapping[tuple[str, str], str] = MappingProxyType(
         for name in names
     }
 )
-"""Kind and name of a spec → the distribution to install for it."""
+"""Kind and name of a spec, and endings of files that readers know → the distribution to install for it."""

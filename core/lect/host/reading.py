@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ from lect.data.dataset import Dataset, Source, digest
 from lect.data.examples import Example
 from lect.data.files import say
 from lect.data.label_forms import LabelForms
+from lect.data.paths import existing_file
 from lect.data.stored import hold
-from lect.errors import DataError
+from lect.errors import DataError, nearest
+from lect.host.bundled import BUNDLED
 from lect.specs import ReaderSpec
 
 if TYPE_CHECKING:
@@ -63,6 +66,28 @@ def stream_source(host: Host, source: Source, folder: Path, where: str) -> Itera
             yield example
     if none:
         raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
+
+
+def reader_of(host: Host, file: str) -> str:
+    """The reader that a file's ending tells, in front of that of a compressed one.
+
+    Raises:
+        DataError: there is no such file, or not one reader alone says that it reads such files.
+    """
+    ending = Path(file.lower().removesuffix(".gz").removesuffix(".zst")).suffix
+    known = {name: provided.spec.endings for name, provided in host.specs(ReaderSpec).items()}
+    found = [name for name, endings in known.items() if ending in endings]
+    if len(found) == 1:
+        return found[0]
+    if not glob.has_magic(file):
+        existing_file(Path(file).expanduser(), file)
+    if found:
+        what = f'several readers read files that end in "{ending}"'
+        raise DataError(what, where=file, fix=f"name one with --reader: {' or '.join(found)}")
+    what, distribution = f'no reader is known for the ending "{ending}"', BUNDLED.get(("ending", ending))
+    clause = nearest(ending, [each for endings in known.values() for each in endings])
+    fix = f"try: pip install {distribution}" if distribution else f"name one with --reader; {clause}"
+    raise DataError(what, where=file, fix=fix)
 
 
 def _read(examples: Iterable[Example], remarks: list[str]) -> Iterator[Example]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lect.components.card import render_card
+from lect.components.card import hub_task, render_card
 from lect.components.manifest import (
     BackboneEntry,
     DataEntry,
@@ -82,7 +82,7 @@ def write_trained(run: Run, lesson: Lesson, result: Result, precision: str) -> P
         results=_results(lesson, result),
     )
     folder = run.library.save_folder(recipe.component.role, recipe.component.name)
-    card = render_card(manifest)
+    card = render_card(manifest, task=hub_task(manifest, run.host))
     return write_component(folder, manifest, component.tensors(), component.saved_tokenizer, card)
 
 

@@ -176,7 +176,7 @@ def compare(
     host = load_host(ctx)
     known = known_initialisers(host)
     budget = Budget(steps, batch_size, count, longest, most, most_tested, seed)
-    sources = [source_of(where, reader, option) for where in (data, test)]
+    sources = [source_of(host, where, reader, option) for where in (data, test)]
     console = stderr_console()
     names = initialisers or sorted(known)
     rows = compare_initialisers(host, backbone, sources[0], sources[1], names, budget, console)
@@ -215,7 +215,7 @@ def read_texts(host: Any, files: Sequence[Path], reader: str | None, option: lis
     texts: list[str] = []
     for file in files:
         if reader is not None or option or file.suffix.lower() in (".csv", ".tsv", ".jsonl"):
-            source = source_of(str(file), reader, option)
+            source = source_of(host, str(file), reader, option)
             texts += [example.text for example in read_source(host, source, Path(), str(file)).examples]
             continue
         texts += [without_end(line) for _, line in read_lines(file, str(file)) if line.strip()]
