@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 import torch
 
-from lect.components.assemble import build_head, build_part
+from lect.components.restore import build_head, build_part
 from lect.composition.batching import batches_by_length, stretches
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder

@@ -11,7 +11,8 @@ from sharing import Machine
 
 from lect.audit.card import read_audit
 from lect.components.store import read_component
-from lect.registry.check import check_registry, read_folder_registry
+from lect.registry.check import check_registry
+from lect.registry.folder import read_folder_registry
 from lect.registry.lock import read_lock
 from lect.registry.model import content_hash
 from lect.registry.rebuild import starter_recipe

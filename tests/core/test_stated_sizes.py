@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 
 from lect.components.allocation import bounded_allocation
-from lect.components.assemble import restore
 from lect.components.exchange import Wishes, import_folder
 from lect.components.manifest import HeadEntry, PartEntry
+from lect.components.restore import restore
 from lect.components.store import read_component
 from lect.errors import ComponentError
 from lect.testing.backbones import save_tiny_backbone

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from lect.components import members as members_module
-from lect.components.assemble import restore
 from lect.components.manifest import MemberEntry, PartEntry
 from lect.components.members import read_with_members
+from lect.components.restore import restore
 from lect.components.store import read_component, write_component
 from lect.composition.panics import no_panic
 from lect.composition.stack import parse_stack

@@ -7,7 +7,6 @@ import torch
 
 from lect import MethodSpec
 from lect.backbones.pieces import Pieces, count_pieces, scripts_of, trim_tokenizer
-from lect.backbones.trimmed import parent_of
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import BackboneError, ComponentError, DataError
@@ -58,7 +57,7 @@ def test_every_familys_hidden_states_stay_to_the_bit(family, tmp_path, host, tex
     for before, after in zip(states(whole), states(small), strict=True):
         assert torch.equal(before, after)
     assert report.fingerprint == small.fingerprint != whole.fingerprint
-    assert parent_of(small, whole.fingerprint).name == str(tmp_path / "whole")
+    assert small.parent(whole.fingerprint).name == str(tmp_path / "whole")
 
 
 def test_languages_alone_keep_every_piece_of_their_scripts(tmp_path, host):
@@ -87,7 +86,7 @@ def test_what_is_trimmed_twice_knows_all_it_came_from(tmp_path, host, texts):
     table = whole.module(whole.anatomy.word_embedding).weight
     own = tiny.module(tiny.anatomy.word_embedding).weight
     for parent in (small, whole):
-        entry = parent_of(tiny, parent.fingerprint)
+        entry = tiny.parent(parent.fingerprint)
         assert entry.pieces == len(parent.tokenizer)
     assert torch.equal(own, table[tiny.trimmed.ids(entry)])
 
@@ -97,7 +96,7 @@ def test_one_that_was_changed_since_carries_nothing_of_its_parents(tmp_path, hos
     with torch.no_grad():
         small.model.embeddings.word_embeddings.weight[5] += 1
     small.__dict__.pop("fingerprint", None)
-    assert parent_of(small, whole.fingerprint) is None
+    assert small.parent(whole.fingerprint) is None
 
 
 @pytest.mark.parametrize("method", ["full", "lora", "bottleneck", "vocabulary"])
@@ -128,8 +127,8 @@ def test_components_of_the_whole_backbone_give_the_same_on_the_small_one(method,
 
 def write_vocabulary(bench, texts):
     """A component with pieces of its own, learned from texts."""
-    from lect.components.assemble import build_part
     from lect.components.manifest import BackboneEntry, Manifest, PartEntry
+    from lect.components.restore import build_part
     from lect.components.store import write_component
     from lect.composition.component import Component
     from lect.data.examples import Example
@@ -158,7 +157,7 @@ def test_a_component_that_may_hold_ids_is_refused(new_bench, tmp_path, host, tex
     stored = read_component(tmp_path / "lang/one")
     stored = replace(stored, tensors={**stored.tensors, "full.ids": torch.tensor([3])})
     with pytest.raises(ComponentError, match=r'"full.ids" holds whole numbers, which may be ids of pieces'):
-        cut_tokenizer(stored, small, parent_of(small, whole.fingerprint))
+        cut_tokenizer(stored, small, small.parent(whole.fingerprint))
 
 
 def test_a_component_of_yet_another_backbone_is_refused(new_bench, tmp_path, host, texts):

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from lect import Example, MethodSpec, MetricSpec
 from lect.builtins.alignment import AlignmentObjective
-from lect.builtins.specs import AlignmentConfig
+from lect.builtins.configs import AlignmentConfig
 from lect.builtins.word_alignment import WordAlignment, mutual_argmax
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder

@@ -11,7 +11,7 @@ from lect import Example, MethodSpec, MetricSpec
 from lect.backbones.quiet import quiet_transformers
 from lect.backbones.weights import hold_weights
 from lect.builtins.generation import WritingObjective
-from lect.components.assemble import build_part
+from lect.components.restore import build_part
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel

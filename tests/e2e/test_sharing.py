@@ -51,8 +51,8 @@ def lines(result):
 @pytest.mark.processes
 def test_published_in_one_process_and_used_in_another(tmp_path, monkeypatch):
     """Two processes, a server in a third: train here, push, serve; there search, pull, verify and predict."""
-    from lect.components.assemble import build_part
     from lect.components.manifest import HeadEntry
+    from lect.components.restore import build_part
 
     here, there = Machine(tmp_path / "here"), Machine(tmp_path / "there")
     for machine in (here, there):
@@ -83,9 +83,9 @@ def test_published_in_one_process_and_used_in_another(tmp_path, monkeypatch):
 
 
 def make_task(machine, build_part, head_entry):
-    from lect.components.assemble import build_head
     from lect.components.card import render_card
     from lect.components.manifest import BackboneEntry, Manifest, PartEntry
+    from lect.components.restore import build_head
     from lect.components.store import write_component
     from lect.composition.component import Component
     from lect.host import Host

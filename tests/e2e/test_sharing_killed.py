@@ -15,7 +15,8 @@ from sharing import Machine, make_component, serving
 from waiting import PATIENCE
 
 from lect.components.store import read_component
-from lect.registry.check import check_registry, read_folder_registry
+from lect.registry.check import check_registry
+from lect.registry.folder import read_folder_registry
 from lect.registry.verify import problems_of
 
 COUNT = 12

@@ -7,7 +7,7 @@ from itertools import zip_longest
 import pytest
 import torch
 
-from lect.components.assemble import build_head, build_part
+from lect.components.restore import build_head, build_part
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder, StackTokenizer
 from lect.composition.model import RoutedModel

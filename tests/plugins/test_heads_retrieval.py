@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from lect.components.assemble import build_head
+from lect.components.restore import build_head
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder, StackTokenizer
 from lect.composition.model import RoutedModel

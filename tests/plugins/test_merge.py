@@ -8,9 +8,9 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from lect.components.assemble import build_head, build_part
 from lect.components.library import Library
 from lect.components.manifest import BackboneEntry, HeadEntry, Manifest, PartEntry
+from lect.components.restore import build_head, build_part
 from lect.components.store import read_component, write_component
 from lect.composition.component import Component
 from lect.engine.merge import merge_stack

@@ -20,9 +20,9 @@ from transformers import (
     T5EncoderModel,
 )
 
-from lect.components.assemble import restore
 from lect.components.exchange import Wishes, export_component, import_folder
 from lect.components.library import Library
+from lect.components.restore import restore
 from lect.components.store import read_component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel

@@ -152,7 +152,7 @@ def test_it_goes_on_with_a_text_as_a_language_model_does(backbone):
 def test_it_writes_what_transformers_writes_with_it(backbone):
     from transformers import AutoModelForCausalLM
 
-    from lect.components.assemble import build_head
+    from lect.components.restore import build_head
     from lect.generation.answer import write_answers
 
     settings = {"prompt": "The capital of {text} is", "longest": 6}

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from lect import MethodSpec
-from lect.components.assemble import restore
 from lect.components.manifest import BackboneEntry, Manifest, PartEntry
+from lect.components.restore import restore
 from lect.components.store import read_component, size_of, write_component
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder

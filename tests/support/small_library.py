@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 
-from lect.components.assemble import attach_component, attach_stack, build_part, finder, read_stack
+from lect.components.assemble import attach_component, attach_stack, finder, read_stack
 from lect.components.library import Library
 from lect.components.manifest import BackboneEntry, Manifest, PartEntry
 from lect.components.members import member_entries, read_members
+from lect.components.restore import build_part
 from lect.components.store import write_component
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder

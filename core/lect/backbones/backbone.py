@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lect.backbones.anatomy import WRITER, Anatomy, kind_of, read_anatomy
 from lect.backbones.families import Kind
 from lect.backbones.fingerprint import fingerprint_of
-from lect.backbones.trimmed import Trimmed
+from lect.backbones.trimmed import ParentEntry, Trimmed
 from lect.errors import BackboneError
 from lect.literals import Pooling
 
@@ -120,6 +120,22 @@ class Backbone:
             return int(stated)
         # As the families' papers have it: T5 begins with its padding, mBART and M2M100 with the end of a text.
         return self.padding_id if "t5" in config.model_type else int(self.tokenizer.eos_token_id)
+
+    def parent(self, fingerprint: str) -> ParentEntry | None:
+        """What it was trimmed from that has this fingerprint.
+
+        None where it has no such parent, and where it was changed after it was trimmed: then nobody knows what it
+        carries.
+        """
+        if self.trimmed is None or self.trimmed.table.fingerprint != self.fingerprint:
+            return None
+        return next((parent for parent in self.trimmed.table.parents if parent.fingerprint == fingerprint), None)
+
+    @property
+    def vocabulary_size(self) -> int:
+        """The rows of its embedding."""
+        table: Any = self.module(self.anatomy.word_embedding)
+        return int(table.weight.shape[0])
 
     def module(self, path: str) -> nn.Module:
         """The model's module at a path such as ``encoder.layer.0.output.dense``."""

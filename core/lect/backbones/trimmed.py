@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator, Field
 
@@ -14,7 +14,6 @@ from lect.fields import Config, Sha256, tuple_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lect.backbones.backbone import Backbone
 
 KEPT = "pieces.safetensors"
 """The file with the ids that the kept pieces had, one tensor a parent, named by its fingerprint."""
@@ -79,19 +78,3 @@ class Trimmed:
             ) from error
         ids: Tensor = found.long()
         return ids
-
-
-def parent_of(backbone: Backbone, fingerprint: str) -> ParentEntry | None:
-    """The parent of a backbone that has this fingerprint.
-
-    None where it has no such parent, and where it was changed after it was trimmed: then nobody knows what it carries.
-    """
-    trimmed = backbone.trimmed
-    if trimmed is None or trimmed.table.fingerprint != backbone.fingerprint:
-        return None
-    return next((parent for parent in trimmed.table.parents if parent.fingerprint == fingerprint), None)
-
-
-def rows_of(backbone: Any) -> int:
-    """The rows of a backbone's embedding."""
-    return int(backbone.module(backbone.anatomy.word_embedding).weight.shape[0])

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss, normalize
 
-from lect.builtins.specs import AlignmentConfig
+from lect.builtins.configs import AlignmentConfig
 from lect.builtins.word_alignment import WordAlignment, WordsOfRows
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example

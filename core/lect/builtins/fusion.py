@@ -25,7 +25,7 @@ from lect.specs import BuildContext
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
-    from lect.builtins.specs import FusionConfig
+    from lect.builtins.configs import FusionConfig
 
 
 class FusionPart(Part):

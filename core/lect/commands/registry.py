@@ -250,7 +250,7 @@ def sign(
 ) -> None:
     """Sign a registry's listing: who knows the key then sees older listings, and changed ones, as what they are."""
     from lect.commands.sharing import key_of
-    from lect.registry.check import read_folder_registry
+    from lect.registry.folder import read_folder_registry
     from lect.registry.format import SIGNATURE
     from lect.registry.listing import sign_listing
     from lect.registry.push import locked

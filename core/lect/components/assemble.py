@@ -4,30 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import torch
-
-from lect.backbones.trimmed import parent_of
-from lect.components.allocation import bounded_allocation, values_in
-from lect.components.descent import cut_tensors, cut_tokenizer
 from lect.components.members import read_with_members
+from lect.components.merging import merge_components
+from lect.components.restore import restore
 from lect.components.rules import check_stack_terms
-from lect.components.store import TOKENIZER, StoredComponent, check_backbone
+from lect.components.store import StoredComponent
 from lect.composition.component import Component
-from lect.composition.finite import NotFiniteError
 from lect.composition.mixed import MixedPart
 from lect.composition.model import RoutedModel
 from lect.composition.stack import Atom, Merge, Mixture, Stack, StackPart, Weighted
 from lect.errors import ComponentError, StackError
-from lect.exchange.tokenizer import check_tokenizer
-from lect.parts import Part
-from lect.specs import BuildContext, HeadSpec, MethodSpec
+from lect.specs import HeadSpec
 
 if TYPE_CHECKING:
-    from lect.backbones import Backbone
     from lect.components.library import Library
-    from lect.heads import Head
     from lect.host import Host
 
 
@@ -72,64 +64,6 @@ def attach_component(model: RoutedModel, host: Host, key: str, stored: StoredCom
     return component
 
 
-def restore(
-    key: str,
-    stored: StoredComponent,
-    backbone: Backbone,
-    host: Host,
-    members: Mapping[str, Component] | None = None,
-) -> Component:
-    """A stored component as modules with its saved weights.
-
-    Args:
-        members: what it stands on, where it stands on others.
-
-    Raises:
-        ComponentError: it belongs to another backbone, or its weights do not fit its manifest.
-    """
-    manifest = stored.manifest
-    backbone = _read_alone(backbone, manifest.backbone.fingerprint)
-    parent = parent_of(backbone, manifest.backbone.fingerprint)
-    if parent is None:
-        check_backbone(manifest, backbone.fingerprint, where=str(stored.folder))
-    if stored.tokenizer_json is not None:
-        check_tokenizer(stored.tokenizer_json, backbone, str(stored.folder / TOKENIZER))
-    if parent is not None:
-        stored = cut_tokenizer(stored, backbone, parent)
-    context = BuildContext(backbone, tokenizer_json=stored.tokenizer_json, members=members or {})
-    # Building draws random numbers that the saved weights then replace: a run's own sequence must not notice.
-    with torch.random.fork_rng(devices=[]):
-        where, values, parts = str(stored.folder / "component.toml"), values_in(stored.tensors), {}
-        for index, part in enumerate(manifest.parts):
-            place = f"{where}, parts[{index}]"
-            with bounded_allocation(values, backbone, place):
-                parts[part.method] = build_part(host, part.method, part.config, context, place)
-        head = None
-        if (entry := manifest.head) is not None:
-            place = f"{where}, head"
-            with bounded_allocation(values, backbone, place):
-                head = build_head(host, entry.kind, entry.config, backbone, entry.labels, place)
-    component = Component(key, manifest.role, parts, head)
-    tensors = stored.tensors
-    if parent is not None:
-        tensors = cut_tensors(tensors, component.tensor_references(), backbone, parent)
-    try:
-        component.load_tensors(tensors)
-    except NotFiniteError as error:
-        raise ComponentError(
-            f"{error.what}: its training went astray",
-            where=str(stored.folder),
-            fix="train it again, with a lower learning rate or in float32",
-        ) from error
-    except (KeyError, ValueError) as error:
-        raise ComponentError(
-            f"its weights are not what its manifest says: {error.args[0]}",
-            where=str(stored.folder),
-            fix="fetch or train it again",
-        ) from error
-    return component
-
-
 def must_write(host: Host, stored: Sequence[StoredComponent], kind: str | None = None) -> bool:
     """Whether the backbone must be loaded to write, for one of these components or for a head of this kind."""
     if any(each.manifest.backbone.reads is not None for each in stored):
@@ -154,13 +88,6 @@ def finder(library: Library, host: Host) -> Callable[[Atom], Path]:
     return find
 
 
-def _read_alone(backbone: Backbone, fingerprint: str) -> Backbone:
-    """The half of an encoder-decoder that reads, for a component that was trained on that half alone."""
-    if backbone.writer is None or fingerprint == backbone.fingerprint or fingerprint != backbone.reading.fingerprint:
-        return backbone
-    return backbone.reading
-
-
 def _attach(model: RoutedModel, host: Host, part: StackPart, available: Mapping[str, StoredComponent]) -> Component:
     """The component that a term means, attached where it is not yet, as are all that it is made of."""
     key = str(part)
@@ -172,32 +99,9 @@ def _attach(model: RoutedModel, host: Host, part: StackPart, available: Mapping[
         members = [_attach(model, host, member, available) for member in parts]
         component = Component(key, members[0].role, {"mixed": MixedPart(members, coefficients)})
     elif isinstance(part, Merge):
-        from lect.components.merging import merge_components
-
         merged = merge_components(part, [available[str(atom)] for atom in part.atoms], model.backbone, host)
         component = restore(key, merged, model.backbone, host)
     else:
         return attach_component(model, host, key, available[key])
     model.attach(component)
     return component
-
-
-def build_part(host: Host, method: str, config: Mapping[str, Any], context: BuildContext, where: str) -> Part:
-    """A method's part, its configuration checked.
-
-    Raises:
-        PluginError: no plugin provides the method.
-        RecipeError: the configuration is wrong.
-    """
-    configured = host.configured(MethodSpec, method, config, where)
-    with host.attributed(configured) as spec:
-        return spec.build(configured.config, context)
-
-
-def build_head(
-    host: Host, kind: str, config: Mapping[str, Any], backbone: Backbone, labels: Sequence[str], where: str
-) -> Head:
-    """A head, its configuration checked. Raises as `build_part`."""
-    configured = host.configured(HeadSpec, kind, config, where)
-    with host.attributed(configured) as spec:
-        return spec.build(configured.config, backbone, labels)

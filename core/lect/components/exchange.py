@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lect.components.allocation import bounded_allocation, values_in, values_in_folder
-from lect.components.assemble import restore
 from lect.components.card import hub_task, render_card
 from lect.components.manifest import (
     FILE,
@@ -22,6 +21,7 @@ from lect.components.manifest import (
     manifest_of,
     requirements_of,
 )
+from lect.components.restore import restore
 from lect.components.same import build_contents, check_same
 from lect.components.store import StoredComponent, check_backbone, read_component, write_component
 from lect.composition.stack import PathReference, Reference, parse_stack

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from lect.components.assemble import build_part, restore
 from lect.components.manifest import Manifest, PartEntry
+from lect.components.restore import build_part, restore
 from lect.components.store import StoredComponent
 from lect.composition.component import Component
 from lect.composition.stack import Merge

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lect.backbones.fingerprint import PROBE
 from lect.components.allocation import bounded_allocation, values_in
-from lect.components.assemble import build_head, build_part
+from lect.components.restore import build_head, build_part
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel

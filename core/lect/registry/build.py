@@ -8,8 +8,8 @@ from lect.composition.references import Reference
 from lect.composition.stack import parse_stack
 from lect.errors import RegistryError
 from lect.files import write_aside
-from lect.registry.check import read_folder_registry
 from lect.registry.entries import new_registry_text, with_field
+from lect.registry.folder import read_folder_registry
 from lect.registry.format import FILE
 from lect.registry.listing import sign_listing
 from lect.registry.model import ComponentEntry, canonical_version, parse_registry

@@ -10,28 +10,14 @@ from lect.components.card_check import card_problems
 from lect.components.licences import unanswered_conflicts
 from lect.components.manifest import Manifest
 from lect.components.store import read_folder_manifest
-from lect.errors import LectError, RegistryError
+from lect.errors import LectError
 from lect.files import hash_of
-from lect.registry.format import FILE, MAX_BYTES, decode_registry
+from lect.registry.folder import read_folder_registry
+from lect.registry.format import FILE
 from lect.registry.listing import listing_problem
-from lect.registry.model import ComponentEntry, Registry, parse_registry
+from lect.registry.model import ComponentEntry, Registry
 from lect.registry.pull import check_against_entry
 from lect.registry.signing import is_signed_with
-
-
-def read_folder_registry(folder: Path) -> Registry:
-    """The registry in a folder. Raises `RegistryError`."""
-    file = folder / FILE
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise RegistryError(
-            f"cannot be read ({(error.strerror or str(error)).lower()})",
-            where=str(file),
-            fix=f"name a registry's folder, or start one with: lect registry build {folder}",
-        ) from None
-    return parse_registry(decode_registry(content, where=str(file)), where=str(file))
 
 
 def check_registry(folder: Path, *, key: str | None = None) -> Iterator[str]:

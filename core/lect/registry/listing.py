@@ -52,7 +52,7 @@ def signs_listing(folder: Path, entry: ComponentEntry) -> bool:
         return False
     if (before := _signature_in(folder)) is not None:
         return key_id(before) == own
-    from lect.registry.check import read_folder_registry
+    from lect.registry.folder import read_folder_registry
 
     listed = read_folder_registry(folder).components
     return all(key_id((each.signature or "").encode()) == own for each in listed)

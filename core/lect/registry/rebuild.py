@@ -13,7 +13,7 @@ from lect.components.library import Library
 from lect.components.store import weights_hash
 from lect.errors import RegistryError, nearest
 from lect.literals import Progress
-from lect.registry.check import read_folder_registry
+from lect.registry.folder import read_folder_registry
 from lect.registry.model import StarterEntry
 
 if TYPE_CHECKING:

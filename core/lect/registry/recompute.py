@@ -14,7 +14,7 @@ from lect.components.manifest import Manifest, TrainingEntry
 from lect.components.store import read_folder_manifest
 from lect.errors import BackboneError, RecipeError, UserError
 from lect.literals import Progress
-from lect.registry.check import read_folder_registry
+from lect.registry.folder import read_folder_registry
 from lect.registry.model import ComponentEntry, Registry
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from lect.backbones.pieces import Pieces, batches, count_pieces, scripts_of, tri
 from lect.backbones.quiet import quiet_transformers
 from lect.backbones.settings import FILE as SETTINGS
 from lect.backbones.settings import FolderSettings, folder_settings_text
-from lect.backbones.trimmed import KEPT, ParentEntry, TrimmedTable, rows_of
+from lect.backbones.trimmed import KEPT, ParentEntry, TrimmedTable
 from lect.data.lines import read_lines as lines_of
 from lect.errors import BackboneError, DataError
 from lect.files import check_target, folder_aside
@@ -216,7 +216,7 @@ def _table(parent: Backbone, child: Backbone, ids: Sequence[int], folder: Path) 
         revision=parent.revision,
         fingerprint=parent.fingerprint,
         pieces=len(parent.tokenizer),
-        rows=rows_of(parent),
+        rows=parent.vocabulary_size,
     )
     maps, parents = {entry.fingerprint: own}, [entry]
     if parent.trimmed is not None and parent.trimmed.table.fingerprint == parent.fingerprint:

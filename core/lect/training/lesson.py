@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from lect.backbones import Backbone
-from lect.components.assemble import attach_component, attach_stack, build_head, build_part, restore
+from lect.components.assemble import attach_component, attach_stack
+from lect.components.restore import build_head, build_part, restore
 from lect.components.store import StoredComponent
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder

@@ -1,16 +1,12 @@
-"""The objectives over pieces as specs: configurations here, the work in modules that load torch."""
+"""The configurations of the objectives that predict tokens."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from lect.fields import Config
-from lect.specs import ObjectiveSpec
-
-if TYPE_CHECKING:
-    from lect.objectives import Objective, ObjectiveContext
 
 
 class PredictionConfig(Config):
@@ -34,34 +30,3 @@ class MaskedConfig(PredictionConfig):
     head_text: str | None = Field(
         None, min_length=1, description="a file to train that head on, one text a line; the run's own text if absent"
     )
-
-
-def _masked(config: MaskedConfig, context: ObjectiveContext) -> Objective:
-    from lect.builtins.language_modelling.masked import MaskedObjective
-
-    return MaskedObjective(config, context)
-
-
-def _translation(config: MaskedConfig, context: ObjectiveContext) -> Objective:
-    from lect.builtins.language_modelling.masked import MaskedObjective
-
-    return MaskedObjective(config, context, with_translations=True)
-
-
-def _causal(config: CausalConfig, context: ObjectiveContext) -> Objective:
-    from lect.builtins.language_modelling.causal import CausalObjective
-
-    return CausalObjective(config, context)
-
-
-OBJECTIVES = (
-    ObjectiveSpec("masked-lm", "predicts hidden pieces of raw text", MaskedConfig, _masked),
-    ObjectiveSpec(
-        "translation-lm",
-        "predicts hidden pieces of a sentence and its translation, read together",
-        MaskedConfig,
-        _translation,
-        needs=("translation",),
-    ),
-    ObjectiveSpec("causal-lm", "predicts the next piece of raw text (decoders)", CausalConfig, _causal),
-)
