@@ -11,6 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lect.api.model import Model, load
+    from lect.api.results import Predictions
+    from lect.api.stacks import Composition, avg, lang, mix, stack, task
     from lect.backbones import Backbone
     from lect.backbones.anatomy import FAMILIES, WRITER
     from lect.backbones.load import model_class
@@ -73,6 +76,9 @@ if TYPE_CHECKING:
     from lect.versions import __version__
 
 _NAMES = {
+    "lect.api.model": "Model load",
+    "lect.api.results": "Predictions",
+    "lect.api.stacks": "Composition avg lang mix stack task",
     "lect.backbones": "Backbone",
     "lect.backbones.anatomy": "FAMILIES WRITER",
     "lect.backbones.load": "model_class",
@@ -119,6 +125,7 @@ __all__ = [
     "BuildContext",
     "CommandSpec",
     "ComponentError",
+    "Composition",
     "Config",
     "Corpus",
     "DataError",
@@ -142,6 +149,7 @@ __all__ = [
     "Merging",
     "MethodSpec",
     "MetricSpec",
+    "Model",
     "NewEmbeddings",
     "NewPieces",
     "Objective",
@@ -151,6 +159,7 @@ __all__ = [
     "Part",
     "PluginError",
     "Prediction",
+    "Predictions",
     "Problem",
     "Progress",
     "Projections",
@@ -171,9 +180,13 @@ __all__ = [
     "WritingHead",
     "__version__",
     "add_by_rows",
+    "avg",
     "execute_run",
     "hookimpl",
+    "lang",
+    "load",
     "load_backbone",
+    "mix",
     "model_class",
     "nearest",
     "parse_stack",
@@ -182,7 +195,9 @@ __all__ = [
     "read_source",
     "recipe_of",
     "run_job",
+    "stack",
     "stored_tensors",
+    "task",
 ]
 
 

@@ -34,6 +34,16 @@ class Prediction:
     shown: str = ""
     record: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """The answer as people read it, which of a classification is the label."""
+        return str(self)
+
+    @property
+    def probabilities(self) -> Mapping[str, float]:
+        """The probability of every alternative, where they can be listed."""
+        return self.scores
+
     def __str__(self) -> str:
         return self.shown or str(self.answer)
 

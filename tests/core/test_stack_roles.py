@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lect.components.manifest import BackboneEntry, HeadEntry, Manifest, PartEntry
-from lect.components.roles import check_roles
+from lect.components.nesting import Member, check_roles
 from lect.errors import StackError
 
 OWN, OTHER = "a" * 64, "b" * 64
@@ -26,7 +26,7 @@ TASK = ("task:topic", manifest("task", "topic"))
 
 def refusal(*members: tuple[str, Manifest], fingerprint: str | None = None) -> str:
     with pytest.raises(StackError) as caught:
-        check_roles(members, fingerprint)
+        check_roles([Member(*each) for each in members], fingerprint)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -35,8 +35,8 @@ def test_what_belongs_together_passes() -> None:
     headless = ("task:adapt", manifest("task", "adapt", head=None))
     another = ("./sun", manifest("lang", "sun", own_tokenizer=True))
     for members in ([], [LANG], [TASK], [LANG, TASK], [LANG, another, headless, TASK]):
-        check_roles(members, OWN)
-        check_roles(members)
+        check_roles([Member(*each) for each in members], OWN)
+        check_roles([Member(*each) for each in members])
 
 
 def test_a_language_over_a_task() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -92,10 +92,7 @@ def predict(
     opened = open_stack(with_auto(stack, language, nearest, library), host, library, backbone)
     for notice in opened.notices:
         note(notice)
-    if opened.head is None:
-        raise StackError(
-            "this stack has no head, so it answers nothing", where=f'stack "{stack}"', fix="end it with a task:…"
-        )
+    from lect.api.results import record_of_prediction
     from lect.heads import WritingHead
 
     predictions = opened.predict(examples)
@@ -104,7 +101,7 @@ def predict(
     if as_json:
         for example, answer in zip(examples, predictions, strict=True):
             place = {"origin": example.origin} if reader_of_data else {}
-            echo_json(json.dumps({**place, **_record(example, answer)}, ensure_ascii=False))
+            echo_json(json.dumps({**place, **record_of_prediction(example, answer)}, ensure_ascii=False))
         return
     if isinstance(opened.head, WritingHead):
         # Nothing beside the texts, so that they can go into a file, line by line.
@@ -120,16 +117,6 @@ def predict(
     narrow = ["score"] if any(len(row[-2]) > _LONGEST_LABEL for row in rows) else ["answer", "score"]
     columns = [*(["key"] if keyed else []), "text", "answer", "score"]
     print_table(columns, rows, right=["score"], narrow=narrow)
-
-
-def _record(example: Example, prediction: Prediction) -> dict[str, Any]:
-    """What a program gets: what was given and asked, the answer, and what the head adds."""
-    key = {} if example.key is None else {"key": example.key}
-    given = {name: value for name in ("text_pair", "question", "choices") if (value := getattr(example, name))}
-    scores = {label: round(score, 6) for label, score in prediction.scores.items()}
-    score = None if prediction.score is None else round(prediction.score, 6)
-    answer = {"answer": prediction.answer, "score": score, "scores": scores}
-    return {**key, "text": example.text, **given, **answer, **prediction.record}
 
 
 def _empty_before(examples: Sequence[Example], reader: str) -> Iterator[int]:

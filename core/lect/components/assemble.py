@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from lect.components.members import read_with_members
 from lect.components.merging import merge_components
+from lect.components.nesting import check_stack_terms
 from lect.components.restore import restore
-from lect.components.rules import check_stack_terms
 from lect.components.store import StoredComponent
 from lect.composition.component import Component
 from lect.composition.mixed import MixedPart

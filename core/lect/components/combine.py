@@ -12,7 +12,7 @@ from lect.components.library import Library
 from lect.components.manifest import Manifest, OriginEntry, requirements_of
 from lect.components.members import member_entries, read_with_members
 from lect.components.merging import merge_components
-from lect.components.rules import Member, check_merge
+from lect.components.nesting import Member, check_merge
 from lect.components.store import StoredComponent, write_component
 from lect.composition.stack import Combination, Reference
 from lect.errors import ComponentError, StackError, UserError

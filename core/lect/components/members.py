@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lect.components.manifest import MemberEntry
-from lect.components.rules import Member, check_alike
+from lect.components.nesting import Member, check_alike
 from lect.components.store import StoredComponent, read_component, weights_hash
 from lect.composition.references import Reference
 from lect.composition.stack import Atom, parse_stack

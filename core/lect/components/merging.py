@@ -29,7 +29,7 @@ def merge_components(
     """The component that a merge makes, as if it had been read; its manifest has a name to be replaced.
 
     Args:
-        members: the components that the merge names, in its order; `lect.components.rules.check_merge` has passed.
+        members: the components that the merge names, in its order; `lect.components.nesting.check_merge` has passed.
 
     Raises:
         StackError: the components' configurations differ, or their method cannot be merged.

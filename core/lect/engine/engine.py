@@ -120,7 +120,11 @@ class Engine:
         for place, (_, keys) in enumerate(stretch):
             head = given or self.head_of(keys)
             if head is None:
-                raise StackError("this stack has no head, so it answers nothing", fix="end it with a task:…")
+                raise StackError(
+                    "this stack has no head, so it answers nothing",
+                    where=f'stack "{" + ".join(keys)}"',
+                    fix="end it with a task:…",
+                )
             places.setdefault(head, []).append(place)
         return places
 
@@ -217,6 +221,12 @@ class Engine:
         for places in batches_by_length([len(encoding.ids) for encoding in encodings], self._tokens_per_batch):
             routes = Routes.of([stretch[place][1] for place in places])
             yield places, self.encoder.assemble([encodings[place] for place in places], routes).to(self.device)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """A block in which no other thread uses the model, such as for attaching components."""
+        with self._lock:
+            yield
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:

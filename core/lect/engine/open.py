@@ -18,7 +18,7 @@ from lect.composition.windows import describe_truncated
 from lect.data.examples import Example
 from lect.device import default_device
 from lect.engine.engine import Engine
-from lect.errors import UserError
+from lect.errors import StackError, UserError
 from lect.heads import Head, Prediction
 from lect.host.backbones import load_backbone
 from lect.literals import Progress
@@ -114,6 +114,25 @@ def open_stack(
     keys = attach_stack(model, host, stack, stored)
     model.to(default_device()).eval()
     return OpenStack(stack, keys, stored, Engine(model))
+
+
+def open_on(engine: Engine, text: str, host: Host, library: Library) -> OpenStack:
+    """A further stack on a backbone that is in use; what it shares with others is attached once.
+
+    Raises:
+        UserError: the stack or a component is wrong, or belongs to another backbone.
+    """
+    stack = parse_stack(text)
+    stored = tuple(read_stack(stack, library, host))
+    if must_write(host, stored) and not engine.backbone.writes:
+        raise StackError(
+            f'"{stack}" generates texts, and "{engine.backbone.name}" was loaded without its decoder',
+            fix="load that stack first",
+        )
+    with engine.alone():
+        keys = attach_stack(engine.model, host, stack, stored)
+        engine.model.to(engine.device)
+    return OpenStack(stack, keys, stored, engine)
 
 
 def check_heads(corpus: str, queries: str, where: str) -> None:

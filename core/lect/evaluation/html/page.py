@@ -10,6 +10,7 @@ from lect.evaluation.html import errors, plots, scores
 from lect.evaluation.html.parts import document, paragraph, section
 from lect.evaluation.matrix.render import facts, remarks
 from lect.evaluation.render import marked, readable
+from lect.glossary import meaning_of
 from lect.scores import direction_of
 
 if TYPE_CHECKING:
@@ -89,33 +90,14 @@ def _words(report: MatrixReport) -> str:
             f"column.<ul>{stacks}</ul>",
         ),
         ("The score", _metric_words(report)),
-        (
-            "Intervals",
-            "95 % percentile bootstrap intervals: the test rows are drawn again, with repetition, 1,000 times, and the "
-            "interval holds 95 % of the scores. They say what other test rows would change; what another seed of "
-            "training would change they do not say.",
-        ),
+        ("Intervals", escape(meaning_of("confidence interval"))),
         (
             "Significance",
             f"Two stacks are scored on the same {report.resamples:,} resamples (paired bootstrap, Koehn 2004); p is "
             "two-sided. Since many comparisons find some difference by chance, p is adjusted by Holm's procedure over "
             f"all comparisons of one table; below {report.alpha:g} a difference is called significant.",
         ),
-        (
-            "Gap to the source",
-            "A stack's score in a language less its score in the source language. The interval treats both as "
-            "independent samples, which is too wide where they are translations of each other.",
-        ),
-        (
-            "Calibration error",
-            "Answers are put into ten bins by the probability that the model gives them. The error is the mean "
-            "distance between that probability and the share that is right (ECE, Guo et al. 2017): 0 is perfect.",
-        ),
-        (
-            "Pieces",
-            "What the tokenizer cuts a text into. A piece is unknown where the tokenizer has nothing for its letters: "
-            "the model then sees that something stood there, but not what.",
-        ),
+        *((word[:1].upper() + word[1:], escape(meaning_of(word))) for word in _FROM_THE_GLOSSARY),
     ]
     hardware = sorted({name for cell in cells for name in cell.cost.hardware})
     if hardware:
@@ -129,12 +111,10 @@ def _metric_words(report: MatrixReport) -> str:
     name = escape(readable(report.main))
     if report.direction == "lower":
         return f"{name}, times 100: a distance, the lower the better, as the task's head reports it."
-    return _METRICS.get(report.main, f"{name}: between 0 and 100, more is better, as the task's head reports it.")
+    if (word := _METRICS.get(report.main)) is not None:
+        return escape(f"{word[:1].upper()}{word[1:]}: {meaning_of(word)}")
+    return f"{name}: between 0 and 100, more is better, as the task's head reports it."
 
 
-_METRICS = {
-    "macro_f1": "Macro F1: for each label the harmonic mean of precision (how many of the answers with that label are "
-    "right) and recall (how many rows of that label are found), then the mean over labels, each counting the same. "
-    "100 is perfect.",
-    "recall@1": "Recall at 1: how often the first text that is found is the right one, in percent. 100 is perfect.",
-}
+_METRICS = {"macro_f1": "macro F1", "recall@1": "recall@1"}
+_FROM_THE_GLOSSARY = ("gap to the source", "calibration error", "token")

@@ -1,4 +1,4 @@
-"""Which components may stand in one term of a stack, and under one fusion."""
+"""Which components may stand in one stack, in one term of it, and under one fusion."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from lect.components.roles import check_roles
 from lect.composition.references import Reference
-from lect.composition.stack import Merge, Mixture, Stack, StackPart, Weighted, atoms_of
+from lect.composition.stack import Merge, Mixture, Stack, StackPart, Weighted, atoms_of, parse_stack
 from lect.errors import StackError
 
 if TYPE_CHECKING:
     from lect.components.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Member:
+    """A component as it is named, and what its manifest says."""
+
+    text: str
+    manifest: Manifest
 
 
 def check_stack_terms(stack: Stack, manifests: Sequence[Manifest]) -> None:
@@ -25,16 +32,36 @@ def check_stack_terms(stack: Stack, manifests: Sequence[Manifest]) -> None:
         StackError: the reason, and what would be right.
     """
     remaining = iter(zip(stack.atoms, manifests, strict=True))
-    representatives: list[tuple[str, Manifest]] = []
+    representatives: list[Member] = []
     members: list[Member] = []
     for part in stack.parts:
         own = [Member(str(atom), *next(remaining)[1:]) for atom in atoms_of(part)]
         _check_term(stack, part, own)
         members += own
-        representatives.append((str(part), own[0].manifest))
+        representatives.append(Member(str(part), own[0].manifest))
     if any(len(atoms_of(part)) > 1 for part in stack.parts):
         _check_distinct(stack, members)
     check_roles(representatives)
+
+
+def check_roles(members: Sequence[Member], backbone_fingerprint: str | None = None) -> None:
+    """Refuse what cannot be composed.
+
+    Args:
+        members: the stack's terms in order, each by its first component.
+        backbone_fingerprint: that of the loaded backbone, where it is known.
+
+    Raises:
+        StackError: the reason, and what would be right.
+    """
+    _check_references(members)
+    _check_terms_distinct(members)
+    _check_order(members)
+    _check_single(members, [bool(manifest.head) for manifest in (member.manifest for member in members)], "heads")
+    _check_single(
+        members, [manifest.own_tokenizer for manifest in (member.manifest for member in members)], "vocabularies"
+    )
+    _check_backbones(members, backbone_fingerprint)
 
 
 def check_alike(members: Sequence[Member], what: str, where: str, *, one_method: bool) -> None:
@@ -85,14 +112,6 @@ def check_alike(members: Sequence[Member], what: str, where: str, *, one_method:
                 "name components of one method, or put their outputs side by side: "
                 f"mix({', '.join(each.text for each in members)})",
             )
-
-
-@dataclass(frozen=True)
-class Member:
-    """A component as it is named, and what its manifest says."""
-
-    text: str
-    manifest: Manifest
 
 
 def _check_term(stack: Stack, part: StackPart, members: Sequence[Member]) -> None:
@@ -163,3 +182,95 @@ def _in_order(first: Member, second: Member) -> str:
 
 def _refuse(what: str, where: str, fix: str) -> NoReturn:
     raise StackError(what, where=where, fix=fix)
+
+
+# ------------------------------------------------------------------------------------------- the terms of a stack
+
+
+def _check_references(members: Sequence[Member]) -> None:
+    for index, member in enumerate(members):
+        reference, manifest = member.text, member.manifest
+        part = parse_stack(reference).parts[0]
+        if isinstance(part, Reference) and part.role != manifest.role:
+            right = f"{manifest.role}:{part.name}"
+            _refuse_stack(
+                members,
+                f'"{reference}" is a component of role "{manifest.role}"',
+                f'move its folder to where "{right}" lies, and write "{_replaced(members, index, right)}"',
+            )
+
+
+def _check_terms_distinct(members: Sequence[Member]) -> None:
+    seen: dict[tuple[str, str, str], str] = {}
+    for index, member in enumerate(members):
+        reference, manifest = member.text, member.manifest
+        identity = (manifest.role, manifest.name, manifest.version)
+        if identity in seen:
+            again = "" if seen[identity] == reference else f' ("{seen[identity]}" and "{reference}")'
+            _refuse_stack(
+                members,
+                f"the component {manifest.role}:{manifest.name} {manifest.version} stands in it twice{again}",
+                f'write "{_without(members, index)}"',
+            )
+        seen[identity] = reference
+
+
+def _check_order(members: Sequence[Member]) -> None:
+    task: str | None = None
+    for reference, manifest in ((member.text, member.manifest) for member in members):
+        if manifest.role == "task":
+            task = task or reference
+        elif task is not None:
+            ordered = sorted(members, key=lambda member: member.manifest.role == "task")
+            _refuse_stack(
+                members,
+                f'the language part "{reference}" stands after the task part "{task}", but a task builds on languages',
+                f'write "{_written(ordered)}"',
+            )
+
+
+def _check_single(members: Sequence[Member], having: Sequence[bool], what: str) -> None:
+    both = [index for index, has in enumerate(having) if has]
+    if len(both) > 1:
+        first, second = (members[index].text for index in both[:2])
+        choices = " or ".join(f'"{_without(members, index)}"' for index in both[1::-1])
+        _refuse_stack(members, f'it has two {what}, of "{first}" and of "{second}"', f"write {choices}")
+
+
+def _check_backbones(members: Sequence[Member], fingerprint: str | None) -> None:
+    if not members:
+        return
+    first, its = members[0].text, members[0].manifest
+    for reference, manifest in ((member.text, member.manifest) for member in members[1:]):
+        if not manifest.backbone.goes_with(its.backbone):
+            _refuse_stack(
+                members,
+                f'"{first}" was trained on backbone "{its.backbone.name}" ({its.backbone.fingerprint}), '
+                f'but "{reference}" on "{manifest.backbone.name}" ({manifest.backbone.fingerprint})',
+                "compose components of one backbone, or train one of them again",
+            )
+    if fingerprint is not None and its.backbone.fingerprint != fingerprint:
+        _refuse_stack(
+            members,
+            f'"{first}" was trained on backbone "{its.backbone.name}" ({its.backbone.fingerprint}), '
+            f"not on the one that is loaded ({fingerprint})",
+            f'load "{its.backbone.name}"',
+        )
+
+
+def _refuse_stack(members: Sequence[Member], what: str, fix: str) -> NoReturn:
+    _refuse(what, f'stack "{_written(members)}"', fix)
+
+
+def _written(members: Sequence[Member]) -> str:
+    return " + ".join(member.text for member in members)
+
+
+def _without(members: Sequence[Member], index: int) -> str:
+    return _written([member for place, member in enumerate(members) if place != index])
+
+
+def _replaced(members: Sequence[Member], index: int, reference: str) -> str:
+    return " + ".join(
+        reference if place == index else old for place, old in enumerate(member.text for member in members)
+    )

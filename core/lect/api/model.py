@@ -1,0 +1,269 @@
+"""A model to use from Python: a frozen backbone with one or more stacks on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from itertools import repeat
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lect.api.results import Predictions
+from lect.api.rows import Rows, examples_of, is_single, is_stream
+from lect.api.stacks import Composition
+from lect.backbones import Backbone
+from lect.components.library import Library
+from lect.composition.stack import Stack
+from lect.data.examples import Example
+from lect.engine.engine import Keys
+from lect.engine.open import OpenStack, open_on, open_stack
+from lect.errors import DataError, StackError
+from lect.host import Host
+from lect.selection.donors import resolve_auto
+
+if TYPE_CHECKING:
+    from lect.evaluation.report import EvaluationReport
+    from lect.explain.explanation import Explanation
+
+StackLike: TypeAlias = "str | Composition | Stack"
+
+
+def load(
+    stack: StackLike = "",
+    *,
+    backbone: str | None = None,
+    language: str | None = None,
+    library: str | Path | Library | None = None,
+    device: str | torch.device | None = None,
+) -> Model:
+    """A model with a stack on it, such as ``lect.load("lang:jav + task:sentiment")``.
+
+    Args:
+        stack: by default none: the bare backbone, which embeds texts.
+        backbone: a name, hub id or folder; by default the one that the stack's components were trained on.
+        language: of the texts, where ``lang:auto`` stands in the stack: the nearest component is taken.
+        library: the folder of components; by default ``./components`` and the user's own.
+        device: where the model runs; by default the first GPU, else the CPU.
+
+    Raises:
+        UserError: the stack, a component or the backbone is wrong.
+    """
+    host, found = Host.load(), library_of(library)
+    text, _ = resolve_auto(str(stack), language, found)
+    opened = open_stack(text, host, found, backbone)
+    if device is not None:
+        opened.engine.model.to(device)
+    return Model(opened, host, found)
+
+
+class Model:
+    """A frozen backbone with stacks on it; every row of a call may go through a stack of its own.
+
+    It may be called from several threads. Made by `load`.
+    """
+
+    def __init__(self, opened: OpenStack, host: Host, library: Library) -> None:
+        self._default, self._host, self._library = opened, host, library
+        self._opened = {str(opened.stack): opened}
+        self._is_closed = False
+
+    @property
+    def backbone(self) -> Backbone:
+        """The frozen model."""
+        return self._default.backbone
+
+    @property
+    def stack(self) -> Composition:
+        """The stack that rows go through where no other is named."""
+        return Composition(str(self._default.stack))
+
+    @property
+    def stacks(self) -> tuple[str, ...]:
+        """Every stack that has been loaded."""
+        return tuple(self._opened)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the head chooses from, where it has labels."""
+        head = self._default.head
+        return () if head is None else tuple(head.labels)
+
+    # ------------------------------------------------------------------------------------------------------ results
+
+    def predict(self, rows: Rows, *, stacks: StackLike | Iterable[StackLike] | None = None, **columns: str) -> Any:
+        """What the head of each row's stack predicts.
+
+        Args:
+            rows: texts, pairs, mappings, `lect.Example`s, or a table.
+            stacks: one for all rows, or one for each; by default the one that was loaded. What is missing is loaded.
+            columns: by field, the column that holds it, where it is called otherwise: ``text="tweet"``.
+
+        Returns:
+            `Predictions`, a list of records; of an iterator an iterator, which gives each prediction as it is done; of
+            a single row one `lect.Prediction`.
+
+        Raises:
+            DataError: a row is none, or there are none.
+            StackError: a stack has no head.
+        """
+        routed = self._routed(rows, stacks, columns)
+        if is_single(rows):
+            (found,) = self._engine.predictions(list(routed))
+            return found
+        if is_stream(rows):
+            return self._engine.predictions(routed)
+        given = list(routed)
+        return Predictions(self._engine.predictions(given), [example for example, _ in given])
+
+    def embed(
+        self,
+        rows: Rows,
+        *,
+        stacks: StackLike | Iterable[StackLike] | None = None,
+        normalize: bool = False,
+        **columns: str,
+    ) -> Any:
+        """The sentence vectors of texts.
+
+        Args:
+            normalize: whether each vector has length 1.
+
+        Returns:
+            A float32 array, *Shape:* ``(rows, width)``; of a single text ``(width,)``; of an iterator an iterator of
+            vectors.
+        """
+        routed = ((example.text, keys) for example, keys in self._routed(rows, stacks, columns))
+        vectors = (_as_array(vector, normalize) for vector in self._engine.vectors(
+            list(routed) if not is_stream(rows) else routed))  # fmt: skip
+        if is_single(rows):
+            return next(vectors)
+        return vectors if is_stream(rows) else np.stack(list(vectors))
+
+    def evaluate(self, rows: Rows, *, dataset: str = "rows", **columns: str) -> EvaluationReport:
+        """Scores on labelled or parallel rows, with and without each component, with confidence intervals.
+
+        Args:
+            dataset: how the report calls the rows.
+            columns: by field, the column that holds it: ``label="sentiment"``.
+
+        Raises:
+            DataError: a row lacks what is asked of it.
+        """
+        from lect.evaluation.evaluate import evaluate_rows
+
+        return evaluate_rows(self._current, self._host, self._examples(rows, columns), dataset)[0]
+
+    def explain(
+        self, text: str, *, target: str | None = None, against: str | None = None, attention: bool = False
+    ) -> Explanation:
+        """Which words a prediction hangs on, with the whole stack and without each component.
+
+        Args:
+            target: the label to explain; by default the predicted one.
+            against: of a stack without a head: the text that `text` is compared with.
+            attention: attention maps, too.
+        """
+        from lect.explain.explain import explain
+
+        with self._engine.alone():
+            return explain(self._current, text, target=target, against=against, attention=attention)
+
+    # ------------------------------------------------------------------------------------------------------- its life
+
+    def close(self) -> None:
+        """Take the components off the backbone again, which is then what it was before; a model is closed once."""
+        if not self._is_closed:
+            self._is_closed = True
+            with self._default.engine.alone():
+                self._default.engine.model.detach_all()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        stack = str(self._default.stack) or "the bare backbone"
+        head = self._default.head_kind
+        parameters = sum(tensor.numel() for each in self._default.stored for tensor in each.tensors.values())
+        parts = [f"{len(self._default.stored)} components, {parameters:,} parameters"] if self._default.stored else []
+        parts += [f"head {head}" + (f" ({len(self.labels)} labels)" if self.labels else "")] if head else []
+        return f"<lect.Model {stack} on {self.backbone.name}{': ' if parts else ''}{'; '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        cells = [
+            (
+                f"<code>{escape(each.manifest.key)}</code>",
+                escape(", ".join(each.manifest.languages)),
+                escape(", ".join(each.manifest.methods) or "–"),
+                f"{sum(tensor.numel() for tensor in each.tensors.values()):,}",
+            )
+            for each in self._default.stored
+        ]
+        rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in cells)
+        head = "<tr><th>component</th><th>languages</th><th>methods</th><th>parameters</th></tr>"
+        return f"<p><b>{escape(repr(self)[1:-1])}</b></p><table><thead>{head}</thead>{rows}</table>"
+
+    # --------------------------------------------------------------------------------------------------------- ways
+
+    @property
+    def _engine(self) -> Any:
+        return self._current.engine
+
+    @property
+    def _current(self) -> OpenStack:
+        if self._is_closed:
+            raise StackError("the model is closed", fix="load it again")
+        return self._default
+
+    def _examples(self, rows: Rows, columns: dict[str, str]) -> Sequence[Example]:
+        examples = tuple(examples_of(rows, columns))
+        if not examples:
+            raise DataError("no rows are given", fix='give some, such as ["a text"]')
+        return examples
+
+    def _keys_of(self, stack: StackLike) -> Keys:
+        text = str(stack)
+        if text not in self._opened:
+            self._opened[text] = open_on(self._engine, text, self._host, self._library)
+        return self._opened[text].keys
+
+    def _routed(
+        self, rows: Rows, stacks: StackLike | Iterable[StackLike] | None, columns: dict[str, str]
+    ) -> Iterator[tuple[Example, Keys]]:
+        examples = examples_of(rows, columns) if is_stream(rows) else iter(self._examples(rows, columns))
+        if stacks is None or isinstance(stacks, str | Composition | Stack):
+            ways: Iterable[Keys] = repeat(self._current.keys if stacks is None else self._keys_of(stacks))
+            return zip(examples, ways, strict=False)
+        return _paired(examples, map(self._keys_of, stacks), may_go_on=is_stream(stacks))
+
+
+def library_of(library: str | Path | Library | None) -> Library:
+    """The library in a folder, or the default one."""
+    if isinstance(library, Library):
+        return library
+    return Library.default() if library is None else Library((Path(library),))
+
+
+def _paired(examples: Iterator[Example], ways: Iterator[Keys], *, may_go_on: bool) -> Iterator[tuple[Example, Keys]]:
+    missing: Any = object()
+    for example in examples:
+        way = next(ways, missing)
+        if way is missing:
+            raise DataError("there are fewer stacks than rows", where=example.origin, fix="give one stack for each row")
+        yield example, way
+    if not may_go_on and next(ways, missing) is not missing:
+        raise DataError("there are more stacks than rows", fix="give one stack for each row")
+
+
+def _as_array(vector: torch.Tensor, normalize: bool) -> NDArray[np.float32]:
+    found = torch.nn.functional.normalize(vector, dim=0) if normalize else vector
+    return found.numpy()

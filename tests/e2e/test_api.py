@@ -1,0 +1,154 @@
+"""Everything from Python: what users type gives what the command line gives, in the same words where it is refused."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+
+import datasets
+import numpy as np
+import pandas
+import pyarrow
+import pytest
+
+import lect
+from lect.errors import DataError, StackError
+
+TEXTS = ["a great and happy day", "the grim cold", "warm and bright", "sad, dark day the awful"]
+
+
+@pytest.fixture
+def model(workspace, trained):
+    with lect.load("lang:cipher + task:mood", backbone="backbone", library=trained) as model:
+        yield model
+
+
+def test_two_lines_to_predictions_of_whatever_holds_texts(model):
+    found = model.predict(TEXTS)
+    assert len(found) == 4 and set(found.values) <= {"good", "bad"}
+    assert found[0].label == found.values[0] and sum(found[0].probabilities.values()) == pytest.approx(1, abs=1e-5)
+    frame = pandas.DataFrame({"id": range(4), "text": TEXTS})
+    for rows in (
+        tuple(TEXTS),
+        [{"text": text, "unknown": 3} for text in TEXTS],
+        [lect.Example(text) for text in TEXTS],
+        frame,
+        datasets.Dataset.from_pandas(frame),
+        pyarrow.Table.from_pandas(frame),
+        frame["text"],
+        np.array(TEXTS),
+    ):
+        assert model.predict(rows).values == found.values
+    assert model.predict(frame.rename(columns={"text": "tweet"}), text="tweet").values == found.values
+    assert [each.answer for each in model.predict(iter(TEXTS))] == found.values
+    assert model.predict(TEXTS[0]).label == found.values[0]
+    table = found.to_pandas()
+    assert list(table["text"]) == TEXTS and list(table["answer"]) == found.values
+    assert "4 predictions" in repr(found) and "<table>" in found._repr_html_()
+
+
+def test_the_command_prints_the_same_records(model, workspace, trained):
+    printed = workspace.lect(
+        *("predict", "--json", "--stack", "lang:cipher + task:mood", "--backbone", "backbone"),
+        *("--components", str(trained), *TEXTS),
+    )
+    assert printed.exit_code == 0, printed.stderr
+    assert [json.loads(line) for line in printed.stdout.splitlines()] == model.predict(TEXTS).records()
+
+
+def test_each_row_its_own_stack_and_what_is_missing_is_loaded(model, workspace, trained):
+    stacks = ["lang:cipher + task:mood", lect.task("mood"), "0.5*lang:cipher + task:mood", "task:mood"]
+    mixed = model.predict(TEXTS, stacks=stacks)
+    for text, stack, prediction in zip(TEXTS, stacks, mixed, strict=True):
+        assert model.predict(text, stacks=stack).scores == pytest.approx(prediction.scores, abs=1e-5)
+    assert len(model.stacks) == 3
+    for wrong, said in ((stacks[:3], "fewer stacks than rows"), ([*stacks, "task:mood"], "more stacks than rows")):
+        with pytest.raises(DataError, match=said):
+            model.predict(TEXTS, stacks=wrong)
+
+
+def test_vectors(model):
+    vectors = model.embed(TEXTS)
+    assert vectors.dtype == np.float32 and vectors.shape == (4, 32)
+    assert np.linalg.norm(model.embed(TEXTS, normalize=True), axis=1) == pytest.approx(np.ones(4), abs=1e-5)
+    assert model.embed(TEXTS[1]) == pytest.approx(vectors[1], abs=1e-5)
+    assert np.stack(list(model.embed(iter(TEXTS)))) == pytest.approx(vectors, abs=1e-5)
+    bare = model.embed(TEXTS, stacks="")
+    assert not np.allclose(bare, vectors)
+
+
+def test_ten_thousand_rows_of_an_iterator_in_order_and_without_waiting(model):
+    read = []
+
+    def rows():
+        for number in range(10_000):
+            read.append(number)
+            yield f"{TEXTS[number % 4]} {number % 7}"
+
+    predictions = model.predict(rows())
+    next(predictions)
+    assert len(read) < 1000
+    stacks = ("task:mood" if number % 2 else "lang:cipher + task:mood" for number in count())
+    few = [f"{text} {number}" for number in range(50) for text in TEXTS]
+    mixed = list(zip(model.predict((text for text in few), stacks=stacks), range(len(few)), strict=False))
+    assert len(mixed) == len(few)
+
+
+def test_evaluation_and_explanation(model, workspace):
+    report = model.evaluate(pandas.read_csv("test.csv"), label="label")
+    assert report.rows == 60 and len(report.variants) >= 2
+    assert "macro_f1" in report.to_json()
+    explanation = model.explain(TEXTS[0])
+    assert explanation.variants[0].answer == model.predict(TEXTS[0]).label
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([], "no rows are given"),
+        ([3], "row 1: the text is 3 of type int, and a text is due"),
+        (["a text", float("nan")], "row 2: the text is missing, and a text is due"),
+        (pandas.DataFrame({"tweet": TEXTS}), 'there is no column "text"; name it: text="…"'),
+        (pandas.DataFrame({"text": ["a", None]}), "row 2: the text is missing"),
+        ([{"txt": "a"}], "row 1: the row has no text (txt)"),
+        (["  "], "row 1: the text is empty"),
+        (5, "rows are due, not 5 of type int"),
+    ],
+)
+def test_what_is_no_row_is_said_with_its_place(model, rows, said):
+    with pytest.raises(DataError) as caught:
+        model.predict(rows)
+    assert said in str(caught.value)
+
+
+def test_what_is_refused_is_refused_in_the_words_of_the_command(workspace, trained):
+    for stack in ("task:nowhere", "lang:cipher", "task:mood + lang:cipher", "lang:auto + task:mood"):
+        command = workspace.lect(
+            "predict", "--stack", stack, "--backbone", "backbone", "--components", str(trained), "text"
+        )
+        assert command.exit_code == 1
+        with pytest.raises(lect.UserError) as caught:
+            lect.load(stack, backbone="backbone", library=trained).predict(["text"])
+        assert (
+            str(caught.value) in command.stderr.replace(f'stack "{stack}": ', "") or str(caught.value) in command.stderr
+        )
+
+
+def test_stacks_are_written_with_operators():
+    assert str(0.7 * lect.lang("jav") + lect.task("sentiment")) == "0.7*lang:jav + task:sentiment"
+    assert lect.lang("jav") + lect.task("s") == lect.stack("lang:jav+task:s")
+    assert str(lect.avg(lect.lang("a"), lect.lang("b")) + lect.task("x")) == "avg(lang:a, lang:b) + task:x"
+    assert 0.5 * (2 * lect.lang("a")) == lect.lang("a")
+    with pytest.raises(StackError, match="a weight is for one"):
+        0.5 * (lect.lang("a") + lect.lang("b"))
+
+
+def test_a_model_says_what_it_is_and_leaves_the_backbone_as_it_was(workspace, trained):
+    bare = lect.load(backbone="backbone").embed(TEXTS)
+    model = lect.load("lang:cipher + task:mood", backbone="backbone", library=trained)
+    assert "lang:cipher + task:mood on backbone" in repr(model) and len(repr(model)) < 200
+    assert "lang:cipher" in model._repr_html_()
+    model.close()
+    with pytest.raises(StackError, match="the model is closed"):
+        model.predict(TEXTS)
+    assert np.array_equal(lect.load(backbone="backbone").embed(TEXTS), bare)
