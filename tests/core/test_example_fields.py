@@ -8,6 +8,7 @@ import pytest
 from workspaces import Workspace
 
 from lect import DataError, Example, Host, Source, Span, read_source
+from lect.api.rows import examples_of
 from lect.data.dataset import digest
 from lect.data.stored import hold
 
@@ -63,6 +64,10 @@ def test_a_third_partys_field_is_in_the_hash_whatever_the_order_of_its_names():
         None,
         None,
     )
+
+
+def test_a_third_partys_field_may_be_given_in_python():
+    assert [row.extra for row in examples_of([{"text": "x", "extra": {"a": 1}}, {"text": "y"}])] == [{"a": 1}, None]
 
 
 def test_a_third_partys_field_lies_in_files_as_in_memory():
