@@ -11,7 +11,8 @@ import pytest
 from waiting import PATIENCE
 
 from lect import HeadSpec, ReaderSpec
-from lect.host import Host, bundled
+from lect.host import Host
+from lect.host.bundled import bundled
 from lect.host.records import SPECS
 
 pytestmark = pytest.mark.models
@@ -20,7 +21,7 @@ HEAVY = ("torch", "transformers", "peft", "adapters", "accelerate", "sklearn")
 
 
 def test_every_one_that_is_installed_works():
-    ours = {"lect", *bundled.BUNDLED.values()}
+    ours = {"lect", *bundled().values()}
     plugins = [plugin for plugin in Host.load(tolerant=True).plugins if plugin.distribution in ours]
     assert [(plugin.name, plugin.error) for plugin in plugins if plugin.status != "ok"] == []
 
@@ -28,8 +29,8 @@ def test_every_one_that_is_installed_works():
 def test_the_table_of_what_to_install_is_complete_and_true():
     host = Host.load(tolerant=True)
     installed = {plugin.distribution for plugin in host.plugins}
-    promised = {key: name for key, name in bundled.BUNDLED.items() if name in installed}
-    distributions = set(bundled.BUNDLED.values())
+    promised = {key: name for key, name in bundled().items() if name in installed}
+    distributions = set(bundled().values())
     provided = {
         (kind.kind, name): spec.plugin.distribution
         for kind in SPECS

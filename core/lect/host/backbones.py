@@ -10,7 +10,7 @@ from lect.backbones.hub import fetch_from_hub, is_hub_id
 from lect.backbones.load import read_backbone
 from lect.backbones.settings import FolderSettings, read_folder_settings
 from lect.errors import BackboneError, nearest
-from lect.host.bundled import BUNDLED
+from lect.host.bundled import bundled
 from lect.literals import Pooling, Progress, no_progress
 from lect.specs import BackboneSpec
 
@@ -85,7 +85,7 @@ def _nearest(name: str, host: Host) -> str:
 
 def _registered(name: str, host: Host) -> BackboneSpec | None:
     # A name that two plugins claim, or whose plugin is missing, is never looked for elsewhere: the host says why.
-    if name in _known(host) or ("backbone", name) in BUNDLED:
+    if name in _known(host) or ("backbone", name) in bundled():
         return host.spec(BackboneSpec, name)
     return None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lect.errors import PluginError, nearest
 from lect.host import attribution
-from lect.host.bundled import BUNDLED
+from lect.host.bundled import bundled
 from lect.host.loading import Caller, Loaded, load_plugins
 from lect.host.records import ESSENTIAL, HOOKS, Configured, ConfiguredSpec, PluginRecord, Provided, Spec
 from lect.specs import CommandSpec, Problem
@@ -246,7 +246,7 @@ class Host:
                 f"lect --no-plugin {provided.plugin.name}" for provided in claims if provided.plugin.name != ESSENTIAL
             ]
             return PluginError(f'{kind.kind} "{name}" comes from {sides}', fix=f"use {' or '.join(remedies)}")
-        distribution = BUNDLED.get((kind.kind, name))
+        distribution = bundled().get((kind.kind, name))
         for record in self.plugins:
             if record.distribution != distribution or record.status == "ok":
                 continue
@@ -261,7 +261,7 @@ class Host:
         what = f'no plugin provides {kind.kind} "{name}"'
         if distribution is not None:
             return PluginError(what, fix=f"try: pip install {distribution}")
-        known = {*self.specs(kind), *(other for family, other in BUNDLED if family == kind.kind)}
+        known = {*self.specs(kind), *(other for family, other in bundled() if family == kind.kind)}
         unusable = [record.name for record in self.plugins if record.status not in ("ok", "clash")]
         aside = f" (not in use: {', '.join(unusable)}; see lect plugins)" if unusable else ""
         return PluginError(what + aside, fix=nearest(name, known))

@@ -15,7 +15,7 @@ from lect.data.label_forms import LabelForms
 from lect.data.paths import existing_file
 from lect.data.stored import hold
 from lect.errors import DataError, nearest
-from lect.host.bundled import BUNDLED
+from lect.host.bundled import bundled
 from lect.specs import ReaderSpec
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def reader_of(host: Host, file: str) -> str:
     if found:
         what = f'several readers read files that end in "{ending}"'
         raise DataError(what, where=file, fix=f"name one with --reader: {' or '.join(found)}")
-    what, distribution = f'no reader is known for the ending "{ending}"', BUNDLED.get(("ending", ending))
+    what, distribution = f'no reader is known for the ending "{ending}"', bundled().get(("ending", ending))
     clause = nearest(ending, [each for endings in known.values() for each in endings])
     fix = f"try: pip install {distribution}" if distribution else f"name one with --reader; {clause}"
     raise DataError(what, where=file, fix=fix)
