@@ -72,7 +72,8 @@ if TYPE_CHECKING:
         RunInfo,
     )
     from lect.summed_metric import SummedMetric
-    from lect.training.run import execute_run, prepare_run
+    from lect.training.prepare import prepare_run
+    from lect.training.run import execute_run
     from lect.versions import __version__
 
 _NAMES = {
@@ -110,7 +111,8 @@ _NAMES = {
         "Problem ReaderSpec RouteSpec RunInfo"
     ),
     "lect.summed_metric": "SummedMetric",
-    "lect.training.run": "execute_run prepare_run",
+    "lect.training.prepare": "prepare_run",
+    "lect.training.run": "execute_run",
     "lect.versions": "__version__",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -66,29 +67,37 @@ class Loss:
     terms: Mapping[str, float | Tensor] = field(default_factory=dict)
 
 
-class Objective(Protocol):
+class Objective:
     """Gives a loss for a batch; knows nothing of steps, devices or precision.
 
-    An objective in which the rows of a batch are compared with each other may have a method beside these, for when
-    several processes share a batch: ``batch_share(examples, own, device)`` gives the batch of those of the examples
-    whose indices are `own`, compared with all of them. Without it a process compares its own rows alone.
-
-    It may also have a mapping ``directions``: which way its scores are better, by name. What is not in it is better
-    the higher, a loss the lower (`lect.scores.direction_of`).
-
-    Attributes:
-        main_score: the name among `scores` that early stopping looks at.
+    An objective has `lengths`, `batch`, `loss` and `scores`; the others have defaults.
     """
 
-    main_score: str
+    #: The name among `scores` that early stopping looks at.
+    main_score: str = "loss"
+
+    #: Which way scores are better, by name. What is not in it is better the higher, a loss the lower
+    #: (`lect.scores.direction_of`).
+    directions: Mapping[str, Direction] = MappingProxyType({})
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The pieces of each example, for batches of like length."""
-        ...
+        """The tokens of each example, for batches of like length."""
+        raise NotImplementedError
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
         """These examples, encoded, on the device."""
-        ...
+        raise NotImplementedError
+
+    def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
+        """The batch of those examples that one of several processes has.
+
+        By default they are compared with nothing but each other. Where the rows of a batch are compared, as in a
+        contrast, own ones should be compared with all of the examples, so that several processes learn as one would.
+
+        Args:
+            own: their indices, one at least.
+        """
+        return self.batch([examples[index] for index in own], device)
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The batch's loss, the mean over its rows.
@@ -97,20 +106,20 @@ class Objective(Protocol):
             hidden_states: *Shape:* ``(rows, length, hidden)``; the model's, of the rows that `batch` gave, padded as
                 these were. Whoever needs another pass asks the model for it.
         """
-        ...
+        raise NotImplementedError
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """Scores on held-out examples, 0 to 1 but for distances."""
-        ...
+        """Scores on held-out examples, 0 to 1 but for distances and losses."""
+        raise NotImplementedError
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The same scores of the stack less what is trained; empty where nothing could be answered then."""
-        ...
+        """The same scores of the stack less what is trained; empty where nothing could be predicted then."""
+        return {}
 
 
 def score_direction(objective: Objective, name: str) -> Direction:
     """Which way a score of an objective is better."""
-    return direction_of(name, getattr(objective, "directions", {}))
+    return direction_of(name, objective.directions)
 
 
 def share_of_batch(
@@ -123,8 +132,6 @@ def share_of_batch(
     """
     if not own:
         return None
-    share = getattr(objective, "batch_share", None)
-    if share is None or len(own) == len(examples):
+    if len(own) == len(examples):
         return objective.batch([examples[index] for index in own], device)
-    batch: Batch = share(examples, own, device)
-    return batch
+    return objective.batch_share(examples, own, device)

@@ -162,8 +162,8 @@ def lect_side(options: argparse.Namespace, folder: Path, seed: int) -> dict[str,
     log = [json.loads(line) for line in (prepared.folder / "metrics.jsonl").read_text().splitlines()]
     steady = [line for line in log if "pieces" in line]
     steady = steady[len(steady) // 10 :]
-    prepared.model.attach(prepared.lessons[0].component)
-    loss = held_out_loss(folder, prepared, lect_states(prepared, prepared.lessons[0].stack))
+    prepared.setup.model.attach(prepared.components[0].component)
+    loss = held_out_loss(folder, prepared, lect_states(prepared, prepared.components[0].stack))
     return {
         "tokens": sum(line["pieces"] for line in steady[1:]),
         "seconds": steady[-1]["seconds"] - steady[0]["seconds"],
@@ -285,7 +285,7 @@ def prepare(options: argparse.Namespace, folder: Path, seed: int) -> Any:
     from lect.components.library import Library
     from lect.host import Host
     from lect.recipes.load import load_recipe
-    from lect.training.run import prepare_run
+    from lect.training.prepare import prepare_run
 
     name = f"{folder.name}-{(options.only or 'lect').replace(' ', '-')}-{seed}"
     recipe = folder / f"{name}.toml"
@@ -332,7 +332,7 @@ def lect_states(prepared: Any, stack: tuple[str, ...]) -> Any:
     from lect.composition.routes import Routes
     from lect.composition.rows import EncodedRows
 
-    model = prepared.model.eval()
+    model = prepared.setup.model.eval()
 
     @torch.no_grad()
     def states(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -345,8 +345,8 @@ def held_out_loss(folder: Path, prepared: Any, states: Any) -> float:
     """The mean cross-entropy over the whole vocabulary at 15 % of the held-out pieces, the same for every side."""
     import torch
 
-    own, device = prepared.backbone, "cuda" if torch.cuda.is_available() else "cpu"
-    prepared.model.to(device)
+    own, device = prepared.setup.model.backbone, "cuda" if torch.cuda.is_available() else "cpu"
+    prepared.setup.model.to(device)
     head = lect_head(folder, own)
     mask_id = own.tokenizer.mask_token_id
     generator = torch.Generator().manual_seed(0)

@@ -130,7 +130,8 @@ def lect_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
     from lect.engine.engine import Engine
     from lect.host import Host
     from lect.recipes.load import load_recipe
-    from lect.training.run import execute_run, prepare_run
+    from lect.training.prepare import prepare_run
+    from lect.training.run import execute_run
 
     this = TASKS[task]
     name = options.only.replace(" ", "-")
@@ -165,9 +166,10 @@ learning_rate = {options.rate}
     (trained,) = execute_run(run, console=Console(stderr=True))
     memory = peak_anywhere()
     tested = read(this, this.test)
-    run.model.attach(run.lessons[0].component)
-    answers = [each.answer for each in Engine(run.model, run.encoder).predict(tested, run.lessons[0].stack)]
-    tokens = pieces(run.backbone.tokenizer, this, read(this, this.train, options.rows)) * options.epochs
+    model, [component] = run.setup.model, run.components
+    model.attach(component.component)
+    answers = [each.answer for each in Engine(model, run.setup.encoder).predict(tested, component.stack)]
+    tokens = pieces(model.backbone.tokenizer, this, read(this, this.train, options.rows)) * options.epochs
     return {
         "tokens": tokens,
         "seconds": trained.result.seconds,

@@ -1,18 +1,21 @@
 """Code-switching round an objective: what is drawn is torch's to repeat, and nothing but the texts changes."""
 
+from types import MappingProxyType
+
 import pytest
 import torch
 
 from lect import Example
 from lect.data.dictionary import Dictionary
+from lect.objectives import Objective, score_direction
 from lect.training.code_switching import CodeSwitched, Switching
 
 
-class Recorder:
+class Recorder(Objective):
     """An objective that keeps what it was asked."""
 
     main_score = "score"
-    own = "its own"
+    directions = MappingProxyType({"score": "lower"})
 
     def __init__(self):
         self.seen = []
@@ -70,7 +73,7 @@ def test_nothing_is_switched_at_a_share_of_none(rows, share):
 def test_the_rest_is_the_objective_s():
     objective, _ = switched()
     assert objective.main_score == "score"
-    assert objective.own == "its own"
+    assert score_direction(objective, "score") == "lower"
     assert objective.lengths(ROWS[:2]) == [11, 11]
     assert objective.scores(None, ROWS) == {"score": 8.0}
 

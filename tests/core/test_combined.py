@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lect import Example, MethodSpec, MetricSpec
+from lect import Example, MethodSpec, MetricSpec, ObjectiveSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
-from lect.errors import DataError, RecipeError
+from lect.errors import DataError, PluginError, RecipeError
 from lect.host import Host
 from lect.objectives import ObjectiveContext, share_of_batch
 from lect.recipes.load import recipe_of, recipe_text
@@ -201,3 +201,12 @@ def test_rows_through_several_stacks_make_the_mean_over_all_rows():
     own = [world.loss(one, part)[0].total for one, part in zip(through, (rows[1:], rows[:1]), strict=True)]
     torch.testing.assert_close(whole.total, (3 * own[0] + own[1]) / 4)
     assert set(whole.terms) >= {"bare", "lang:other", "lang:other/distance"}
+
+
+def test_what_a_plugin_builds_must_be_an_objective(monkeypatch):
+    world = World(PARALLEL, MASKED)
+    found = world.host.provided(ObjectiveSpec, "masked-lm")
+    other = replace(found, spec=replace(found.spec, build=lambda config, context: {}))
+    monkeypatch.setattr(world.host, "provided", lambda kind, name: other)
+    with pytest.raises(PluginError, match='"masked-lm" is built as a dict, which is no lect'):
+        world.alone(MASKED, PARALLEL)

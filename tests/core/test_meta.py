@@ -7,23 +7,25 @@ from itertools import islice
 
 import pytest
 import torch
+from loops import fit
 from torch import nn
 
 from lect import Example, Part
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
-from lect.errors import RecipeError
-from lect.objectives import Batch, Loss
+from lect.errors import Interrupted, RecipeError
+from lect.objectives import Batch, Loss, Objective
 from lect.recipes.load import recipe_of, recipe_text
 from lect.recipes.training import LearningTable, MetaTable, RunTable
 from lect.testing.backbones import tiny_backbone
 from lect.toml import parse_toml
+from lect.training.callbacks.base import Callback
 from lect.training.checkpoint import load_checkpoint
-from lect.training.loop import fit
 from lect.training.meta import Meta, learn_task, meta_steps
-from lect.training.precision import Precision
-from lect.training.task import Interrupted, Learner, Task
+from lect.training.optimisation import Precision
+from lect.training.plan import StepPlan
+from lect.training.setup import TrainedComponent, TrainingSetup
 
 
 def meta_of(sources=(6, 3), **settings):
@@ -90,7 +92,7 @@ class Scaled(Part):
         return inner(inputs) * self.scale
 
 
-class Aimed:
+class Aimed(Objective):
     """The squared distance of sentence vectors to what a row's label says times its bare vector."""
 
     main_score = "nearness"
@@ -114,62 +116,72 @@ class Aimed:
 TEXTS = ("one of a kind", "the old house on the way", "short", "bright and happy", "two", "a dark and cold day")
 
 
-def task_of(folder, meta, **run):
+def setup_of(folder, meta, **run):
     model = RoutedModel(tiny_backbone())
     part = Scaled(model.backbone.anatomy.layers[-1].feed_forward.norm, model.backbone.hidden_size)
     component = Component("lang:x", "lang", {"toy": part})
     model.attach(component)
     encoder = RowEncoder(model)
     rows = [Example(text, label=label) for label in ("2", "3") for text in TEXTS]
-    learner = Learner(component, Aimed(encoder), rows, (), LearningTable(learning_rate=0.05))
+    trained = TrainedComponent(
+        component=component,
+        objective=Aimed(encoder),
+        train=rows,
+        validation=(),
+        settings=LearningTable(learning_rate=0.05),
+    )
     precision = Precision("float32", "no", "a test")
     settings = RunTable(**{"steps": 10, "batch_size": 2, "accumulation": 2, **run})
-    return Task(model, encoder, (learner,), settings, precision, folder, "identity", meta=meta)
+    return TrainingSetup(
+        model=model,
+        encoder=encoder,
+        components=(trained,),
+        settings=settings,
+        precision=precision,
+        checkpoints=folder,
+        legacy_hash="identity",
+        meta=meta,
+    )
 
 
-class Silent:
+class Silent(Callback):
     def __init__(self):
         self.metrics = []
 
-    def stepped(self, step, metrics):
+    def step_finished(self, step, metrics):
         self.metrics.append(dict(metrics))
 
-    def evaluated(self, step, scores):
-        pass
 
-
-def trained(task, resume=None, stop=lambda: False):
+def train(setup, resume=None, stop=lambda: False):
     watching = Silent()
-    fit(task, watching, resume, stop)
-    return watching, task.learners[0].component.tensors()["toy.scale"]
+    fit(setup, watching, resume, stop)
+    return watching, setup.components[0].component.tensors()["toy.scale"]
 
 
 @pytest.mark.parametrize("method", ["reptile", "fomaml"])
 def test_a_run_ends_between_its_tasks_and_goes_on_to_the_bit(tmp_path, method):
     meta = meta_of((6, 6), method=method, inner_steps=2, inner_rate=0.1)
-    watching, scale = trained(task_of(tmp_path / "a", meta, steps=60, schedule="constant"))
+    watching, scale = train(setup_of(tmp_path / "a", meta, steps=60, schedule="constant"))
     assert 2.2 < float(scale.mean()) < 2.8
     assert watching.metrics[0]["loss"] > 2 * watching.metrics[-1]["loss"]
     stops = iter([False] * 4 + [True])
-    broken = task_of(tmp_path / "b", meta, steps=60, schedule="constant")
+    broken = setup_of(tmp_path / "b", meta, steps=60, schedule="constant")
     with pytest.raises(Interrupted):
-        trained(broken, stop=lambda: next(stops))
+        train(broken, stop=lambda: next(stops))
     checkpoint = load_checkpoint(tmp_path / "b", "identity")
-    _, again = trained(task_of(tmp_path / "b", meta, steps=60, schedule="constant"), resume=checkpoint)
+    _, again = train(setup_of(tmp_path / "b", meta, steps=60, schedule="constant"), resume=checkpoint)
     assert torch.equal(scale, again)
 
 
 def test_one_inner_step_of_reptile_is_plain_training(tmp_path):
     meta = meta_of((6, 6), inner_steps=1, inner_rate=0.5)
-    plain = task_of(tmp_path, None)
-    _, with_meta = trained(task_of(tmp_path, meta))
+    plain = setup_of(tmp_path, None)
+    _, with_meta = train(setup_of(tmp_path, meta))
     rows = list(islice(meta_steps(meta, 2, 2, 0), 10))
     # The same rows in the same order, as an epoch of a data set that has each as often as it came.
-    import lect.training.loop as loop
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "planned_steps", lambda *plan: iter(rows))
-        _, without = trained(replace(plain, checkpoints=tmp_path / "c"))
+        patch.setattr(StepPlan, "steps", lambda plan: iter(rows))
+        _, without = train(replace(plain, checkpoints=tmp_path / "c"))
     torch.testing.assert_close(with_meta, without, atol=1e-6, rtol=1e-5)
 
 

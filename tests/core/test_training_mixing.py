@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lect.training.mixing import budget_steps, draw_counts, mixed_steps, probabilities
-from lect.training.order import single_steps
+from lect.training.sampling import budget_steps, draw_counts, mixed_steps, probabilities, single_steps
 
 SIZES = st.lists(st.integers(1, 60), min_size=2, max_size=5)
 

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lect.errors import RecipeError
-from lect.training.order import epoch_batches
-from lect.training.precision import choose_precision
-from lect.training.schedule import learning_rate_factor
+from lect.training.optimisation import choose_precision, learning_rate_factor
+from lect.training.sampling import epoch_batches
 
 pytestmark = pytest.mark.models
 

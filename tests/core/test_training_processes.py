@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from loops import fit
 from torch import nn
 from torch.distributed.tensor import DTensor
 from waiting import PATIENCE
@@ -19,16 +20,16 @@ from lect import Example, Part
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
-from lect.errors import UserError
-from lect.objectives import Batch, Loss
+from lect.errors import Interrupted, UserError
+from lect.objectives import Batch, Loss, Objective
 from lect.recipes.training import LearningTable, RunTable
 from lect.testing.backbones import tiny_backbone
+from lect.training.callbacks.base import Callback
 from lect.training.checkpoint import load_checkpoint
-from lect.training.loop import fit
-from lect.training.order import dealt
-from lect.training.precision import Precision
-from lect.training.processes import Processes, join_processes, leave_processes
-from lect.training.task import Interrupted, Learner, Task
+from lect.training.distributed.processes import Processes, join_processes, leave_processes
+from lect.training.optimisation import Precision
+from lect.training.sampling import rows_of_process
+from lect.training.setup import TrainedComponent, TrainingSetup
 
 pytestmark = pytest.mark.models
 
@@ -62,7 +63,7 @@ class Scaled(Part):
         return 0.1 * self.scale.pow(2).sum()
 
 
-class Aimed:
+class Aimed(Objective):
     """The mean squared distance of sentence vectors to a constant."""
 
     main_score = "nearness"
@@ -98,11 +99,11 @@ def texts(count, seed):
     return [" ".join(WORDS[(start + word) % len(WORDS)] for word in range(length)) for start, length in starts]
 
 
-def task_of(folder, sizes, run, processes):
+def setup_of(folder, sizes, run, processes):
     model = RoutedModel(tiny_backbone("xlm-roberta"))
     encoder = RowEncoder(model)
     site = model.backbone.anatomy.layers[-1].feed_forward.output
-    learners = []
+    components = []
     for index, size in enumerate(sizes):
         # A process that made other parts than the main one gets the main one's.
         part = Scaled(site, model.backbone.hidden_size, start=1.0 + processes.index)
@@ -110,20 +111,37 @@ def task_of(folder, sizes, run, processes):
         model.attach(component)
         rows = [Example(text) for text in texts(size, index)]
         objective = Aimed(encoder, component.key, 0.5 - index)
-        learners.append(Learner(component, objective, rows, rows[:2], LearningTable(learning_rate=0.02)))
+        components.append(
+            TrainedComponent(
+                component=component,
+                objective=objective,
+                train=rows,
+                validation=rows[:2],
+                settings=LearningTable(learning_rate=0.02),
+            )
+        )
     table = RunTable(**{"evaluate_every": 2, **run})
     precision = Precision("float32", "no", "a test")
-    return Task(model, encoder, tuple(learners), table, precision, folder, "identity", processes=processes)
+    return TrainingSetup(
+        model=model,
+        encoder=encoder,
+        components=tuple(components),
+        settings=table,
+        precision=precision,
+        checkpoints=folder,
+        legacy_hash="identity",
+        processes=processes,
+    )
 
 
-class Curve:
+class Curve(Callback):
     def __init__(self):
         self.steps, self.scores = [], []
 
-    def stepped(self, step, metrics):
+    def step_finished(self, step, metrics):
         self.steps.append({name: value for name, value in metrics.items() if name not in {"seconds", "memory"}})
 
-    def evaluated(self, step, scores):
+    def validation_finished(self, step, scores):
         self.scores.append(dict(scores))
 
 
@@ -131,15 +149,15 @@ def curves(folder, processes, names=tuple(RUNS)):
     found = {}
     for name in names:
         sizes, run = RUNS[name]
-        task, curve = task_of(folder / name, sizes, run, processes), Curve()
-        results = fit(task, curve, None, lambda: False)
-        ends = {key.key: key.component.tensors()["toy.scale"].flatten().tolist() for key in task.learners}
+        setup, curve = setup_of(folder / name, sizes, run, processes), Curve()
+        results = fit(setup, curve, None, lambda: False)
+        ends = {key.key: key.component.tensors()["toy.scale"].flatten().tolist() for key in setup.components}
         found[name] = {
             "steps": curve.steps,
             "scores": curve.scores,
             "ends": ends,
             "rows": [result.rows for result in results],
-            "cut": any(isinstance(weight, DTensor) for weight in task.model.encoder.parameters()),
+            "cut": any(isinstance(weight, DTensor) for weight in setup.model.encoder.parameters()),
             "final": [dict(result.scores) for result in results],
         }
     return found
@@ -150,13 +168,13 @@ def stopped_and_resumed(folder, processes):
     sizes, run = RUNS["a mixture"]
     answers = iter([False, processes.index == 1])
     with pytest.raises(Interrupted) as stopped:
-        fit(task_of(folder, sizes, run, processes), Curve(), None, lambda: next(answers))
+        fit(setup_of(folder, sizes, run, processes), Curve(), None, lambda: next(answers))
     checkpoint = load_checkpoint(folder, "identity")
-    task = task_of(folder, sizes, run, processes)
-    fit(task, Curve(), checkpoint, lambda: False)
+    setup = setup_of(folder, sizes, run, processes)
+    fit(setup, Curve(), checkpoint, lambda: False)
     return {
         "step": stopped.value.step,
-        "ends": {one.key: one.component.tensors()["toy.scale"].flatten().tolist() for one in task.learners},
+        "ends": {one.key: one.component.tensors()["toy.scale"].flatten().tolist() for one in setup.components},
     }
 
 
@@ -243,7 +261,7 @@ def test_all_stop_where_one_is_asked_to_and_go_on_as_if_they_had_not(two):
 
 def test_every_row_is_dealt_once_and_single_rows_do_not_all_fall_to_the_first():
     passes = [[[7, 8, 9], [1], [2]], [[5], [], [6]]]
-    shares = [dealt(passes, process, 3) for process in range(3)]
+    shares = [rows_of_process(passes, process, 3) for process in range(3)]
     for number, learners in enumerate(passes):
         for learner, indices in enumerate(learners):
             places = sorted(place for share in shares for place in share[number][learner])

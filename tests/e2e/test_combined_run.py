@@ -90,13 +90,13 @@ def test_both_are_learned_from_and_both_are_scored(combined):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_run_that_goes_on_ends_with_the_same_bytes(combined, monkeypatch):
-    from lect.training.observe import MetricsFile
+    from lect.training.callbacks.recording import MetricsFile
 
     weights = combined.folder / "components/lang/cipher/weights.safetensors"
     assert combined.lect("train", "combined.toml").exit_code == 0
     unbroken = weights.read_bytes()
     shutil.rmtree(combined.folder / "components")
-    stepped = MetricsFile.stepped
+    stepped = MetricsFile.step_finished
 
     def interrupted(self, step, metrics):
         stepped(self, step, metrics)
@@ -104,7 +104,7 @@ def test_a_run_that_goes_on_ends_with_the_same_bytes(combined, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(MetricsFile, "stepped", interrupted)
+        patch.setattr(MetricsFile, "step_finished", interrupted)
         assert combined.lect("train", "combined.toml").exit_code == 130
     assert not weights.exists()
     resumed = combined.lect("train", "combined.toml", "--resume")

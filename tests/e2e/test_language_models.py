@@ -8,12 +8,12 @@ import pytest
 from rich.console import Console
 
 from lect.components.library import Library
-from lect.errors import RecipeError
+from lect.errors import Interrupted, RecipeError
 from lect.host import Host
 from lect.recipes.load import load_recipe
 from lect.testing.backbones import save_tiny_backbone
-from lect.training.run import execute_run, prepare_run
-from lect.training.task import Interrupted
+from lect.training.prepare import prepare_run
+from lect.training.run import execute_run
 
 pytestmark = pytest.mark.models
 

@@ -127,14 +127,14 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(mixed):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_leaves_a_checkpoint_of_all_and_resume_ends_with_the_same_bytes(mixed, monkeypatch):
-    from lect.training.observe import MetricsFile
+    from lect.training.callbacks.recording import MetricsFile
 
     settings = ("--set", "training.epochs=2")
     assert mixed.lect("train", "mix.toml", *settings).exit_code == 0
     unbroken = weights(mixed)
     shutil.rmtree(mixed.folder / "components")
 
-    stepped = MetricsFile.stepped
+    stepped = MetricsFile.step_finished
 
     def interrupted(self, step, metrics):
         stepped(self, step, metrics)
@@ -142,7 +142,7 @@ def test_ctrl_c_leaves_a_checkpoint_of_all_and_resume_ends_with_the_same_bytes(m
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(MetricsFile, "stepped", interrupted)
+        patch.setattr(MetricsFile, "step_finished", interrupted)
         stopped = mixed.lect("train", "mix.toml", *settings)
     assert stopped.exit_code == 130, stopped.stderr
     said = " ".join(stopped.stderr.split())

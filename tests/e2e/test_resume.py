@@ -13,9 +13,9 @@ from disks import small_disk
 from safetensors.torch import load_file, save_file
 
 from lect.errors import Interrupted
+from lect.training.callbacks.recording import MetricsFile
 from lect.training.checkpoint import checkpoints
 from lect.training.holding import only_one
-from lect.training.observe import MetricsFile
 
 __all__ = ["small_disk"]
 SHORT = ("--set", "training.epochs=2", "--set", "training.log_every=1")
@@ -28,7 +28,7 @@ def stopped(workspace, monkeypatch):
     """Runs a command that Ctrl-C stops after so many steps."""
 
     def run(*arguments, after=3):
-        stepped = MetricsFile.stepped
+        stepped = MetricsFile.step_finished
 
         def interrupted(self, step, metrics):
             stepped(self, step, metrics)
@@ -36,7 +36,7 @@ def stopped(workspace, monkeypatch):
                 signal.raise_signal(signal.SIGINT)
 
         with monkeypatch.context() as patch:
-            patch.setattr(MetricsFile, "stepped", interrupted)
+            patch.setattr(MetricsFile, "step_finished", interrupted)
             result = workspace.lect(*arguments)
         assert result.exit_code == 130, result.stderr
         return result
@@ -44,7 +44,7 @@ def stopped(workspace, monkeypatch):
     return run
 
 
-# --------------------------------------------------------------------------------------------- what a run stands on
+# --------------------------------------------------------------------------------------------- what decides a result
 
 
 DICTIONARY = "fine\tgreat\ngreat\thappy\nbright\twarm\nthe\ta\nday\tday\n"
@@ -117,9 +117,9 @@ def options(changes):
     return [word for change in changes for word in ("--set", change)]
 
 
-@pytest.mark.parametrize("ground", [stack, target, words, switching, rows, field])
-def test_no_run_goes_on_where_what_it_reads_has_changed(workspace, stopped, ground):
-    recipe, changes, change, told = ground(workspace)
+@pytest.mark.parametrize("case", [stack, target, words, switching, rows, field])
+def test_no_run_goes_on_where_what_it_reads_has_changed(workspace, stopped, case):
+    recipe, changes, change, told = case(workspace)
     stopped("train", recipe, *SHORT, *changes)
     change()
     refused = workspace.lect("train", recipe, *SHORT, *changes, "--resume")
@@ -153,14 +153,14 @@ def test_a_place_that_cannot_be_written_to_is_said_before_training(workspace):
 )
 def test_what_cannot_be_written_at_the_end_stays_and_is_written_later(workspace, monkeypatch, changes, steps):
     settings = options([*changes, "training.log_every=1"])
-    evaluated = MetricsFile.evaluated
+    evaluated = MetricsFile.validation_finished
 
     def in_the_way(self, step, scores):
         evaluated(self, step, scores)
         Path("components").write_text("in the way")
 
     with monkeypatch.context() as patch:
-        patch.setattr(MetricsFile, "evaluated", in_the_way)
+        patch.setattr(MetricsFile, "validation_finished", in_the_way)
         failed = workspace.lect("train", "task.toml", *settings)
     assert failed.exit_code == 1
     [line] = [line for line in failed.stderr.splitlines() if line.startswith("error")]
@@ -198,7 +198,7 @@ def test_a_second_run_in_a_folder_says_who_holds_it(workspace):
 def test_a_disk_that_is_full_for_the_largest_file_of_a_checkpoint(workspace, small_disk, monkeypatch):
     settings = [*SHORT, "--set", "training.checkpoint_every=5", "--set", f"output.folder={small_disk.folder}/run"]
     kept = small_disk.folder / "run/checkpoints"
-    stepped = MetricsFile.stepped
+    stepped = MetricsFile.step_finished
 
     def fill(self, step, metrics):
         stepped(self, step, metrics)
@@ -210,7 +210,7 @@ def test_a_disk_that_is_full_for_the_largest_file_of_a_checkpoint(workspace, sma
             small_disk.fill(leave=sum(4096 * -(-size // 4096) for size in sizes) - 4096)
 
     with monkeypatch.context() as patch:
-        patch.setattr(MetricsFile, "stepped", fill)
+        patch.setattr(MetricsFile, "step_finished", fill)
         failed = workspace.lect("train", "task.toml", *settings)
     assert failed.exit_code == 1
     [line] = [line for line in failed.stderr.splitlines() if line.startswith("error")]
@@ -224,7 +224,7 @@ def test_a_disk_that_is_full_for_the_largest_file_of_a_checkpoint(workspace, sma
 def test_a_disk_that_is_full_for_the_log_does_not_stop_the_run(workspace, small_disk, monkeypatch):
     settings = ["--set", "training.epochs=4", "--set", "training.log_every=1"]
     settings += ["--set", f"output.folder={small_disk.folder}/run"]
-    stepped = MetricsFile.stepped
+    stepped = MetricsFile.step_finished
 
     def fill(self, step, metrics):
         if step == 3:
@@ -234,7 +234,7 @@ def test_a_disk_that_is_full_for_the_log_does_not_stop_the_run(workspace, small_
         stepped(self, step, metrics)
 
     with monkeypatch.context() as patch:
-        patch.setattr(MetricsFile, "stepped", fill)
+        patch.setattr(MetricsFile, "step_finished", fill)
         done = workspace.lect("train", "task.toml", *settings)
     assert done.exit_code == 0, done.stderr
     [line] = [line for line in done.stderr.splitlines() if line.startswith("warning")]
@@ -246,7 +246,7 @@ def test_a_disk_that_is_full_for_the_log_does_not_stop_the_run(workspace, small_
 @pytest.mark.processes
 def test_a_disk_that_is_full_for_the_component_leaves_what_was_learned(workspace, small_disk, monkeypatch):
     library = small_disk.folder / "library"
-    evaluated = MetricsFile.evaluated
+    evaluated = MetricsFile.validation_finished
 
     def fill(self, step, scores):
         evaluated(self, step, scores)
@@ -254,7 +254,7 @@ def test_a_disk_that_is_full_for_the_component_leaves_what_was_learned(workspace
             small_disk.fill(leave=4096)
 
     with monkeypatch.context() as patch:
-        patch.setattr(MetricsFile, "evaluated", fill)
+        patch.setattr(MetricsFile, "validation_finished", fill)
         failed = workspace.lect("train", "task.toml", *SHORT, "--components", str(library))
     assert failed.exit_code == 1
     [line] = [line for line in failed.stderr.splitlines() if line.startswith("error")]

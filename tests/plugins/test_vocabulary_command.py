@@ -112,8 +112,8 @@ def test_initialisers_are_compared(lect):
 
 
 def test_a_comparison_that_is_stopped_shows_what_it_has(lect, monkeypatch):
+    from lect.errors import Interrupted
     from lect.training.run import execute_run
-    from lect.training.task import Interrupted
 
     ran = []
 

@@ -20,7 +20,7 @@ from lect.builtins.word_alignment import WordAlignment, WordsOfRows
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.engine.engine import Engine
-from lect.objectives import Batch, Loss, ObjectiveContext
+from lect.objectives import Batch, Loss, Objective, ObjectiveContext
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class _Translations:
     words: WordsOfRows | None
 
 
-class AlignmentObjective:
+class AlignmentObjective(Objective):
     """Mean squared error to the translations' frozen vectors, and a contrast among them."""
 
     main_score = "recall@1"
@@ -41,11 +41,11 @@ class AlignmentObjective:
         translations = sorted({example.translation or "" for example in context.examples})
         self._indices = {text: index for index, text in enumerate(translations)}
         self._targets = self._vectors(context.model, translations)
-        self._directions: Tensor | None = None
+        self._normalised: Tensor | None = None
         if config.candidates == "all":
             # Where the model is: to bring them there for every batch would take longer than to compare with them.
             device = next(context.model.encoder.parameters()).device
-            self._directions = normalize(self._targets, dim=-1).to(device)
+            self._normalised = normalize(self._targets, dim=-1).to(device)
         self._words = WordAlignment(config.dictionary, context) if config.tokens else None
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
@@ -62,8 +62,8 @@ class AlignmentObjective:
         texts = [examples[index].text for index in own]
         rows = self._context.encoder.encode(texts, [self._context.stack] * len(texts)).to(device)
         indices = torch.tensor([self._indices[example.translation or ""] for example in examples])
-        if self._directions is not None:
-            answers, candidates = indices, self._directions
+        if self._normalised is not None:
+            answers, candidates = indices, self._normalised
         else:
             # Rows with the same translation are not told apart: both point at the first of them.
             distinct, answers = torch.unique(indices, return_inverse=True)

@@ -21,7 +21,7 @@ from lect.language_model.candidates import CandidateLoss, choose_candidates
 from lect.language_model.head import known_pieces
 from lect.language_model.rows import places_of
 from lect.language_model.scores import new_pieces
-from lect.objectives import Batch, Loss, ObjectiveContext
+from lect.objectives import Batch, Loss, Objective, ObjectiveContext
 from lect.scores import joined_scores
 
 
@@ -43,7 +43,7 @@ class _Written:
     labels: Tensor
 
 
-class WritingObjective:
+class WritingObjective(Objective):
     """The mean over the pieces of all answers, their ends included; of prompts and forced beginnings nothing is asked.
 
     Raises:

@@ -14,13 +14,13 @@ from lect.data.examples import Example
 from lect.engine.engine import Engine
 from lect.errors import RecipeError
 from lect.heads import Head
-from lect.objectives import Batch, Loss, ObjectiveContext
+from lect.objectives import Batch, Loss, Objective, ObjectiveContext
 from lect.scores import joined_scores
 
 _AT_ONCE = 1024
 
 
-class SupervisedObjective:
+class SupervisedObjective(Objective):
     """The mean loss of the stack's head over labelled rows."""
 
     def __init__(self, context: ObjectiveContext) -> None:

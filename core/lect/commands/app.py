@@ -256,7 +256,7 @@ def _may_speak() -> bool:
     size, rank = os.environ.get("WORLD_SIZE", "1"), os.environ.get("RANK", "0")
     if size == "1" or not (size.isdecimal() and rank.isdecimal()):
         return True
-    from lect.training.processes import may_speak
+    from lect.training.distributed.processes import may_speak
 
     return may_speak()
 

@@ -30,7 +30,7 @@ def launch(
     ] = None,
 ) -> None:
     """Train as a recipe says in several processes; options of `lect train` go on to it."""
-    from lect.training.launching import Launch, launch_training
+    from lect.training.distributed.launching import Launch, launch_training
 
     settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
     blocked = [word for name in settings.block for word in ("--no-plugin", name)]

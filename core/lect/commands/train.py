@@ -13,6 +13,7 @@ from lect.commands.app import INTERRUPTED, load_host
 from lect.commands.console import print_json, print_table, stderr_console, stdout_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
 from lect.counts import number_of
+from lect.errors import Interrupted
 
 if TYPE_CHECKING:
     from lect.training.run import Trained
@@ -47,36 +48,37 @@ def train(
         from lect.composition.windows import describe_truncated
         from lect.recipes.licences import licence_notes
         from lect.training.data import data_notes, imbalance_note
-        from lect.training.processes import leave_processes
-        from lect.training.run import execute_run, prepare_run
-        from lect.training.task import Interrupted
+        from lect.training.distributed.processes import leave_processes
+        from lect.training.prepare import prepare_run
+        from lect.training.run import execute_run
 
         run = prepare_run(
             loaded, host, library_of(components), progress=lambda what, share: status.update(f"{what} {share:.0%}")
         )
-    for lesson in run.lessons:
-        for note in data_notes(lesson.train, lesson.switching):
+    for inputs in run.inputs:
+        for note in data_notes(inputs.train, inputs.switching):
             console.print(note, soft_wrap=True, markup=False)
-        if uneven := imbalance_note(lesson.recipe, lesson.train, host):
+        if uneven := imbalance_note(inputs.recipe, inputs.train, host):
             warn(uneven)
-        for line in licence_notes(lesson.recipe):
+        for line in licence_notes(inputs.recipe):
             warn(line)
     if cut := describe_truncated(run.truncated, run.rows, run.limit):
         warn(cut)
+    processes = run.setup.processes
     try:
         trained = execute_run(run, console=console, resume=resume)
     except Interrupted as interruption:
-        if not run.processes.is_main:
+        if not processes.is_main:
             raise typer.Exit(INTERRUPTED) from None
         # Of several processes only the launcher knows how they were started.
         again = _again(ctx, recipe, changes or (), components)
-        how = f": {again}" if run.processes.count == 1 else " the same command and --resume"
+        how = f": {again}" if processes.count == 1 else " the same command and --resume"
         told = f"Stopped at step {interruption.step} of {interruption.total}. Go on with{how}"
         # As one line and as it is: to be pasted.
         console.print(told, soft_wrap=True, markup=False, emoji=False)
         raise typer.Exit(INTERRUPTED) from None
     leave_processes()
-    if not run.processes.is_main:
+    if not processes.is_main:
         return
     is_mixed = run.role == "mix"
     if as_json:

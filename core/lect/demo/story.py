@@ -22,7 +22,8 @@ from lect.host.reading import read_source
 from lect.recipes.load import recipe_of
 from lect.recipes.schema import Recipe
 from lect.toml import parse_toml
-from lect.training.run import Trained, execute_run, prepare_run
+from lect.training.prepare import prepare_run
+from lect.training.run import Trained, execute_run
 
 if TYPE_CHECKING:
     from lect.host import Host

@@ -55,7 +55,7 @@ class MixSection(Table):
     """What is mixed, and how evenly.
 
     Args:
-        temperature: 1 draws rows by their number; the higher it is, the more evenly (`lect.training.mixing`).
+        temperature: 1 draws rows by their number; the higher it is, the more evenly (`lect.training.sampling`).
         joint: whether a component that learns may stand in the `stack` of others that learn: it then learns from their
             losses as well, as a language beneath several tasks. All keep what they are at the end of the run.
     """

@@ -17,6 +17,8 @@ from lect.fields import tuple_of
 from lect.recipes.tables import Rate, Share, Table
 
 Tracker = Literal["tensorboard", "trackio", "wandb", "mlflow"]
+Schedule = Literal["linear", "cosine", "constant", "one-cycle"]
+PrecisionName = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 class RunTable(Table):
@@ -50,10 +52,10 @@ class RunTable(Table):
     batch_size: PositiveInt | None = None
     batch_tokens: PositiveInt | None = None
     accumulation: PositiveInt = 1
-    schedule: Literal["linear", "cosine", "constant", "one-cycle"] = "linear"
+    schedule: Schedule = "linear"
     warmup: Share = 0.1
     clip: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    precision: PrecisionName = "auto"
     compile: bool = False
     gradient_checkpointing: bool = False
     max_length: int | None = Field(default=None, ge=3)

@@ -160,7 +160,7 @@ def _hardware() -> Iterator[Finding]:
     import torch
 
     from lect.device import default_device
-    from lect.training.precision import choose_precision
+    from lect.training.optimisation import choose_precision
 
     device = default_device()
     where = torch.cuda.get_device_name() if str(device).startswith("cuda") else f"{os.cpu_count()} cores"

@@ -89,7 +89,8 @@ def rebuild(
     """
     import torch
 
-    from lect.training.run import execute_run, prepare_run
+    from lect.training.prepare import prepare_run
+    from lect.training.run import execute_run
 
     recipe = starter_recipe(entry, registry)
     threads = torch.get_num_threads()

@@ -123,12 +123,12 @@ def _scores(
     from lect.composition.references import Reference
     from lect.device import default_device
     from lect.host.backbones import load_backbone
-    from lect.training.lesson import prepare_lessons
-    from lect.training.material import read_material
+    from lect.training.build import build_components
+    from lect.training.inputs import read_inputs
 
     recipe = _recipe(training, manifest, data)
-    material = read_material(recipe, host, library, training.seed)
-    if [each.sha256 for each in material.train] != [each.sha256 for each in training.data]:
+    inputs = read_inputs(recipe, host, library, seed=training.seed)
+    if [each.sha256 for each in inputs.train] != [each.sha256 for each in training.data]:
         raise UserError("the data that is at hand is not what it was trained on", where=str(data))
     reference = Reference(manifest.role, manifest.name, manifest.version)
     stored = replace(read_with_members(reference, finder(library, host)), folder=place)
@@ -138,13 +138,18 @@ def _scores(
         raise BackboneError(f'"{entry.name}" here is not the backbone that it was trained on')
     model = RoutedModel(backbone)
     encoder = RowEncoder(model, recipe.training.max_length)
-    [lesson] = prepare_lessons(
-        [replace(material, trained=stored)], [1.0], model, encoder, host, default_device(), training.seed
+    [component] = build_components(
+        [replace(inputs, trained=stored)],
+        model=model,
+        encoder=encoder,
+        host=host,
+        device=default_device(),
+        seed=training.seed,
     )
     model.eval()
     with torch.no_grad():
-        rows = lesson.learner.validation
-        return lesson.objective.scores(model, rows), lesson.objective.scores_without(model, rows)
+        objective, rows = component.objective, component.validation
+        return objective.scores(model, rows), objective.scores_without(model, rows)
 
 
 def _recipe(training: TrainingEntry, manifest: Manifest, data: Path) -> Recipe:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lect.errors import ComponentError, RecipeError
 from lect.files import PARTIAL, folder_aside
-from lect.training.ground import Ground
+from lect.training.fingerprint import RunFingerprint
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,14 @@ class State:
 
     Args:
         step: optimiser steps taken.
-        recipe: hash of the recipe and the data; what must be the same where a checkpoint has no `ground`.
-        ground: all that must be the same when the run goes on; None in checkpoints of earlier versions.
+        recipe: hash of the recipe and the data; what must be the same where a checkpoint has no fingerprint.
+        fingerprint: all that must be the same when the run goes on; None in checkpoints of earlier versions.
         seconds: time spent in training.
         rows: by component, the rows seen.
         best: by component, the best validation score so far.
         waited: by component, the validations since then.
         scores: by component, all of the best validation's scores.
+        has_ended: whether no step is left to take, where the run has ended before its last planned one.
     """
 
     step: int
@@ -42,7 +43,8 @@ class State:
     best: dict[str, float] = field(default_factory=dict)
     waited: dict[str, int] = field(default_factory=dict)
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
-    ground: Ground | None = None
+    fingerprint: RunFingerprint | None = None
+    has_ended: bool = False
 
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
@@ -62,7 +64,8 @@ def save_checkpoint(
     Checkpoints of later steps are of a run before this one, and go too; so does what a killed one left unfinished.
 
     Args:
-        running: state of the optimiser, of the scaling of gradients, and of each process's random numbers.
+        running: state of the optimiser, of the scaling of gradients, of each process's random numbers, and of the
+            callbacks by name.
 
     Raises:
         UserError: it cannot be written; those before are as they were.
@@ -95,11 +98,11 @@ class Checkpoint:
     running: Mapping[str, Any]
 
 
-def load_checkpoint(folder: Path, recipe: str, ground: Ground | None = None) -> Checkpoint | None:
+def load_checkpoint(folder: Path, recipe: str, fingerprint: RunFingerprint | None = None) -> Checkpoint | None:
     """The newest checkpoint that can be read whole; None where there is none.
 
     Args:
-        recipe, ground: of the run that would go on, as `State` has them.
+        recipe, fingerprint: of the run that would go on, as `State` has them.
 
     Raises:
         RecipeError: it was written by another recipe, or something that the run reads has changed; says what.
@@ -127,7 +130,7 @@ def load_checkpoint(folder: Path, recipe: str, ground: Ground | None = None) -> 
         ) as error:
             broken = (path, error)
             continue
-        if problem := _changed(state, recipe, ground):
+        if problem := _changed(state, recipe, fingerprint):
             raise RecipeError(problem, where=str(path), fix="undo the change, or start anew without --resume")
         return found
     if broken is not None:
@@ -136,21 +139,24 @@ def load_checkpoint(folder: Path, recipe: str, ground: Ground | None = None) -> 
 
 
 def _state(values: dict[str, Any]) -> State:
-    ground = values.pop("ground", None)
-    return State(**values, ground=ground and Ground(**ground))
+    # Earlier versions called it the ground.
+    fingerprint = values.pop("fingerprint", None) or values.pop("ground", None)
+    return State(**values, fingerprint=fingerprint and RunFingerprint(**fingerprint))
 
 
-def _changed(state: State, recipe: str, ground: Ground | None) -> str | None:
-    if state.ground is not None and ground is not None:
-        changed = ground.changed_since(state.ground)
+def _changed(state: State, recipe: str, fingerprint: RunFingerprint | None) -> str | None:
+    if state.fingerprint is not None and fingerprint is not None:
+        changed = fingerprint.changed_since(state.fingerprint)
         return changed and f"its checkpoint is of another run: {changed}"
     return None if state.recipe == recipe else "its checkpoint was made with another recipe or other data"
 
 
 def _running(saved: dict[str, Any]) -> dict[str, Any]:
-    if saved.keys() != {"optimiser", "scaler", "random"}:
+    # Those of earlier versions have no callbacks.
+    found = {"callbacks": {}, **saved}
+    if found.keys() != {"optimiser", "scaler", "random", "callbacks"}:
         raise ValueError("it is of another version of lect")
-    return saved
+    return found
 
 
 def _flat(tensors: Tensors) -> dict[str, Tensor]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from torch import Tensor
 from lect.composition.model import RoutedModel
 from lect.data.dictionary import Dictionary
 from lect.data.examples import Example
-from lect.objectives import Batch, Loss, Objective, share_of_batch
+from lect.objectives import Batch, Loss, Objective
 
 _WORDS_A_ROW = 40
 
@@ -46,25 +45,21 @@ class Switching:
         return replace(example, text=self.dictionary.switch(example.text, self.share, generator))
 
     def shown(self, examples: Sequence[Example]) -> tuple[Example, ...]:
-        """The examples, and rows with all words that may be put in: what an objective takes a run's pieces from."""
+        """The examples, and rows with all words that may be put in: what an objective takes a run's tokens from."""
         words = sorted({word for each in self.dictionary.translations.values() for word in each})
         texts = (" ".join(words[first : first + _WORDS_A_ROW]) for first in range(0, len(words), _WORDS_A_ROW))
         return (*examples, *(replace(examples[0], text=text) for text in texts))
 
 
-class CodeSwitched:
+class CodeSwitched(Objective):
     """An objective whose training rows are switched before it encodes them; scores are of the rows as they are."""
 
     def __init__(self, objective: Objective, switching: Switching) -> None:
         self._objective, self._switching = objective, switching
-        self.main_score = objective.main_score
-
-    def __getattr__(self, name: str) -> Any:
-        # Whatever else the objective has is its own.
-        return getattr(self._objective, name)
+        self.main_score, self.directions = objective.main_score, objective.directions
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The pieces of each row as it is; a switched one is about as long."""
+        """The tokens of each row as it is; a switched one is about as long."""
         return self._objective.lengths(examples)
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
@@ -73,9 +68,7 @@ class CodeSwitched:
 
     def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
         """A process's share of the rows, switched as well."""
-        batch = share_of_batch(self._objective, self._switched(examples), own, device)
-        assert batch is not None
-        return batch
+        return self._objective.batch_share(self._switched(examples), own, device)
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The objective's."""

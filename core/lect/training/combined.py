@@ -1,7 +1,7 @@
 """Several objectives as one: their weighted sum over the rows of one run.
 
 Each row takes part in those objectives that it has the fields for: raw text beside parallel text is predicted, and the
-parallel text is predicted and aligned. What the objectives make of the same rows (plain, with pieces hidden, with their
+parallel text is predicted and aligned. What the objectives make of the same rows (plain, with tokens hidden, with their
 translations behind them) goes through the model side by side in one pass; what is the same goes through it once.
 """
 
@@ -50,7 +50,10 @@ class _Taken:
     share: float
 
 
-class CombinedObjective:
+_Scoring = Callable[[Objective, Sequence[Example]], Mapping[str, float]]
+
+
+class CombinedObjective(Objective):
     """The weighted sum of objectives.
 
     A batch's loss is the mean over its rows of what each row adds: a term in which half of the rows take part has half
@@ -66,11 +69,11 @@ class CombinedObjective:
         self.directions = {
             name if index == 0 else f"{term.name}/{name}": direction
             for index, term in enumerate(terms)
-            for name, direction in getattr(term.objective, "directions", {}).items()
+            for name, direction in term.objective.directions.items()
         }
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """For each row the pieces of all it becomes, each as long as the longest, as they are padded in one pass."""
+        """For each row the tokens of all it becomes, each as long as the longest, as they are padded in one pass."""
         found: list[list[int]] = [[] for _ in examples]
         for term in self._terms:
             places = [index for index, example in enumerate(examples) if term.takes(example)]
@@ -119,18 +122,18 @@ class CombinedObjective:
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
         """The first term's scores as they are called, and those of the others with their name in front."""
-        return self._scores("scores", model, examples)
+        return self._named(lambda objective, own: objective.scores(model, own), examples)
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
         """The same without what is trained."""
-        return self._scores("scores_without", model, examples)
+        return self._named(lambda objective, own: objective.scores_without(model, own), examples)
 
-    def _scores(self, method: str, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
+    def _named(self, score: _Scoring, examples: Sequence[Example]) -> Mapping[str, float]:
         found: dict[str, float] = {}
         for index, term in enumerate(self._terms):
             own = [example for example in examples if term.takes(example)]
-            scores = getattr(term.objective, method)(model, own) if own else {}
-            found |= {name if index == 0 else f"{term.name}/{name}": score for name, score in scores.items()}
+            scores = score(term.objective, own) if own else {}
+            found |= {name if index == 0 else f"{term.name}/{name}": value for name, value in scores.items()}
         return found
 
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lect.components.library import Library
 from lect.errors import UserError
-from lect.training.best import AstrayError
-from lect.training.loop import Fit
+from lect.training.best import DivergedError
+from lect.training.loop import TrainingLoop
 from lect.training.manifest import write_trained
-from lect.training.task import Result
-
-if TYPE_CHECKING:
-    from lect.training.run import Run
+from lect.training.prepare import TrainingRun
+from lect.training.setup import TrainingResult
 
 
-def write_all(run: Run, fit: Fit, results: Sequence[Result], precision: str) -> tuple[Path, ...]:
+def write_all(run: TrainingRun, loop: TrainingLoop, results: Sequence[TrainingResult]) -> tuple[Path, ...]:
     """Write the trained components into the library; returns their folders.
 
     Raises:
@@ -27,28 +24,24 @@ def write_all(run: Run, fit: Fit, results: Sequence[Result], precision: str) -> 
     """
     folders: list[Path] = []
     problem: Exception | None = None
-    for lesson, result in zip(run.lessons, results, strict=True):
+    for index, result in enumerate(results):
         try:
-            folders.append(write_trained(run, lesson, result, precision))
+            folders.append(write_trained(run, index, result))
         except Exception as error:
             # What the others have learned is not lost with it.
             problem = problem or error
     if problem is not None:
-        raise _with_all_kept(problem, fit)
+        raise _with_all_kept(problem, loop)
     return tuple(folders)
 
 
-def keep_best(run: Run, error: AstrayError, precision: str) -> UserError:
+def keep_best(run: TrainingRun, error: DivergedError) -> UserError:
     """The error, once the components as they were in their best validations lie in the run's folder.
 
     Not in the library: there may be a better one of an earlier run.
     """
     aside = replace(run, library=Library((run.folder / "best",)))
-    folders = [
-        write_trained(aside, lesson, result, precision)
-        for lesson, result in zip(run.lessons, error.results, strict=True)
-        if result is not None
-    ]
+    folders = [write_trained(aside, index, result) for index, result in enumerate(error.results) if result is not None]
     if not folders:
         return UserError(error.what, where=error.where, fix=error.fix)
     said = ", ".join(map(str, folders))
@@ -56,10 +49,10 @@ def keep_best(run: Run, error: AstrayError, precision: str) -> UserError:
     return UserError(what, where=error.where, fix=error.fix)
 
 
-def _with_all_kept(problem: Exception, fit: Fit) -> Exception:
+def _with_all_kept(problem: Exception, loop: TrainingLoop) -> Exception:
     """What went wrong at the very end, and where what was learned is then."""
     try:
-        kept = fit.keep()
+        kept = loop.keep()
     except Exception:
         return problem
     if not isinstance(problem, UserError | OSError):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from rich.console import Console
 
-from lect.training.processes import is_main_process, launched
+from lect.training.distributed.processes import is_main_process, launched
 
 
 @contextlib.contextmanager

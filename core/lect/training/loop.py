@@ -1,174 +1,111 @@
-"""The training loop: steps, precision, accumulation, schedule, clipping, validation, checkpoints. No languages."""
+"""The training loop: steps, accumulation, schedule, clipping, validation, checkpoints. No languages."""
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
-
-from torch import Tensor
+from typing import Any
 
 from lect.composition.finite import NotFiniteError
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.device import memory_used
-from lect.errors import ComponentError, UserError
+from lect.errors import ComponentError, Interrupted, UserError
 from lect.leftovers import take_away
-from lect.training.best import AstrayError, check_weights, is_gain, main_score
-from lect.training.checkpoint import Checkpoint, State, checkpoints, save_checkpoint
+from lect.training.best import BestValidations, DivergedError, check_weights
+from lect.training.callbacks.base import Callback, Callbacks
+from lect.training.checkpoint import Checkpoint, checkpoints, save_checkpoint
+from lect.training.distributed.sharding import is_sharded, shard_backbone
 from lect.training.joint import JointLosses
-from lect.training.optimise import clip_gradients, make_accelerator, make_optimiser
-from lect.training.order import StepRows, dealt
+from lect.training.optimisation import clip_gradients, learning_rate_factor, make_accelerator, make_optimiser
 from lect.training.passes import Passes
 from lect.training.randomness import random_state, seed_all, set_random_state
-from lect.training.schedule import learning_rate_factor
-from lect.training.sharding import is_sharded, shard_backbone
-from lect.training.task import Interrupted, Learner, Result, Task, planned_steps, total_steps
-
-
-class Observer(Protocol):
-    """Told what a run does; never asked. Where several components learn, figures of one bear its key in front."""
-
-    def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
-        """The optimiser has taken a step."""
-
-    def evaluated(self, step: int, scores: Mapping[str, float]) -> None:
-        """A validation has ended."""
-
-
-def fit(task: Task, observer: Observer, resume: Checkpoint | None, stop: Callable[[], bool]) -> tuple[Result, ...]:
-    """Train the learners' components in place; one result each.
-
-    Args:
-        resume: where to go on from.
-        stop: asked after every step; True ends the run after a checkpoint.
-
-    Raises:
-        Interrupted: `stop` said so.
-        AstrayError: the loss, a weight or a validation score is no longer a finite number; the learners are as they
-            were in their best validations before, where there were any.
-    """
-    return Fit(task, observer, stop).run(resume)
-
+from lect.training.sampling import StepRows, rows_of_process
+from lect.training.setup import TrainedComponent, TrainingResult, TrainingSetup
 
 Scoring = Callable[[RoutedModel, Sequence[Example]], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a process was asked while it took a step: to stop, or to keep what is learned so far."""
+    """What a process was asked while it took a step: to stop, to end the run, or to keep what is learned so far."""
 
     stop: bool = False
+    end: bool = False
     checkpoint: bool = False
 
 
-class Fit:
-    """One run of the loop over a task; arguments as of `fit`."""
+class TrainingLoop:
+    """One run of the loop.
 
-    def __init__(self, task: Task, observer: Observer, stop: Callable[[], bool]) -> None:
-        self._task, self._observer, self._stop = task, observer, stop
-        self._accelerator = make_accelerator(task.precision)
-        for parameter in task.model.parameters():
+    Args:
+        callbacks: told of each event but the run's start and end, which are not the loop's.
+        stop: asked after every step; True interrupts the run after a checkpoint.
+    """
+
+    def __init__(self, setup: TrainingSetup, callbacks: Callbacks, stop: Callable[[], bool]) -> None:
+        self._setup, self._callbacks, self._stop = setup, callbacks, stop
+        self._accelerator = make_accelerator(setup.precision)
+        for parameter in setup.model.parameters():
             parameter.requires_grad_(False)
-        for learner in task.learners:
-            for parameter in learner.parameters.values():
+        for component in setup.components:
+            for parameter in component.parameters.values():
                 parameter.requires_grad_(True)
-        module = JointLosses(task.model, task.encoder, [learner.objective for learner in task.learners])
+        module = JointLosses(setup.model, setup.encoder, [component.objective for component in setup.components])
         # Not wrapped for several processes: `Processes` sums the gradients, and says why.
         losses = self._accelerator.prepare_model(module, evaluation_mode=True)
         self._sharded = is_sharded()
         if self._sharded:
-            shard_backbone(task.model, len(task.learners), self._accelerator.device)
-        self._optimiser = self._accelerator.prepare_optimizer(make_optimiser(task.learners))
-        self._trained = [tensor for learner in task.learners for tensor in learner.parameters.values()]
-        self._passes = Passes(task, self._accelerator, losses, self._trained)
+            shard_backbone(setup.model, len(setup.components), self._accelerator.device)
+        self._by_component = {component.key: component.parameters for component in setup.components}
+        optimiser = make_optimiser([(component.parameters, component.settings) for component in setup.components])
+        self._optimiser = self._accelerator.prepare_optimizer(optimiser)
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
-        lengths = [learner.lengths for learner in task.learners]
-        weights = [learner.weight for learner in task.learners]
-        self._plan = (lengths, weights, task.temperature, task.settings, task.meta)
-        self._total = total_steps(*self._plan)
-        self._state = State(0, task.identity, ground=task.ground)
-        self._best: dict[str, dict[str, Tensor]] = {}
+        self._trained = [tensor for parameters in self._by_component.values() for tensor in parameters.values()]
+        self._passes = Passes(setup, self._accelerator, losses, self._trained, callbacks)
+        self._total = setup.plan.total
+        self._best = BestValidations(setup)
+        self._step = 0
+        self._rows = {component.key: 0 for component in setup.components}
+        self._seconds = 0.0
+        self._has_ended = False
         self._asked = _Asked()
 
-    def run(self, resume: Checkpoint | None) -> tuple[Result, ...]:
-        """Train to the end. Returns and raises as `fit`."""
-        settings, processes = self._task.settings, self._task.processes
-        seed_all(settings.seed, processes.index)
-        if resume is not None:
-            self._restore(resume)
-        for learner in self._task.learners:
-            processes.share_tensors(learner.component.tensor_references())
-        started = time.perf_counter() - self._state.seconds
-        self._saved_at = time.monotonic()
-        self._task.model.train()
-        # The frozen backbone stays free of dropout: its vectors are what the parts are trained on.
-        self._task.model.encoder.eval()
-        try:
-            self._take_steps(started, resume.state.step if resume else -1)
-            check_weights([learner for learner in self._task.learners if learner.key not in self._best], self._total)
-        except NotFiniteError as error:
-            raise self._astray(error, started) from error
-        self._restore_best()
-        self._task.model.eval()
-        seconds = time.perf_counter() - started
-        return tuple(self._result(learner, seconds) for learner in self._task.learners)
-
-    def _take_steps(self, started: float, saved: int) -> None:
-        """All that are left to take.
+    def run(self, resume: Checkpoint | None) -> tuple[TrainingResult, ...]:
+        """Train the components in place; one result each.
 
         Args:
-            saved: the step of the newest checkpoint; -1 for none.
+            resume: where to go on from.
+
+        Raises:
+            Interrupted: `stop` said so.
+            DivergedError: the loss, a weight or a validation score is no longer a finite number; the components are as
+                they were in their best validations before, where there were any.
+            CallbackError: a callback has failed.
         """
-        settings, processes = self._task.settings, self._task.processes
-        validates = any(learner.validation for learner in self._task.learners)
-        ended = False
-        for rows in self._remaining(self._state.step):
-            metrics = self._step(rows, started)
-            step = self._state.step
-            if processes.is_main:
-                self._observer.stepped(step, {**metrics, **memory_used()})
-            if validates and self._is_evaluation(step, rows.ends_epoch):
-                ended = self._validate(step)
-            self._state = replace(self._state, seconds=time.perf_counter() - started)
-            every = settings.checkpoint_every
-            due = self._asked.checkpoint or bool(every and step % every == 0)
-            if due and step < self._total and not ended:
-                self._checkpoint()
-                saved = step
-            if ended:
-                break
-            # Alone it asks at the end of the step; several must hear of it while they talk.
-            stopped = self._stop() if processes.count == 1 and step < self._total else self._asked.stop
-            if step < self._total and stopped:
-                if saved != step:
-                    self._checkpoint()
-                raise Interrupted(step, self._total)
-
-    def _restore_best(self) -> None:
-        for learner in self._task.learners:
-            if learner.key in self._best:
-                learner.component.load_tensors(self._best[learner.key])
-
-    def _astray(self, error: NotFiniteError, started: float) -> AstrayError:
-        """The error that ends the run, once the learners are as they were in their best validations."""
-        self._restore_best()
-        self._task.model.eval()
+        setup = self._setup
+        seed_all(setup.settings.seed, setup.processes.index)
+        if resume is not None:
+            self._restore(resume)
+        for component in setup.components:
+            setup.processes.share_tensors(component.component.tensor_references())
+        started = time.perf_counter() - self._seconds
+        self._saved_at = time.monotonic()
+        setup.model.train()
+        # The frozen backbone stays free of dropout: its vectors are what the parts are trained on.
+        setup.model.encoder.eval()
+        try:
+            self._take_steps(started, saved=self._step if resume else -1)
+            check_weights([one for one in setup.components if one.key not in self._best.tensors], self._total)
+        except NotFiniteError as error:
+            raise self._diverged(error, started) from error
+        self._best.put_back()
+        setup.model.eval()
         seconds = time.perf_counter() - started
-        kept = [learner.key in self._best for learner in self._task.learners]
-        results = [
-            self._kept(learner, seconds) if is_kept else None
-            for learner, is_kept in zip(self._task.learners, kept, strict=True)
-        ]
-        return AstrayError(error.what if error.where is None else f"{error.what} ({error.where})", results)
-
-    def _kept(self, learner: Learner, seconds: float) -> Result:
-        state, key = self._state, learner.key
-        return Result(state.step, seconds, state.rows.get(key, 0), state.scores.get(key, {}))
+        return tuple(self._result(component, seconds) for component in setup.components)
 
     def keep(self) -> Path:
         """Write a checkpoint of the run as it has ended, by this process alone: what goes on from it is at its end.
@@ -176,77 +113,119 @@ class Fit:
         Raises:
             UserError: it cannot be written.
         """
+        self._has_ended = True
         try:
             return self._save([random_state()])
         except UserError:
             # Those before the newest are of no more use, and may be in the way on a full disk.
-            superseded = checkpoints(self._task.checkpoints)[:-1]
+            superseded = checkpoints(self._setup.checkpoints)[:-1]
             if not superseded:
                 raise
             for path in superseded:
                 take_away(path)
             return self._save([random_state()])
 
-    def _result(self, learner: Learner, seconds: float) -> Result:
-        without: Mapping[str, float] = {}
-        if learner.validation:
-            without = self._on_main(learner.objective.scores_without, learner)
-        return replace(self._kept(learner, seconds), without=without)
+    # ------------------------------------------------------------------------------------------------------- steps
 
-    def _remaining(self, taken: int) -> Iterator[StepRows]:
-        """The steps still to take."""
-        if self._has_waited_enough():
-            return iter(())
-        return itertools.islice(planned_steps(*self._plan), taken, self._total)
+    def _take_steps(self, started: float, saved: int) -> None:
+        """All that are left to take.
 
-    def _step(self, rows: StepRows, started: float) -> dict[str, float]:
-        task, settings, step = self._task, self._task.settings, self._state.step
+        Args:
+            saved: the step of the newest checkpoint; -1 for none.
+        """
+        settings, tell = self._setup.settings, self._callbacks.tell
+        current = 0
+        for epoch, rows in self._remaining():
+            if epoch != current:
+                current = epoch
+                tell(Callback.epoch_started, epoch)
+            metrics = self._take_step(rows, started)
+            step = self._step
+            if self._callbacks:
+                metrics |= memory_used()
+                tell(Callback.step_finished, step, metrics)
+            is_last = step == self._total or self._should_end()
+            if is_last or self._is_validation(step, rows.ends_epoch):
+                self._validate()
+                is_last = is_last or self._should_end() or self._best.patience_is_over
+            self._seconds = time.perf_counter() - started
+            every = settings.checkpoint_every
+            due = self._asked.checkpoint or bool(every and step % every == 0)
+            if due and not is_last:
+                self._checkpoint()
+                saved = step
+            if rows.ends_epoch:
+                tell(Callback.epoch_ended, epoch)
+            if is_last:
+                break
+            # Alone it asks at the end of the step; several must hear of it while they talk.
+            if self._stop() if self._setup.processes.count == 1 else self._asked.stop:
+                if saved != step:
+                    self._checkpoint()
+                raise Interrupted(step, self._total)
+
+    def _remaining(self) -> Iterator[tuple[int, StepRows]]:
+        """The steps still to take, with their epochs."""
+        return iter(()) if self._has_ended or self._best.patience_is_over else self._setup.plan.after(self._step)
+
+    def _should_end(self) -> bool:
+        """Whether a callback ends the run after this step."""
+        return self._asked.end if self._setup.processes.count > 1 else self._callbacks.stop_reason is not None
+
+    def _take_step(self, rows: StepRows, started: float) -> dict[str, float]:
+        """Take an optimiser step; returns its figures."""
+        setup, settings, step = self._setup, self._setup.settings, self._step + 1
+        self._callbacks.tell(Callback.step_started, step)
         for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
-            group["lr"] = rate * learning_rate_factor(step, self._total, settings.schedule, settings.warmup)
+            group["lr"] = rate * learning_rate_factor(self._step, self._total, settings.schedule, settings.warmup)
         seen = [sum(len(indices) for indices in column) for column in zip(*rows.passes, strict=True)]
-        figures: list[dict[str, float]] = [{} for _ in task.learners]
-        processes = task.processes
-        shares = dealt(rows.passes, processes.index, processes.count)
-        learn = self._passes.add if task.meta is None else self._passes.add_task
-        pieces = sum(
-            learn(indices, own, seen, figures)
+        figures: list[dict[str, float]] = [{} for _ in setup.components]
+        shares = rows_of_process(rows.passes, setup.processes.index, setup.processes.count)
+        add = self._passes.add if setup.meta is None else self._passes.add_task
+        tokens = sum(
+            add(step, indices, own, seen, figures)
             for indices, own in zip(rows.passes, shares, strict=True)
             if self._sharded or any(own)
         )
-        figures, pieces = self._agree(figures, pieces)
-        for learner, own in zip(task.learners, figures, strict=True):
+        figures, tokens = self._agree(figures, tokens)
+        for component, own in zip(setup.components, figures, strict=True):
             if not math.isfinite(own.get("loss", 0.0)):
-                whose = f" of {learner.key}" if len(task.learners) > 1 else ""
-                raise NotFiniteError(f"the loss{whose} is {own['loss']} at step {step + 1}")
+                whose = f" of {component.key}" if len(setup.components) > 1 else ""
+                raise NotFiniteError(f"the loss{whose} is {own['loss']} at step {step}")
+        # Those of float16 are scaled until here.
+        self._accelerator.unscale_gradients()
+        self._callbacks.tell(Callback.gradients_ready, step, self._by_component)
         if settings.clip:
-            clip_gradients(self._accelerator, task.learners, settings.clip)
+            clip_gradients(self._by_component.values(), settings.clip)
         self._optimiser.step()
-        for learner in task.learners:
-            for part in learner.component.parts.values():
-                part.after_step(step + 1, self._total)
+        for component in setup.components:
+            for part in component.component.parts.values():
+                part.after_step(step, self._total)
         self._optimiser.zero_grad(set_to_none=True)
-        counted = {
-            learner.key: self._state.rows.get(learner.key, 0) + count
-            for learner, count in zip(task.learners, seen, strict=True)
-        }
-        self._state = replace(self._state, step=step + 1, rows=counted)
+        self._step = step
+        for component, count in zip(setup.components, seen, strict=True):
+            self._rows[component.key] += count
         seconds = time.perf_counter() - started
         rate = self._optimiser.param_groups[0]["lr"]
-        return {**self._named(figures), "learning_rate": rate, "pieces": float(pieces), "seconds": seconds}
+        return {**self._named(figures), "learning_rate": rate, "pieces": float(tokens), "seconds": seconds}
 
-    def _agree(self, figures: list[dict[str, float]], pieces: int) -> tuple[list[dict[str, float]], int]:
+    def _agree(self, figures: list[dict[str, float]], tokens: int) -> tuple[list[dict[str, float]], int]:
         """Sum gradients and figures over the processes, and hear what any of them was asked."""
-        minutes, main = self._task.settings.checkpoint_minutes, self._task.processes.is_main
-        alone = self._task.processes.count == 1
+        processes, minutes = self._setup.processes, self._setup.settings.checkpoint_minutes
         asked = _Asked(
-            not alone and self._stop(), main and bool(minutes) and time.monotonic() - self._saved_at >= 60 * minutes
+            stop=processes.count > 1 and self._stop(),
+            end=self._callbacks.stop_reason is not None,
+            checkpoint=processes.is_main and bool(minutes) and time.monotonic() - self._saved_at >= 60 * minutes,
         )
         present = [index for index, tensor in enumerate(self._trained) if tensor.grad is not None]
-        heard = self._task.processes.gather((figures, pieces, asked, present))
-        self._asked = _Asked(any(one.stop for *_, one, _ in heard), any(one.checkpoint for *_, one, _ in heard))
-        self._task.processes.sum_gradients(self._trained, [own for *_, own in heard])
+        heard = processes.gather((figures, tokens, asked, present))
+        each = [one for _, _, one, _ in heard]
+        self._asked = _Asked(
+            any(one.stop for one in each), any(one.end for one in each), any(one.checkpoint for one in each)
+        )
+        processes.sum_gradients(self._trained, [own for *_, own in heard])
         if len(heard) == 1:
-            return figures, pieces
+            return figures, tokens
         summed: list[dict[str, float]] = [{} for _ in figures]
         for others, *_ in heard:
             for total, own in zip(summed, others, strict=True):
@@ -254,117 +233,124 @@ class Fit:
                     total[name] = total.get(name, 0.0) + figure
         return summed, sum(count for _, count, *_ in heard)
 
-    def _on_main(self, score: Scoring, learner: Learner) -> dict[str, float]:
+    def _named(self, figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+        """The figures of all components in one: those of several with the component's key in front."""
+        if len(figures) == 1:
+            return dict(figures[0])
+        named = {"loss": sum(own.get("loss", 0.0) for own in figures)}
+        for component, own in zip(self._setup.components, figures, strict=True):
+            named |= {f"{component.key}/{name}": figure for name, figure in own.items()}
+        return named
+
+    # -------------------------------------------------------------------------------------------------- validation
+
+    def _is_validation(self, step: int, ends_epoch: bool) -> bool:
+        every = self._setup.settings.evaluate_every
+        return ends_epoch if every == "epoch" else step % int(every) == 0
+
+    def _validate(self) -> None:
+        """Score the validation rows, if there are any, and keep what is the best so far."""
+        setup, step = self._setup, self._step
+        validated = [component for component in setup.components if component.validation]
+        if not validated:
+            return
+        check_weights(setup.components, step)
+        self._callbacks.tell(Callback.validation_started, step)
+        scores = [self._on_main(component.objective.scores, component) for component in validated]
+        setup.model.train()
+        setup.model.encoder.eval()
+        several = len(setup.components) > 1
+        named = {
+            f"{component.key}/{name}" if several else name: score
+            for component, own in zip(validated, scores, strict=True)
+            for name, score in own.items()
+        }
+        self._callbacks.tell(Callback.validation_finished, step, named)
+        for component, own in zip(validated, scores, strict=True):
+            self._best.add(component, own)
+
+    def _on_main(self, score: Scoring, component: TrainedComponent) -> dict[str, float]:
         """Scores of held-out rows, computed by the main process for all."""
 
         def compute() -> dict[str, float]:
             with self._accelerator.autocast():
-                return dict(score(self._task.model, learner.validation))
+                return dict(score(self._setup.model, component.validation))
 
         if self._sharded:
             # The layers are where all processes go through them together.
             scores = compute()
-            return self._task.processes.from_main(lambda: scores)
-        return self._task.processes.from_main(compute)
+            return self._setup.processes.from_main(lambda: scores)
+        return self._setup.processes.from_main(compute)
 
-    def _named(self, figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
-        """The figures of all learners in one: those of several with the component's key in front."""
-        if len(figures) == 1:
-            return dict(figures[0])
-        named = {"loss": sum(own.get("loss", 0.0) for own in figures)}
-        for learner, own in zip(self._task.learners, figures, strict=True):
-            named |= {f"{learner.key}/{name}": figure for name, figure in own.items()}
-        return named
+    def _diverged(self, error: NotFiniteError, started: float) -> DivergedError:
+        """The error that ends the run, once the components are as they were in their best validations."""
+        self._best.put_back()
+        self._setup.model.eval()
+        seconds = time.perf_counter() - started
+        results = [
+            self._so_far(component.key, seconds) if component.key in self._best.tensors else None
+            for component in self._setup.components
+        ]
+        return DivergedError(error.what if error.where is None else f"{error.what} ({error.where})", results)
 
-    def _is_evaluation(self, step: int, ends_epoch: bool) -> bool:
-        every = self._task.settings.evaluate_every
-        return step == self._total or (ends_epoch if every == "epoch" else step % int(every) == 0)
+    def _result(self, component: TrainedComponent, seconds: float) -> TrainingResult:
+        without: Mapping[str, float] = {}
+        if component.validation:
+            without = self._on_main(component.objective.scores_without, component)
+        return replace(self._so_far(component.key, seconds), without=without)
 
-    def _validate(self, step: int) -> bool:
-        """Score the validation rows; whether the run should end early: no learner gains any more."""
-        task = self._task
-        check_weights(task.learners, step)
-        validated = [learner for learner in task.learners if learner.validation]
-        scores = [self._on_main(learner.objective.scores, learner) for learner in validated]
-        task.model.train()
-        task.model.encoder.eval()
-        several = len(task.learners) > 1
-        named = {
-            f"{learner.key}/{name}" if several else name: score
-            for learner, own in zip(validated, scores, strict=True)
-            for name, score in own.items()
-        }
-        if task.processes.is_main:
-            self._observer.evaluated(step, named)
-        for learner, own in zip(validated, scores, strict=True):
-            self._keep_best(learner, own)
-        return self._has_waited_enough()
+    def _so_far(self, key: str, seconds: float) -> TrainingResult:
+        return TrainingResult(self._step, seconds, self._rows.get(key, 0), self._best.scores(key))
 
-    def _has_waited_enough(self) -> bool:
-        patience = self._task.settings.patience
-        validated = [learner.key for learner in self._task.learners if learner.validation]
-        return (
-            patience is not None
-            and bool(validated)
-            and all(self._state.waited.get(key, 0) >= patience for key in validated)
-        )
-
-    def _keep_best(self, learner: Learner, scores: dict[str, float]) -> None:
-        state, key = self._state, learner.key
-        score = main_score(scores, learner)
-        if self._task.keeps_last or is_gain(score, state.best.get(key), learner):
-            self._best[key] = {name: value.clone() for name, value in learner.component.tensors().items()}
-            self._state = replace(
-                state,
-                best={**state.best, key: score},
-                waited={**state.waited, key: 0},
-                scores={**state.scores, key: scores},
-            )
-        else:
-            self._state = replace(state, waited={**state.waited, key: state.waited[key] + 1})
+    # ------------------------------------------------------------------------------------------------- checkpoints
 
     def _checkpoint(self) -> None:
-        task = self._task
-        check_weights(task.learners, self._state.step)
-        random = task.processes.gather(random_state())
-        if task.processes.is_main:
-            self._save(random)
-        # A process that went on alone could be at its end, and end all, while this is still being written.
-        task.processes.gather(None)
+        processes, step = self._setup.processes, self._step
+        check_weights(self._setup.components, step)
+        random = processes.gather(random_state())
+        # The others wait: one that went on could be at its end, and end all, while this is still being written.
+        folder = processes.from_main(lambda: self._save(random))
         self._saved_at = time.monotonic()
+        self._callbacks.tell(Callback.checkpoint_written, step, folder)
 
     def _save(self, random: list[Any]) -> Path:
-        task = self._task
+        setup, scaler = self._setup, self._accelerator.scaler
+        state = self._best.state(self._step, self._seconds, self._rows)
         return save_checkpoint(
-            task.checkpoints,
-            self._state,
-            {learner.key: learner.component.tensors() for learner in task.learners},
-            self._best,
-            {"optimiser": self._optimiser.state_dict(), "scaler": self._scaler_state(), "random": random},
-            task.settings.keep_checkpoints,
+            setup.checkpoints,
+            replace(state, has_ended=self._has_ended),
+            {component.key: component.component.tensors() for component in setup.components},
+            self._best.tensors,
+            {
+                "optimiser": self._optimiser.state_dict(),
+                "scaler": {} if scaler is None else dict(scaler.state_dict()),
+                "random": random,
+                "callbacks": self._callbacks.state_dict(),
+            },
+            setup.settings.keep_checkpoints,
         )
 
-    def _scaler_state(self) -> dict[str, Any]:
-        scaler = self._accelerator.scaler
-        return {} if scaler is None else dict(scaler.state_dict())
-
     def _restore(self, checkpoint: Checkpoint) -> None:
-        for learner in self._task.learners:
+        setup, state = self._setup, checkpoint.state
+        for component in setup.components:
             try:
-                learner.component.load_tensors(checkpoint.tensors[learner.key])
+                component.component.load_tensors(checkpoint.tensors[component.key])
             except (KeyError, ValueError, NotFiniteError) as error:
                 reason = error.what if isinstance(error, NotFiniteError) else error.args[0]
-                what = f"the checkpoint of step {checkpoint.state.step} cannot be gone on from: {reason}"
+                what = f"the checkpoint of step {state.step} cannot be gone on from: {reason}"
                 fix = "start anew, without --resume"
-                raise ComponentError(what, where=str(self._task.checkpoints), fix=fix) from error
+                raise ComponentError(what, where=str(setup.checkpoints), fix=fix) from error
         self._optimiser.load_state_dict(checkpoint.running["optimiser"])
         if self._accelerator.scaler is not None and checkpoint.running["scaler"]:
             self._accelerator.scaler.load_state_dict(checkpoint.running["scaler"])
-        processes, random = self._task.processes, checkpoint.running["random"]
+        processes, random = setup.processes, checkpoint.running["random"]
         if len(random) == processes.count:
             set_random_state(random[processes.index])
         else:
             # As many processes as before are the same run to the bit; with others it goes on with other noise.
-            seed_all(self._task.settings.seed + checkpoint.state.step, processes.index)
-        self._state = checkpoint.state
-        self._best = {key: dict(tensors) for key, tensors in checkpoint.best.items()}
+            seed_all(setup.settings.seed + state.step, processes.index)
+        self._step, self._seconds, self._has_ended = state.step, state.seconds, state.has_ended
+        self._rows |= state.rows
+        self._best.restore(state, checkpoint.best)
+        self._callbacks.load_state_dict(checkpoint.running["callbacks"])
+        self._callbacks.tell(Callback.checkpoint_loaded, state.step)

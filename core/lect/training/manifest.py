@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -27,16 +26,15 @@ from lect.objectives import score_direction
 from lect.recipes.load import mixed_recipe_text, recipe_text
 from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import OutputTable
-
-if TYPE_CHECKING:
-    from lect.training.lesson import Lesson
-    from lect.training.run import Run
-    from lect.training.task import Result
+from lect.training.inputs import RecipeInputs
+from lect.training.prepare import TrainingRun
+from lect.training.setup import TrainedComponent, TrainingResult
 
 
-def write_trained(run: Run, lesson: Lesson, result: Result, precision: str) -> Path:
-    """Write a trained component into the library and return its folder."""
-    recipe, component = lesson.recipe, lesson.component
+def write_trained(run: TrainingRun, index: int, result: TrainingResult) -> Path:
+    """Write one of the run's trained components into its library and return its folder."""
+    trained, inputs = run.components[index], run.inputs[index]
+    recipe, component = inputs.recipe, trained.component
     manifest = Manifest(
         name=recipe.component.name,
         version=recipe.component.version,
@@ -46,12 +44,12 @@ def write_trained(run: Run, lesson: Lesson, result: Result, precision: str) -> P
         summary=recipe.component.summary,
         stack=recipe.stack,
         own_tokenizer=component.saved_tokenizer is not None,
-        backbone=BackboneEntry.of(run.backbone),
+        backbone=BackboneEntry.of(run.setup.model.backbone),
         parts=tuple(PartEntry(method=part.method, config=dict(part.config)) for part in recipe.parts),
         head=None
         if recipe.head is None or component.head is None
         else HeadEntry(kind=recipe.head.kind, config=dict(recipe.head.config), labels=component.head.labels),
-        members=member_entries(lesson.members),
+        members=member_entries(inputs.members),
         requires=requirements_of(
             run.host, [part.method for part in recipe.parts], recipe.head.kind if recipe.head else None
         ),
@@ -66,47 +64,47 @@ def write_trained(run: Run, lesson: Lesson, result: Result, precision: str) -> P
                     cleaning=data.cleaning.as_dict() if data.cleaning else None,
                     overlap=data.overlap.as_dict() if data.overlap else None,
                 )
-                for data in lesson.train
+                for data in inputs.train
             ),
             steps=result.steps,
-            epochs=run.recipe.training.epochs if len(run.lessons) == 1 else None,
+            epochs=run.recipe.training.epochs if len(run.components) == 1 else None,
             seed=run.recipe.training.seed,
             seconds=round(result.seconds, 1),
-            hardware=f"{_hardware()}, {precision}",
-            examples=lesson.rows,
+            hardware=f"{_hardware()}, {run.setup.precision.name}",
+            examples=inputs.rows,
             # Where this machine kept its runs is nobody else's business.
             recipe=recipe_text(recipe.model_copy(update={"output": OutputTable()})),
-            mixed=_mixed(run, lesson, result),
+            mixed=_mixed(run, trained, result),
         ),
         card=recipe.card,
-        results=_results(lesson, result),
+        results=_results(trained, inputs, result),
     )
     folder = run.library.save_folder(recipe.component.role, recipe.component.name)
     card = render_card(manifest, task=hub_task(manifest, run.host))
     return write_component(folder, manifest, component.tensors(), component.saved_tokenizer, card)
 
 
-def _mixed(run: Run, lesson: Lesson, result: Result) -> MixedEntry | None:
+def _mixed(run: TrainingRun, trained: TrainedComponent, result: TrainingResult) -> MixedEntry | None:
     if not isinstance(run.recipe, MixedRecipe):
         return None
     return MixedEntry(
-        beside=tuple(other.component.key for other in run.lessons if other is not lesson),
+        beside=tuple(other.key for other in run.components if other is not trained),
         rows=result.rows,
         recipe=mixed_recipe_text(run.recipe.model_copy(update={"output": OutputTable()})),
     )
 
 
-def _results(lesson: Lesson, result: Result) -> tuple[ResultEntry, ...]:
-    if not lesson.validation:
+def _results(trained: TrainedComponent, inputs: RecipeInputs, result: TrainingResult) -> tuple[ResultEntry, ...]:
+    if not inputs.validation:
         return ()
-    dataset = "validation: " + ", ".join(str(data.source) for data in lesson.validation)
+    dataset = "validation: " + ", ".join(str(data.source) for data in inputs.validation)
     return tuple(
         ResultEntry(
             metric=name,
             value=round(value, 6),
             without=_rounded(result.without.get(name)),
             dataset=dataset,
-            direction="lower" if score_direction(lesson.objective, name) == "lower" else None,
+            direction="lower" if score_direction(trained.objective, name) == "lower" else None,
         )
         for name, value in result.scores.items()
         if "[" not in name and math.isfinite(value)

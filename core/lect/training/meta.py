@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from lect.training.order import StepRows, steps_an_epoch
+from lect.training.sampling import StepRows, steps_an_epoch
 
 if TYPE_CHECKING:
     from lect.recipes.training import MetaTable
@@ -75,7 +75,7 @@ def learn_task(
     seen: int,
     backward: Callable[[Sequence[int]], int],
 ) -> int:
-    """Add the gradient of one task to that of the parameters, which stay as they are; returns the pieces seen.
+    """Add the gradient of one task to that of the parameters, which stay as they are; returns the tokens seen.
 
     Args:
         rows: of the task, for all its batches.
@@ -87,12 +87,12 @@ def learn_task(
     before = [parameter.grad for parameter in parameters]
     found: list[Tensor | None] = [None] * len(parameters)
     size = len(rows) // meta.batches
-    pieces = 0
+    tokens = 0
     for number in range(meta.batches):
         batch = rows[number * size : (number + 1) * size]
         for parameter in parameters:
             parameter.grad = None
-        pieces += backward(batch)
+        tokens += backward(batch)
         is_last = number == meta.batches - 1
         with torch.no_grad():
             for index, parameter in enumerate(parameters):
@@ -114,7 +114,7 @@ def learn_task(
             if gradient is not None:
                 share = gradient * (len(rows) / seen)
                 parameter.grad = share if held is None else held + share
-    return pieces
+    return tokens
 
 
 def _walk(items: range, seed: str) -> Iterator[int]:

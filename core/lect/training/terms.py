@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lect.data.examples import Example
-from lect.errors import DataError
+from lect.errors import DataError, PluginError
 from lect.objectives import Objective, ObjectiveContext
 from lect.recipes.schema import Recipe
 from lect.specs import HeadSpec, ObjectiveSpec
@@ -74,13 +74,13 @@ def build_by_stack(recipe: Recipe, host: Host, contexts: Mapping[str | None, Obj
     if len(contexts) == 1:
         return build_objective(recipe, host, next(iter(contexts.values())))
     terms = [
-        Term(_told(recipe, stack), 1.0, build_objective(recipe, host, context), partial(_goes_through, stack))
+        Term(_name_of(recipe, stack), 1.0, build_objective(recipe, host, context), partial(_goes_through, stack))
         for stack, context in contexts.items()
     ]
     return CombinedObjective(terms, next(iter(contexts.values())).encoder)
 
 
-def _told(recipe: Recipe, stack: str | None) -> str:
+def _name_of(recipe: Recipe, stack: str | None) -> str:
     return (recipe.stack if stack is None else stack) or "bare"
 
 
@@ -95,7 +95,14 @@ def _has_fields(needs: Sequence[str], example: Example) -> bool:
 def _build_one(host: Host, name: str, values: Mapping[str, Any], where: str, context: ObjectiveContext) -> Objective:
     configured = host.configured(ObjectiveSpec, name, values, where)
     with host.attributed(configured) as spec:
-        return spec.build(configured.config, context)
+        built: object = spec.build(configured.config, context)
+    if not isinstance(built, Objective):
+        raise PluginError(
+            f'the objective "{name}" is built as a {type(built).__name__}, which is no lect.Objective',
+            where=where,
+            fix="derive the class from it",
+        )
+    return built
 
 
 def _needs_of(recipe: Recipe, host: Host, name: str) -> tuple[str, ...]:

@@ -115,8 +115,8 @@ def compare_initialisers(
             started = time.perf_counter()
             recipe = recipe_of(_recipe(name, backbone, budget), name="compare", folder=folder)
             run = prepare_run(recipe, host, Library((folder,)), backbone=loaded, runs=folder / "runs")
-            lesson = run.lessons[0]
-            before = lesson.objective.scores(run.model, lesson.learner.validation)["recall@1"]
+            [component] = run.components
+            before = component.objective.scores(run.setup.model, component.validation)["recall@1"]
             try:
                 (trained,) = execute_run(run, console=console, name=name)
             except Interrupted:

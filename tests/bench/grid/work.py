@@ -78,7 +78,8 @@ class Workshop:
     # ------------------------------------------------------------------------------------------------------ training
 
     def _train(self, step: Train, seed: int, records: Records) -> None:
-        from lect.training.run import execute_run, prepare_run
+        from lect.training.prepare import prepare_run
+        from lect.training.run import execute_run
 
         began = time.perf_counter()
         runs = self._folder / "runs" / str(seed)
@@ -103,7 +104,7 @@ class Workshop:
                     }
                 )
         finally:
-            run.model.detach_all()
+            run.setup.model.detach_all()
 
     def _library(self, seed: int) -> Any:
         from lect.components.library import Library

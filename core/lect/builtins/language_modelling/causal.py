@@ -17,7 +17,7 @@ from lect.language_model.head import known_pieces
 from lect.language_model.rows import Row, RowCutter, piece_counts, places_of
 from lect.language_model.scores import PIECE_SCORES, mean_scores, new_pieces, scored_batches
 from lect.language_model.stored_head import stored_causal_head
-from lect.objectives import Batch, Loss, ObjectiveContext
+from lect.objectives import Batch, Loss, Objective, ObjectiveContext
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class _Following:
     sample: Tensor
 
 
-class CausalObjective:
+class CausalObjective(Objective):
     """The cross-entropy of each piece of the text, given those before it (Radford et al. 2018, equation 1).
 
     Raises:

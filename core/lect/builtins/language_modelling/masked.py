@@ -24,7 +24,7 @@ from lect.language_model.rows import Row, RowCutter, piece_counts, places_of
 from lect.language_model.scores import PIECE_SCORES, mean_scores, new_pieces, scored_batches
 from lect.language_model.stored_head import stored_masked_head
 from lect.language_model.trained_head import trained_head
-from lect.objectives import Batch, Loss, ObjectiveContext
+from lect.objectives import Batch, Loss, Objective, ObjectiveContext
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Hidden:
     sample: Tensor
 
 
-class MaskedObjective:
+class MaskedObjective(Objective):
     """The cross-entropy of hidden pieces (Devlin et al. 2019).
 
     Logits are computed at hidden places only, and while training over candidates only (`candidates`). Masks and samples

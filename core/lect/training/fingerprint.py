@@ -1,4 +1,4 @@
-"""What a run stands on: its settings and, by content, all that it reads. No run goes on where that has changed."""
+"""The fingerprint of a run: its settings and, by content, all that it reads. No run goes on where that has changed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from lect.recipes.mix import MixedRecipe
     from lect.recipes.schema import Recipe
 
-_SAID = 3
+_NAMED_AT_MOST = 3
 
 
 @dataclass(frozen=True)
-class Ground:
+class RunFingerprint:
     """What decides a run's result.
 
     Args:
@@ -33,12 +33,12 @@ class Ground:
     fields: Mapping[str, str] = field(default_factory=dict)
     contents: Mapping[str, str] = field(default_factory=dict)
 
-    def changed_since(self, before: Ground) -> str | None:
+    def changed_since(self, before: RunFingerprint) -> str | None:
         """A clause that names what is another than before; None where nothing is."""
         names = [*self.fields, *(name for name in before.fields if name not in self.fields)]
         unset = "null"
         found = [
-            f"{name} was {_said(before.fields.get(name, unset))} and is {_said(self.fields.get(name, unset))}"
+            f"{name} was {_shortened(before.fields.get(name, unset))} and is {_shortened(self.fields.get(name, unset))}"
             for name in names
             if before.fields.get(name, unset) != self.fields.get(name, unset)
         ]
@@ -47,8 +47,8 @@ class Ground:
             found = [f"{name} has changed" for name in names if before.contents.get(name) != self.contents.get(name)]
         if not found:
             return None
-        more = f", and {len(found) - _SAID} more" if len(found) > _SAID else ""
-        return ", ".join(found[:_SAID]) + more
+        more = f", and {len(found) - _NAMED_AT_MOST} more" if len(found) > _NAMED_AT_MOST else ""
+        return ", ".join(found[:_NAMED_AT_MOST]) + more
 
 
 def recipe_fields(recipe: Recipe | MixedRecipe, prefix: str = "") -> dict[str, str]:
@@ -76,7 +76,7 @@ def components_read(stored: Sequence[StoredComponent]) -> dict[str, str]:
 
 
 def component_hash(stored: StoredComponent) -> str:
-    """SHA-256 over all that a stored component does: parts, head, pieces and weights, and those it stands on."""
+    """SHA-256 over all that a stored component does: parts, head, tokenizer and weights, and those it stands on."""
     manifest = stored.manifest
     state = hashlib.sha256()
     for entry in (*manifest.parts, *((manifest.head,) if manifest.head else ())):
@@ -92,7 +92,7 @@ def component_hash(stored: StoredComponent) -> str:
 
 
 def files_read(recipe: Recipe) -> dict[str, str]:
-    """A hash of each file that the configuration of a part, the head or an objective names: pieces, dictionaries.
+    """A hash of each file that the configuration of a part, the head or an objective names: vocabularies, dictionaries.
 
     Whatever is a path of a file is taken for one. What readers read counts by its rows, and not here.
     """
@@ -142,6 +142,6 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def _said(text: str) -> str:
-    said = "not set" if text == "null" else text
-    return said if len(said) <= 60 else f"{said[:60]}…"
+def _shortened(text: str) -> str:
+    shown = "not set" if text == "null" else text
+    return shown if len(shown) <= 60 else f"{shown[:60]}…"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from lect.errors import RecipeError
 from lect.specs import RunInfo
+from lect.training.callbacks.base import Callback
 
 PACKAGES: Mapping[str, tuple[str, str]] = {
     "tensorboard": ("tensorboard", "tensorboard"),
@@ -36,39 +35,44 @@ def check_trackers(names: Sequence[str]) -> None:
             )
 
 
-class Trackers:
-    """Hands figures on to trackers; they write into the run's folder where they write files."""
+class Trackers(Callback):
+    """Hands figures on to trackers; they write into the run's folder where they write files.
 
-    def __init__(self, names: Sequence[str], run: RunInfo, folder: Path, every: int) -> None:
-        self._names, self._run, self._folder, self._every = names, run, folder, every
+    Args:
+        every: steps between two figures.
+    """
+
+    def __init__(self, names: Sequence[str], every: int) -> None:
+        self._names, self._every = names, every
         self._open: list[Any] = []
 
-    def __enter__(self) -> Trackers:
+    def run_started(self, run: RunInfo, step: int) -> None:
+        """Start the trackers, with the recipe's settings."""
         from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
         for name in self._names:
             kind = LOGGER_TYPE_TO_CLASS[name]
             # Those without a folder group their runs by a project.
-            folder = self._folder.absolute()
+            folder = run.folder.absolute()
             if kind.requires_logging_directory:
                 tracker = kind(folder.name, folder.parent)
             else:
-                tracker = kind(f"{self._run.role}-{self._run.name}")
+                tracker = kind(f"{run.role}-{run.name}")
             tracker.start()
-            tracker.store_init_configuration(_flat(self._run.recipe))
+            tracker.store_init_configuration(_flat(run.recipe))
             self._open.append(tracker)
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Let the trackers finish."""
         for tracker in self._open:
             tracker.finish()
 
-    def stepped(self, step: int, metrics: Mapping[str, float]) -> None:
+    def step_finished(self, step: int, metrics: Mapping[str, float]) -> None:
         """Log every so many steps."""
         if step % self._every == 0 or step == 1:
             self._log({f"train/{name}": value for name, value in metrics.items()}, step)
 
-    def evaluated(self, step: int, scores: Mapping[str, float]) -> None:
+    def validation_finished(self, step: int, scores: Mapping[str, float]) -> None:
         """Log a validation."""
         self._log({f"validation/{name}": value for name, value in scores.items()}, step)
 

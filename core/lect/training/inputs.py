@@ -1,4 +1,4 @@
-"""What a recipe names, as it is read: its rows and the components beneath. No backbone is needed for it."""
+"""What a recipe names, read: its rows and the stored components. No backbone is needed for it."""
 
 from __future__ import annotations
 
@@ -23,24 +23,27 @@ from lect.recipes.schema import DataTable, Recipe
 from lect.specs import MethodSpec
 from lect.training.code_switching import Switching
 from lect.training.data import read_switching, read_training, source_of
-from lect.training.ground import components_read, files_read
+from lect.training.fingerprint import components_read, files_read
 from lect.training.terms import needed_fields
 
 if TYPE_CHECKING:
     from lect.host import Host
 
 
-@dataclass(frozen=True)
-class Material:
-    """What a recipe names, as it was read: its data, and the frozen components. No backbone is needed for it.
+@dataclass(frozen=True, kw_only=True)
+class RecipeInputs:
+    """What the recipe of one component names, read: its rows, and the stored components.
 
     Args:
-        frozen: the stack beneath what will learn, less what learns itself.
+        train, validation: a data set a source.
+        frozen: the stack beneath the component, less what is trained with it in the same run.
         beneath: all of that stack, by the components' keys.
         target: the stack whose vectors are aimed at.
+        stored, stored_target: the components of these two stacks.
         members: what the new component stands on, where it stands on others.
+        switching: how training rows are code-switched, where they are.
         beside: the frozen stacks that single sources of the data have in place of `frozen`, by `Example.stack`.
-        trained: the component, where it has learned before and is only to be scored.
+        trained: the component, where it was trained before and is only to be scored.
     """
 
     recipe: Recipe
@@ -57,8 +60,8 @@ class Material:
     trained: StoredComponent | None = None
 
     @property
-    def reads(self) -> dict[str, str]:
-        """A hash of each stored component and file that is read, by what messages call it."""
+    def hashes(self) -> dict[str, str]:
+        """A hash of each stored component and file that is read beside the rows, by what messages call it."""
         beside = [one for _, others in self.beside.values() for one in others]
         stored = (*self.stored, *self.stored_target, *self.members.values(), *beside)
         return components_read(stored) | files_read(self.recipe)
@@ -68,15 +71,25 @@ class Material:
         """The training rows."""
         return joined([data.examples for data in self.train])
 
+    @property
+    def held_out(self) -> Sequence[Example]:
+        """The validation rows."""
+        return joined([data.examples for data in self.validation]) if self.validation else ()
 
-def read_material(
-    recipe: Recipe, host: Host, library: Library, seed: int, learning: frozenset[str] = frozenset()
-) -> Material:
+    @property
+    def rows(self) -> int:
+        """The number of training rows."""
+        return sum(len(data.examples) for data in self.train)
+
+
+def read_inputs(
+    recipe: Recipe, host: Host, library: Library, *, seed: int, trained_together: frozenset[str] = frozenset()
+) -> RecipeInputs:
     """Read what a recipe names.
 
     Args:
         seed: of the run; it decides which rows are held out.
-        learning: components that learn in the same run and may stand beneath this one.
+        trained_together: components that are trained in the same run and may stand beneath this one.
 
     Raises:
         UserError: the data or a stack is wrong.
@@ -100,19 +113,25 @@ def read_material(
     if recipe.data.sampling == "balanced":
         train = balance_rows(train, seed, f"{file}, data.sampling")
     whole = parse_stack(recipe.stack)
-    frozen = Stack(tuple(part for part in whole.parts if str(part) not in learning))
-    beneath = tuple(map(str, whole.parts))
+    frozen = Stack(tuple(part for part in whole.parts if str(part) not in trained_together))
     target = parse_stack(recipe.objective.target or "")
-    stored, stored_target = read_stack(frozen, library, host), read_stack(target, library, host)
-    members = _read_members(recipe, host, library)
-    switching = read_switching(recipe.data, host, recipe.folder, file)
     beside = {
         table.stack: (parsed := parse_stack(table.stack), read_stack(parsed, library, host))
         for table in (*recipe.data.train, *recipe.data.validation)
         if table.stack is not None
     }
-    return Material(
-        recipe, train, validation, frozen, beneath, target, stored, stored_target, members, switching, beside
+    return RecipeInputs(
+        recipe=recipe,
+        train=train,
+        validation=validation,
+        frozen=frozen,
+        beneath=tuple(map(str, whole.parts)),
+        target=target,
+        stored=read_stack(frozen, library, host),
+        stored_target=read_stack(target, library, host),
+        members=_read_members(recipe, host, library),
+        switching=read_switching(recipe.data, host, recipe.folder, file),
+        beside=beside,
     )
 
 

@@ -1,7 +1,7 @@
-"""The frozen backbone cut over the processes: each holds a share of every layer, and gets the rest when it needs it.
+"""The frozen backbone sharded over the processes: each holds a share of every layer, and gets the rest when needed.
 
 Asked for as Accelerate has it, by a configuration with FSDP (``lect launch --config``), and done by PyTorch's second
-FSDP (`fully_shard`). Only the frozen layers are cut. What learns is small and stays whole in each process, where
+FSDP (`fully_shard`). Only the frozen layers are sharded. What is trained is small and stays whole in each process, and
 `Processes` sums its gradients: parts stand across the layers, and have gradients only where rows went through them.
 """
 
@@ -14,23 +14,23 @@ from typing import Any
 from lect.backbones.anatomy import Layer
 from lect.composition.model import RoutedModel
 from lect.errors import UserError
-from lect.training.processes import launched
+from lect.training.distributed.processes import launched
 
 
 def is_sharded() -> bool:
-    """Whether the launcher was asked to cut the model over the processes."""
+    """Whether the launcher was asked to shard the model over the processes."""
     return launched() and _flag("ACCELERATE_USE_FSDP")
 
 
-def shard_backbone(model: RoutedModel, learners: int, device: Any) -> None:
-    """Cut the frozen layers over the processes, in place.
+def shard_backbone(model: RoutedModel, components: int, device: Any) -> None:
+    """Shard the frozen layers over the processes, in place.
 
     Raises:
-        UserError: several components learn, so that processes would go through the layers in different ways.
+        UserError: several components are trained, so that processes would go through the layers in different ways.
     """
-    if learners > 1:
+    if components > 1:
         raise UserError(
-            "a backbone that is cut over processes (FSDP) can teach one component at a time",
+            "over a backbone that is sharded (FSDP) one component at a time can be trained",
             where="train.mix",
             fix="train them one after the other, or launch without FSDP",
         )
