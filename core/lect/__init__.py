@@ -11,12 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lect.api.components import SavedComponent, components
     from lect.api.model import Model, load
+    from lect.api.registries import pull, search
     from lect.api.results import Predictions
     from lect.api.stacks import Composition, avg, lang, mix, stack, task
+    from lect.api.training import teach_language, teach_task, train
     from lect.backbones import Backbone
     from lect.backbones.anatomy import FAMILIES, WRITER
-    from lect.backbones.load import model_class
     from lect.backbones.stored import stored_tensors
     from lect.components.library import Library
     from lect.composition.stack import Stack, parse_stack
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from lect.objectives import Objective, ObjectiveContext
     from lect.parts import Inner, NewPieces, Part, SiteContext
     from lect.recipes.load import recipe_of
+    from lect.recipes.schema import Recipe
     from lect.specs import (
         BackboneSpec,
         BuildContext,
@@ -72,17 +75,20 @@ if TYPE_CHECKING:
         RunInfo,
     )
     from lect.summed_metric import SummedMetric
+    from lect.training.callbacks.base import Callback
     from lect.training.prepare import prepare_run
     from lect.training.run import execute_run
     from lect.versions import __version__
 
 _NAMES = {
+    "lect.api.components": "SavedComponent components",
     "lect.api.model": "Model load",
+    "lect.api.registries": "pull search",
     "lect.api.results": "Predictions",
     "lect.api.stacks": "Composition avg lang mix stack task",
+    "lect.api.training": "teach_language teach_task train",
     "lect.backbones": "Backbone",
     "lect.backbones.anatomy": "FAMILIES WRITER",
-    "lect.backbones.load": "model_class",
     "lect.backbones.stored": "stored_tensors",
     "lect.composition.stack": "Stack parse_stack",
     "lect.composition.together": "Projections add_by_rows",
@@ -105,12 +111,14 @@ _NAMES = {
     "lect.objectives": "Objective ObjectiveContext",
     "lect.parts": "Inner NewPieces Part SiteContext",
     "lect.recipes.load": "recipe_of",
+    "lect.recipes.schema": "Recipe",
     "lect.specs": (
         "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec InitialiserSpec Job "
         "JobEvent MergeSpec MergedPart Merging MethodSpec MetricSpec NewEmbeddings ObjectiveSpec Outcome "
         "Problem ReaderSpec RouteSpec RunInfo"
     ),
     "lect.summed_metric": "SummedMetric",
+    "lect.training.callbacks.base": "Callback",
     "lect.training.prepare": "prepare_run",
     "lect.training.run": "execute_run",
     "lect.versions": "__version__",
@@ -125,6 +133,7 @@ __all__ = [
     "BackboneError",
     "BackboneSpec",
     "BuildContext",
+    "Callback",
     "CommandSpec",
     "ComponentError",
     "Composition",
@@ -166,11 +175,13 @@ __all__ = [
     "Progress",
     "Projections",
     "ReaderSpec",
+    "Recipe",
     "RecipeError",
     "RegistryError",
     "RouteSpec",
     "RowTokenizer",
     "RunInfo",
+    "SavedComponent",
     "SiteContext",
     "Source",
     "Span",
@@ -183,23 +194,28 @@ __all__ = [
     "__version__",
     "add_by_rows",
     "avg",
+    "components",
     "execute_run",
     "hookimpl",
     "lang",
     "load",
     "load_backbone",
     "mix",
-    "model_class",
     "nearest",
     "parse_stack",
     "prepare_run",
+    "pull",
     "rank_relevant",
     "read_source",
     "recipe_of",
     "run_job",
+    "search",
     "stack",
     "stored_tensors",
     "task",
+    "teach_language",
+    "teach_task",
+    "train",
 ]
 
 

@@ -47,7 +47,6 @@ def figures(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.adapters
 def test_a_language_in_an_unknown_script(short, tmp_path, monkeypatch):
     """On the first layers of `e5-small`, where new embeddings that start from their translations' are of use."""
     short(language=46, task=4)
@@ -79,7 +78,6 @@ def test_a_language_in_an_unknown_script(short, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.adapters
 def test_a_language_whose_script_is_known_gets_no_pieces(short, tmp_path, monkeypatch):
     """On a tiny model in the place of `e5-small`."""
     short(language=2, task=2)

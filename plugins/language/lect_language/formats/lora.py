@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from lect import WRITER, ComponentError
 from lect.exchange import PartContents
-from lect_language.detect import CONFIG
+from lect_language.formats.detect import CONFIG
 
 if TYPE_CHECKING:
     from torch import Tensor
