@@ -21,6 +21,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lect import MethodSpec
 from lect.composition.component import Component
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
@@ -104,8 +105,8 @@ def with_lect(host: Host, backbone: str, ids: Tensor, mask: Tensor) -> dict[str,
         ("lora", {"target_modules": LORA_TARGETS}, [f"r{index}" for index in range(8)]),
         ("lora", {}, [f"a{index}" for index in range(8)]),
     ):
-        spec = host.spec("method", method)
-        config = host.validate_config("method", method, settings, "bench")
+        spec = host.spec(MethodSpec, method)
+        config = host.configured(MethodSpec, method, settings, "bench").config
         for name in names:
             part = spec.build(config, BuildContext(model.backbone))
             scatter(part)

@@ -25,6 +25,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lect import ObjectiveSpec
+
 WORDS = ["ka", "ben", "toli", "sura", "mane", "opi", "dela", "ro", "wesi", "ngu", "lati", "hora", "ju", "pa", "zemi"]
 LEARNS = {
     "masked-lm": 'role = "lang"\nlanguages = ["en"]\n',
@@ -196,7 +198,7 @@ def rows(cell: Cell, seed: int) -> Iterator[str]:
 def _has(objective: str) -> bool:
     from lect.host import Host
 
-    return bool(Host.load(report=lambda line: None).claims("objective", objective))
+    return bool(Host.load(report=lambda line: None).claims(ObjectiveSpec, objective))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ from typing import Any
 
 from figures import cell, machine, peak_anywhere
 
+from lect import BackboneSpec
+
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("LECT_DATA", ROOT.parent / "shared/data"))
 
@@ -197,7 +199,7 @@ def peft_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
     set_seed(seed)
     folder = Path(options.backbone)
     if not folder.is_dir():
-        folder = Host.load(report=print).spec("backbone", options.backbone).prepare(lambda what, share: None)
+        folder = Host.load(report=print).spec(BackboneSpec, options.backbone).prepare(lambda what, share: None)
     this = TASKS[task]
     examples = read(this, this.train, options.rows)
     names = sorted({label for example in examples for label in (example.tags or [example.label])})

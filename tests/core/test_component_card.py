@@ -63,7 +63,7 @@ def manifest(**changes: Any) -> Manifest:
 
 
 def test_metadata_as_the_hub_reads_it() -> None:
-    data = ModelCard(render_card(manifest())).data
+    data = ModelCard(render_card(manifest(), task="text-classification")).data
     assert data.license == "cc-by-nc-sa-4.0"
     assert data.language == ["ind", "ff"]
     assert data.base_model == "intfloat/multilingual-e5-small"

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lect import HeadSpec, MethodSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -32,7 +33,7 @@ def opened(family="xlm-roberta", methods=("full",)):
     corpus = Corpus(tuple(Example(text, translation=text) for text in ("ߊߋߌ ߊߋߌ ߍߎ", "ߊߋߌ ߏߐ ߍߎ")))
     parts = {}
     for method in methods:
-        spec = host.spec("method", method)
+        spec = host.spec(MethodSpec, method)
         values = {"pieces": 8, "initialise": "random"} if method == "vocabulary" else {}
         parts[method] = spec.build(spec.config(**values), BuildContext(backbone, corpus))
     tokenizer = next((part.tokenizer_json for part in parts.values() if part.tokenizer_json), None)
@@ -40,7 +41,7 @@ def opened(family="xlm-roberta", methods=("full",)):
         for part in parts.values():
             for parameter in part.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.02)
-    spec = host.spec("head", "classification")
+    spec = host.spec(HeadSpec, "classification")
     head = spec.build(spec.config(), backbone, ("bad", "good"))
     model.attach(Component("lang:x", "lang", parts))
     assert model.components["lang:x"].tokenizer_json == tokenizer

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from small_library import Bench
 
+from lect import MethodSpec
 from lect.components.library import Library
 from lect.components.manifest import BackboneEntry, HeadEntry, read_manifest
 from lect.components.members import member_entries, read_with_members
@@ -156,7 +157,7 @@ def test_fusions_that_make_no_sense_are_refused(bench, members, message):
 )
 def test_the_names_under_a_fusion_are_checked(bench, over, message):
     with pytest.raises(LectError, match=message):
-        bench.host.validate_config("method", "fusion", {"over": over}, "recipe.toml, parts[0]")
+        bench.host.configured(MethodSpec, "fusion", {"over": over}, "recipe.toml, parts[0]")
 
 
 def test_a_fusion_over_itself_through_others_is_refused(bench):

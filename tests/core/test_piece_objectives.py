@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lect import Example
+from lect import Example, MethodSpec
 from lect.backbones.quiet import quiet_transformers
 from lect.builtins.language_modelling.causal import CausalObjective
 from lect.builtins.language_modelling.config import CausalConfig, MaskedConfig
@@ -41,7 +41,7 @@ def cache(tmp_path, monkeypatch):
 
 def context_of(backbone, examples=ROWS, method="full", config=None, **named):
     host = Host.load(report=lambda line: None)
-    spec = host.spec("method", method)
+    spec = host.spec(MethodSpec, method)
     torch.manual_seed(0)
     part = spec.build(spec.config(**(config or {})), BuildContext(backbone, Corpus(examples)))
     model = RoutedModel(backbone)

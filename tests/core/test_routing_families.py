@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from profiles import DEAR
 from torch import nn
 
+from lect import MethodSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -70,7 +71,7 @@ def built(family):
             continue
         if model.backbone.anatomy.embeddings is None and "preset" in config:
             config = {**config, "inv_adapter": "none"}
-        spec = host.spec("method", method)
+        spec = host.spec(MethodSpec, method)
         for copy in "ab":
             torch.manual_seed(zlib.crc32(f"{name}{copy}".encode()))
             part = spec.build(spec.config.model_validate(config), BuildContext(model.backbone, Corpus()))

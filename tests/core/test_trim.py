@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from lect import MethodSpec
 from lect.backbones.pieces import Pieces, count_pieces, scripts_of, trim_tokenizer
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -100,7 +101,7 @@ def test_one_that_was_changed_since_carries_nothing_of_its_parents(tmp_path, hos
 
 @pytest.mark.parametrize("method", ["full", "lora", "bottleneck", "vocabulary"])
 def test_components_of_the_whole_backbone_give_the_same_on_the_small_one(method, new_bench, tmp_path, host, texts):
-    if method not in host.specs("method"):
+    if method not in host.specs(MethodSpec):
         pytest.skip(f"no plugin provides {method}")
     bench = new_bench()
     save_tiny_backbone(tmp_path / "whole", "xlm-roberta", seed=0)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from lect import Example
+from lect import Example, MethodSpec, MetricSpec
 from lect.builtins.alignment import AlignmentObjective
 from lect.builtins.configs import AlignmentConfig
 from lect.builtins.word_alignment import WordAlignment, mutual_argmax
@@ -56,11 +56,11 @@ def objective_of(rows=PAIRS, prefix="", folder=Path(), target=(), **config):
     translated = [Example(row.translation, translation=row.text) for row in rows]
     learning = (("lang:x", "full", {}, rows), *((key, "vocabulary", {"pieces": 12}, translated) for key in target))
     for key, name, options, corpus in learning:
-        spec = host.spec("method", name)
+        spec = host.spec(MethodSpec, name)
         torch.manual_seed(1)
         part = spec.build(spec.config(**options), BuildContext(backbone, Corpus(corpus)))
         model.attach(Component(key, "lang", {name: part}))
-    metric = {name: provided.spec for name, provided in host.specs("metric").items()}
+    metric = {name: provided.spec for name, provided in host.specs(MetricSpec).items()}
     encoder = RowEncoder(model)
     encoder.keep([row.text for row in rows], ("lang:x",))
     context = ObjectiveContext(model, encoder, ("lang:x",), target, rows, metric, folder=folder)

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 import torch
 
-from lect import Example
+from lect import Example, MethodSpec, MetricSpec
 from lect.backbones.quiet import quiet_transformers
 from lect.backbones.weights import hold_weights
 from lect.builtins.generation import WritingObjective
@@ -113,7 +113,7 @@ def test_every_row_of_a_mixed_batch_writes_what_it_writes_alone(host, family, be
 
 
 def host_has(host, method):
-    return method in host.specs("method")
+    return method in host.specs(MethodSpec)
 
 
 def saved_whole(folder, family, tied):
@@ -203,7 +203,7 @@ def objective_of(model, head, stack=(), examples=ROWS):
         part = build_part(host, "full", {}, BuildContext(model.backbone, Corpus(examples)), "full")
         model.attach(Component("task:same", "task", {"full": part}))
         stack = ("task:same",)
-    metric = {name: provided.spec for name, provided in host.specs("metric").items()}
+    metric = {name: provided.spec for name, provided in host.specs(MetricSpec).items()}
     context = ObjectiveContext(model, RowEncoder(model), stack, (), examples, metric, ("translation",))
     return WritingObjective(context, head)
 

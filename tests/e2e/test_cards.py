@@ -58,7 +58,8 @@ def test_from_run_and_audit_to_a_registry_that_is_sound(mood):
     assert "Measured by `lect audit` of `task:mood` (Moods):" in card
     assert "persons: of 2 pairs of texts" in card
     assert "```bibtex\n@misc{mood, title = {Moods}}\n```" in card
-    assert ModelCard(card).data.license == "cc0-1.0"
+    data = ModelCard(card).data
+    assert (data.license, data.pipeline_tag) == ("cc0-1.0", "text-classification")
     # Without another audit the card keeps the one it has.
     lines(mood.lect("components", "card", "task:mood", "--limits", "Only four words"))
     assert "Measured by" in (mood.folder / "components/task/mood/README.md").read_text()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from lect import HeadSpec, MethodSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -168,7 +169,7 @@ def test_it_writes_what_transformers_writes_with_it(backbone):
 
 
 def component(backbone, key, role, method, config):
-    spec = Host.load().spec("method", method)
+    spec = Host.load().spec(MethodSpec, method)
     part = spec.build(spec.config.model_validate(config), BuildContext(backbone, Corpus()))
     with torch.no_grad():
         for parameter in part.parameters():
@@ -210,7 +211,7 @@ def test_a_classification_head_on_lora_learns(backbone):
     ]
     host = Host.load()
     torch.manual_seed(0)
-    head_spec = host.spec("head", "classification")
+    head_spec = host.spec(HeadSpec, "classification")
     head = head_spec.build(head_spec.config(), backbone, ("bad", "good"))
     lora = component(backbone, "x", "task", "lora", {"r": 8, "target_modules": ["q_proj", "v_proj"]})
     model = RoutedModel(backbone)

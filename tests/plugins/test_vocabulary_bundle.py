@@ -7,6 +7,7 @@ import json
 import pytest
 import torch
 
+from lect import MethodSpec
 from lect.components.manifest import BackboneEntry, Manifest, PartEntry
 from lect.components.restore import restore
 from lect.components.store import read_component, size_of, write_component
@@ -45,8 +46,8 @@ def bundle(host, backbone, name, method="lora"):
     parts = {}
     torch.manual_seed(len(name) + ord(name[0]))
     for which, values in configs.items():
-        config = host.validate_config("method", which, values, "test")
-        parts[which] = host.spec("method", which).build(config, context)
+        config = host.configured(MethodSpec, which, values, "test").config
+        parts[which] = host.spec(MethodSpec, which).build(config, context)
         for parameter in parts[which].parameters():
             parameter.data.add_(0.3 * torch.randn_like(parameter))
     entry = BackboneEntry(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lect.audit.render import summary
 from lect.audit.report import AuditReport
-from lect.components.card import AuditLines, render_card
+from lect.components.card import AuditLines, hub_task, render_card
 from lect.components.licences import Conflict, unanswered_conflicts
 from lect.components.manifest import FILE, CardEntry, Manifest, manifest_text
 from lect.components.store import CARD, read_folder_manifest, weights_hash
 from lect.errors import ComponentError, DataError
 from lect.fields import check_licence, check_line
 from lect.files import write_aside
+
+if TYPE_CHECKING:
+    from lect.host import Host
 
 AUDIT = "audit.json"
 MAX_AUDIT_BYTES = 2**20
@@ -34,10 +37,13 @@ class WrittenCard:
     conflicts: tuple[Conflict, ...]
 
 
-def write_card(folder: Path, *, audit: Path | None = None, licence: str | None = None, **said: str) -> WrittenCard:
+def write_card(
+    folder: Path, host: Host, *, audit: Path | None = None, licence: str | None = None, **said: str
+) -> WrittenCard:
     """Write the card of a component anew, of its manifest and its audit.
 
     Args:
+        host: knows what the head is for.
         audit: what `lect audit --output` wrote; it is kept beside the weights. By default the one that is kept there.
         licence: the component's, as an SPDX expression; the one that it has where None.
         said: fields of `CardEntry`, in the place of those that the manifest has.
@@ -58,7 +64,8 @@ def write_card(folder: Path, *, audit: Path | None = None, licence: str | None =
         write_aside(folder / FILE, manifest_text(manifest))
     if audit is not None and not (kept.exists() and audit.samefile(kept)):
         write_aside(kept, audit.read_bytes())
-    write_aside(folder / CARD, render_card(manifest, None if report is None else audit_lines(report)))
+    lines = None if report is None else audit_lines(report)
+    write_aside(folder / CARD, render_card(manifest, lines, task=hub_task(manifest, host)))
     return WrittenCard(folder / CARD, report is not None, unanswered_conflicts(manifest))
 
 

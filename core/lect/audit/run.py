@@ -18,6 +18,7 @@ from lect.errors import DataError, StackError
 from lect.evaluation.matrix.cells import Bench
 from lect.heads import Prediction
 from lect.host.reading import read_source
+from lect.specs import HeadSpec, MetricSpec
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -60,7 +61,7 @@ def run_audit(audit: AuditFile, host: Host, library: Library, name: str = "audit
         if examples and (by == audit.group or len(set(groups)) > 1):
             biases.append(data_bias(by, groups, examples, audit.terms if by == audit.group else ()))
         if len(set(groups)) > 1:
-            found.append(parity(host.spec("metric", metric_name), by, groups, truth, answers))
+            found.append(parity(host.spec(MetricSpec, metric_name), by, groups, truth, answers))
     tests = []
     for index, table in enumerate(audit.counterfactual):
         templates = read_templates(table, audit.folder, f"{name}, counterfactual[{index}]")
@@ -97,7 +98,7 @@ def _metric(opened: OpenStack, host: Host, stack: str) -> str:
     head = next((stored.manifest.head for stored in opened.stored if stored.manifest.head), None)
     if head is None:
         raise StackError("this stack has no head", where=f'stack "{stack}"', fix="end it with a task:…")
-    name = host.spec("head", head.kind).metrics[0]
+    name = host.spec(HeadSpec, head.kind).metrics[0]
     if name != "classification":
         raise StackError(f'heads of kind "{head.kind}" cannot be audited yet', where=f'stack "{stack}"',
                          fix="name a stack that classifies texts")  # fmt: skip

@@ -11,6 +11,7 @@ import typer
 from lect.commands.app import load_host
 from lect.commands.console import echo, print_json, print_table, stderr_console, warn
 from lect.commands.options import JsonOption
+from lect.specs import BackboneSpec
 
 app = typer.Typer(add_completion=False, invoke_without_command=True)
 
@@ -21,7 +22,7 @@ def list_backbones(ctx: typer.Context, as_json: JsonOption = False) -> None:
     if ctx.invoked_subcommand is not None:
         return
     host = load_host(ctx)
-    found = [(provided.spec, provided.plugin) for provided in host.specs("backbone").values()]
+    found = [(provided.spec, provided.plugin) for provided in host.specs(BackboneSpec).values()]
     if as_json:
         print_json(
             [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,8 +50,8 @@ def inspect(
 ) -> None:
     """Say what there is: rows, lengths, scripts, pieces, examples, and what cleaning would find."""
     named: list[str | None] = [*sources] if sources else [None]
-    described = [source_of(source, reader, option) for source in named]
     wanted, host = _cleaning(cleaning), load_host(ctx)
+    described = [source_of(host, source, reader, option) for source in named]
     with stderr_console().status("Loading") as status:
         cut, unknown = None, None
         if backbone is not None:
@@ -92,13 +93,15 @@ def clean(
     from lect.data.written import written_lines
     from lect.errors import UserError
     from lect.files import file_aside
+    from lect.specs import ReaderSpec
 
     if output is None or output.suffix not in _FORMS:
         named = "nothing says where it goes" if output is None else f'nothing is written as "{output.suffix}"'
         raise UserError(named, where="--output", fix=f"name a file that ends in {', '.join(_FORMS)}")
-    described, counts, host = source_of(source, reader, option), Counts(), load_host(ctx)
-    if "keep" in host.spec("reader", described.reader).config.model_fields:
-        described.config.setdefault("keep", True)
+    host, counts = load_host(ctx), Counts()
+    described = source_of(host, source, reader, option)
+    if "keep" in host.spec(ReaderSpec, described.reader).config.model_fields:
+        described = replace(described, config={"keep": True, **described.config})
     with stderr_console().status(f"Cleaning {described}"), file_aside(output) as file:
         rows = kept_of(_stream(host, described), _cleaning(cleaning), counts)
         for line in written_lines(rows, output.suffix, str(output)):

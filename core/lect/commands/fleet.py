@@ -51,11 +51,12 @@ def fleet(
     from lect.fleet.plan import plan_fleet
     from lect.fleet.run import look, sail
     from lect.recipes.licences import licence_notes
+    from lect.specs import ExecutorSpec
 
     wanted = [language.strip() for language in (languages or "").split(",") if language.strip()]
     runs = plan_fleet(recipe, wanted, tuple(changes or ()))
     host = load_host(ctx)
-    config = host.validate_config("executor", on, settings_of(option), f"--on {on}")
+    configured = host.configured(ExecutorSpec, on, settings_of(option), f"--on {on}")
     library = library_of(components)
     fates = look(runs, library, Path("runs") / f"fleet-{recipe.stem}", again=again)
     for fate in fates:
@@ -64,12 +65,12 @@ def fleet(
                 warn(line)
     console = stderr_console()
     settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
-    with host.attributed(host.provided("executor", on)) as executor:
+    with host.attributed(configured) as executor:
         fates = sail(
             fates,
             recipe,
             executor,
-            config,
+            configured.config,
             library,
             at_once=at_once,
             options=("--components", str(components)) if components is not None else (),

@@ -85,7 +85,7 @@ def predict(
             for index, text in enumerate(texts, 1)
         )
     else:
-        source = source_of(data, reader, option)
+        source = source_of(host, data, reader, option)
         reader_of_data = source.reader
         examples = tuple(read_source(host, source, Path(), "--data").examples)
     library = library_of(components)

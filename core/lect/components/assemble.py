@@ -16,6 +16,7 @@ from lect.composition.mixed import MixedPart
 from lect.composition.model import RoutedModel
 from lect.composition.stack import Atom, Merge, Mixture, Stack, StackPart, Weighted
 from lect.errors import ComponentError, StackError
+from lect.specs import HeadSpec
 
 if TYPE_CHECKING:
     from lect.components.library import Library
@@ -69,7 +70,7 @@ def must_write(host: Host, stored: Sequence[StoredComponent], kind: str | None =
         # Trained beside one that writes: its parts lie in both halves.
         return True
     kinds = {each.manifest.head.kind for each in stored if each.manifest.head} | ({kind} if kind else set())
-    return any(host.spec("head", each).writes for each in kinds)
+    return any(host.spec(HeadSpec, each).writes for each in kinds)
 
 
 def finder(library: Library, host: Host) -> Callable[[Atom], Path]:

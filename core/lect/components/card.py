@@ -9,12 +9,16 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lect.components.licences import conflicts_of
 from lect.components.manifest import Manifest, MemberEntry, ResultEntry
 from lect.counts import number_of
+from lect.specs import HeadSpec
 from lect.visible import visible
+
+if TYPE_CHECKING:
+    from lect.host import Host
 
 
 @dataclass(frozen=True)
@@ -30,14 +34,15 @@ class AuditLines:
     lines: tuple[str, ...]
 
 
-def render_card(manifest: Manifest, audit: AuditLines | None = None) -> str:
+def render_card(manifest: Manifest, audit: AuditLines | None = None, *, task: str = "") -> str:
     """The card as Markdown. It says what the manifest says, and where the manifest is silent, that it is.
 
     Args:
         audit: what `lect audit` found of the component.
+        task: what the hub calls the task of its head, as `hub_task` finds it.
     """
     sections = [
-        f"---\n{_metadata(manifest)}---",
+        f"---\n{_metadata(manifest, task)}---",
         f"# {_text(manifest.key)}",
         *_introduction(manifest),
         "## Use",
@@ -57,7 +62,13 @@ def render_card(manifest: Manifest, audit: AuditLines | None = None) -> str:
     return visible("\n\n".join(section.strip("\n") for section in sections) + "\n")
 
 
-def _metadata(manifest: Manifest) -> str:
+def hub_task(manifest: Manifest, host: Host) -> str:
+    """What the hub calls the task of a component's head; "" where it has none, or no plugin here provides it."""
+    provided = host.specs(HeadSpec).get(manifest.head.kind) if manifest.head else None
+    return provided.spec.pipeline_tag if provided else ""
+
+
+def _metadata(manifest: Manifest, task: str) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     values: dict[str, Any] = hub_licence(manifest.licence)
@@ -71,7 +82,7 @@ def _metadata(manifest: Manifest) -> str:
         values["model_name"] = manifest.name
         values["eval_results"] = [
             EvalResult(
-                task_type=_TASKS.get(manifest.head.kind, _flat(manifest.head.kind)) if manifest.head else _VECTORS,
+                task_type=task or (_flat(manifest.head.kind) if manifest.head else _VECTORS),
                 dataset_type=_flat(result.dataset),
                 dataset_name=_flat(result.dataset),
                 metric_type=_flat(result.metric),
@@ -80,8 +91,8 @@ def _metadata(manifest: Manifest) -> str:
             )
             for result in manifest.results
         ]
-    if manifest.head and manifest.head.kind in _TASKS:
-        values["pipeline_tag"] = _TASKS[manifest.head.kind]
+    if task:
+        values["pipeline_tag"] = task
     tags = ["lect", "adapter", manifest.role, *manifest.methods]
     return str(ModelCardData(library_name="lect", tags=tags, **values).to_yaml()).rstrip("\n") + "\n"
 
@@ -350,15 +361,6 @@ def _flat(value: str) -> str:
 
 
 # https://huggingface.co/tasks, by the kind of a head
-_TASKS = {
-    "classification": "text-classification",
-    "multi-label": "text-classification",
-    "regression": "text-classification",
-    "tagging": "token-classification",
-    "pos": "token-classification",
-    "qa": "question-answering",
-    "multiple-choice": "multiple-choice",
-}
 _VECTORS = "feature-extraction"
 
 # https://huggingface.co/docs/hub/repositories-licenses

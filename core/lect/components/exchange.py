@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lect.components.allocation import bounded_allocation, values_in, values_in_folder
-from lect.components.card import render_card
+from lect.components.card import hub_task, render_card
 from lect.components.manifest import (
     FILE,
     BackboneEntry,
@@ -37,9 +37,9 @@ from lect.exchange.contents import (
 from lect.fields import NAME_PATTERN
 from lect.files import check_target, folder_aside
 from lect.host.backbones import load_backbone
-from lect.host.bundled import BUNDLED
+from lect.host.bundled import bundled
 from lect.literals import Progress, Role
-from lect.specs import FormatSpec
+from lect.specs import BackboneSpec, FormatSpec
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
@@ -113,13 +113,14 @@ def import_folder(
     manifest = _manifest(contents, name, wishes, backbone, host, f"{provided.spec.name} folder {folder.name}")
     component = build_contents(contents, manifest.key, backbone, host, folder)
     target = library.save_folder(manifest.role, manifest.name)
-    write_component(target, manifest, component.tensors(), component.saved_tokenizer, render_card(manifest))
+    card = render_card(manifest, task=hub_task(manifest, host))
+    write_component(target, manifest, component.tensors(), component.saved_tokenizer, card)
     return Exchanged(manifest, target, provided.spec.name, contents.notices)
 
 
 def _registered_as(identity: str | None, host: Host) -> str | None:
     """The name under which a plugin registers the model of this identity, which exports write; or the identity."""
-    names = [name for name, provided in host.specs("backbone").items() if provided.spec.identity == identity]
+    names = [name for name, provided in host.specs(BackboneSpec).items() if provided.spec.identity == identity]
     return names[0] if len(names) == 1 else identity
 
 
@@ -139,7 +140,7 @@ def export_component(
     Raises:
         UserError: the component cannot be written in this format, or the folder holds something already.
     """
-    provided = host.provided("format", format_name)
+    provided = host.provided(FormatSpec, format_name)
     parts = parse_stack(reference).parts
     if len(parts) != 1:
         raise StackError(
@@ -189,13 +190,13 @@ def detect_format(folder: Path, host: Host) -> tuple[Provided[FormatSpec], Forei
         raise ComponentError(
             "is a component of lect already", where=str(folder), fix=f'write it in a stack as "{_as_path(folder)}"'
         )
-    formats = host.specs("format")
+    formats = host.specs(FormatSpec)
     for provided in formats.values():
         with host.attributed(provided) as spec:
             if (found := spec.detect(folder)) is not None:
                 return provided, found
     known = ", ".join(formats) or "none"
-    missing = sorted({f"{name} (pip install {BUNDLED['format', name]})" for name in _missing_formats(formats)})
+    missing = sorted({f"{name} (pip install {bundled()['format', name]})" for name in _missing_formats(formats)})
     fix = f"install the plugin for {' or '.join(missing)}" if missing else "name a folder as the other library saved it"
     raise ComponentError(f"is in no format that is known here ({known})", where=str(folder), fix=fix)
 
@@ -314,7 +315,7 @@ def _check_free(library: Library, role: str, name: str, overwrite: bool) -> None
 
 
 def _missing_formats(formats: Mapping[str, Any]) -> list[str]:
-    return [name for kind, name in BUNDLED if kind == "format" and name not in formats]
+    return [name for kind, name in bundled() if kind == "format" and name not in formats]
 
 
 def _as_path(folder: Path) -> str:

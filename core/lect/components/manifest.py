@@ -23,6 +23,7 @@ from lect.composition.stack import StackText
 from lect.errors import ComponentError, RecipeError
 from lect.fields import Finite, Languages, Licence, Line, LongText, Name, Sha256, VersionText, check_distinct, tuple_of
 from lect.literals import Role
+from lect.specs import HeadSpec, MethodSpec
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
@@ -317,9 +318,9 @@ def requirements_of(host: Host, methods: Sequence[str], head: str | None = None)
     Raises:
         PluginError: no plugin provides one of them.
     """
-    providers = [host.provided("method", method).plugin for method in methods]
+    providers = [host.provided(MethodSpec, method).plugin for method in methods]
     if head is not None:
-        providers.append(host.provided("head", head).plugin)
+        providers.append(host.provided(HeadSpec, head).plugin)
     distinct = {plugin.distribution: plugin.version for plugin in providers}
     return tuple(RequirementEntry(distribution=name, version=version) for name, version in sorted(distinct.items()))
 

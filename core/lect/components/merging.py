@@ -16,7 +16,7 @@ from lect.composition.component import Component
 from lect.composition.stack import Merge
 from lect.errors import PluginError, StackError, nearest
 from lect.parts import Part
-from lect.specs import BuildContext, MergedPart, Merging
+from lect.specs import BuildContext, MergedPart, MergeSpec, Merging, MethodSpec
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
@@ -70,19 +70,18 @@ def merge_components(
 
 def _merging(merge: Merge, host: Host) -> Merging:
     try:
-        config = host.validate_config("merge", merge.method, dict(merge.options), f"stack, {merge.method}")
+        configured = host.configured(MergeSpec, merge.method, dict(merge.options), f"stack, {merge.method}")
     except PluginError as error:
-        if host.claims("merge", merge.method) or error.fix is None or "pip install" in error.fix:
+        if host.claims(MergeSpec, merge.method) or error.fix is None or "pip install" in error.fix:
             raise
-        known = {*host.specs("merge"), "avg", "mix", "fuse"}
+        known = {*host.specs(MergeSpec), "avg", "mix", "fuse"}
         raise PluginError(error.what, where=f'"{merge}"', fix=nearest(merge.method, known)) from None
-    provided = host.provided("merge", merge.method)
 
     def combine(name: str, tensors: Sequence[Tensor]) -> Tensor:
-        with host.attributed(provided) as spec:
-            return spec.merge(config, name, tensors, merge.weights)
+        with host.attributed(configured) as spec:
+            return spec.merge(configured.config, name, tensors, merge.weights)
 
-    return Merging(merge.weights, provided.spec.is_linear, combine)
+    return Merging(merge.weights, configured.spec.is_linear, combine)
 
 
 def _merge_part(
@@ -94,14 +93,14 @@ def _merge_part(
     context: BuildContext,
 ) -> MergedPart:
     where = f'"{merge}", method "{method}"'
-    provided = host.provided("method", method)
+    provided = host.provided(MethodSpec, method)
+    checked = [host.configured(MethodSpec, method, config, where).config for config, _ in configured]
     if provided.spec.merge is not None:
-        checked = [(host.validate_config("method", method, config, where), part) for config, part in configured]
         named = replace(merging, combine=lambda name, tensors: merging.combine(f"{method}.{name}", tensors))
         with host.attributed(provided) as spec:
             assert spec.merge is not None
-            return spec.merge(checked, named, context)
-    checked_configs = [host.validate_config("method", method, config, where).model_dump() for config, _ in configured]
+            return spec.merge(list(zip(checked, (part for _, part in configured), strict=True)), named, context)
+    checked_configs = [config.model_dump() for config in checked]
     names = list(map(str, merge.atoms))
     for name, config in zip(names, checked_configs, strict=True):
         differing = [field for field in config if config[field] != checked_configs[0].get(field)]

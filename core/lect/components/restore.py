@@ -15,7 +15,7 @@ from lect.composition.finite import NotFiniteError
 from lect.errors import ComponentError
 from lect.exchange.tokenizer import check_tokenizer
 from lect.parts import Part
-from lect.specs import BuildContext
+from lect.specs import BuildContext, HeadSpec, MethodSpec
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
@@ -88,18 +88,18 @@ def build_part(host: Host, method: str, config: Mapping[str, Any], context: Buil
         PluginError: no plugin provides the method.
         RecipeError: the configuration is wrong.
     """
-    checked = host.validate_config("method", method, config, where)
-    with host.attributed(host.provided("method", method)) as spec:
-        return spec.build(checked, context)
+    configured = host.configured(MethodSpec, method, config, where)
+    with host.attributed(configured) as spec:
+        return spec.build(configured.config, context)
 
 
 def build_head(
     host: Host, kind: str, config: Mapping[str, Any], backbone: Backbone, labels: Sequence[str], where: str
 ) -> Head:
     """A head, its configuration checked. Raises as `build_part`."""
-    checked = host.validate_config("head", kind, config, where)
-    with host.attributed(host.provided("head", kind)) as spec:
-        return spec.build(checked, backbone, labels)
+    configured = host.configured(HeadSpec, kind, config, where)
+    with host.attributed(configured) as spec:
+        return spec.build(configured.config, backbone, labels)
 
 
 def _read_alone(backbone: Backbone, fingerprint: str) -> Backbone:

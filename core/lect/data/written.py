@@ -7,13 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from lect.data.examples import Example
+from lect.data.examples import OF_THE_FILE, Example
 from lect.data.files import say
 from lect.data.stored import hold
 from lect.errors import DataError
 
-OF_THE_FILE = ("origin", "lines", "lacks", "more")
-"""Fields that say where a row stood, or what else stood there."""
 _TABLE = ("text", "translation", "text_pair", "label", "key", "language")
 """The fields that a table has columns for."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lect.errors import BackboneError, PluginError, UserError
 from lect.languages.tags import normalise
 from lect.selection.known import KNOWN, KnownModel
+from lect.specs import BackboneSpec
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -95,7 +96,7 @@ def recommend(
     found: list[Recommendation] = []
     passed: list[str] = []
     tag = normalise(language) if language else None
-    for name in (*host.specs("backbone"), *also):
+    for name in (*host.specs(BackboneSpec), *also):
         try:
             backbone = load_backbone(name, host=host, progress=progress)
         except (BackboneError, PluginError) as error:

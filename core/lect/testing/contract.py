@@ -27,9 +27,9 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import torch
@@ -46,9 +46,7 @@ from lect.data.examples import Example
 from lect.parts import Part
 from lect.specs import BuildContext, Corpus, MethodSpec
 from lect.testing.backbones import tiny_backbone
-
-if TYPE_CHECKING:
-    from lect.host import Host
+from lect.testing.installed import installed_host
 
 TEXTS = (
     "the old house on the way home",
@@ -229,7 +227,7 @@ class MethodContract:
         """The method's spec. Raises `PluginError` where no plugin registers it."""
         if isinstance(self.method, MethodSpec):
             return self.method
-        return _host().spec("method", self.method)
+        return installed_host().spec(MethodSpec, self.method)
 
     @cached_property
     def _config(self) -> BaseModel:
@@ -294,13 +292,6 @@ class MethodContract:
         config = self._config.model_dump(mode="json", exclude_none=True)
         part = PartEntry(method=self.spec.name, config=config)
         return Manifest(name="first", role=self.spec.roles[0], backbone=BackboneEntry.of(backbone), parts=(part,))
-
-
-@cache
-def _host() -> Host:
-    from lect.host import Host
-
-    return Host.load()
 
 
 def _part(model: RoutedModel, key: str) -> Part:

@@ -20,6 +20,7 @@ from lect.data.stored import hold, joined
 from lect.errors import DataError
 from lect.host.reading import read_source
 from lect.recipes.schema import DataTable, Recipe
+from lect.specs import MethodSpec
 from lect.training.code_switching import Switching
 from lect.training.data import read_switching, read_training, source_of
 from lect.training.fingerprint import components_read, files_read
@@ -176,13 +177,12 @@ def _read_members(recipe: Recipe, host: Host, library: Library) -> dict[str, Sto
     """What the new component's parts stand on."""
     found: dict[str, StoredComponent] = {}
     for index, part in enumerate(recipe.parts):
-        provided = host.provided("method", part.method)
-        if provided.spec.members is None:
+        if host.spec(MethodSpec, part.method).members is None:
             continue
         where = f"{recipe.name}, parts[{index}]"
-        config = host.validate_config("method", part.method, part.config, where)
-        with host.attributed(provided) as spec:
+        configured = host.configured(MethodSpec, part.method, part.config, where)
+        with host.attributed(configured) as spec:
             assert spec.members is not None
-            names = spec.members(config)
+            names = spec.members(configured.config)
         found |= read_members(names, finder(library, host), recipe.key, where)
     return found

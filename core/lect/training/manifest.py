@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from lect.components.card import render_card
+from lect.components.card import hub_task, render_card
 from lect.components.manifest import (
     BackboneEntry,
     DataEntry,
@@ -80,7 +80,7 @@ def write_trained(run: TrainingRun, index: int, result: TrainingResult) -> Path:
         results=_results(trained, inputs, result),
     )
     folder = run.library.save_folder(recipe.component.role, recipe.component.name)
-    card = render_card(manifest)
+    card = render_card(manifest, task=hub_task(manifest, run.host))
     return write_component(folder, manifest, component.tensors(), component.saved_tokenizer, card)
 
 

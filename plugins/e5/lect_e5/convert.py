@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lect import BackboneError, Progress
 from lect.cache import cache_folder, is_whole, make_once, mark_whole
-from lect.errors import BackboneError
 from lect.files import folder_aside
-from lect.literals import Progress
 from lect_e5.packed import PackedModel, Pieces, Shape
 from lect_e5.source import REINSTALL, VERSION, Source, find_source
 from lect_e5.tokenizer import build_tokenizer

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lect.errors import BackboneError
+from lect import BackboneError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

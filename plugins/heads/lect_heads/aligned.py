@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from lect.heads import Layout
+from lect import Layout
 from lect_heads.words import Words, piece_of_words, words_of
 
 if TYPE_CHECKING:
-    from lect import Example
-    from lect.heads import RowTokenizer
+    from lect import Example, RowTokenizer
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from lect.errors import DataError
-from lect.heads import Head, Layout, Prediction
+from lect import DataError, Head, Layout, Prediction
 from lect_heads.metrics.squad import Accepted
 
 if TYPE_CHECKING:
-    from lect import Backbone, Example, Span
-    from lect.heads import RowTokenizer, Window
+    from lect import Backbone, Example, RowTokenizer, Span, Window
     from lect_heads.configs import QuestionAnsweringConfig
 
 

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from lect.errors import DataError, nearest
-from lect.heads import Head, Layout, Prediction
+from lect import DataError, Head, Layout, Prediction, nearest
 from lect_heads import schemes
 from lect_heads.aligned import WordTargets, locate, word_layout, word_targets
 from lect_heads.words import Words
 
 if TYPE_CHECKING:
-    from lect import Backbone, Example
-    from lect.heads import RowTokenizer
+    from lect import Backbone, Example, RowTokenizer
     from lect_heads.configs import PosConfig
 
 

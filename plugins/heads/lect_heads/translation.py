@@ -11,9 +11,8 @@ import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lect.errors import DataError, RecipeError
-from lect.heads import Decoding, Demand, WritingHead
-from lect.languages.tags import display_name
+from lect import DataError, Decoding, Demand, RecipeError, WritingHead
+from lect.languages import display_name
 
 if TYPE_CHECKING:
     from lect import Backbone, Example

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lect.errors import DataError
+from lect import DataError
 
 if TYPE_CHECKING:
     from lect import Example

@@ -13,7 +13,7 @@ from peft import PeftType
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from lect.errors import nearest
+from lect import nearest
 
 if TYPE_CHECKING:
     from lect_lora.config import PeftConfig

@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from lect import BackboneError, Progress
 from lect.cache import cache_folder, is_whole, make_once, mark_whole
-from lect.errors import BackboneError
 from lect.files import folder_aside
-from lect.literals import Progress
 from lect_smollm.packed import PackedModel
 from lect_smollm.source import REINSTALL, VERSION, Source, find_source
 from lect_smollm.tokenizer import build_tokenizer, tokenizer_settings

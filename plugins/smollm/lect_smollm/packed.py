@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lect.errors import BackboneError
+from lect import BackboneError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from lect.errors import BackboneError
+from lect import BackboneError
 from lect_vocabulary.joining import joined, normalised, pieces_joined, words_of
 from lect_vocabulary.pieces import BaseTokenizer, NewPieces, distinct, splice
 from lect_vocabulary.unigram import Learner, learn_unigrams

@@ -11,17 +11,14 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from lect.errors import ComponentError, DataError, PluginError, RecipeError, nearest
-from lect.parts import Inner, Part, SiteContext
-from lect.parts import NewPieces as NewRows
-from lect.specs import NewEmbeddings
+from lect import ComponentError, DataError, Inner, NewEmbeddings, Part, PluginError, RecipeError, SiteContext, nearest
+from lect import NewPieces as NewRows
 from lect_vocabulary.initialisers import INITIALISERS
 from lect_vocabulary.learn import learn_pieces
 from lect_vocabulary.pieces import BaseTokenizer, NewPieces, extended_from, new_pieces, splice, surface
 
 if TYPE_CHECKING:
-    from lect import Backbone, BuildContext, Config
-    from lect.specs import InitialiserSpec
+    from lect import Backbone, BuildContext, Config, InitialiserSpec
     from lect_vocabulary.plugin import VocabularyConfig
 
 

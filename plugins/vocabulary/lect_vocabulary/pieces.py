@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from tokenizers import Tokenizer
 
-from lect.errors import BackboneError, ComponentError
+from lect import BackboneError, ComponentError
 
 Algorithm = Literal["Unigram", "BPE", "WordPiece"]
 """How a tokenizer cuts a word: as its `tokenizers` JSON names it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grid.job import DATA, Compare, Job, PseudoLabels, Records, Score, Settings, Test, Train
+from lect import HeadSpec, MetricSpec
 
 if TYPE_CHECKING:
     from lect import Backbone, Example, Prediction
@@ -128,7 +129,7 @@ class Workshop:
                 kind = next(each.manifest.head.kind for each in opened.stored if each.manifest.head)
                 truth: Sequence[Any] = head.answers(examples)
                 found: Sequence[Any] = [each.answer for each in opened.predict(examples)]
-                metrics = self._host.spec("head", kind).metrics
+                metrics = self._host.spec(HeadSpec, kind).metrics
             else:
                 translations = [example.translation or "" for example in examples]
                 pool = sorted(set(translations))
@@ -141,7 +142,7 @@ class Workshop:
         scores = {
             name: float(value)
             for metric in metrics
-            for name, value in self._host.spec("metric", metric).compute(truth, found).items()
+            for name, value in self._host.spec(MetricSpec, metric).compute(truth, found).items()
             if "[" not in name
         }
         records.scores.append(

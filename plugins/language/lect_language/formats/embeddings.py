@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lect.errors import ComponentError
-from lect.exchange.contents import PartContents, read_json, read_tensor
+from lect import ComponentError
+from lect.exchange import PartContents, read_json, read_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lect.errors import ComponentError, RecipeError
-from lect.exchange.contents import Contents, PartContents, read_json, read_tensors, write_json
-from lect.host import validate_model
+from lect import ComponentError, RecipeError
+from lect.exchange import Contents, PartContents, read_json, read_tensors, validate_model, write_json
 from lect_language.config import BottleneckConfig
 from lect_language.formats.config import member_configs, read_config
 from lect_language.formats.detect import CONFIG

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lect.backbones.stored import stored_tensors
-from lect.errors import ComponentError
-from lect.exchange.contents import (
-    LABELS_MADE_UP,
-    HeadContents,
-    read_json,
-    read_tensors,
-    word_head_of,
-    write_json,
-)
+from lect import ComponentError, stored_tensors
+from lect.exchange import LABELS_MADE_UP, HeadContents, read_json, read_tensors, word_head_of, write_json
 from lect_language.formats.model_heads import head_of_class
 
 if TYPE_CHECKING:

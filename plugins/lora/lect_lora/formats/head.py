@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lect.backbones.stored import stored_tensors
-from lect.errors import ComponentError
-from lect.exchange.contents import LABELS_MADE_UP, HeadContents, word_head_of
+from lect import ComponentError, stored_tensors
+from lect.exchange import LABELS_MADE_UP, HeadContents, word_head_of
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
-from lect.errors import ComponentError
+from lect import ComponentError
 from lect_lora.settings import library_class_of
 
 if TYPE_CHECKING:
