@@ -154,20 +154,20 @@ class MergeSpec:
 
 @dataclass(frozen=True)
 class NewEmbeddings:
-    """New pieces that wait for embeddings.
+    """New tokens that wait for embeddings.
 
     Args:
-        pieces: as the tokenizer writes them, in the order of their ids.
+        tokens: as the tokenizer writes them, in the order of their ids.
         first: the id of the first one; every id below is the backbone's own.
-        tokenizer: the backbone's tokenizer with the new pieces: a `tokenizers.Tokenizer`.
-        cuts: for each new piece, the ids that the backbone's tokenizer had for its text; empty where it knows none.
-        texts: for each new piece, its text without the tokenizer's marks for spaces and the like.
-        examples: the texts that the pieces were learned from, with what they translate into.
+        tokenizer: the backbone's tokenizer with the new tokens: a `tokenizers.Tokenizer`.
+        cuts: for each new token, the ids that the backbone's tokenizer had for its text; empty where it knows none.
+        texts: for each new token, its text without the tokenizer's marks for spaces and the like.
+        examples: the texts that the tokens were learned from, with what they translate into.
         folder: relative paths in a configuration are relative to it.
     """
 
     backbone: Backbone
-    pieces: Sequence[str]
+    tokens: Sequence[str]
     first: int
     tokenizer: Any
     cuts: Sequence[Sequence[int]]
@@ -178,11 +178,11 @@ class NewEmbeddings:
 
 @dataclass(frozen=True)
 class InitialiserSpec:
-    """A way to give new pieces their first embeddings.
+    """A way to give new tokens their first embeddings.
 
     Args:
-        initialise: from the configuration and the new pieces, one row for each of them, *Shape:*
-            ``(pieces, features)``, on the scale of the backbone's own matrix. Random draws come from torch's current
+        initialise: from the configuration and the new tokens, one row for each of them, *Shape:*
+            ``(tokens, features)``, on the scale of the backbone's own matrix. Random draws come from torch's current
             random state. Raises `lect.errors.DataError` where the data lacks what it needs.
         source: the paper it is from.
     """
@@ -208,7 +208,7 @@ class HeadSpec:
             ``extra.name``.
         labels: the labels of a new head, from its configuration and the training rows, where a recipe names none; by
             default the distinct ``label`` of all rows, sorted, of which there must be two. Raises `DataError`.
-        writes: whether it builds a `lect.heads.WritingHead`: of an encoder-decoder both halves are loaded then.
+        writes: whether it builds a `lect.heads.GenerationHead`: of an encoder-decoder both halves are loaded then.
         pipeline_tag: what the Hugging Face hub calls its task, such as ``token-classification``, for cards.
     """
 

@@ -61,7 +61,7 @@ def test_hook_register_merges(site):
 
 
 def test_hook_register_initialisers(site):
-    host = register(site, InitialiserSpec, "InitialiserSpec('x', 's', Empty, lambda config, new: new.pieces)")
+    host = register(site, InitialiserSpec, "InitialiserSpec('x', 's', Empty, lambda config, new: new.tokens)")
     new = NewEmbeddings("backbone", ["a"], 7, None, [[]], ["a"])
     assert host.spec(InitialiserSpec, "x").initialise(None, new) == ["a"]
 
