@@ -9,9 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lect.api.components import SavedComponent, components
     from lect.api.model import Model, load
+    from lect.api.registries import pull, search
     from lect.api.results import Predictions
     from lect.api.stacks import Composition, avg, lang, mix, stack, task
+    from lect.api.training import teach_language, teach_task, train
     from lect.backbones import Backbone
     from lect.composition.stack import Stack, parse_stack
     from lect.data.examples import Example, Span
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from lect.host import Host
     from lect.host.backbones import load_backbone
     from lect.parts import Inner, Part, SiteContext
+    from lect.recipes.schema import Recipe
     from lect.specs import (
         BackboneSpec,
         BuildContext,
@@ -44,8 +48,18 @@ if TYPE_CHECKING:
         RouteSpec,
     )
     from lect.summed_metric import SummedMetric
+    from lect.training.callbacks.base import Callback
 
 _HOMES = {
+    "SavedComponent": "lect.api.components",
+    "components": "lect.api.components",
+    "pull": "lect.api.registries",
+    "search": "lect.api.registries",
+    "train": "lect.api.training",
+    "teach_language": "lect.api.training",
+    "teach_task": "lect.api.training",
+    "Recipe": "lect.recipes.schema",
+    "Callback": "lect.training.callbacks.base",
     "Model": "lect.api.model",
     "load": "lect.api.model",
     "Predictions": "lect.api.results",
@@ -101,6 +115,7 @@ __all__ = [
     "Backbone",
     "BackboneSpec",
     "BuildContext",
+    "Callback",
     "CommandSpec",
     "Composition",
     "Config",
@@ -130,7 +145,9 @@ __all__ = [
     "Predictions",
     "Problem",
     "ReaderSpec",
+    "Recipe",
     "RouteSpec",
+    "SavedComponent",
     "SiteContext",
     "Span",
     "Stack",
@@ -139,14 +156,20 @@ __all__ = [
     "WritingHead",
     "__version__",
     "avg",
+    "components",
     "hookimpl",
     "lang",
     "load",
     "load_backbone",
     "mix",
     "parse_stack",
+    "pull",
+    "search",
     "stack",
     "task",
+    "teach_language",
+    "teach_task",
+    "train",
 ]
 
 

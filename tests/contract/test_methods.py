@@ -14,21 +14,17 @@ FEW = ("xlm-roberta", "deberta-v2", "modernbert")
 # In tests/core/test_routing_families.py rows of these methods stand alone on a backbone of every family.
 ON_ITS_OWN = [name for name in PROPERTIES if name != "rows_stand_alone"]
 
-test_bottleneck = pytest.mark.adapters(method_contract("bottleneck", {"reduction_factor": 4}, identity_at_start=False))
-test_bottleneck_invertible = pytest.mark.adapters(
-    method_contract(
-        "bottleneck",
-        {"preset": "double_seq_bn_inv", "reduction_factor": {"1": 2, "default": 4}},
-        families=FEW,
-        identity_at_start=False,
-        properties=ON_ITS_OWN,
-    )
+test_bottleneck = method_contract("bottleneck", {"reduction_factor": 4}, identity_at_start=False)
+test_bottleneck_invertible = method_contract(
+    "bottleneck",
+    {"preset": "double_seq_bn_inv", "reduction_factor": {"1": 2, "default": 4}},
+    families=FEW,
+    identity_at_start=False,
+    properties=ON_ITS_OWN,
 )
-test_bottleneck_parallel = pytest.mark.adapters(
-    method_contract("bottleneck", {"preset": "par_bn"}, families=FEW, properties=ON_ITS_OWN)
-)
-test_bottleneck_kronecker = pytest.mark.adapters(
-    method_contract("bottleneck", {"preset": "compacter++", "reduction_factor": 4}, families=FEW)
+test_bottleneck_parallel = method_contract("bottleneck", {"preset": "par_bn"}, families=FEW, properties=ON_ITS_OWN)
+test_bottleneck_kronecker = method_contract(
+    "bottleneck", {"preset": "compacter++", "reduction_factor": 4}, families=FEW
 )
 test_lora = method_contract("lora", {"r": 4, "lora_dropout": 0.1}, properties=ON_ITS_OWN)
 test_dora = method_contract("dora", {"r": 4, "target_modules": ["dense"]}, families=("bert", "xlm-roberta"))
@@ -61,19 +57,15 @@ test_full = method_contract("full", families=FEW, without_gradient=("*rel_embedd
 # Decoders, and the encoders of encoder-decoders: one of each shape. The rest is in tests/core/test_routing_families.py.
 WIDER = ("gemma2", "llama", "mbart", "mt5", "qwen3")
 
-test_bottleneck_wider = pytest.mark.adapters(
-    method_contract(
-        "bottleneck", {"reduction_factor": 4}, families=WIDER, identity_at_start=False, properties=ON_ITS_OWN
-    )
+test_bottleneck_wider = method_contract(
+    "bottleneck", {"reduction_factor": 4}, families=WIDER, identity_at_start=False, properties=ON_ITS_OWN
 )
-test_bottleneck_invertible_wider = pytest.mark.adapters(
-    method_contract(
-        "bottleneck",
-        {"preset": "double_seq_bn_inv", "reduction_factor": 4},
-        families=("gemma3_text", "gpt2", "m2m_100"),
-        identity_at_start=False,
-        properties=ON_ITS_OWN,
-    )
+test_bottleneck_invertible_wider = method_contract(
+    "bottleneck",
+    {"preset": "double_seq_bn_inv", "reduction_factor": 4},
+    families=("gemma3_text", "gpt2", "m2m_100"),
+    identity_at_start=False,
+    properties=ON_ITS_OWN,
 )
 test_lora_wider = method_contract("lora", {"r": 4}, families=WIDER, properties=ON_ITS_OWN)
 test_ia3_wider = method_contract("ia3", families=("gemma3_text", "m2m_100", "qwen2"), properties=ON_ITS_OWN)

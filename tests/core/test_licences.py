@@ -18,8 +18,6 @@ from lect.components.manifest import (
     TrainingEntry,
 )
 
-pytestmark = pytest.mark.models
-
 NC, ND, SA = NON_COMMERCIAL, NO_DERIVATIVES, SHARE_ALIKE
 
 

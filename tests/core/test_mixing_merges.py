@@ -136,7 +136,6 @@ def test_ties_of_full_copies_are_of_what_was_learned(new_bench):
     torch.testing.assert_close(bench.output("(0*lang:a + 0*lang:b)"), bench.output(""))
 
 
-@pytest.mark.adapters
 def test_bottlenecks_are_added_parameter_by_parameter(new_bench):
     bench = new_bench()
     parts = [bench.write(f"lang:{name}", "bottleneck", {"preset": "seq_bn_inv"}) for name in ("jav", "mad", "ind")]

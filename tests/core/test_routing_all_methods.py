@@ -3,7 +3,6 @@ autocast and compiled, too."""
 
 from __future__ import annotations
 
-import importlib.util
 import zlib
 
 import pytest
@@ -23,7 +22,6 @@ from lect.testing.backbones import tiny_backbone
 
 pytestmark = pytest.mark.models
 
-HAVE_ADAPTERS = importlib.util.find_spec("adapters") is not None
 CONFIGS = {
     "bottleneck": {"preset": "double_seq_bn_inv", "reduction_factor": 4},
     "lora": {"r": 4},
@@ -48,8 +46,6 @@ def model():
     model = RoutedModel(tiny_backbone("xlm-roberta"))
     # What others stand on comes first.
     for name in sorted(host.specs("method"), key="fusion".__eq__):
-        if name == "bottleneck" and not HAVE_ADAPTERS:
-            continue
         for copy in "ab":
             torch.manual_seed(zlib.crc32(f"{name}{copy}".encode()))
             part = _part(host, model, name, copy)
@@ -116,9 +112,7 @@ def check(mixed, alone, bound):
 
 def test_a_method_of_every_plugin_is_there(model):
     methods = {key.split(":")[1][:-2] for key in model.components if key.startswith("lang:")}
-    assert methods == set(Host.load(report=lambda line: None).specs("method")) - (
-        set() if HAVE_ADAPTERS else {"bottleneck"}
-    )
+    assert methods == set(Host.load().specs("method"))
 
 
 def test_each_row_is_what_it_is_alone(model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import zlib
 
 import pytest
@@ -23,7 +22,6 @@ from lect.testing.backbones import TINY_FAMILIES, tiny_backbone
 
 pytestmark = pytest.mark.models
 
-HAVE_ADAPTERS = importlib.util.find_spec("adapters") is not None
 METHODS = {
     "lora": {"r": 4},
     "ia3": {},
@@ -68,8 +66,6 @@ def built(family):
     model = RoutedModel(tiny_backbone(family))
     for name, config in METHODS.items():
         method = "bottleneck" if name == "parallel" else name
-        if method == "bottleneck" and not HAVE_ADAPTERS:
-            continue
         if method in ("lora", "ia3") and not model.backbone.anatomy.linears:
             continue
         if model.backbone.anatomy.embeddings is None and "preset" in config:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
 import torch
 from hypothesis import given
@@ -28,8 +26,8 @@ EXAMPLES = tuple(
     Example(text=text, translation=WORDS[-1 - index % 6], label="good" if index % 2 else "bad")
     for index, text in enumerate((*WORDS, "one more bright and happy day", "great"))
 )
-HAS_ADAPTERS = importlib.util.find_spec("adapters") is not None
 LORA = {"r": 4, "target_modules": "all-linear"}
+INVERTIBLE, PARALLEL = ({"preset": preset, "reduction_factor": 4} for preset in ("double_seq_bn_inv", "par_bn"))
 LEARNERS = [
     # key, parts, stack beneath, objective, its configuration
     ("lang:lora", {"lora": LORA}, (), "alignment", {}),
@@ -39,13 +37,9 @@ LEARNERS = [
     ("task:lora", {"lora": LORA}, ("lang:frozen",), "supervised", {}),
     ("task:ia3", {"ia3": {}}, (), "supervised", {}),
     ("task:head", {}, ("lang:frozen", "lang:other"), "supervised", {}),
+    ("lang:bottleneck", {"bottleneck": INVERTIBLE}, (), "alignment", {}),
+    ("task:bottleneck", {"bottleneck": PARALLEL}, ("lang:other",), "supervised", {}),
 ]
-if HAS_ADAPTERS:
-    invertible, parallel = ({"preset": preset, "reduction_factor": 4} for preset in ("double_seq_bn_inv", "par_bn"))
-    LEARNERS += [
-        ("lang:bottleneck", {"bottleneck": invertible}, (), "alignment", {}),
-        ("task:bottleneck", {"bottleneck": parallel}, ("lang:other",), "supervised", {}),
-    ]
 
 
 class World:

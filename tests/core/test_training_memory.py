@@ -62,7 +62,6 @@ def test_checkpointed_layers_give_the_same_gradients(family):
     model = RoutedModel(tiny_backbone(family))
     config = {"preset": "double_seq_bn", "reduction_factor": 4}
     for key in ("lang:a", "lang:b"):
-        pytest.importorskip("adapters")
         attached(model, key, "bottleneck", config)
     stacks = [("lang:a",), ("lang:b",), ("lang:a",)]
     expected = gradients(model, stacks)

@@ -1,11 +1,11 @@
-"""`lect demo`, as a user sees it; on e5-small with a fraction of the training."""
+"""`lect demo`, as a user sees it; on a small model with a fraction of the training."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from small_backbones import small_backbones
+from small_backbones import shallow_backbones, small_backbones
 from typer.testing import CliRunner
 
 from lect.components.manifest import read_manifest
@@ -47,9 +47,11 @@ def figures(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.adapters
-def test_a_language_in_an_unknown_script(short, tmp_path):
+def test_a_language_in_an_unknown_script(short, tmp_path, monkeypatch):
+    """On the first layers of `e5-small`, where new embeddings that start from their translations' are of use."""
     short(language=46, task=4)
+    shallow_backbones(tmp_path / "cache")
+    monkeypatch.setenv("LECT_CACHE", str(tmp_path / "cache"))
     result = demo()
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -76,7 +78,6 @@ def test_a_language_in_an_unknown_script(short, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.adapters
 def test_a_language_whose_script_is_known_gets_no_pieces(short, tmp_path, monkeypatch):
     """On a tiny model in the place of `e5-small`."""
     short(language=2, task=2)

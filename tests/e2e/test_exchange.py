@@ -128,7 +128,6 @@ def test_import_predict_export_and_merge(workspace, mood):
         assert json.loads(one)["score"] == pytest.approx(json.loads(other)["score"], abs=2e-5)
 
 
-@pytest.mark.adapters
 def test_a_published_language_adapter(workspace, madx):
     result = workspace.lect("import", "madx")
     assert result.exit_code == 0, result.stderr
@@ -144,7 +143,6 @@ def test_a_published_language_adapter(workspace, madx):
 
 
 @pytest.mark.processes
-@pytest.mark.adapters
 def test_imported_published_pulled_and_stacked(workspace, mood, madx, tmp_path_factory):
     """A folder of AdapterHub and one of PEFT, given to a registry, and stacked in a clean environment elsewhere."""
     for folder, name in (("madx", "sw"), ("mood", "mood")):
@@ -251,7 +249,6 @@ def test_a_pickle_with_code_is_refused_and_never_run(workspace, mood):
     assert not Path("sprung").exists()
 
 
-@pytest.mark.adapters
 def test_a_pickle_with_code_in_an_old_folder(workspace, madx):
     torch.save({"trap": Trap()}, madx / "pytorch_adapter.bin")
     assert "is a pickle with code in it" in refused(workspace, "import", "madx")
@@ -263,7 +260,6 @@ def test_a_pickle_with_code_in_an_old_folder(workspace, madx):
     assert not Path("sprung").exists()
 
 
-@pytest.mark.adapters
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -286,7 +282,6 @@ def test_a_configuration_that_does_not_fit(workspace, madx, fields, expected):
         assert part in line
 
 
-@pytest.mark.adapters
 def test_tensors_of_another_width(workspace, madx):
     from lect.testing.backbones import save_tiny_backbone
 
@@ -353,7 +348,6 @@ def test_exports_that_cannot_be(workspace, trained):
     assert 'did you mean "task:mood"' in line("task:moood", "out", "--to", "peft")
 
 
-@pytest.mark.adapters
 def test_each_library_is_told_its_own(workspace, mood, madx, trained):
     assert workspace.lect("import", "mood").exit_code == 0
     assert workspace.lect("import", "madx").exit_code == 0

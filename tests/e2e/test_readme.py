@@ -142,7 +142,6 @@ def test_every_command_of_the_readme_is_one(words):
 
 @pytest.mark.slow
 @pytest.mark.processes
-@pytest.mark.adapters
 @needs_data
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_command_runs(section, taught):
@@ -153,7 +152,6 @@ def test_every_command_runs(section, taught):
 
 
 @pytest.mark.slow
-@pytest.mark.adapters
 @needs_data
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_recipe_trains(recipe, taught):

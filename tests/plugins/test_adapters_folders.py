@@ -526,7 +526,7 @@ def test_weights_that_do_not_fit_the_configuration(place, host, change, message)
 )
 def test_embeddings_whose_tokenizer_is_none(tmp_path, monkeypatch, content, message):
     from lect.exchange import contents as foreign
-    from lect_language.foreign_embeddings import read_embeddings
+    from lect_language.formats.embeddings import read_embeddings
 
     monkeypatch.setattr(foreign, "MAX_JSON_BYTES", 100)
     torch.save(torch.randn(50, 32), tmp_path / "embedding.pt")

@@ -145,6 +145,25 @@ def test_each_row_of_a_mixed_batch_gets_its_own_head_and_what_it_gives_alone(hos
         assert prediction.scores == pytest.approx(alone.scores, abs=1e-4)
 
 
+@torch.no_grad()
+def test_a_head_above_several_languages_gives_each_row_its_own(host):
+    """The head's rows of one language do not lie side by side in the batch."""
+    model, stacks = model_of(host, "xlm-roberta")
+    encoder, head = RowEncoder(model, 40), stacks["classification"][-1]
+    texts = ["that is great", "a dark one", "one more bright day", "short"]
+    languages = [("lang:plain", head), (head,), ("lang:plain", head), (head,)]
+
+    def logits(texts, languages):
+        rows = encoder.encode(texts, languages)
+        (output,) = model.logits(model(rows), rows)
+        return dict(zip(output.rows.tolist(), output.logits, strict=True))
+
+    together = logits(texts, languages)
+    assert sorted(together) == [0, 1, 2, 3]
+    for place, (text, stack) in enumerate(zip(texts, languages, strict=True)):
+        torch.testing.assert_close(together[place], logits([text], [stack])[0], rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ROWS)
 def test_a_head_learns_its_rows_by_heart_and_only_its_own_parameters_move(host, kind):
     model = RoutedModel(tiny_backbone())

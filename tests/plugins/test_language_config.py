@@ -9,7 +9,7 @@ from lect.errors import RecipeError
 from lect.testing.backbones import tiny_backbone
 from lect.validation import validate_model
 
-pytestmark = [pytest.mark.adapters, pytest.mark.models]
+pytestmark = pytest.mark.models
 
 
 @pytest.fixture

@@ -201,7 +201,6 @@ def test_wrong_settings_of_a_folder_are_named(make, host):
         load_backbone("tiny", host=host)
 
 
-@pytest.mark.adapters
 def test_a_bottleneck_is_refused_by_name(make, host):
     make("lang:jav", [("bottleneck", {"preset": "seq_bn_inv"})])
     make("task:one", [("lora", {"r": 4})])

@@ -215,10 +215,12 @@ SEQUENCE, TOKENS, QUESTIONS = (
         ("bert", QUESTIONS, "QUESTION_ANS", "qa"),
         ("xlm-roberta", QUESTIONS, "QUESTION_ANS", "qa"),
         ("qwen3", SEQUENCE, "SEQ_CLS", "classification"),
+        ("gemma3_text", SEQUENCE, "SEQ_CLS", "classification"),
     ],
 )
 def test_heads_both_ways(host, family, kind, task, head):
     targets = {"distilbert": ["q_lin"], "deberta-v2": ["query_proj"], "qwen3": ["q_proj", "down_proj"]}
+    targets["gemma3_text"] = targets["qwen3"]
     options = {} if kind is QUESTIONS else {"num_labels": 3}
     model = saved(family, lora(targets.get(family, ATTENTION), task_type=task), kind, **options)
     done, written = both_ways(host, family, model, kind, **options)

@@ -178,7 +178,6 @@ def component(backbone, key, role, method, config):
 
 @pytest.mark.slow
 @needs_file
-@pytest.mark.adapters
 @torch.no_grad()
 def test_sentence_vectors_are_finite_and_rows_of_a_mixed_batch_stand_alone(backbone):
     torch.manual_seed(0)

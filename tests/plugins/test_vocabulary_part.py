@@ -15,6 +15,7 @@ from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.data.examples import Example
 from lect.errors import ComponentError, DataError
+from lect.parts import Part
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 from lect_vocabulary.part import build_vocabulary
@@ -151,3 +152,31 @@ def test_new_rows_are_scaled_as_the_backbone_scales_its_own():
     mask, routes = torch.ones_like(new), Routes.uniform(("lang:nqo",), 1)
     with torch.no_grad():
         torch.testing.assert_close(*(model(EncodedRows(ids, mask, None, routes)) for ids in (new, old)))
+
+
+class Doubled(Part):
+    """What the table gives, twice."""
+
+    def __init__(self, site: str) -> None:
+        super().__init__()
+        self._site = site
+
+    def sites(self):
+        return (self._site,)
+
+    def at(self, site, inner, inputs, context):
+        return 2 * inner(inputs)
+
+
+@torch.no_grad()
+def test_vectors_of_new_pieces_are_looked_up_before_another_part_changes_them():
+    """Wherever that part stands in the stack."""
+    backbone = tiny_backbone("xlm-roberta")
+    model = RoutedModel(backbone).eval()
+    vocabulary = build_vocabulary(CONFIG, BuildContext(backbone, Corpus(EXAMPLES)))
+    model.attach(Component("lang:nqo", "lang", {"vocabulary": vocabulary}))
+    model.attach(Component("lang:loud", "lang", {"doubled": Doubled(backbone.anatomy.word_embedding)}))
+    stacks = [("lang:nqo", "lang:loud"), ("lang:loud", "lang:nqo"), ("lang:nqo",)]
+    above, beneath, without = model(RowEncoder(model).encode([PAIRS[0][0]] * 3, stacks))
+    torch.testing.assert_close(above, beneath)
+    assert (above - without).abs().max() > 1e-2

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lect.api.components import library_of
 from lect.api.results import Predictions
 from lect.api.rows import Rows, examples_of, is_single, is_stream
 from lect.api.stacks import Composition
@@ -244,13 +245,6 @@ class Model:
             ways: Iterable[Keys] = repeat(self._current.keys if stacks is None else self._keys_of(stacks))
             return zip(examples, ways, strict=False)
         return _paired(examples, map(self._keys_of, stacks), may_go_on=is_stream(stacks))
-
-
-def library_of(library: str | Path | Library | None) -> Library:
-    """The library in a folder, or the default one."""
-    if isinstance(library, Library):
-        return library
-    return Library.default() if library is None else Library((Path(library),))
 
 
 def _paired(examples: Iterator[Example], ways: Iterator[Keys], *, may_go_on: bool) -> Iterator[tuple[Example, Keys]]:

@@ -29,7 +29,9 @@ from lect.registry.model import (
 )
 from lect.registry.paths import check_file_path
 from lect.registry.record import read_record
+from lect.registry.settings import known_registries
 from lect.registry.signing import sign
+from lect.registry.sources import parse_source
 from lect.registry.verify import problems_of
 from lect.weight_files import check_weights
 
@@ -90,6 +92,21 @@ def push(component: Path, registry: Path, *, key: Key | None = None, checks_card
             sign_listing(registry, key.file, key.password)
             return pushed
         return replace(pushed, stale=not pushed.was_there and is_signed(registry))
+
+
+def registry_folder(to: str) -> Path:
+    """The folder of a registry that is written to, by its name or place. Raises `UserError` where it is elsewhere."""
+    for known in known_registries():
+        if known.name == to:
+            source = parse_source(known.source)
+            if source.kind != "folder":
+                raise UserError(
+                    f'the registry "{to}" is no folder', where=str(source), fix="push to a git checkout of it"
+                )
+            return Path(source.place)
+    if "://" in to or to.startswith("hf:"):
+        raise UserError("a registry elsewhere is not written to", where=to, fix="push to a git checkout of it")
+    return Path(to).expanduser()
 
 
 def _enter(component: Path, registry: Path, entry: ComponentEntry, key: Key | None) -> Pushed:

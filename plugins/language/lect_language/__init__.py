@@ -1,1 +1,1 @@
-"""Bottleneck adapters for `lect`, with layers of the library `adapters`."""
+"""Bottleneck adapters for `lect`, with layers of its own."""

@@ -1,4 +1,4 @@
-"""Bottleneck adapters as a part: layers of `adapters`, applied where the host says, to the rows it says."""
+"""Bottleneck adapters as a part: applied where the host says, to the rows it says."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from adapters import BnConfig
-from adapters.methods.modeling import Adapter, NICECouplingBlock, ParallelAdapter
 from torch import Tensor, nn
 
 from lect.backbones.anatomy import FAMILIES
 from lect.parts import Inner, Part, SiteContext
-from lect_language.settings import check_fits, library_config, reduction_at
-from lect_language.shared import share_projections
-from lect_language.together import Plain, can_act_together, changed
+from lect_language.batched import LinearBottleneck, batched_bottlenecks, can_be_batched
+from lect_language.kronecker import share_parameters
+from lect_language.layers import Bottleneck, CouplingBlock
+from lect_language.settings import BottleneckSettings, check_fits, settings_of
 
 if TYPE_CHECKING:
     from lect import Backbone
@@ -25,8 +24,8 @@ class BottleneckPart(Part):
     """Small bottlenecks after, or beside, the frozen model's blocks, and one invertible block on its embeddings.
 
     The places follow Houlsby et al. (2019), Pfeiffer et al. (2020, MAD-X for the invertible block) and He et al.
-    (2021); layers, defaults and initialisation are those of `adapters`. The frozen model adds its residual, and its
-    norm where it has one there, after each place: what `adapters` calls ``original_ln_after``.
+    (2022). The frozen model adds its residual, and its norm where it has one there, after each place: what the library
+    `adapters` calls ``original_ln_after``.
 
     Args:
         invertible_non_linearity: the invertible block's activation; that of the bottlenecks where None.
@@ -35,31 +34,38 @@ class BottleneckPart(Part):
 
     def __init__(
         self,
-        config: BnConfig,
+        settings: BottleneckSettings,
         backbone: Backbone,
         invertible_non_linearity: str | None = None,
         before_projection: bool = False,
     ) -> None:
         super().__init__()
+        self.settings = settings
         self._places: dict[str, tuple[str, str]] = {}
-        self._embeddings, width = embeddings_of(backbone, before_projection)
+        self._embeddings, embedding_width = embeddings_of(backbone, before_projection)
+        width = backbone.hidden_size
         self.layers = nn.ModuleDict()
         for number, layer in enumerate(backbone.anatomy.layers):
-            if number in config.leave_out:
+            if number in settings.leave_out:
                 continue
+            size = int(width // settings.reduction_at(number))
             blocks = nn.ModuleDict()
-            if config.mh_adapter:
-                blocks["attention"] = _adapter(config, number, backbone.hidden_size)
+            if settings.mh_adapter:
+                blocks["attention"] = Bottleneck(width, size, settings)
                 self._places[layer.attention.output] = (str(number), "attention")
-            if config.output_adapter:
-                blocks["feed_forward"] = _adapter(config, number, backbone.hidden_size)
+            if settings.output_adapter:
+                blocks["feed_forward"] = Bottleneck(width, size, settings)
                 self._places[layer.feed_forward.output] = (str(number), "feed_forward")
             if len(blocks):
                 self.layers[str(number)] = blocks
-        share_projections(config, self.layers, backbone.hidden_size)
-        self.invertible = _invertible(config, width, invertible_non_linearity or config.non_linearity)
+        share_parameters(settings, self.layers, width)
+        self.invertible: CouplingBlock | None = None
+        if settings.inv_adapter is not None:
+            assert settings.inv_adapter_reduction_factor is not None
+            non_linearity = invertible_non_linearity or settings.non_linearity
+            self.invertible = CouplingBlock(embedding_width, non_linearity, settings.inv_adapter_reduction_factor)
         # Looked up once: with many parts in a batch, looking is a good share of the time.
-        self._plain = {site: Plain.of(self._adapter_at(site)) for site in self._places}
+        self._linear = {site: LinearBottleneck.of(self._bottleneck_at(site)) for site in self._places}
 
     def sites(self) -> Iterable[str]:
         """The projections that end the blocks, and the embeddings."""
@@ -75,28 +81,20 @@ class BottleneckPart(Part):
             assert self.invertible is not None
             mixed: Tensor = self.invertible(hidden)
             return mixed
-        adapter = self._adapter_at(site)
-        if isinstance(adapter, ParallelAdapter):
-            # `adapters` gives a parallel bottleneck the block's residual, and adds what the block gave afterwards.
-            return hidden + adapter(context.residual, None)[0]
-        prepared, _, residual = adapter.pre_forward(hidden, context.residual, context.norm)
-        output: Tensor = adapter(prepared, residual_input=residual)[0]
+        output: Tensor = self._bottleneck_at(site)(hidden, context.residual, context.norm)
         return output
 
     def at_rows(
         self, parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext, assignment: Tensor
     ) -> Tensor | None:
-        """What the module gives, each row taken through its own bottleneck, where these are plain and alike."""
-        plains = [part._plain.get(site) for part in parts if isinstance(part, BottleneckPart)]
-        if len(plains) < len(parts) or not can_act_together(plains):
+        """What the module gives, each row taken through its own bottleneck, where these are linear and of one kind."""
+        members = [part._linear.get(site) for part in parts if isinstance(part, BottleneckPart)]
+        if len(members) < len(parts) or not can_be_batched(members):
             return None
-        first, hidden = plains[0].adapter, inner(inputs)
-        if isinstance(first, ParallelAdapter):
-            assert context.residual is not None
-            return changed(plains, context.residual, hidden, assignment)
-        prepared, _, residual = first.pre_forward(hidden, context.residual, context.norm)
-        output = changed(plains, prepared, residual, assignment)
-        return output if residual is hidden else torch.where((assignment >= 0)[:, None, None], output, hidden)
+        hidden = inner(inputs)
+        read, skip = members[0].bottleneck.inputs_of(hidden, context.residual, context.norm)
+        output = batched_bottlenecks(members, read, skip, assignment)
+        return output if skip is hidden else torch.where((assignment >= 0)[:, None, None], output, hidden)
 
     def origin(self) -> Mapping[str, Tensor]:
         """Norms of the bottleneck's own scale by one where they change nothing; all else is zero there."""
@@ -106,22 +104,22 @@ class BottleneckPart(Part):
             if isinstance(module, nn.LayerNorm)
         }
 
-    def _adapter_at(self, site: str) -> Adapter:
+    def _bottleneck_at(self, site: str) -> Bottleneck:
         number, block = self._places[site]
         blocks = self.layers[number]
         assert isinstance(blocks, nn.ModuleDict)
-        adapter = blocks[block]
-        assert isinstance(adapter, Adapter)
-        return adapter
+        bottleneck = blocks[block]
+        assert isinstance(bottleneck, Bottleneck)
+        return bottleneck
 
 
 def build_bottleneck(config: BottleneckConfig, backbone: Backbone) -> BottleneckPart:
     """A freshly initialised part.
 
     Raises:
-        RecipeError: the configuration does not fit the backbone, or is one that `adapters` cannot build.
+        RecipeError: the configuration contradicts itself, or does not fit the backbone.
     """
-    settings = library_config(config)
+    settings = settings_of(config)
     check_fits(settings, backbone)
     return BottleneckPart(
         settings, backbone, config.inv_adapter_non_linearity, bool(config.inv_adapter_before_projection)
@@ -140,18 +138,3 @@ def projects(backbone: Backbone) -> bool:
     """Whether the embeddings have a width of their own, and are brought to the layers' before the first one."""
     projection = FAMILIES[backbone.model.config.model_type].projection
     return projection is not None and backbone.anatomy.embeddings == projection
-
-
-def _adapter(config: BnConfig, layer: int, hidden_size: int) -> Adapter:
-    kind = ParallelAdapter if config.is_parallel else Adapter
-    return kind("part", hidden_size, int(hidden_size // reduction_at(config, layer)), config)
-
-
-def _invertible(config: BnConfig, hidden_size: int, non_linearity: str) -> NICECouplingBlock | None:
-    if config.inv_adapter is None:
-        return None
-    block = NICECouplingBlock(
-        [[hidden_size]], non_linearity=non_linearity, reduction_factor=config.inv_adapter_reduction_factor
-    )
-    block.apply(Adapter.init_bert_weights)
-    return block

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lect import BuildContext, FormatSpec, MethodSpec, hookimpl
 from lect_language.config import BottleneckConfig
-from lect_language.detect import detect_folder
+from lect_language.formats.detect import detect_folder
 
 if TYPE_CHECKING:
     from lect import Backbone, Part
@@ -22,13 +22,13 @@ def _bottleneck(config: BottleneckConfig, context: BuildContext) -> Part:
 
 
 def _read(folder: Path, backbone: Backbone) -> Contents:
-    from lect_language.folder import read_folder
+    from lect_language.formats.folder import read_folder
 
     return read_folder(folder, backbone)
 
 
 def _write(contents: Contents, backbone: Backbone, folder: Path) -> Sequence[str]:
-    from lect_language.folder import write_folder
+    from lect_language.formats.folder import write_folder
 
     return write_folder(contents, backbone, folder)
 

@@ -12,7 +12,7 @@ from peft.tuners.adalora.layer import RankAllocator
 from torch import Tensor, nn
 
 from lect.errors import RecipeError
-from lect_lora.part import ADAPTER, Habits, PeftPart
+from lect_lora.part import ADAPTER, BaseUse, PeftPart
 
 if TYPE_CHECKING:
     from lect_lora.config import AdaloraConfig
@@ -27,14 +27,14 @@ class AdaloraPart(PeftPart):
     def __init__(
         self,
         linears: nn.Module,
-        habits: Mapping[str, Habits],
+        base_uses: Mapping[str, BaseUse],
         config: AdaloraConfig,
         library_config: AdaLoraConfig,
     ) -> None:
-        super().__init__(linears, habits)
+        super().__init__(linears, base_uses)
         self._config, self._library_config = config, library_config
         self._allocator: RankAllocator | None = None
-        self._layers = [linears.get_submodule(site) for site in habits]
+        self._layers = [linears.get_submodule(site) for site in base_uses]
         for layer in self._layers:
             # The last decision, which a run that goes on from a checkpoint must know.
             layer.register_buffer("kept", torch.ones_like(layer.lora_E[ADAPTER]))

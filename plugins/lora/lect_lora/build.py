@@ -17,7 +17,7 @@ from lect.errors import RecipeError, nearest
 from lect_lora.adalora import AdaloraPart
 from lect_lora.base import Base
 from lect_lora.config import AdaloraConfig
-from lect_lora.part import ADAPTER, PeftPart, habits_of
+from lect_lora.part import ADAPTER, PeftPart, base_use_of
 from lect_lora.patterns import matching, resolved_patterns
 from lect_lora.settings import library_config
 
@@ -76,14 +76,14 @@ def build_part(config: PeftConfig, backbone: Backbone, *, fresh: bool, visit: Vi
     for layer in layers.values():
         _keep_hidden_tensors(layer)
     tree = _tree(layers)
-    habits = {path: habits_of(layer) for path, layer in layers.items()}
+    base_uses = {path: base_use_of(layer) for path, layer in layers.items()}
     if isinstance(config, AdaloraConfig):
         if settings.target_r >= settings.init_r:
             raise RecipeError(
                 f"target_r ({settings.target_r}) should be less than init_r ({settings.init_r})", where=where
             )
-        return AdaloraPart(tree, habits, config, settings)
-    return PeftPart(tree, habits)
+        return AdaloraPart(tree, base_uses, config, settings)
+    return PeftPart(tree, base_uses)
 
 
 def find_targets(targets: str | Sequence[str], backbone: Backbone, where: str) -> list[str]:

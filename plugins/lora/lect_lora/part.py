@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from lect.parts import Inner, Part, SiteContext
 from lect_lora.base import base_of
-from lect_lora.together import Plain, can_act_together, changed, changed_by_one
+from lect_lora.batched import PlainLora, add_lora, add_lora_by_rows, can_be_batched
 
 _ROUNDING = 1e-5
 ADAPTER = "default"
@@ -19,7 +19,7 @@ ADAPTER = "default"
 
 
 @dataclass(frozen=True)
-class Habits:
+class BaseUse:
     """How a layer uses what it stands on.
 
     Args:
@@ -39,34 +39,34 @@ class PeftPart(Part):
 
     Args:
         linears: the layers, at their projections' own paths.
-        habits: what each path's layer does with what it stands on.
+        base_uses: what each path's layer does with what it stands on.
     """
 
-    def __init__(self, linears: nn.Module, habits: Mapping[str, Habits]) -> None:
+    def __init__(self, linears: nn.Module, base_uses: Mapping[str, BaseUse]) -> None:
         super().__init__()
         self.linears = linears
-        self._habits = dict(habits)
+        self._base_uses = dict(base_uses)
         # Looked up once: with many parts in a batch, looking is a good share of the time.
-        self._layer_at = {site: linears.get_submodule(site) for site in habits}
-        self._plain = {site: Plain.of(layer) for site, layer in self._layer_at.items()}
+        self._layer_at = {site: linears.get_submodule(site) for site in base_uses}
+        self._plain = {site: PlainLora.of(layer) for site, layer in self._layer_at.items()}
 
     def sites(self) -> Iterable[str]:
         """The paths of the projections."""
-        return tuple(self._habits)
+        return tuple(self._base_uses)
 
     def reads_input(self, site: str) -> bool:
         """True where a method scales or rotates what goes into the projection."""
-        return self._habits[site].reads_other_input
+        return self._base_uses[site].reads_other_input
 
     def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
         """What the layer gives, standing on what is below."""
         layer, plain = self._layer_at[site], self._plain[site]
         if plain is not None and plain.is_plain_now:
-            return changed_by_one(plain, inputs, inner(inputs))
+            return add_lora(plain, inputs, inner(inputs))
         base = base_of(layer)
         with base.standing_on(inner):
             output: Tensor = layer(inputs)
-        if self._habits[site].ignores_below:
+        if self._base_uses[site].ignores_below:
             return output + (inner(inputs) - base.plain(inputs))
         return output
 
@@ -74,10 +74,10 @@ class PeftPart(Part):
         self, parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext, assignment: Tensor
     ) -> Tensor | None:
         """What the layers give, each row with its own, where these are plain LoRA of one rank."""
-        plains = [part._plain.get(site) for part in parts if isinstance(part, PeftPart)]
-        if len(plains) < len(parts) or inputs.ndim != 3 or not can_act_together(plains):
+        members = [part._plain.get(site) for part in parts if isinstance(part, PeftPart)]
+        if len(members) < len(parts) or inputs.ndim != 3 or not can_be_batched(members):
             return None
-        return changed(plains, inputs, inner(inputs), assignment)
+        return add_lora_by_rows(members, inputs, inner(inputs), assignment)
 
     @torch.no_grad()
     def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:
@@ -109,7 +109,7 @@ class PeftPart(Part):
 
 
 @torch.no_grad()
-def habits_of(layer: nn.Module) -> Habits:
+def base_use_of(layer: nn.Module) -> BaseUse:
     """What a layer does with what it stands on, found by trying."""
     base = base_of(layer)
     inputs = base.weight.new_ones(1, 2, base.in_features)
@@ -129,7 +129,7 @@ def habits_of(layer: nn.Module) -> Habits:
         with base.standing_on(below(shift)):
             outputs.append(layer(inputs).float())
     layer.train(was_training)
-    return Habits(
+    return BaseUse(
         reads_other_input=any(tensor is not inputs for tensor in given),
         ignores_below=not bool((outputs[0] - outputs[1]).abs().max() > 0.01),
     )

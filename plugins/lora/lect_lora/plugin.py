@@ -17,7 +17,7 @@ from lect_lora.config import (
     PissaConfig,
     VeraConfig,
 )
-from lect_lora.detect import detect_folder
+from lect_lora.formats.detect import detect_folder
 
 if TYPE_CHECKING:
     from lect import Backbone, Part
@@ -31,13 +31,13 @@ def _build(config: PeftConfig, context: BuildContext) -> Part:
 
 
 def _read(folder: Path, backbone: Backbone) -> Contents:
-    from lect_lora.folder import read_folder
+    from lect_lora.formats.folder import read_folder
 
     return read_folder(folder, backbone)
 
 
 def _write(contents: Contents, backbone: Backbone, folder: Path) -> Sequence[str]:
-    from lect_lora.folder import write_folder
+    from lect_lora.formats.folder import write_folder
 
     return write_folder(contents, backbone, folder)
 

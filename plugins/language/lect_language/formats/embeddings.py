@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from adapters.utils import EMBEDDING_FILE, TOKENIZER_PATH
 
 from lect.errors import ComponentError
 from lect.exchange.contents import PartContents, read_json, read_tensor
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lect import Backbone
+
+#: As `adapters.utils` names them.
+EMBEDDING_FILE = "embedding.pt"
+TOKENIZER_PATH = "tokenizer"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from lect.backbones.anatomy import WRITER
 from lect.errors import ComponentError
 from lect.exchange.contents import PartContents
-from lect_language.detect import CONFIG
+from lect_language.formats.detect import CONFIG
 
 if TYPE_CHECKING:
     from torch import Tensor

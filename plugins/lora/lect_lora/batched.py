@@ -17,7 +17,7 @@ _ADAPTER = "default"
 
 
 @dataclass(frozen=True)
-class Plain:
+class PlainLora:
     """A plain LoRA (Hu et al. 2022, section 4.1), with its matrices' modules at hand."""
 
     layer: nn.Module
@@ -25,7 +25,7 @@ class Plain:
     up: nn.Linear
 
     @classmethod
-    def of(cls, layer: nn.Module) -> Plain | None:
+    def of(cls, layer: nn.Module) -> PlainLora | None:
         """The layer's modules; None where it is another method.
 
         One that took a share out of the weight it stands on (PiSSA, OLoRA) is none: it adds less than its matrices
@@ -48,20 +48,20 @@ class Plain:
         return not (draws or layer.disable_adapters or layer.merged)
 
 
-def can_act_together(plains: Sequence[Plain | None]) -> TypeGuard[Sequence[Plain]]:
+def can_be_batched(members: Sequence[PlainLora | None]) -> TypeGuard[Sequence[PlainLora]]:
     """Whether these are all plain LoRA of one rank, now."""
-    rank = None if plains[0] is None else plains[0].down.out_features
-    return all(plain is not None and plain.down.out_features == rank and plain.is_plain_now for plain in plains)
+    rank = None if members[0] is None else members[0].down.out_features
+    return all(plain is not None and plain.down.out_features == rank and plain.is_plain_now for plain in members)
 
 
-def changed(plains: Sequence[Plain], inputs: Tensor, onto: Tensor, assignment: Tensor) -> Tensor:
+def add_lora_by_rows(members: Sequence[PlainLora], inputs: Tensor, onto: Tensor, assignment: Tensor) -> Tensor:
     """What each row's own LoRA adds to `onto`; nothing for rows that have none.
 
     Args:
-        plains: all of one rank.
+        members: all of one rank.
         inputs: *Shape:* ``(rows, length, features)``.
         onto: *Shape:* ``(rows, length, features of the output)``.
-        assignment: *Shape:* ``(rows,)``; each row's index into `plains`, or -1.
+        assignment: *Shape:* ``(rows,)``; each row's index into `members`, or -1.
 
     Returns:
         *Shape:* ``(rows, length, features of the output)``.
@@ -69,14 +69,14 @@ def changed(plains: Sequence[Plain], inputs: Tensor, onto: Tensor, assignment: T
     return add_by_rows(
         onto,
         inputs,
-        Projections([plain.down.weight for plain in plains]),
-        Projections([plain.up.weight for plain in plains]),
-        [plain.layer.scaling[_ADAPTER] for plain in plains],
+        Projections([plain.down.weight for plain in members]),
+        Projections([plain.up.weight for plain in members]),
+        [plain.layer.scaling[_ADAPTER] for plain in members],
         assignment,
     )
 
 
-def changed_by_one(plain: Plain, inputs: Tensor, onto: Tensor) -> Tensor:
+def add_lora(plain: PlainLora, inputs: Tensor, onto: Tensor) -> Tensor:
     """What one LoRA adds to `onto`, for all rows.
 
     `peft`'s own layer passes over the output three times (the product, its scale, the sum), and so does the way back;

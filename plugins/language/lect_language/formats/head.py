@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from adapters.head_utils import STATIC_TO_FLEX_HEAD_MAP, get_head_config_and_rename_list
-from adapters.utils import HEAD_CONFIG_NAME, HEAD_WEIGHTS_NAME
 
 from lect.backbones.stored import stored_tensors
 from lect.errors import ComponentError
@@ -21,13 +19,15 @@ from lect.exchange.contents import (
     word_head_of,
     write_json,
 )
+from lect_language.formats.model_heads import head_of_class
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from lect import Backbone
 
-#: Activations of adapters → those of our head.
+HEAD_CONFIG = "head_config.json"
+HEAD_WEIGHTS = "pytorch_model_head.bin"
 _KINDS = {
     "classification": "classification",
     "multilabel_classification": "multi-label",
@@ -44,6 +44,7 @@ _NO_LIKE = {
     "seq2seq_lm": "lect predicts pieces with the backbone's own head; a language component needs none",
     "image_classification": "lect reads texts",
 }
+#: Activations of adapters → those of our head.
 _ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_new", "relu": "relu", "silu": "silu", "swish": "silu", "tanh": "tanh"}
 
 
@@ -69,15 +70,13 @@ def read_head(config_file: Path, weights: Path | None, name: str, backbone: Back
         return ReadHead(notices=left)
     stated = read_json(config_file)
     config = stated.get("config")
-    rename = None
-    model_class = stated.get("model_class")
+    places = None
     if not isinstance(config, Mapping):
-        if model_class not in STATIC_TO_FLEX_HEAD_MAP:
+        model_class = str(stated.get("model_class"))
+        known = head_of_class(model_class, stated.get("label2id"), stated.get("num_labels"))
+        if known is None:
             return _left_out(f'the head of a "{model_class}"', "lect has no head like it")
-        config, rename = get_head_config_and_rename_list(
-            model_class, name, stated.get("label2id"), num_labels=stated.get("num_labels")
-        )
-    head_name = name if rename else str(stated.get("name") or name)
+        config, places = known
     what = f'the head "{config.get("head_type")}"'
     if reason := _unlike_ours(config, backbone):
         return _left_out(what, reason)
@@ -86,9 +85,16 @@ def read_head(config_file: Path, weights: Path | None, name: str, backbone: Back
     if weights is None:
         return _left_out(what, "its weights are not there")
     saved = read_tensors(weights)
-    if rename is not None:
-        saved = {rename(key): tensor for key, tensor in saved.items()}
-    saved = {key.removeprefix(f"heads.{head_name}."): tensor for key, tensor in saved.items()}
+    if places is None:
+        prefix = f"heads.{stated.get('name') or name}."
+        saved = {key.removeprefix(prefix): tensor for key, tensor in saved.items()}
+    else:
+        saved = {
+            f"{place}.{kind}": saved[f"{layer}.{kind}"]
+            for layer, place in places.items()
+            for kind in ("weight", "bias")
+            if f"{layer}.{kind}" in saved
+        }
     contents = _ours(config, saved, weights, backbone)
     made_up = contents.labels and not config.get("label2id")
     return ReadHead(contents, (LABELS_MADE_UP,) if made_up else ())
@@ -129,14 +135,14 @@ def write_head(head: HeadContents, backbone: Backbone, folder: Path, described: 
         }
         if head.kind != "multiple-choice":
             stated["bias"] = True
-    write_json(folder / HEAD_CONFIG_NAME, {**described, "config": stated})
+    write_json(folder / HEAD_CONFIG, {**described, "config": stated})
     places = _places(layers)
     state = {
         f"heads.{described['name']}.{place}.{kind}": head.tensors[f"{ours}.{kind}"].detach().clone()
         for ours, place in places.items()
         for kind in ("weight", "bias")
     }
-    torch.save(state, folder / HEAD_WEIGHTS_NAME)
+    torch.save(state, folder / HEAD_WEIGHTS)
     return ()
 
 
@@ -242,7 +248,7 @@ def _labels(config: Mapping[str, Any], file: Path) -> tuple[str, ...]:
     stated = config.get("label2id") or {f"LABEL_{index}": index for index in range(int(count or 0))}
     by_index = {int(index): str(label) for label, index in stated.items()}
     if sorted(by_index) != list(range(int(count or 0))) or len(set(by_index.values())) != len(by_index):
-        raise ComponentError("its labels are not numbered from 0", where=str(file.with_name(HEAD_CONFIG_NAME)))
+        raise ComponentError("its labels are not numbered from 0", where=str(file.with_name(HEAD_CONFIG)))
     return tuple(by_index[index] for index in sorted(by_index))
 
 

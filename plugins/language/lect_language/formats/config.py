@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NoReturn, get_args
-
-from adapters import BnConfig
-from adapters.configuration import ADAPTER_CONFIG_MAP
-from adapters.utils import ACTIVATION_RENAME
+from typing import Any, NoReturn
 
 from lect.errors import ComponentError, RecipeError
 from lect.host import validate_model
 from lect_language.config import BottleneckConfig
-from lect_language.settings import library_config
+from lect_language.settings import PRESETS, BottleneckSettings, settings_of
 
 #: Names of fields before `adapter-transformers` 1.0.
 _RENAMED = {
@@ -31,12 +27,39 @@ _WITHOUT_EFFECT: Mapping[str, tuple[Any, ...]] = {
     "init_weights_seed": (),
     "new_attention_norm": (False, None),
 }
+#: Activations before version 2, when "gelu" meant its approximation by tanh (`adapters.utils.ACTIVATION_RENAME`).
+_OLD_ACTIVATIONS = {"gelu": "gelu_new", "gelu_orig": "gelu"}
 _OTHER_METHODS = {
     "mtl_lora": "LoRA for several tasks at once",
     "prefix_tuning": "prefix tuning, which changes no place that a row's stack can hold",
     "prompt_tuning": "prompt tuning, which puts trained vectors before the text",
     "reft": "ReFT, which changes chosen positions of a text only",
     "union": "a union within a union",
+}
+_REFT = {"architecture": "reft"}
+#: Configurations that a folder may give by name (``ADAPTER_CONFIG_MAP`` of adapters 1.3.0), with what is read of them.
+_BY_NAME: Mapping[str, Mapping[str, Any]] = {
+    **{name: settings.to_dict() for name, settings in PRESETS.items() if name != "par_bn_inv"},
+    "pfeiffer": PRESETS["seq_bn"].to_dict(),
+    "houlsby": PRESETS["double_seq_bn"].to_dict(),
+    "parallel": PRESETS["par_bn"].to_dict(),
+    "scaled_parallel": PRESETS["scaled_par_bn"].to_dict(),
+    "pfeiffer+inv": PRESETS["seq_bn_inv"].to_dict(),
+    "houlsby+inv": PRESETS["double_seq_bn_inv"].to_dict(),
+    "lora": {"architecture": "lora"},
+    "ia3": {"architecture": "lora", "r": 1, "alpha": 1, "composition_mode": "scale"},
+    "vera": {"architecture": "lora", "vera_d": 0.1, "vera_b": 0.0},
+    "dora": {"architecture": "lora", "use_dora": True},
+    "dvora": {"architecture": "lora", "use_dora": True, "vera_d": 0.1, "vera_b": 0.0},
+    "mtl_lora": {"architecture": "mtl_lora"},
+    "prefix_tuning": {"architecture": "prefix_tuning"},
+    "prefix_tuning_flat": {"architecture": "prefix_tuning"},
+    "prompt_tuning": {"architecture": "prompt_tuning"},
+    "loreft": _REFT,
+    "noreft": _REFT,
+    "direft": _REFT,
+    "mam": {"architecture": "union", "configs": [{"architecture": "prefix_tuning"}, {}]},
+    "unipelt": {"architecture": "union", "configs": [{"architecture": "prefix_tuning"}, {}, {"architecture": "lora"}]},
 }
 
 
@@ -62,8 +85,8 @@ def member_configs(stated: Mapping[str, Any], file: Path) -> list[Mapping[str, A
         ComponentError: one of them cannot be a part of a component, or two are of one method.
     """
     given = stated.get("config")
-    if isinstance(given, str) and given in ADAPTER_CONFIG_MAP:
-        given = ADAPTER_CONFIG_MAP[given].to_dict()
+    if isinstance(given, str):
+        given = _BY_NAME.get(given)
     if not isinstance(given, Mapping) or given.get("architecture") != "union":
         return [given] if isinstance(given, Mapping) else [{}]
     members = given.get("configs")
@@ -122,58 +145,52 @@ def read_config(stated: Mapping[str, Any], file: Path, *, has_invertible: bool) 
     return _nearest_preset(changes, file, notices)
 
 
-def written_config(config: BottleneckConfig) -> dict[str, Any]:
-    """Our configuration as `adapters` writes it."""
-    written: dict[str, Any] = library_config(config).to_dict()
-    return written
-
-
 def _fields(stated: Mapping[str, Any], file: Path) -> tuple[dict[str, Any], list[str]]:
     """The bottleneck's fields under today's names, and what of them cannot be kept."""
     given = stated.get("config")
     if isinstance(given, str):
-        if given not in ADAPTER_CONFIG_MAP:
+        if given not in _BY_NAME:
             _refuse(file, f'adapters knows no configuration "{given}"')
-        given = ADAPTER_CONFIG_MAP[given].to_dict()
+        given = _BY_NAME[given]
     if given is None and "mh_adapter" in stated:
-        given = {name: value for name, value in stated.items() if name in BnConfig.__dataclass_fields__}
+        known = {field.name for field in fields(BottleneckSettings)}
+        given = {name: value for name, value in stated.items() if name in known}
     if not isinstance(given, Mapping):
         _refuse(file, 'has no table "config"')
-    fields = {_RENAMED.get(name, name): value for name, value in given.items()}
-    # Before version 2 "gelu" meant its approximation by tanh.
-    activation = fields.get("non_linearity")
-    if "version" not in stated and activation in ACTIVATION_RENAME:
-        fields["non_linearity"] = ACTIVATION_RENAME[activation]
+    found = {_RENAMED.get(name, name): value for name, value in given.items()}
+    activation = found.get("non_linearity")
+    if "version" not in stated and activation in _OLD_ACTIVATIONS:
+        found["non_linearity"] = _OLD_ACTIVATIONS[activation]
     notices = []
-    if block := fields.pop("invertible_adapter", None):
+    if block := found.pop("invertible_adapter", None):
         if not isinstance(block, Mapping) or "block_type" not in block:
             _refuse(file, 'its "invertible_adapter" has no block_type')
-        fields.setdefault("inv_adapter", block["block_type"])
-        fields.setdefault("inv_adapter_reduction_factor", block.get("reduction_factor"))
+        found.setdefault("inv_adapter", block["block_type"])
+        found.setdefault("inv_adapter_reduction_factor", block.get("reduction_factor"))
         # It had an activation of its own then, which later versions read and forget.
         own = block.get("non_linearity", activation)
         if own != activation:
-            own = ACTIVATION_RENAME.get(own, own)
-            fields["inv_adapter_non_linearity"] = own
+            own = _OLD_ACTIVATIONS.get(own, own)
+            found["inv_adapter_non_linearity"] = own
             notices.append(
                 f'the invertible part runs with "{own}", as it was trained; adapters 1.3.0 runs it with '
-                f'"{fields["non_linearity"]}", and so gives something else'
+                f'"{found["non_linearity"]}", and so gives something else'
             )
-    if "architecture" not in fields:
+    if "architecture" not in found:
         for name in ("mh_adapter", "output_adapter", "reduction_factor", "non_linearity"):
-            if name not in fields:
+            if name not in found:
                 _refuse(file, f'its "config" lacks {name}')
-    return fields, notices
+    return found, notices
 
 
 def _nearest_preset(wanted: Mapping[str, Any], file: Path, notices: list[str]) -> ReadConfig:
     """Ours with the fewest changes to a preset."""
-    defaults = {name: field.default for name, field in BnConfig.__dataclass_fields__.items()}
+    defaults = {field.name: field.default for field in fields(BottleneckSettings)}
     defaults |= {"leave_out": [], "reduction_factor": None, "non_linearity": None}
     full = {**defaults, **wanted}
     candidates = []
-    for preset in get_args(BottleneckConfig.model_fields["preset"].annotation):
-        base = library_config(BottleneckConfig(preset=preset)).to_dict()
+    for preset, settings in PRESETS.items():
+        base = settings.to_dict()
         changes = {
             name: _ours(name, value)
             for name, value in full.items()
@@ -184,7 +201,7 @@ def _nearest_preset(wanted: Mapping[str, Any], file: Path, notices: list[str]) -
     values = {"preset": preset, **changes}
     try:
         config = validate_model(BottleneckConfig, values, f"{file}, config")
-        library_config(config)
+        settings_of(config)
     except RecipeError as error:
         raise error.at(ComponentError) from None
     return ReadConfig(config, values, tuple(notices))

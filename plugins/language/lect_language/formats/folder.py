@@ -6,39 +6,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import adapters
 import torch
-from adapters.utils import (
-    HEAD_CONFIG_NAME,
-    HEAD_WEIGHTS_NAME,
-    SAFE_HEAD_WEIGHTS_NAME,
-    SAFE_WEIGHTS_NAME,
-    WEIGHTS_NAME,
-)
 
 from lect.errors import ComponentError, RecipeError
 from lect.exchange.contents import Contents, PartContents, read_json, read_tensors, write_json
 from lect.host import validate_model
 from lect_language.config import BottleneckConfig
-from lect_language.detect import CONFIG
-from lect_language.foreign_config import member_configs, read_config, written_config
-from lect_language.foreign_embeddings import read_embeddings, write_embeddings
-from lect_language.foreign_head import read_head, write_head
-from lect_language.foreign_lora import is_low_rank, read_low_rank
-from lect_language.naming import library_names, prefix_of, todays_name, written_name
+from lect_language.formats.config import member_configs, read_config
+from lect_language.formats.detect import CONFIG
+from lect_language.formats.embeddings import read_embeddings, write_embeddings
+from lect_language.formats.head import HEAD_CONFIG, HEAD_WEIGHTS, read_head, write_head
+from lect_language.formats.lora import is_low_rank, read_low_rank
+from lect_language.formats.names import library_names, model_class_of, prefix_of, todays_name, written_name
 from lect_language.part import build_bottleneck, projects
-from lect_language.settings import library_config
+from lect_language.settings import settings_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from lect import Backbone
 
+#: The version of the library whose folders these are; its loader treats folders by it.
+_VERSION = "adapters.1.3.0"
+_WRITTEN_WEIGHTS = "pytorch_adapter.bin"
 #: What `adapters` writes; some folders on the Hub have the weights under the second name.
-_WEIGHTS = (SAFE_WEIGHTS_NAME, "pytorch_adapter.safetensors", WEIGHTS_NAME)
+_WEIGHTS = ("adapter.safetensors", "pytorch_adapter.safetensors", _WRITTEN_WEIGHTS)
 #: Pre-norm families whose residual, and not the norm of it, `adapters` gives a bottleneck.
 _GIVES_RESIDUAL = ("mbart", "mt5", "t5")
-_HEAD_WEIGHTS = (SAFE_HEAD_WEIGHTS_NAME, HEAD_WEIGHTS_NAME)
+_HEAD_WEIGHTS = ("model_head.safetensors", HEAD_WEIGHTS)
 
 
 def read_folder(folder: Path, backbone: Backbone) -> Contents:
@@ -78,7 +73,7 @@ def read_folder(folder: Path, backbone: Backbone) -> Contents:
     embeddings = read_embeddings(folder, backbone)
     if embeddings is not None:
         parts = (embeddings.part, *parts)
-    head = read_head(folder / HEAD_CONFIG_NAME, _first(folder, _HEAD_WEIGHTS), name, backbone)
+    head = read_head(folder / HEAD_CONFIG, _first(folder, _HEAD_WEIGHTS), name, backbone)
     return Contents(
         name,
         _role(stated, has_invertible or embeddings is not None, has_head=head.contents is not None),
@@ -114,7 +109,7 @@ def _bottleneck(
         part = build_bottleneck(own, backbone)
     except RecipeError as error:
         raise ComponentError(error.what, where=str(folder / CONFIG), fix=error.fix) from None
-    names = library_names(part, library_config(own), backbone, name)
+    names = library_names(part, backbone, name)
     notices = list(config.notices)
     if invertible and part.invertible is None:
         saved = {key: tensor for key, tensor in saved.items() if not key.startswith("invertible_adapters.")}
@@ -144,10 +139,10 @@ def write_folder(contents: Contents, backbone: Backbone, folder: Path) -> Sequen
             "it has no bottleneck, and an AdapterHub folder holds one", fix="export a component with a bottleneck"
         )
     config = validate_model(BottleneckConfig, parts["bottleneck"].config, 'method "bottleneck"')
-    if config.inv_adapter_non_linearity not in (None, library_config(config).non_linearity):
+    if config.inv_adapter_non_linearity not in (None, settings_of(config).non_linearity):
         raise ComponentError(
             f'its invertible part runs with "{config.inv_adapter_non_linearity}", which adapters 1.3.0 cannot say',
-            fix=f"train it with {library_config(config).non_linearity} in both",
+            fix=f"train it with {settings_of(config).non_linearity} in both",
         )
     _check_norms(config, backbone, None)
     part = build_bottleneck(config, backbone)
@@ -157,12 +152,12 @@ def write_folder(contents: Contents, backbone: Backbone, folder: Path) -> Sequen
             fix="train it with inv_adapter_before_projection = true",
         )
     name = contents.name.replace(".", "_")
-    names = library_names(part, library_config(config), backbone, name)
+    names = library_names(part, backbone, name)
     tensors = parts["bottleneck"].tensors
     state = {written_name(key, backbone): tensors[own].detach().clone().contiguous() for key, own in names.items()}
-    torch.save(state, folder / WEIGHTS_NAME)
+    torch.save(state, folder / _WRITTEN_WEIGHTS)
     notices: list[str] = []
-    stated = {**describe(backbone, name), "config": written_config(config)}
+    stated = {**describe(backbone, name), "config": settings_of(config).to_dict()}
     write_json(folder / CONFIG, stated)
     if "vocabulary" in parts:
         assert contents.tokenizer_json is not None
@@ -179,18 +174,10 @@ def describe(backbone: Backbone, name: str) -> dict[str, Any]:
         "model_type": backbone.model.config.model_type,
         "hidden_size": backbone.hidden_size,
         "model_name": backbone.identity,
-        "model_class": _adapter_model_class(backbone),
+        "model_class": model_class_of(backbone),
         "name": name,
-        "version": f"adapters.{adapters.__version__}",
+        "version": _VERSION,
     }
-
-
-def _adapter_model_class(backbone: Backbone) -> str:
-    from adapters import ADAPTER_MODEL_MAPPING
-
-    kind = type(backbone.model.config)
-    # Some families have no class with heads of the library's own.
-    return str((ADAPTER_MODEL_MAPPING[kind] if kind in ADAPTER_MODEL_MAPPING else type(backbone.model)).__name__)
 
 
 def _named(saved: Mapping[str, Tensor], names: Mapping[str, str], file: Path, backbone: Backbone) -> dict[str, Tensor]:
@@ -231,7 +218,7 @@ def _role(stated: Mapping[str, Any], for_language: bool, *, has_head: bool) -> A
 
 
 def _check_norms(config: BottleneckConfig, backbone: Backbone, folder: Path | None) -> None:
-    settings = library_config(config)
+    settings = settings_of(config)
     gives_residual = backbone.model.config.model_type in _GIVES_RESIDUAL
     reads_residual = settings.is_parallel or (settings.original_ln_before and not gives_residual)
     if reads_residual and backbone.anatomy.layers[0].feed_forward.norm is None:

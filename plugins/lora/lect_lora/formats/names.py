@@ -43,7 +43,7 @@ class ModelNames:
                     return candidate
             return candidates[0]
 
-        base = f"{backbone.model.base_model_prefix}."
+        base = f"{_prefix_of(backbone)}."
         if backbone.kind != "encoder-decoder":
             # Decoders' models for questions call it "transformer", whatever others of their family call it.
             return cls(reading=first(("", base, "transformer."), ""))
@@ -52,7 +52,7 @@ class ModelNames:
     @classmethod
     def of(cls, backbone: Backbone, *, headed: bool) -> ModelNames:
         """Where it lies in the model of `transformers` that is loaded for it: the bare one, or one with a head."""
-        base = f"{backbone.model.base_model_prefix}." if headed else ""
+        base = f"{_prefix_of(backbone)}." if headed else ""
         if backbone.kind != "encoder-decoder":
             return cls(base)
         if backbone.model.config.model_type in _HALVES_AT_THE_TOP:
@@ -94,3 +94,9 @@ def patterns_by_path(
             if not found[field]:
                 del found[field]
     return found
+
+
+def _prefix_of(backbone: Backbone) -> str:
+    """What the backbone is called inside models with heads."""
+    # Before version 5 of transformers, Gemma 3's bare model names none.
+    return str(backbone.model.base_model_prefix) or "model"

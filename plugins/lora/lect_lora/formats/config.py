@@ -20,7 +20,7 @@ from lect_lora.config import (
     PissaConfig,
     VeraConfig,
 )
-from lect_lora.foreign_reasons import refuse_config
+from lect_lora.formats.refusals import refuse_config
 from lect_lora.settings import library_class_of
 
 #: Of how the part was made, trained or loaded: nothing of it is in a trained part.

@@ -18,13 +18,13 @@ from torch import Tensor
 from lect.errors import ComponentError, RecipeError
 from lect.exchange.contents import Contents, HeadContents, PartContents, read_json, read_tensors
 from lect_lora.build import Wrapped, build_part, find_targets
-from lect_lora.detect import CONFIG
-from lect_lora.foreign_config import ReadConfig, checked_config, read_config
-from lect_lora.foreign_head import read_head, write_head
-from lect_lora.foreign_names import PREFIX, ModelNames, patterns_by_path
-from lect_lora.foreign_reasons import refuse_tensors, refuse_transposed
+from lect_lora.formats.config import ReadConfig, checked_config, read_config
+from lect_lora.formats.conversion import as_lora, starts_in_weights
+from lect_lora.formats.detect import CONFIG
+from lect_lora.formats.head import read_head, write_head
+from lect_lora.formats.names import PREFIX, ModelNames, patterns_by_path
+from lect_lora.formats.refusals import refuse_tensors, refuse_transposed
 from lect_lora.patterns import values_by_path
-from lect_lora.unmoved import as_lora, starts_in_weights
 
 if TYPE_CHECKING:
     from lect import Backbone

@@ -1,0 +1,54 @@
+"""The structure of the tree: no circles of files, no file too long, and commands that load what they need alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+import pytest
+
+CORE = Path(__file__).parents[2] / "core" / "lect"
+SHOW_THEMSELVES = {
+    "lect.evaluation.report": "lect.evaluation",
+    "lect.evaluation.matrix.result": "lect.evaluation",
+    "lect.audit.report": "lect.audit",
+    "lect.explain.explanation": "lect.explain",
+}
+"""Records that are shown by renderers of their own package, which they import when they are asked to: users write
+`report.to_html()`, and a renderer needs the record's type. No other circle is allowed."""
+
+
+def test_no_files_import_each_other_in_a_circle():
+    graph = grimp.build_graph("lect", exclude_type_checking_imports=False, cache_dir=None)
+    for record, package in SHOW_THEMSELVES.items():
+        for other in list(graph.find_modules_directly_imported_by(record)):
+            if other.startswith(f"{package}.") and ("render" in other or "html" in other):
+                graph.remove_import(importer=record, imported=other)
+    left = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    while free := {module for module, imported in left.items() if not imported & left.keys()}:
+        left = {module: imported for module, imported in left.items() if module not in free}
+    # What is left is in a circle, or stands on one.
+    assert sorted(left) == []
+
+
+@pytest.mark.parametrize("folder", ["core/lect", "plugins"])
+def test_no_file_is_longer_than_can_be_taken_in(folder):
+    files = (CORE.parents[1] / folder).rglob("*.py")
+    lengths = {str(file): len(file.read_text(encoding="utf-8").splitlines()) for file in files}
+    assert {file: length for file, length in lengths.items() if length >= 400} == {}
+
+
+@pytest.mark.processes
+def test_the_package_and_its_commands_load_what_they_need_alone():
+    heavy = "('torch', 'transformers', 'pydantic', 'numpy', 'typer')"
+    code = f"import sys, lect; print([name for name in {heavy} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found == "[]\n"
+    code = (
+        "import sys, lect.commands.predict, lect.engine.open, lect.host;"
+        "print([m for m in sys.modules if m.startswith(('lect.training', 'lect.evaluation', 'sklearn', 'scipy'))])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found == "[]\n"
