@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel
-
 from lect.literals import Pooling, Progress, Role
 from lect.scores import MetricSpec as MetricSpec
+from lect.spec import ConfiguredSpec, Spec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class BackboneSpec:
+class BackboneSpec(Spec):
     """A backbone that is known by a short name.
 
     Args:
@@ -45,8 +44,6 @@ class BackboneSpec:
     kind: ClassVar[str] = "backbone"
     hook: ClassVar[str] = "lect_register_backbones"
 
-    name: str
-    summary: str
     prepare: Callable[[Progress], Path]
     identity: str
     pooling: Pooling = "mean"
@@ -108,7 +105,7 @@ class MergedPart:
 
 
 @dataclass(frozen=True)
-class MethodSpec:
+class MethodSpec(ConfiguredSpec):
     """A way to change the backbone, such as a bottleneck or LoRA.
 
     Args:
@@ -123,9 +120,6 @@ class MethodSpec:
     kind: ClassVar[str] = "method"
     hook: ClassVar[str] = "lect_register_methods"
 
-    name: str
-    summary: str
-    config: type[BaseModel]
     build: Callable[[Any, BuildContext], Part]
     roles: tuple[Role, ...] = ("lang", "task")
     merge: Callable[[Sequence[tuple[Any, Part]], Merging, BuildContext], MergedPart] | None = None
@@ -133,7 +127,7 @@ class MethodSpec:
 
 
 @dataclass(frozen=True)
-class MergeSpec:
+class MergeSpec(ConfiguredSpec):
     """A way to make one tensor of the tensors of several components, such as TIES.
 
     Args:
@@ -145,9 +139,6 @@ class MergeSpec:
     kind: ClassVar[str] = "merge"
     hook: ClassVar[str] = "lect_register_merges"
 
-    name: str
-    summary: str
-    config: type[BaseModel]
     merge: Callable[[Any, str, Sequence[Tensor], Sequence[float]], Tensor]
     is_linear: bool = False
 
@@ -177,7 +168,7 @@ class NewEmbeddings:
 
 
 @dataclass(frozen=True)
-class InitialiserSpec:
+class InitialiserSpec(ConfiguredSpec):
     """A way to give new tokens their first embeddings.
 
     Args:
@@ -190,15 +181,12 @@ class InitialiserSpec:
     kind: ClassVar[str] = "initialiser"
     hook: ClassVar[str] = "lect_register_initialisers"
 
-    name: str
-    summary: str
-    config: type[BaseModel]
     initialise: Callable[[Any, NewEmbeddings], Tensor]
     source: str = ""
 
 
 @dataclass(frozen=True)
-class HeadSpec:
+class HeadSpec(ConfiguredSpec):
     """What turns hidden states into answers to one task.
 
     Args:
@@ -215,9 +203,6 @@ class HeadSpec:
     kind: ClassVar[str] = "head"
     hook: ClassVar[str] = "lect_register_heads"
 
-    name: str
-    summary: str
-    config: type[BaseModel]
     build: Callable[[Any, Backbone, Sequence[str]], Head]
     metrics: tuple[str, ...] = ("classification",)
     needs: tuple[str, ...] = ("label",)
@@ -227,7 +212,7 @@ class HeadSpec:
 
 
 @dataclass(frozen=True)
-class ObjectiveSpec:
+class ObjectiveSpec(ConfiguredSpec):
     """What is minimised.
 
     Args:
@@ -238,15 +223,12 @@ class ObjectiveSpec:
     kind: ClassVar[str] = "objective"
     hook: ClassVar[str] = "lect_register_objectives"
 
-    name: str
-    summary: str
-    config: type[BaseModel]
     build: Callable[[Any, ObjectiveContext], Objective]
     needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class ReaderSpec:
+class ReaderSpec(ConfiguredSpec):
     """A source of examples.
 
     Args:
@@ -259,9 +241,6 @@ class ReaderSpec:
     kind: ClassVar[str] = "reader"
     hook: ClassVar[str] = "lect_register_readers"
 
-    name: str
-    summary: str
-    config: type[BaseModel]
     read: Callable[[Any, Path], Iterable[Example]]
     endings: tuple[str, ...] = ()
 
@@ -302,7 +281,7 @@ class JobEvent:
 
 
 @dataclass(frozen=True)
-class ExecutorSpec:
+class ExecutorSpec(ConfiguredSpec):
     """Where commands of `lect` run: on this machine, on a cluster.
 
     Args:
@@ -316,14 +295,11 @@ class ExecutorSpec:
     kind: ClassVar[str] = "executor"
     hook: ClassVar[str] = "lect_register_executors"
 
-    name: str
-    summary: str
-    config: type[BaseModel]
     run: Callable[[Any, Sequence[Job], int | None], Iterator[JobEvent]]
 
 
 @dataclass(frozen=True)
-class CommandSpec:
+class CommandSpec(Spec):
     """A subcommand of `lect`.
 
     Args:
@@ -333,13 +309,11 @@ class CommandSpec:
     kind: ClassVar[str] = "command"
     hook: ClassVar[str] = "lect_register_commands"
 
-    name: str
-    summary: str
     load: Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class RouteSpec:
+class RouteSpec(Spec):
     """A group of HTTP routes for `lect`'s server.
 
     Args:
@@ -349,13 +323,11 @@ class RouteSpec:
     kind: ClassVar[str] = "route"
     hook: ClassVar[str] = "lect_register_routes"
 
-    name: str
-    summary: str
     load: Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class FormatSpec:
+class FormatSpec(Spec):
     """A way in which another library lays trained parts into a folder.
 
     Args:
@@ -369,8 +341,6 @@ class FormatSpec:
     kind: ClassVar[str] = "format"
     hook: ClassVar[str] = "lect_register_formats"
 
-    name: str
-    summary: str
     detect: Callable[[Path], ForeignFolder | None]
     read: Callable[[Path, Backbone], Contents]
     write: Callable[[Contents, Backbone, Path], Sequence[str]]
