@@ -382,14 +382,15 @@ def test_a_head_that_cannot_be_ours_is_said_by_name(place, host):
 
 
 def test_embeddings_with_new_tokens_both_ways(place, host):
-    from lect_vocabulary.tokens import BaseTokenizer, NewTokens, splice
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
+
+    from lect_vocabulary.pieces import BaseTokenizer, LearnedPieces, splice
 
     backbone = place("xlm-roberta")
     text = "the qzqz house"
     base = BaseTokenizer(backbone.tokenizer.backend_tokenizer.to_str())
-    new = NewTokens("Unigram", base.digest, ("▁qzqz", "qz"), scores=(-3.0, -4.0))
+    new = LearnedPieces("Unigram", base.digest, ("▁qzqz", "qz"), scores=(-3.0, -4.0))
     longer, first = splice(base, new), base.size
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(longer), **backbone.tokenizer.special_tokens_map
