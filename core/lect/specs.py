@@ -44,7 +44,6 @@ class BackboneSpec:
 
     kind: ClassVar[str] = "backbone"
     hook: ClassVar[str] = "lect_register_backbones"
-
     name: str
     summary: str
     prepare: Callable[[Progress], Path]
@@ -122,7 +121,6 @@ class MethodSpec:
 
     kind: ClassVar[str] = "method"
     hook: ClassVar[str] = "lect_register_methods"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -144,7 +142,6 @@ class MergeSpec:
 
     kind: ClassVar[str] = "merge"
     hook: ClassVar[str] = "lect_register_merges"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -189,7 +186,6 @@ class InitialiserSpec:
 
     kind: ClassVar[str] = "initialiser"
     hook: ClassVar[str] = "lect_register_initialisers"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -204,8 +200,7 @@ class HeadSpec:
     Args:
         build: makes the head from its configuration, the backbone and the labels in a fixed order.
         metrics: names of registered metrics to report, the first one the main one.
-        needs: the fields of `Example` that every row it learns from must have; one of a plugin's own is written
-            ``extra.name``.
+        needs: the fields of `Example` that every row it learns from must have, ``extra.name`` for a plugin's own.
         labels: the labels of a new head, from its configuration and the training rows, where a recipe names none; by
             default the distinct ``label`` of all rows, sorted, of which there must be two. Raises `DataError`.
         writes: whether it builds a `lect.heads.WritingHead`: of an encoder-decoder both halves are loaded then.
@@ -214,7 +209,6 @@ class HeadSpec:
 
     kind: ClassVar[str] = "head"
     hook: ClassVar[str] = "lect_register_heads"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -237,7 +231,6 @@ class ObjectiveSpec:
 
     kind: ClassVar[str] = "objective"
     hook: ClassVar[str] = "lect_register_objectives"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -258,7 +251,6 @@ class ReaderSpec:
 
     kind: ClassVar[str] = "reader"
     hook: ClassVar[str] = "lect_register_readers"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -315,7 +307,6 @@ class ExecutorSpec:
 
     kind: ClassVar[str] = "executor"
     hook: ClassVar[str] = "lect_register_executors"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -332,7 +323,6 @@ class CommandSpec:
 
     kind: ClassVar[str] = "command"
     hook: ClassVar[str] = "lect_register_commands"
-
     name: str
     summary: str
     load: Callable[[], Any]
@@ -348,7 +338,6 @@ class RouteSpec:
 
     kind: ClassVar[str] = "route"
     hook: ClassVar[str] = "lect_register_routes"
-
     name: str
     summary: str
     load: Callable[[], Any]
@@ -368,7 +357,6 @@ class FormatSpec:
 
     kind: ClassVar[str] = "format"
     hook: ClassVar[str] = "lect_register_formats"
-
     name: str
     summary: str
     detect: Callable[[Path], ForeignFolder | None]
