@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from lect.backbones import Backbone
     from lect.backbones.anatomy import FAMILIES, WRITER
     from lect.backbones.stored import stored_tensors
-    from lect.components.library import Library
+    from lect.composition.batched import Projections, add_by_rows
     from lect.composition.stack import Stack, parse_stack
-    from lect.composition.together import Projections, add_by_rows
     from lect.data.dataset import Source
     from lect.data.examples import Example, Span
     from lect.errors import (
@@ -40,16 +39,17 @@ if TYPE_CHECKING:
     from lect.evaluation.ranking import rank_relevant
     from lect.fields import Config
     from lect.fleet.job import JOB_PATIENCE, run_job
-    from lect.heads import Decoding, Demand, Head, Layout, Prediction, RowTokenizer, Window, WritingHead
+    from lect.heads import Decoding, GenerationHead, GenerationRequest, Head, Layout, Prediction, RowTokenizer, Window
     from lect.hookspecs import hookimpl
     from lect.host import Host
     from lect.host.backbones import load_backbone
     from lect.host.reading import read_source
     from lect.literals import Progress
     from lect.objectives import Objective, ObjectiveContext
-    from lect.parts import Inner, NewPieces, Part, SiteContext
+    from lect.parts import Inner, NewTokens, Part, SiteContext
     from lect.recipes.load import recipe_of
     from lect.recipes.schema import Recipe
+    from lect.runs import Job, JobEvent, Outcome, RunInfo
     from lect.specs import (
         BackboneSpec,
         BuildContext,
@@ -59,8 +59,6 @@ if TYPE_CHECKING:
         FormatSpec,
         HeadSpec,
         InitialiserSpec,
-        Job,
-        JobEvent,
         MergedPart,
         MergeSpec,
         Merging,
@@ -68,12 +66,11 @@ if TYPE_CHECKING:
         MetricSpec,
         NewEmbeddings,
         ObjectiveSpec,
-        Outcome,
         Problem,
         ReaderSpec,
         RouteSpec,
-        RunInfo,
     )
+    from lect.storage.library import Library
     from lect.summed_metric import SummedMetric
     from lect.training.callbacks.base import Callback
     from lect.training.prepare import prepare_run
@@ -91,10 +88,10 @@ _NAMES = {
     "lect.backbones.anatomy": "FAMILIES WRITER",
     "lect.backbones.stored": "stored_tensors",
     "lect.composition.stack": "Stack parse_stack",
-    "lect.composition.together": "Projections add_by_rows",
+    "lect.composition.batched": "Projections add_by_rows",
     "lect.data.dataset": "Source",
     "lect.data.examples": "Example Span",
-    "lect.components.library": "Library",
+    "lect.storage.library": "Library",
     "lect.errors": (
         "BackboneError ComponentError DataError Interrupted PluginError RecipeError RegistryError StackError "
         "UserError nearest"
@@ -102,14 +99,14 @@ _NAMES = {
     "lect.evaluation.ranking": "rank_relevant",
     "lect.fields": "Config",
     "lect.fleet.job": "JOB_PATIENCE run_job",
-    "lect.heads": "Decoding Demand Head Layout Prediction RowTokenizer Window WritingHead",
+    "lect.heads": "Decoding GenerationRequest Head Layout Prediction RowTokenizer Window GenerationHead",
     "lect.hookspecs": "hookimpl",
     "lect.host": "Host",
     "lect.host.backbones": "load_backbone",
     "lect.host.reading": "read_source",
     "lect.literals": "Progress",
     "lect.objectives": "Objective ObjectiveContext",
-    "lect.parts": "Inner NewPieces Part SiteContext",
+    "lect.parts": "Inner NewTokens Part SiteContext",
     "lect.recipes.load": "recipe_of",
     "lect.recipes.schema": "Recipe",
     "lect.specs": (
@@ -141,10 +138,11 @@ __all__ = [
     "Corpus",
     "DataError",
     "Decoding",
-    "Demand",
     "Example",
     "ExecutorSpec",
     "FormatSpec",
+    "GenerationHead",
+    "GenerationRequest",
     "Head",
     "HeadSpec",
     "Host",
@@ -162,7 +160,7 @@ __all__ = [
     "MetricSpec",
     "Model",
     "NewEmbeddings",
-    "NewPieces",
+    "NewTokens",
     "Objective",
     "ObjectiveContext",
     "ObjectiveSpec",
@@ -190,7 +188,6 @@ __all__ = [
     "SummedMetric",
     "UserError",
     "Window",
-    "WritingHead",
     "__version__",
     "add_by_rows",
     "avg",

@@ -15,6 +15,7 @@ import pluggy
 if TYPE_CHECKING:
     from lect.backbones import Backbone
     from lect.composition.stack import Stack
+    from lect.runs import Outcome, RunInfo
     from lect.specs import (
         BackboneSpec,
         CommandSpec,
@@ -26,11 +27,9 @@ if TYPE_CHECKING:
         MethodSpec,
         MetricSpec,
         ObjectiveSpec,
-        Outcome,
         Problem,
         ReaderSpec,
         RouteSpec,
-        RunInfo,
     )
 
 PROJECT = "lect"
@@ -60,7 +59,7 @@ def lect_register_merges() -> Iterable[MergeSpec]:
 
 @hookspec
 def lect_register_initialisers() -> Iterable[InitialiserSpec]:
-    """First embeddings of new pieces, such as ``focus``."""
+    """First embeddings of new tokens, such as ``focus``."""
     return ()
 
 

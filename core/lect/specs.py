@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lect.heads import Head
     from lect.objectives import Objective, ObjectiveContext
     from lect.parts import Part
+    from lect.runs import Job, JobEvent
 
 
 @dataclass(frozen=True)
@@ -151,20 +152,20 @@ class MergeSpec:
 
 @dataclass(frozen=True)
 class NewEmbeddings:
-    """New pieces that wait for embeddings.
+    """New tokens that wait for embeddings.
 
     Args:
-        pieces: as the tokenizer writes them, in the order of their ids.
+        tokens: as the tokenizer writes them, in the order of their ids.
         first: the id of the first one; every id below is the backbone's own.
-        tokenizer: the backbone's tokenizer with the new pieces: a `tokenizers.Tokenizer`.
-        cuts: for each new piece, the ids that the backbone's tokenizer had for its text; empty where it knows none.
-        texts: for each new piece, its text without the tokenizer's marks for spaces and the like.
-        examples: the texts that the pieces were learned from, with what they translate into.
+        tokenizer: the backbone's tokenizer with the new tokens: a `tokenizers.Tokenizer`.
+        cuts: for each new token, the ids that the backbone's tokenizer had for its text; empty where it knows none.
+        texts: for each new token, its text without the tokenizer's marks for spaces and the like.
+        examples: the texts that the tokens were learned from, with what they translate into.
         folder: relative paths in a configuration are relative to it.
     """
 
     backbone: Backbone
-    pieces: Sequence[str]
+    tokens: Sequence[str]
     first: int
     tokenizer: Any
     cuts: Sequence[Sequence[int]]
@@ -175,11 +176,11 @@ class NewEmbeddings:
 
 @dataclass(frozen=True)
 class InitialiserSpec:
-    """A way to give new pieces their first embeddings.
+    """A way to give new tokens their first embeddings.
 
     Args:
-        initialise: from the configuration and the new pieces, one row for each of them, *Shape:*
-            ``(pieces, features)``, on the scale of the backbone's own matrix. Random draws come from torch's current
+        initialise: from the configuration and the new tokens, one row for each of them, *Shape:*
+            ``(tokens, features)``, on the scale of the backbone's own matrix. Random draws come from torch's current
             random state. Raises `lect.errors.DataError` where the data lacks what it needs.
         source: the paper it is from.
     """
@@ -203,7 +204,7 @@ class HeadSpec:
         needs: the fields of `Example` that every row it learns from must have, ``extra.name`` for a plugin's own.
         labels: the labels of a new head, from its configuration and the training rows, where a recipe names none; by
             default the distinct ``label`` of all rows, sorted, of which there must be two. Raises `DataError`.
-        writes: whether it builds a `lect.heads.WritingHead`: of an encoder-decoder both halves are loaded then.
+        writes: whether it builds a `lect.heads.GenerationHead`: of an encoder-decoder both halves are loaded then.
         pipeline_tag: what the Hugging Face hub calls its task, such as ``token-classification``, for cards.
     """
 
@@ -256,41 +257,6 @@ class ReaderSpec:
     config: type[BaseModel]
     read: Callable[[Any, Path], Iterable[Example]]
     endings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Job:
-    """A command of `lect` that is to run somewhere.
-
-    Args:
-        name: what messages call it; no two jobs that run together have the same.
-        arguments: what follows ``lect`` on its command line.
-        folder: where it runs; relative paths in its arguments start there.
-        log: the file that gets all that it prints.
-        environment: variables to set for it.
-    """
-
-    name: str
-    arguments: tuple[str, ...]
-    folder: Path
-    log: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class JobEvent:
-    """A job was handed to a machine, or has ended.
-
-    Args:
-        code: its exit code; None where it has not ended yet.
-        where: the machine it ran on, where that is another one.
-        error: why there is no exit code of its own, in one line: its machine was lost, say.
-    """
-
-    job: Job
-    code: int | None = None
-    where: str = ""
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -370,30 +336,3 @@ class Problem:
 
     what: str
     fix: str
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """What lifecycle hooks are told of a training run."""
-
-    name: str
-    role: str
-    backbone: str
-    folder: Path
-    total_steps: int
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a training run ended: finished, interrupted or failed, and with what.
-
-    Args:
-        components: the folders of what was trained, one but for mixed recipes.
-    """
-
-    status: Literal["finished", "interrupted", "failed"]
-    steps: int
-    seconds: float
-    error: BaseException | None = None
-    components: tuple[Path, ...] = ()

@@ -48,7 +48,7 @@ test_vocabulary = method_contract(
     families=("xlm-roberta", "llama", "m2m_100"),
     identity_at_start=False,
     examples=TRANSLATED,
-    # Only objectives that predict pieces need it.
+    # Only objectives that predict tokens need it.
     without_gradient=("bias",),
 )
 # DeBERTa reads this table's weight without calling the module, so that no part can act there.

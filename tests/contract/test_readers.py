@@ -17,7 +17,7 @@ SQUAD = """{"data": [{"paragraphs": [{"context": "one day in May", "qas": [
 {"id": "a", "question": "when?", "answers": [{"text": "May", "answer_start": 11}]},
 {"id": "b", "question": "how long?", "answers": [{"text": "one day", "answer_start": 0}]}]}]}]}
 """
-ONE_PIECE = ("is_lazy",)
+ONE_TOKEN = ("is_lazy",)
 
 test_csv = reader_contract("csv", "text,label\none day,x\ntwo days,y\n", {"label": "label"})
 test_tsv = reader_contract("tsv", "text\tlabel\none day\tx\ntwo days\ty\n", {"label": "label"})
@@ -28,13 +28,13 @@ test_parallel = reader_contract(
     "parallel", {"a.en": "one\ntwo\n", "a.fr": "un\ndeux\n"}, {"text": "a.en", "translation": "a.fr"}
 )
 test_dictionary = reader_contract("dictionary", "one un\ntwo deux\n")
-test_tmx = reader_contract("tmx", TMX, {"text": "en", "translation": "fr"}, without=ONE_PIECE)
+test_tmx = reader_contract("tmx", TMX, {"text": "en", "translation": "fr"}, without=ONE_TOKEN)
 test_conll = reader_contract("conll", "the O\ncity B-LOC\n\na O\nday O\n\n")
 test_conllu = reader_contract(
     "conllu", "".join(f"1\t{word}\t_\tNOUN\t_\t_\t0\troot\t_\t_\n\n" for word in ("day", "night"))
 )
 test_spans = reader_contract("spans", '{"text": "in May", "label": [[3, 6, "T"]]}\n{"text": "now", "label": []}\n')
-test_squad = reader_contract("squad", SQUAD, without=ONE_PIECE)
+test_squad = reader_contract("squad", SQUAD, without=ONE_TOKEN)
 test_choices = reader_contract(
     "choices", '{"premise": "p", "choice1": "a", "choice2": "b", "label": 1, "question": "cause"}\n' * 2
 )

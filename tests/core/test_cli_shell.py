@@ -125,7 +125,7 @@ def test_the_option_no_plugin_counts_wherever_it_stands(words, blocked, random):
     mixed = options + [["echo"]] + [[word] for word in words]
     for _ in options:
         mixed.insert(random.randint(0, len(mixed)), mixed.pop(0))
-    found, said = echoed(word for piece in mixed for word in piece)
+    found, said = echoed(word for token in mixed for word in token)
     assert (sorted(found), said) == (sorted(name for name, _ in blocked), words)
 
 

@@ -8,12 +8,12 @@ import pytest
 from small_library import Bench
 
 from lect import MethodSpec
-from lect.components.library import Library
-from lect.components.manifest import BackboneEntry, HeadEntry, read_manifest
-from lect.components.members import member_entries, read_with_members
-from lect.components.store import read_component, write_component
 from lect.composition.stack import parse_stack
 from lect.errors import LectError
+from lect.storage.library import Library
+from lect.storage.manifest import BackboneEntry, HeadEntry, read_manifest
+from lect.storage.members import member_entries, read_with_members
+from lect.storage.store import read_component, write_component
 
 OTHER = BackboneEntry(name="other", identity="other", fingerprint="b" * 64, hidden_size=32)
 
@@ -68,7 +68,7 @@ def refusal(bench, text):
             'write "avg(lang:a, lang:b) + task:topic"',
         ),
         # vocabularies
-        ("0.5*lang:nqo", '"lang:nqo" has a vocabulary, and a weight has no meaning for pieces', "on its own"),
+        ("0.5*lang:nqo", '"lang:nqo" has a vocabulary, and a weight has no meaning for tokens', "on its own"),
         ("mix(lang:a, lang:nqo)", "a row is cut by one tokenizer", 'let "lang:nqo" stand in the stack on its own'),
         ("(lang:nqo - lang:a)", '"lang:nqo" has a vocabulary, and arithmetic', "on its own"),
         ("lang:nqo + lang:chr", "it has two vocabularies", 'write "lang:nqo" or "lang:chr"'),
@@ -131,7 +131,7 @@ def test_a_fusion_of_unlike_places_is_refused(bench):
     ("members", "message"),
     [
         (("lang:a", "lang:foreign"), "b" * 64),
-        (("lang:a", "lang:nqo"), "has a vocabulary, and a fusion has no meaning for pieces"),
+        (("lang:a", "lang:nqo"), "has a vocabulary, and a fusion has no meaning for tokens"),
         (("task:adapt", "task:topic"), "has a head, and a fusion has no meaning for answers"),
         (("lang:a", "task:adapt"), 'write them in order: "lang:a [+] task:adapt"'),
         (("task:adapt", "task:other"), '"lang:new" is a language, and "task:adapt" a task'),

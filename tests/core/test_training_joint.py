@@ -32,7 +32,7 @@ LEARNERS = [
     # key, parts, stack beneath, objective, its configuration
     ("lang:lora", {"lora": LORA}, (), "alignment", {}),
     ("lang:affine", {"affine": {}}, (), "alignment", {"candidates": "all", "contrast": 1.0}),
-    ("lang:pieces", {"vocabulary": {"pieces": 12}, "affine": {}}, (), "alignment", {"distance": 1.0}),
+    ("lang:tokens", {"vocabulary": {"pieces": 12}, "affine": {}}, (), "alignment", {"distance": 1.0}),
     ("lang:full", {"full": {}}, ("lang:frozen",), "alignment", {}),
     ("task:lora", {"lora": LORA}, ("lang:frozen",), "supervised", {}),
     ("task:ia3", {"ia3": {}}, (), "supervised", {}),
@@ -155,4 +155,4 @@ def test_joined_batches_are_what_is_encoded_at_once(family):
     assert [group.rows.tolist() for group in joined.routes.groups] == [[0, 1, 2, 3]]
     assert joined.truncated == whole.truncated
     assert 0 < len(whole.truncated) < 4
-    assert joined.pieces == whole.pieces
+    assert joined.tokens == whole.tokens

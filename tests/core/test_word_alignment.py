@@ -105,7 +105,7 @@ def test_a_text_is_aligned_with_itself(prefix):
     assert float(loss.terms["tokens"]) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_a_words_state_is_the_mean_of_its_pieces():
+def test_a_words_state_is_the_mean_of_its_tokens():
     rows = (Example("mad, houses", translation="water"), Example("a", translation="the people's house of the city"))
     objective, context = objective_of(rows, prefix="query: ", tokens=1.0)
     words = objective.batch(rows, CPU).targets.words
@@ -176,7 +176,7 @@ def test_the_target_may_be_a_stack_with_a_vocabulary_of_its_own():
     texts = [row.translation for row in PAIRS]
     rows = context.encoder.encode(texts, [("lang:other",)] * len(texts))
     bare = context.encoder.encode(texts, [()] * len(texts))
-    assert rows.pieces < bare.pieces
+    assert rows.tokens < bare.tokens
     with torch.no_grad():
         hidden = context.model(rows)
         expected = context.model.pool(hidden, rows.attention_mask)

@@ -178,7 +178,7 @@ def test_a_registry_says_what_is_wrong_with_a_card_or_licence(mood):
 def test_what_strangers_wrote_steers_no_terminal(tmp_path):
     from sharing import Machine, make_component
 
-    from lect.components.manifest import DataEntry, TrainingEntry
+    from lect.storage.manifest import DataEntry, TrainingEntry
 
     data = DataEntry(source="x\x1b[31m\u202e\n", rows=1, licence="CC-BY-NC-4.0")
     training = TrainingEntry(objective="o", data=(data,), steps=1, seed=0, seconds=1.0, examples=1)

@@ -27,7 +27,8 @@ from lect import (
 from lect.errors import PluginError
 from lect.host import Host, plugin_blamed
 from lect.host.records import HOOKS
-from lect.specs import NewEmbeddings, Outcome, Problem, RunInfo
+from lect.runs import Outcome, RunInfo
+from lect.specs import NewEmbeddings, Problem
 
 pytestmark = pytest.mark.models
 
@@ -61,7 +62,7 @@ def test_hook_register_merges(site):
 
 
 def test_hook_register_initialisers(site):
-    host = register(site, InitialiserSpec, "InitialiserSpec('x', 's', Empty, lambda config, new: new.pieces)")
+    host = register(site, InitialiserSpec, "InitialiserSpec('x', 's', Empty, lambda config, new: new.tokens)")
     new = NewEmbeddings("backbone", ["a"], 7, None, [[]], ["a"])
     assert host.spec(InitialiserSpec, "x").initialise(None, new) == ["a"]
 

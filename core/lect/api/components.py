@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lect.components.library import Library
-from lect.components.manifest import Manifest
-from lect.components.store import CARD, read_folder_manifest
+from lect.storage.library import Library
+from lect.storage.manifest import Manifest
+from lect.storage.store import CARD, read_folder_manifest
 
 if TYPE_CHECKING:
     from lect.registry.push import Pushed

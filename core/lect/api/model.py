@@ -19,7 +19,6 @@ from lect.api.rows import Rows, examples_of, is_single, is_stream
 from lect.api.stacks import Composition
 from lect.backbones import Backbone
 from lect.backbones.in_memory import HeldModel
-from lect.components.library import Library
 from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack
 from lect.data.examples import Example
@@ -29,6 +28,7 @@ from lect.errors import DataError, StackError
 from lect.host import Host
 from lect.literals import Pooling
 from lect.selection.donors import resolve_auto
+from lect.storage.library import Library
 
 if TYPE_CHECKING:
     from lect.evaluation.report import EvaluationReport

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from lect.api.components import SavedComponent, library_of
 from lect.api.rows import Rows, examples_of
-from lect.components.library import Library
 from lect.data.written import record_of
 from lect.errors import DataError, RecipeError
 from lect.files import write_aside
@@ -17,6 +16,7 @@ from lect.host import Host
 from lect.languages.tags import normalise
 from lect.recipes.load import load_recipe, recipe_of
 from lect.recipes.schema import Recipe
+from lect.storage.library import Library
 
 if TYPE_CHECKING:
     from lect.training.callbacks.base import Callback

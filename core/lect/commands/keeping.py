@@ -10,8 +10,8 @@ import typer
 from lect.commands.app import load_host
 from lect.commands.console import echo, print_json, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
-from lect.components.library import Library
 from lect.errors import ComponentError, StackError, UserError, one_line
+from lect.storage.library import Library
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def card(
     as_json: JsonOption = False,
 ) -> None:
     """Write a component's card anew: with what an audit found, and what you add. "" takes a text out."""
-    from lect.audit.card import write_card
+    from lect.auditing.card import write_card
     from lect.registry.record import read_record
 
     folder = _folder(library_of(components), reference)
@@ -99,9 +99,9 @@ def pack(
     components: ComponentsOption = None,
 ) -> None:
     """Write a component as one file; the same component gives the same bytes."""
-    from lect.components.store import read_folder_manifest
     from lect.registry.archive import SUFFIX
     from lect.registry.archive import pack as pack_one
+    from lect.storage.store import read_folder_manifest
 
     folder = _folder(library_of(components), reference)
     manifest = read_folder_manifest(folder)

@@ -106,6 +106,6 @@ def value_of(text: str) -> Any:
 
 def library_of(folder: Path | None) -> Any:
     """The library that `--components` names, or the default one."""
-    from lect.components.library import Library
+    from lect.storage.library import Library
 
     return Library.default() if folder is None else Library((folder,))

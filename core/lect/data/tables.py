@@ -173,11 +173,11 @@ def _quoted_fields(text: str, lines: Iterator[tuple[int, str]], delimiter: str, 
                 return fields
             position = end + 1
             continue
-        opened, pieces, position = line, [], position + 1
+        opened, tokens, position = line, [], position + 1
         while True:
             end = text.find('"', position)
             if end < 0:
-                pieces.append(text[position:])
+                tokens.append(text[position:])
                 following = next(lines, None)
                 if following is None:
                     raise DataError(
@@ -187,13 +187,13 @@ def _quoted_fields(text: str, lines: Iterator[tuple[int, str]], delimiter: str, 
                     )
                 (line, text), position = following, 0
                 continue
-            pieces.append(text[position:end])
+            tokens.append(text[position:end])
             position = end + 1
             if text[position : position + 1] != '"':
                 break
-            pieces.append('"')
+            tokens.append('"')
             position += 1
-        fields.append("".join(pieces))
+        fields.append("".join(tokens))
         rest = text[position:]
         if not without_end(rest):
             return fields

@@ -21,7 +21,7 @@ def record_of(example: Example) -> dict[str, Any]:
     return {name: value for name, value in asdict(example).items() if value is not None and name not in OF_THE_FILE}
 
 
-def written_lines(rows: Iterable[Example], form: str, named: str) -> Iterator[str]:
+def lines_of(rows: Iterable[Example], form: str, named: str) -> Iterator[str]:
     """The lines of a file with these rows.
 
     Args:

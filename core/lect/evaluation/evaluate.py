@@ -15,7 +15,7 @@ from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
 from lect.evaluation.report import Difference, EvaluationReport, Variant, differences_of, variant_of
 from lect.evaluation.retrieval import matches, ranks
 from lect.evaluation.significance import row_statistics
-from lect.heads import WritingHead
+from lect.heads import GenerationHead
 from lect.scores import joined_scores
 from lect.specs import HeadSpec, MetricSpec
 
@@ -103,7 +103,7 @@ def evaluate_answers(
         raise StackError("this stack has no head", where=f'stack "{opened.stack}"', fix="end it with a task:…")
     truth = head.answers(examples)
     metrics = [host.spec(MetricSpec, name) for name in host.spec(HeadSpec, head_kind).metrics]
-    writes = isinstance(head, WritingHead)
+    writes = isinstance(head, GenerationHead)
     predictions = {
         ablation: head.compared(opened.engine.predict(examples, ablation.keys, head if writes else None), examples)
         for ablation in ablations(opened, keep_head=not writes)
@@ -229,7 +229,7 @@ def trimmed_notes(opened: OpenStack, without: bool) -> list[str]:
     whole = backbone.trimmed.table.parents[-1].name
     return [
         f"{TRIMMED} from {whole}: what is scored without a component is scored without it on {backbone.name}, which "
-        f"may lack pieces and letters of these texts that {whole} has. What {whole} gives by itself says lect eval "
+        f"may lack tokens and letters of these texts that {whole} has. What {whole} gives by itself says lect eval "
         f"on the same data with --backbone {whole} in place of the stack."
     ]
 

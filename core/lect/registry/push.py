@@ -8,10 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lect.components.card_check import card_problems
-from lect.components.licences import unanswered_conflicts
-from lect.components.manifest import Manifest
-from lect.components.store import WEIGHTS, read_folder_manifest
 from lect.errors import ComponentError, RegistryError, UserError
 from lect.files import PARTIAL, folder_aside, hash_of, write_aside
 from lect.registry.entries import entry_text, new_registry_text
@@ -33,6 +29,10 @@ from lect.registry.settings import known_registries
 from lect.registry.signing import sign
 from lect.registry.sources import parse_source
 from lect.registry.verify import problems_of
+from lect.storage.card_check import card_problems
+from lect.storage.licences import unanswered_conflicts
+from lect.storage.manifest import Manifest
+from lect.storage.store import WEIGHTS, read_folder_manifest
 from lect.weight_files import check_weights
 
 SUMS = "SHA256SUMS"

@@ -132,7 +132,7 @@ class MethodContract:
         """A new part leaves the outputs as they are, or is said to change them."""
         model, key = self._attached()
         bare, own = torch.cat(self._outputs(model, ())), torch.cat(self._outputs(model, (key,)))
-        # New pieces change how many there are.
+        # New tokens change how many there are.
         change = _distance(own, bare) / max(1.0, float(bare.abs().max())) if own.shape == bare.shape else math.inf
         if self.identity_at_start:
             assert change <= 1e-6, f"a new part changes the outputs by {change:.2g}; see `identity_at_start`"
@@ -157,7 +157,7 @@ class MethodContract:
 
     def survives_saving(self) -> None:
         """A component that is written and read gives the same tensors and outputs, bit for bit."""
-        from lect.components.store import read_component, write_component
+        from lect.storage.store import read_component, write_component
 
         model, key = self._attached(perturbed=True)
         component = model.components[key]
@@ -287,7 +287,7 @@ class MethodContract:
             assert change <= bound, f"the gradient of {name} is {change:.2g} off the sum over its rows"
 
     def _manifest(self, backbone: Backbone) -> Any:
-        from lect.components.manifest import BackboneEntry, Manifest, PartEntry
+        from lect.storage.manifest import BackboneEntry, Manifest, PartEntry
 
         config = self._config.model_dump(mode="json", exclude_none=True)
         part = PartEntry(method=self.spec.name, config=config)

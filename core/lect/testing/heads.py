@@ -47,7 +47,7 @@ from lect.composition.routes import Routes
 from lect.data.examples import Example
 from lect.engine.engine import Engine
 from lect.errors import DataError
-from lect.heads import Head, Prediction, WritingHead
+from lect.heads import GenerationHead, Head, Prediction
 from lect.specs import HeadSpec, MetricSpec
 from lect.testing.backbones import tiny_backbone
 from lect.testing.installed import installed_host
@@ -255,7 +255,7 @@ class HeadContract:
             torch.manual_seed(seed)
             head = self.spec.build(self._config, backbone, self._labels)
         assert isinstance(head, Head), f"build gave a {type(head).__name__} where a lect.Head is due"
-        assert isinstance(head, WritingHead) == self.spec.writes, "`writes` says whether it is a lect.WritingHead"
+        assert isinstance(head, GenerationHead) == self.spec.writes, "`writes` says whether it is a lect.GenerationHead"
         model = RoutedModel(backbone)
         model.attach(Component(_KEYS[0], "task", {}, head))
         return Engine(model.eval())
@@ -271,7 +271,7 @@ def _learned_from(engine: Engine, example: Example) -> None:
     """All that a head does with a row before the first step."""
     head = _head(engine)
     head.answers([example])
-    if not isinstance(head, WritingHead):
+    if not isinstance(head, GenerationHead):
         head.prepare([example])
         head.targets([example], head.layout([example], StackTokenizer(engine.encoder, _KEYS)))
 

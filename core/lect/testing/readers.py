@@ -40,7 +40,7 @@ from typing import Any
 import pytest
 
 from lect.data.examples import OF_THE_FILE, Example
-from lect.data.written import written_lines
+from lect.data.written import lines_of
 from lect.errors import DataError
 from lect.specs import ReaderSpec
 from lect.testing.installed import installed_host
@@ -64,7 +64,7 @@ def reader_contract(
             names, or several by name, which the configuration names itself; None for a reader of no files.
         config: the fields of its configuration.
         properties: the properties to test; by default all that its configuration has fields for.
-        without: those of them that it does not have, such as ``is_lazy`` where a file is one piece.
+        without: those of them that it does not have, such as ``is_lazy`` where a file is one token.
     """
     spec = reader if isinstance(reader, ReaderSpec) else installed_host().spec(ReaderSpec, reader)
     values = dict(config or {})
@@ -134,7 +134,7 @@ class ReaderContract:
         """Every field is of the type that `Example` says, and what is in `extra` is JSON."""
         rows = self._rows()
         with tempfile.TemporaryDirectory() as folder:
-            lines = written_lines((replace(row, more=None) for row in rows), ".jsonl", "rows.jsonl")
+            lines = lines_of((replace(row, more=None) for row in rows), ".jsonl", "rows.jsonl")
             Path(folder, "rows.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
             examples = installed_host().configured(ReaderSpec, "examples", {"path": "rows.jsonl"}, "rows.jsonl")
             again = list(examples.spec.read(examples.config, Path(folder)))

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 import torch
 
 from lect.backbones import Backbone
-from lect.components.assemble import attach_component, attach_stack
-from lect.components.restore import build_head, build_part, restore
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.data.stored import Texts
 from lect.errors import DataError, RecipeError
-from lect.generation.answer import check_writes, cut_texts
-from lect.heads import Head, WritingHead
+from lect.generation.answer import check_generates, cut_texts
+from lect.heads import GenerationHead, Head
 from lect.literals import Progress, no_progress
 from lect.objectives import Objective, ObjectiveContext
 from lect.recipes.schema import Recipe
 from lect.specs import BuildContext, Corpus, HeadSpec, InitialiserSpec, MethodSpec, MetricSpec
+from lect.storage.assemble import attach_component, attach_stack
+from lect.storage.restore import build_head, build_part, restore
 from lect.training.code_switching import CodeSwitched
 from lect.training.inputs import RecipeInputs
 from lect.training.setup import TrainedComponent
@@ -114,8 +114,8 @@ def _truncated(
 ) -> tuple[str, ...]:
     """Where training texts stand that are longer than the backbone reads."""
     truncated: tuple[str, ...] = ()
-    if isinstance(head, WritingHead):
-        check_writes(model, list(stacks.values()))
+    if isinstance(head, GenerationHead):
+        check_generates(model, list(stacks.values()))
         for text, stack in stacks.items():
             truncated += cut_texts(encoder, stack, head, rows[text])
     elif head is None or not head.windowed:

@@ -7,10 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lect.components.assemble import finder, read_stack
-from lect.components.library import Library
-from lect.components.members import read_members
-from lect.components.store import StoredComponent
 from lect.composition.stack import Stack, parse_stack
 from lect.data.balance import balance_rows
 from lect.data.dataset import Dataset
@@ -21,6 +17,10 @@ from lect.errors import DataError
 from lect.host.reading import read_source
 from lect.recipes.schema import DataTable, Recipe
 from lect.specs import MethodSpec
+from lect.storage.assemble import finder, read_stack
+from lect.storage.library import Library
+from lect.storage.members import read_members
+from lect.storage.store import StoredComponent
 from lect.training.code_switching import Switching
 from lect.training.data import read_switching, read_training, source_of
 from lect.training.fingerprint import components_read, files_read

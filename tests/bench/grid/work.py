@@ -107,7 +107,7 @@ class Workshop:
             run.setup.model.detach_all()
 
     def _library(self, seed: int) -> Any:
-        from lect.components.library import Library
+        from lect.storage.library import Library
 
         return Library((self._folder / "components" / str(seed),))
 
@@ -168,11 +168,11 @@ class Workshop:
     def _open(self, text: str, seed: int) -> OpenStack:
         """As `lect.engine.open.open_stack`, on a backbone that is loaded: the whole one wherever it will do."""
         from lect import parse_stack
-        from lect.components.assemble import attach_stack, read_stack
         from lect.composition.model import RoutedModel
         from lect.device import default_device
         from lect.engine.engine import Engine
         from lect.engine.open import OpenStack
+        from lect.storage.assemble import attach_stack, read_stack
 
         stack = parse_stack(text)
         stored = tuple(read_stack(stack, self._library(seed), self._host))
@@ -226,7 +226,7 @@ class Workshop:
         budget = Budget(
             steps=QUICK_STEPS if quick else step.steps,
             batch_size=32,
-            pieces=300 if quick else step.pieces,
+            tokens=300 if quick else step.tokens,
             longest=16,
             rows=step.rows,
             test_rows=QUICK_ROWS if quick else 1012,

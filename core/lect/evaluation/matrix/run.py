@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lect.components.assemble import finder
-from lect.components.library import Library
 from lect.composition.stack import parse_stack
 from lect.data.dataset import Dataset
 from lect.errors import ComponentError
@@ -23,6 +21,8 @@ from lect.evaluation.render import readable
 from lect.evaluation.significance import holm, of_statistics, paired_test
 from lect.host.reading import read_source
 from lect.specs import MetricSpec
+from lect.storage.assemble import finder
+from lect.storage.library import Library
 
 if TYPE_CHECKING:
     from lect.host import Host

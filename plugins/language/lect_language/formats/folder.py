@@ -161,7 +161,7 @@ def write_folder(contents: Contents, backbone: Backbone, folder: Path) -> Sequen
     if "vocabulary" in parts:
         assert contents.tokenizer_json is not None
         write_embeddings(folder, parts["vocabulary"], contents.tokenizer_json, backbone)
-        notices.append("load its pieces too, with model.load_embeddings(FOLDER, NAME): load_adapter leaves them out")
+        notices.append("load its tokens too, with model.load_embeddings(FOLDER, NAME): load_adapter leaves them out")
     if contents.head is not None:
         notices += write_head(contents.head, backbone, folder, describe(backbone, name))
     return notices

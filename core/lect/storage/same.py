@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 
 from lect.backbones.fingerprint import PROBE
-from lect.components.allocation import bounded_allocation, values_in
-from lect.components.restore import build_head, build_part
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -19,6 +17,8 @@ from lect.errors import ComponentError, PluginError
 from lect.exchange.contents import Contents
 from lect.exchange.tokenizer import check_tokenizer
 from lect.specs import BuildContext
+from lect.storage.allocation import bounded_allocation, values_in
+from lect.storage.restore import build_head, build_part
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone

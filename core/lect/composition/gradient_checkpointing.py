@@ -13,7 +13,7 @@ Call = Callable[..., Any]
 
 
 @contextmanager
-def forgetful(layers: Iterable[nn.Module], again: Callable[[Call], Call]) -> Iterator[None]:
+def checkpoint_layers(layers: Iterable[nn.Module], again: Callable[[Call], Call]) -> Iterator[None]:
     """A block in which these modules keep nothing but their inputs (gradient checkpointing, Chen et al. 2016).
 
     Args:

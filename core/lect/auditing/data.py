@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from lect.audit.report import DataBias, TermCount
+from lect.auditing.report import DataBias, TermCount
 from lect.data.examples import Example
 
 

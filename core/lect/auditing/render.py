@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lect.audit.report import AuditReport, Counterfactual, DataBias, Parity
+from lect.auditing.report import AuditReport, Counterfactual, DataBias, Parity
 from lect.evaluation.matrix.render import Table, markdown_table, p_text
 from lect.evaluation.render import readable
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lect.components.allocation import bounded_allocation, values_in
-from lect.components.descent import cut_tensors, cut_tokenizer
-from lect.components.store import TOKENIZER, StoredComponent, check_backbone
 from lect.composition.component import Component
 from lect.composition.finite import NotFiniteError
 from lect.errors import ComponentError
 from lect.exchange.tokenizer import check_tokenizer
 from lect.parts import Part
 from lect.specs import BuildContext, HeadSpec, MethodSpec
+from lect.storage.allocation import bounded_allocation, values_in
+from lect.storage.descent import cut_tensors, cut_tokenizer
+from lect.storage.store import TOKENIZER, StoredComponent, check_backbone
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone

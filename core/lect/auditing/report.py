@@ -178,12 +178,12 @@ class AuditReport:
 
     def to_markdown(self) -> str:
         """The report as GitHub-flavoured Markdown."""
-        from lect.audit.render import markdown
+        from lect.auditing.render import markdown
 
         return visible(markdown(self))
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
-        from lect.audit.render import renderables
+        from lect.auditing.render import renderables
 
         yield from renderables(self)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lect.audit.file import CounterfactualTable
-from lect.audit.report import Change, Counterfactual, GroupChange
+from lect.auditing.file import CounterfactualTable
+from lect.auditing.report import Change, Counterfactual, GroupChange
 from lect.heads import Prediction
 
 _EXAMPLES = 5

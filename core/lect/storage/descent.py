@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
     from lect.backbones import Backbone
     from lect.backbones.trimmed import ParentEntry
-    from lect.components.store import StoredComponent
+    from lect.storage.store import StoredComponent
 
 
 def cut_tokenizer(stored: StoredComponent, backbone: Backbone, parent: ParentEntry) -> StoredComponent:
-    """The component with its tokenizer, where it brings one, cut as the backbone's was: its own new pieces all stay.
+    """The component with its tokenizer, where it brings one, cut as the backbone's was: its own new tokens all stay.
 
     Raises:
-        ComponentError: it holds whole numbers, which may be ids of pieces that are others now; or its tokenizer is not
-            the parent's with new pieces behind.
+        ComponentError: it holds whole numbers, which may be ids of tokens that are others now; or its tokenizer is not
+            the parent's with new tokens behind.
     """
     for name, tensor in stored.tensors.items():
         if not tensor.is_floating_point():
             raise ComponentError(
-                f'"{name}" holds whole numbers, which may be ids of pieces, and those are others in "{backbone.name}"',
+                f'"{name}" holds whole numbers, which may be ids of tokens, and those are others in "{backbone.name}"',
                 where=str(stored.folder),
                 fix=f'use it on "{parent.name}", or train it again on this backbone',
             )
@@ -35,25 +35,25 @@ def cut_tokenizer(stored: StoredComponent, backbone: Backbone, parent: ParentEnt
         return stored
     from tokenizers import Tokenizer
 
-    from lect.backbones.pieces import trim_tokenizer
+    from lect.backbones.vocabulary import trim_tokenizer
 
     own = Tokenizer.from_str(stored.tokenizer_json).get_vocab(with_added_tokens=True)
     kept = _kept(backbone, parent)
     theirs = backbone.tokenizer.backend_tokenizer.get_vocab(with_added_tokens=True)
-    if any(own.get(piece) != int(kept[index]) for piece, index in theirs.items()):
+    if any(own.get(token) != int(kept[index]) for token, index in theirs.items()):
         raise ComponentError(
-            f'its tokenizer is not that of "{parent.name}" with new pieces behind, so that it cannot be trimmed',
+            f'its tokenizer is not that of "{parent.name}" with new tokens behind, so that it cannot be trimmed',
             where=str(stored.folder),
             fix=f'use it on "{parent.name}"',
         )
-    new = range(parent.pieces, max(own.values()) + 1)
+    new = range(parent.tokens, max(own.values()) + 1)
     return replace(stored, tokenizer_json=trim_tokenizer(stored.tokenizer_json, [*kept.tolist(), *new]))
 
 
 def cut_tensors(
     tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], backbone: Backbone, parent: ParentEntry
 ) -> dict[str, Tensor]:
-    """The tensors, and of those with a row or column for each piece of the parent's those of the pieces that are kept.
+    """The tensors, and of those with a row or column for each token of the parent's those of the tokens that are kept.
 
     Args:
         wanted: tensors of the shapes that are due on the trimmed backbone.
@@ -70,7 +70,7 @@ def _cut(tensor: Tensor, shape: tuple[int, ...], kept: torch.Tensor, parent: Par
     if tensor.dim() != len(shape) or len(differing) != 1:
         return tensor
     (place,) = differing
-    if tensor.shape[place] not in (parent.rows, parent.pieces) or shape[place] != len(kept):
+    if tensor.shape[place] not in (parent.rows, parent.tokens) or shape[place] != len(kept):
         return tensor
     return tensor.index_select(place, kept)
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from lect.composition.references import Reference
-from lect.composition.stack import Merge, Mixture, Stack, StackPart, Weighted, atoms_of, parse_stack
+from lect.composition.stack import Merge, Mixture, Stack, StackTerm, Weighted, atoms_of, parse_stack
 from lect.errors import StackError
 
 if TYPE_CHECKING:
-    from lect.components.manifest import Manifest
+    from lect.storage.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ def check_alike(members: Sequence[Member], what: str, where: str, *, one_method:
             )
         if manifest.own_tokenizer:
             _refuse(
-                f'"{member.text}" has a vocabulary, and {what} has no meaning for pieces: a row is cut by one '
-                "tokenizer and looks each piece up in one table",
+                f'"{member.text}" has a vocabulary, and {what} has no meaning for tokens: a row is cut by one '
+                "tokenizer and looks each token up in one table",
                 where,
                 f'let "{member.text}" stand in the stack on its own',
             )
@@ -114,7 +114,7 @@ def check_alike(members: Sequence[Member], what: str, where: str, *, one_method:
             )
 
 
-def _check_term(stack: Stack, part: StackPart, members: Sequence[Member]) -> None:
+def _check_term(stack: Stack, part: StackTerm, members: Sequence[Member]) -> None:
     where = f'stack "{stack}"'
     for atom, member in zip(atoms_of(part), members, strict=True):
         if isinstance(atom, Reference) and not isinstance(part, Reference) and atom.role != member.manifest.role:

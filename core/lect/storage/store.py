@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from lect.components.manifest import FILE, Manifest, manifest_text, read_manifest
 from lect.errors import ComponentError
 from lect.files import hash_of
+from lect.storage.manifest import FILE, Manifest, manifest_text, read_manifest
 from lect.weight_files import check_weights
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class StoredComponent:
 
     Args:
         tensors: on the CPU, as ``<method>.<name>`` or ``head.<name>``.
-        tokenizer_json: in the format of the `tokenizers` library, where the component brings pieces of its own.
+        tokenizer_json: in the format of the `tokenizers` library, where the component brings tokens of its own.
         members: the components that it stands on, by the names its manifest has for them, where they were read, too.
     """
 

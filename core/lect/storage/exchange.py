@@ -10,20 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lect.components.allocation import bounded_allocation, values_in, values_in_folder
-from lect.components.card import hub_task, render_card
-from lect.components.manifest import (
-    FILE,
-    BackboneEntry,
-    HeadEntry,
-    Manifest,
-    PartEntry,
-    manifest_of,
-    requirements_of,
-)
-from lect.components.restore import restore
-from lect.components.same import build_contents, check_same
-from lect.components.store import StoredComponent, check_backbone, read_component, write_component
 from lect.composition.stack import PathReference, Reference, parse_stack
 from lect.errors import BackboneError, ComponentError, StackError
 from lect.exchange.contents import (
@@ -40,15 +26,29 @@ from lect.host.backbones import load_backbone
 from lect.host.bundled import bundled
 from lect.literals import Progress, Role
 from lect.specs import BackboneSpec, FormatSpec
+from lect.storage.allocation import bounded_allocation, values_in, values_in_folder
+from lect.storage.card import hub_task, render_card
+from lect.storage.manifest import (
+    FILE,
+    BackboneEntry,
+    HeadEntry,
+    Manifest,
+    PartEntry,
+    manifest_of,
+    requirements_of,
+)
+from lect.storage.restore import restore
+from lect.storage.same import build_contents, check_same
+from lect.storage.store import StoredComponent, check_backbone, read_component, write_component
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
-    from lect.components.library import Library
     from lect.host import Host, Provided
+    from lect.storage.library import Library
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ImportOptions:
     """What the user says of a component that is imported; what is None or empty is taken from the folder."""
 
     backbone: str | None = None
@@ -76,7 +76,7 @@ class Exchanged:
 
 
 def import_folder(
-    folder: Path, host: Host, library: Library, wishes: Wishes, progress: Progress | None = None
+    folder: Path, host: Host, library: Library, options: ImportOptions, progress: Progress | None = None
 ) -> Exchanged:
     """Make a component of another library's folder, and write it into the library.
 
@@ -84,16 +84,16 @@ def import_folder(
         UserError: the folder is of no known format, broken, or does not fit the backbone; or the component is there.
     """
     provided, found = detect_format(folder, host)
-    name = wishes.name or _name_of(found.name or folder.resolve().name)
-    wanted = wishes.backbone or _registered_as(found.backbone, host)
+    name = options.name or _name_of(found.name or folder.resolve().name)
+    wanted = options.backbone or _registered_as(found.backbone, host)
     if not wanted:
         raise ComponentError("does not say what model it is for", where=str(folder), fix="name it with --backbone")
-    if wishes.role is not None:
-        _check_free(library, wishes.role, name, wishes.overwrite)
+    if options.role is not None:
+        _check_free(library, options.role, name, options.overwrite)
     try:
         backbone = load_backbone(wanted, host=host, progress=progress, writes=found.writes)
     except BackboneError as error:
-        if wishes.backbone:
+        if options.backbone:
             raise
         raise BackboneError(
             f'the model it was trained on, "{wanted}", cannot be loaded: {error.what}',
@@ -107,10 +107,10 @@ def import_folder(
         bounded_allocation(values_in_folder(folder), backbone, str(folder)),
     ):
         contents = spec.read(folder, backbone)
-    contents = _with_labels(_with_role(contents, wishes.role, folder), wishes.labels, folder)
+    contents = _with_labels(_with_role(contents, options.role, folder), options.labels, folder)
     assert contents.role is not None
-    _check_free(library, contents.role, name, wishes.overwrite)
-    manifest = _manifest(contents, name, wishes, backbone, host, f"{provided.spec.name} folder {folder.name}")
+    _check_free(library, contents.role, name, options.overwrite)
+    manifest = _manifest(contents, name, options, backbone, host, f"{provided.spec.name} folder {folder.name}")
     component = build_contents(contents, manifest.key, backbone, host, folder)
     target = library.save_folder(manifest.role, manifest.name)
     card = render_card(manifest, task=hub_task(manifest, host))
@@ -271,10 +271,12 @@ def _with_labels(contents: Contents, labels: tuple[str, ...], folder: Path) -> C
     return replace(contents, head=head, notices=tuple(each for each in contents.notices if each != LABELS_MADE_UP))
 
 
-def _manifest(contents: Contents, name: str, wishes: Wishes, backbone: Backbone, host: Host, source: str) -> Manifest:
+def _manifest(
+    contents: Contents, name: str, options: ImportOptions, backbone: Backbone, host: Host, source: str
+) -> Manifest:
     from lect.languages.tags import is_tag
 
-    languages = wishes.languages
+    languages = options.languages
     if not languages and contents.role == "lang" and is_tag(contents.name):
         languages = (contents.name,)
     values: dict[str, Any] = {
@@ -282,7 +284,7 @@ def _manifest(contents: Contents, name: str, wishes: Wishes, backbone: Backbone,
         "name": name,
         "role": contents.role,
         "languages": languages,
-        "licence": wishes.licence,
+        "licence": options.licence,
         "summary": " ".join(f"Imported from the {source}".split()),
         "backbone": BackboneEntry.of(backbone),
         "parts": tuple(PartEntry(method=part.method, config=dict(part.config)) for part in contents.parts),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lect.audit.report import GroupScore, Parity
+from lect.auditing.report import GroupScore, Parity
 from lect.evaluation.bootstrap import bootstrap
 from lect.evaluation.counted import counted
 from lect.specs import MetricSpec

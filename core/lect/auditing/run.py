@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lect.audit.counterfactual import counterfactual
-from lect.audit.data import data_bias
-from lect.audit.file import AuditFile, CounterfactualTable, read_templates
-from lect.audit.parity import parity
-from lect.audit.report import AuditReport, Counterfactual, DataBias, Parity
-from lect.components.library import Library
-from lect.components.store import weights_hash
+from lect.auditing.counterfactual import counterfactual
+from lect.auditing.data import data_bias
+from lect.auditing.file import AuditFile, CounterfactualTable, read_templates
+from lect.auditing.parity import parity
+from lect.auditing.report import AuditReport, Counterfactual, DataBias, Parity
 from lect.data.examples import Example
 from lect.engine.open import OpenStack
 from lect.errors import DataError, StackError
@@ -19,6 +17,8 @@ from lect.evaluation.matrix.cells import Bench
 from lect.heads import Prediction
 from lect.host.reading import read_source
 from lect.specs import HeadSpec, MetricSpec
+from lect.storage.library import Library
+from lect.storage.store import weights_hash
 
 if TYPE_CHECKING:
     from lect.host import Host

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lect.components.card import hub_languages, hub_licence
-from lect.components.manifest import Manifest
-from lect.components.store import CARD
+from lect.storage.card import hub_languages, hub_licence
+from lect.storage.manifest import Manifest
+from lect.storage.store import CARD
 
 MAX_BYTES = 2**20
 SECTIONS = ("Use", "Training", "Results", "Intended use and limits", "Bias and risks", "Licence")

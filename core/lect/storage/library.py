@@ -10,10 +10,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lect.components.manifest import Manifest
-from lect.components.store import read_folder_manifest, size_of
 from lect.composition.stack import ROLES, Atom, PathReference
 from lect.errors import ComponentError, nearest
+from lect.storage.manifest import Manifest
+from lect.storage.store import read_folder_manifest, size_of
 from lect.versions import is_version, newest, order
 
 
@@ -106,7 +106,7 @@ class Library:
 
     def all(self) -> list[Listing]:
         """Every component, by role and name; those that cannot be read too, with the reason."""
-        from lect.components.manifests_read import ManifestsRead
+        from lect.storage.manifests_read import ManifestsRead
 
         listings, seen = [], set[tuple[str, str]]()
         read = {str(folder): ManifestsRead(folder) for folder in self.folders}

@@ -6,21 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lect.components.members import read_with_members
-from lect.components.merging import merge_components
-from lect.components.nesting import check_stack_terms
-from lect.components.restore import restore
-from lect.components.store import StoredComponent
 from lect.composition.component import Component
 from lect.composition.mixed import MixedPart
 from lect.composition.model import RoutedModel
-from lect.composition.stack import Atom, Merge, Mixture, Stack, StackPart, Weighted
+from lect.composition.stack import Atom, Merge, Mixture, Stack, StackTerm, Weighted
 from lect.errors import ComponentError, StackError
 from lect.specs import HeadSpec
+from lect.storage.members import read_with_members
+from lect.storage.merging import merge_components
+from lect.storage.nesting import check_stack_terms
+from lect.storage.restore import restore
+from lect.storage.store import StoredComponent
 
 if TYPE_CHECKING:
-    from lect.components.library import Library
     from lect.host import Host
+    from lect.storage.library import Library
 
 
 def read_stack(stack: Stack, library: Library, host: Host) -> list[StoredComponent]:
@@ -64,7 +64,7 @@ def attach_component(model: RoutedModel, host: Host, key: str, stored: StoredCom
     return component
 
 
-def must_write(host: Host, stored: Sequence[StoredComponent], kind: str | None = None) -> bool:
+def must_generate(host: Host, stored: Sequence[StoredComponent], kind: str | None = None) -> bool:
     """Whether the backbone must be loaded to write, for one of these components or for a head of this kind."""
     if any(each.manifest.backbone.reads is not None for each in stored):
         # Trained beside one that writes: its parts lie in both halves.
@@ -88,7 +88,7 @@ def finder(library: Library, host: Host) -> Callable[[Atom], Path]:
     return find
 
 
-def _attach(model: RoutedModel, host: Host, part: StackPart, available: Mapping[str, StoredComponent]) -> Component:
+def _attach(model: RoutedModel, host: Host, part: StackTerm, available: Mapping[str, StoredComponent]) -> Component:
     """The component that a term means, attached where it is not yet, as are all that it is made of."""
     key = str(part)
     if key in model.components:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from lect.components.manifest import Manifest, PartEntry
-from lect.components.restore import build_part, restore
-from lect.components.store import StoredComponent
 from lect.composition.component import Component
 from lect.composition.stack import Merge
 from lect.errors import PluginError, StackError, nearest
 from lect.parts import Part
 from lect.specs import BuildContext, MergedPart, MergeSpec, Merging, MethodSpec
+from lect.storage.manifest import Manifest, PartEntry
+from lect.storage.restore import build_part, restore
+from lect.storage.store import StoredComponent
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
@@ -29,7 +29,7 @@ def merge_components(
     """The component that a merge makes, as if it had been read; its manifest has a name to be replaced.
 
     Args:
-        members: the components that the merge names, in its order; `lect.components.nesting.check_merge` has passed.
+        members: the components that the merge names, in its order; `lect.storage.nesting.check_merge` has passed.
 
     Raises:
         StackError: the components' configurations differ, or their method cannot be merged.

@@ -1,4 +1,4 @@
-"""Which pieces of a tokenizer texts and scripts need, and the tokenizer with those alone."""
+"""Which tokens of a tokenizer texts and scripts need, and the tokenizer with those alone."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def scripts_of(languages: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def count_pieces(tokenizer: Any, texts: Iterable[str], prefix: str = "") -> Counter[int]:
-    """How often each piece occurs in texts, by its id; each text is cut with the prefix before it and without."""
+def count_tokens(tokenizer: Any, texts: Iterable[str], prefix: str = "") -> Counter[int]:
+    """How often each token occurs in texts, by its id; each text is cut with the prefix before it and without."""
     counts: Counter[int] = Counter()
     for batch in batches(texts):
         for text in {"", prefix}:
@@ -61,7 +61,7 @@ def count_pieces(tokenizer: Any, texts: Iterable[str], prefix: str = "") -> Coun
 
 
 def batches(texts: Iterable[str]) -> Iterable[list[str]]:
-    """The texts some at a time, the longest in pieces: a file may be one line of fifty megabytes."""
+    """The texts some at a time, the longest in tokens: a file may be one line of fifty megabytes."""
     batch: list[str] = []
     for text in texts:
         for start in range(0, len(text), _LONGEST):
@@ -73,8 +73,8 @@ def batches(texts: Iterable[str]) -> Iterable[list[str]]:
         yield batch
 
 
-class Pieces:
-    """The pieces of one tokenizer: which of them are written in some script, and which others each is made of.
+class Tokens:
+    """The tokens of one tokenizer: which of them are written in some script, and which others each is made of.
 
     Args:
         tokenizer_json: in the format of the `tokenizers` library.
@@ -93,23 +93,23 @@ class Pieces:
             raise BackboneError("BPE tokenizers with marks inside or at the end of words cannot be trimmed")
         vocabulary = self._model["vocab"]
         self.texts: dict[int, str] = (
-            {index: piece for index, (piece, _) in enumerate(vocabulary)}
+            {index: token for index, (token, _) in enumerate(vocabulary)}
             if kind == "Unigram"
-            else {index: piece for piece, index in vocabulary.items()}
+            else {index: token for token, index in vocabulary.items()}
         )
         self._added = {entry["id"]: entry["content"] for entry in self._tokenizer["added_tokens"]}
         self._spelt = _spelling(self._tokenizer)
 
     def essential(self) -> set[int]:
-        """What every text may need: special pieces, single bytes, and what unknown characters are scored by."""
+        """What every text may need: special tokens, single bytes, and what unknown characters are scored by."""
         kept = set(self._added)
-        for index, piece in self.texts.items():
-            is_byte = piece.startswith("<0x") and piece.endswith(">")
-            is_byte = is_byte or (self._spelt is not None and len(piece) == 1)
-            if is_byte or piece == self._model.get("unk_token"):
+        for index, token in self.texts.items():
+            is_byte = token.startswith("<0x") and token.endswith(">")
+            is_byte = is_byte or (self._spelt is not None and len(token) == 1)
+            if is_byte or token == self._model.get("unk_token"):
                 kept.add(index)
         if self._model["type"] == "Unigram":
-            # The library takes an unknown character for so much less likely than the least likely piece.
+            # The library takes an unknown character for so much less likely than the least likely token.
             scores = [score for _, score in self._model["vocab"]]
             kept.add(min(range(len(scores)), key=scores.__getitem__))
             if self._model.get("unk_id") is not None:
@@ -117,7 +117,7 @@ class Pieces:
         return kept
 
     def of_scripts(self, scripts: Sequence[str]) -> set[int]:
-        """Every piece that is written in these scripts, digits, punctuation and marks alone."""
+        """Every token that is written in these scripts, digits, punctuation and marks alone."""
         import regex
 
         allowed = "".join(rf"\p{{sc={script}}}" for script in (*scripts, *_COMMON))
@@ -125,7 +125,7 @@ class Pieces:
         return self._whose(lambda text: not text or matches(text) is not None)
 
     def single_characters(self, scripts: Sequence[str] = (), like: Iterable[str] = ()) -> set[int]:
-        """Every piece of one character of these scripts, or of the scripts that some texts are written in.
+        """Every token of one character of these scripts, or of the scripts that some texts are written in.
 
         Digits, punctuation and marks count to every script. A script that has less than a hundredth of the letters of
         the texts is taken for a stranger in them.
@@ -139,11 +139,11 @@ class Pieces:
         return self._whose(lambda text: len(text) == 1 and (matches(text) is not None or _family(text) in own))
 
     def with_parts(self, ids: Iterable[int]) -> set[int]:
-        """These pieces, and those that the tokenizer puts together on its way to each of them."""
+        """These tokens, and those that the tokenizer puts together on its way to each of them."""
         kept = set(ids)
         if self._model["type"] != "BPE":
             return kept
-        numbers = {piece: index for index, piece in self.texts.items()}
+        numbers = {token: index for index, token in self.texts.items()}
         ranks = {pair: rank for rank, pair in enumerate(map(_pair, self._model["merges"]))}
         for index in tuple(kept):
             if index in self.texts and index not in self._added:
@@ -151,26 +151,26 @@ class Pieces:
         return kept
 
     def _whose(self, wanted: Callable[[str], bool]) -> set[int]:
-        return {index for index, piece in self.texts.items() if wanted(self._text(piece))}
+        return {index for index, token in self.texts.items() if wanted(self._text(token))}
 
-    def _text(self, piece: str) -> str:
-        """What a piece writes. Of a piece that is a part of a character it is nothing."""
+    def _text(self, token: str) -> str:
+        """What a token writes. Of a token that is a part of a character it is nothing."""
         if self._spelt is None:
             for marker in _MARKERS:
-                piece = piece.removeprefix(marker)
-            return piece.replace("▁", " ").strip()
+                token = token.removeprefix(marker)
+            return token.replace("▁", " ").strip()
         try:
-            written = bytes(self._spelt[letter] for letter in piece).decode("utf-8", "strict")
+            written = bytes(self._spelt[letter] for letter in token).decode("utf-8", "strict")
         except (KeyError, UnicodeDecodeError):
             return ""
         return written.strip()
 
 
 def trim_tokenizer(tokenizer_json: str, ids: Sequence[int]) -> str:
-    """The tokenizer with these pieces alone, in their order, numbered from 0.
+    """The tokenizer with these tokens alone, in their order, numbered from 0.
 
     Args:
-        ids: rising; all added pieces are among them.
+        ids: rising; all added tokens are among them.
     """
     tokenizer = json.loads(tokenizer_json)
     new = {old: index for index, old in enumerate(ids)}
@@ -180,7 +180,7 @@ def trim_tokenizer(tokenizer_json: str, ids: Sequence[int]) -> str:
         if model.get("unk_id") is not None:
             model["unk_id"] = new[model["unk_id"]]
     else:
-        model["vocab"] = {piece: new[index] for piece, index in model["vocab"].items() if index in new}
+        model["vocab"] = {token: new[index] for token, index in model["vocab"].items() if index in new}
     if model["type"] == "BPE":
         there = model["vocab"].keys()
         model["merges"] = [
@@ -215,9 +215,9 @@ def _pair(merge: Any) -> tuple[str, str]:
     return first, second
 
 
-def _steps(piece: str, ranks: Mapping[tuple[str, str], int]) -> set[str]:
-    """What byte pair encoding (Sennrich et al. 2016, algorithm 1) makes on its way to a piece, the piece too."""
-    parts = list(piece)
+def _steps(token: str, ranks: Mapping[tuple[str, str], int]) -> set[str]:
+    """What byte pair encoding (Sennrich et al. 2016, algorithm 1) makes on its way to a token, the token too."""
+    parts = list(token)
     steps = set(parts)
     while len(parts) > 1:
         pairs = list(pairwise(parts))

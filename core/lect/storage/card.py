@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lect.components.licences import conflicts_of
-from lect.components.manifest import Manifest, MemberEntry, ResultEntry
 from lect.counts import number_of
 from lect.specs import HeadSpec
+from lect.storage.licences import conflicts_of
+from lect.storage.manifest import Manifest, MemberEntry, ResultEntry
 from lect.visible import visible
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _use(manifest: Manifest) -> Iterable[str]:
     yield "From Python:"
     yield _block(
         "python",
-        "from lect import Host\nfrom lect.components.library import Library\n"
+        "from lect import Host\nfrom lect.storage.library import Library\n"
         "from lect.engine.open import open_stack\n\n"
         f'opened = open_stack("{manifest.key}", Host.load(), Library.default())\n'
         'print(opened.embed(["a text"]).shape)',
@@ -238,7 +238,7 @@ def _results(manifest: Manifest) -> Iterable[str]:
     if manifest.backbone.trimmed_from:
         yield (
             "Both are of the backbone named above, which was trimmed from another: that one may know letters and "
-            "pieces which this one lacks, and do better without the component."
+            "tokens which this one lacks, and do better without the component."
         )
     yield _table(
         ("data", "metric", "with", "interval", "without"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from lect.components.manifest import Manifest
+from lect.storage.manifest import Manifest
 
 NON_COMMERCIAL, NO_DERIVATIVES, SHARE_ALIKE = "non-commercial", "no derivatives", "share alike"
 _SAID = {

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lect.audit.render import summary
-from lect.audit.report import AuditReport
-from lect.components.card import AuditLines, hub_task, render_card
-from lect.components.licences import Conflict, unanswered_conflicts
-from lect.components.manifest import FILE, CardEntry, Manifest, manifest_text
-from lect.components.store import CARD, read_folder_manifest, weights_hash
+from lect.auditing.render import summary
+from lect.auditing.report import AuditReport
 from lect.errors import ComponentError, DataError
 from lect.fields import check_licence, check_line
 from lect.files import write_aside
+from lect.storage.card import AuditLines, hub_task, render_card
+from lect.storage.licences import Conflict, unanswered_conflicts
+from lect.storage.manifest import FILE, CardEntry, Manifest, manifest_text
+from lect.storage.store import CARD, read_folder_manifest, weights_hash
 
 if TYPE_CHECKING:
     from lect.host import Host

@@ -1,4 +1,4 @@
-"""Texts that were cut into pieces once, and are looked up from then on: in memory, or mapped from a file in the cache.
+"""Texts that were cut into tokens once, and are looked up from then on: in memory, or mapped from a file in the cache.
 
 The file is Arrow's (IPC, uncompressed), which is read where it lies: a corpus takes no memory but for the pages that
 are in use, and several processes share these. It is named by a hash of all texts, of the tokenizer and of where it
@@ -29,11 +29,11 @@ Encode = Callable[[Sequence[str], Sequence[str] | None], Sequence["StoredEncodin
 
 @dataclass(frozen=True, slots=True)
 class StoredEncoding:
-    """A text's pieces, as much of a `tokenizers.Encoding` as batches are made of.
+    """A text's tokens, as much of a `tokenizers.Encoding` as batches are made of.
 
     Args:
         overflowing: whether the text was cut off.
-        plain: whether a piece is of the text, neither special nor of the backbone's prefix; empty where nobody asked.
+        plain: whether a token is of the text, neither special nor of the backbone's prefix; empty where nobody asked.
     """
 
     ids: Sequence[int]
@@ -42,8 +42,8 @@ class StoredEncoding:
     plain: Sequence[bool] = ()
 
 
-class StoredPieces:
-    """The pieces of many texts, found by the text.
+class StoredTokens:
+    """The tokens of many texts, found by the text.
 
     Args:
         source: the Arrow file, or the same in memory.
@@ -63,7 +63,7 @@ class StoredPieces:
         return len(self._order)
 
     def find(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[StoredEncoding] | None:
-        """Each text's pieces; None where not all of them are here."""
+        """Each text's tokens; None where not all of them are here."""
         found, keys = [], text_keys(texts, pairs)
         for (high, low), start in zip(keys, np.searchsorted(self._high, keys[:, 0]).tolist(), strict=True):
             place = start
@@ -86,10 +86,10 @@ class StoredPieces:
         return StoredEncoding(ids[own].tolist(), kinds[own].tolist(), bool(cut[place]), plain[own].tolist())
 
 
-def store_pieces(
+def store_tokens(
     texts: Sequence[str], pairs: Sequence[str] | None, tokenizer: str, encode: Encode, rows_in_memory: int
-) -> StoredPieces:
-    """Cut texts into pieces, or find them in the cache.
+) -> StoredTokens:
+    """Cut texts into tokens, or find them in the cache.
 
     Args:
         tokenizer: all that decides how a text is cut.
@@ -105,7 +105,7 @@ def store_pieces(
     if len(texts) < rows_in_memory:
         sink = pyarrow.BufferOutputStream()
         _write(sink, texts, pairs, encode)
-        return StoredPieces(sink.getvalue(), keys)
+        return StoredTokens(sink.getvalue(), keys)
     digest = hashlib.sha256(keys.tobytes())
     digest.update(tokenizer.encode())
     made_from = {"format": _FORMAT, "of": digest.hexdigest()}
@@ -113,17 +113,17 @@ def store_pieces(
 
     def make() -> None:
         with folder_aside(folder) as aside:
-            with pyarrow.OSFile(str(aside / "pieces.arrow"), "wb") as sink:
+            with pyarrow.OSFile(str(aside / "tokens.arrow"), "wb") as sink:
                 _write(sink, texts, pairs, encode)
-            mark_whole(aside, {**made_from, "sha256": _sha256(aside / "pieces.arrow")})
+            mark_whole(aside, {**made_from, "sha256": _sha256(aside / "tokens.arrow")})
 
     def is_ready() -> bool:
         # Its length does not tell a file that was spoilt from one that was not.
-        path = folder / "pieces.arrow"
+        path = folder / "tokens.arrow"
         return is_whole(folder, made_from) and is_whole(folder, {"sha256": _sha256(path)})
 
     make_once(folder, is_ready, make, lambda: None)
-    return StoredPieces(folder / "pieces.arrow", keys)
+    return StoredTokens(folder / "tokens.arrow", keys)
 
 
 def text_keys(texts: Sequence[str], pairs: Sequence[str] | None) -> np.ndarray[Any, Any]:
@@ -174,7 +174,7 @@ def _write(sink: Any, texts: Sequence[str], pairs: Sequence[str] | None, encode:
 
 
 def _columns(batch: Any) -> tuple[np.ndarray[Any, Any], ...]:
-    """Where each row begins, ids, kinds, which pieces are plain, and which rows were cut: views, not copies."""
+    """Where each row begins, ids, kinds, which tokens are plain, and which rows were cut: views, not copies."""
     ids, kinds, plain, cut = (batch.column(index) for index in range(4))
     lists = (ids.values.to_numpy(), kinds.values.to_numpy(), plain.values.to_numpy().view(np.bool_))
     return ids.offsets.to_numpy(), *lists, cut.to_numpy()

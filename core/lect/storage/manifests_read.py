@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from lect.cache import cache_folder
-from lect.components.manifest import FILE, Manifest
-from lect.components.store import read_folder_manifest
 from lect.errors import UserError
 from lect.files import write_aside
+from lect.storage.manifest import FILE, Manifest
+from lect.storage.store import read_folder_manifest
 
 _WORTH_KEEPING = 200
 """Fewer manifests are read as fast as a list of them."""

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lect.components.assemble import finder, must_write
-from lect.components.card import render_card
-from lect.components.library import Library
-from lect.components.manifest import Manifest, OriginEntry, requirements_of
-from lect.components.members import member_entries, read_with_members
-from lect.components.merging import merge_components
-from lect.components.nesting import Member, check_merge
-from lect.components.store import StoredComponent, write_component
 from lect.composition.stack import Combination, Reference
 from lect.errors import ComponentError, StackError, UserError
 from lect.host.backbones import load_backbone
 from lect.literals import Progress
+from lect.storage.assemble import finder, must_generate
+from lect.storage.card import render_card
+from lect.storage.library import Library
+from lect.storage.manifest import Manifest, OriginEntry, requirements_of
+from lect.storage.members import member_entries, read_with_members
+from lect.storage.merging import merge_components
+from lect.storage.nesting import Member, check_merge
+from lect.storage.store import StoredComponent, write_component
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
@@ -59,7 +59,7 @@ def combine(
     licence = _licence(stored, licence)
     entry = members[0].manifest.backbone
     backbone = backbone or load_backbone(
-        entry.name, host=host, progress=progress, revision=entry.revision, writes=must_write(host, members)
+        entry.name, host=host, progress=progress, revision=entry.revision, writes=must_generate(host, members)
     )
     merged = merge_components(merge, members, backbone, host)
     values = {

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from lect.components.manifest import MemberEntry
-from lect.components.nesting import Member, check_alike
-from lect.components.store import StoredComponent, read_component, weights_hash
 from lect.composition.references import Reference
 from lect.composition.stack import Atom, parse_stack
 from lect.errors import ComponentError, StackError
+from lect.storage.manifest import MemberEntry
+from lect.storage.nesting import Member, check_alike
+from lect.storage.store import StoredComponent, read_component, weights_hash
 
 Find = Callable[[Atom], Path]
 
