@@ -109,10 +109,10 @@ _NAMES = {
     "lect.parts": "Inner NewTokens Part SiteContext",
     "lect.recipes.load": "recipe_of",
     "lect.recipes.schema": "Recipe",
+    "lect.runs": "Job JobEvent Outcome RunInfo",
     "lect.specs": (
-        "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec InitialiserSpec Job "
-        "JobEvent MergeSpec MergedPart Merging MethodSpec MetricSpec NewEmbeddings ObjectiveSpec Outcome "
-        "Problem ReaderSpec RouteSpec RunInfo"
+        "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec InitialiserSpec MergeSpec "
+        "MergedPart Merging MethodSpec MetricSpec NewEmbeddings ObjectiveSpec Problem ReaderSpec RouteSpec"
     ),
     "lect.summed_metric": "SummedMetric",
     "lect.training.callbacks.base": "Callback",
