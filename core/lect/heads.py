@@ -53,10 +53,10 @@ class Window:
     """A stretch of a text, or of the second text of a pair, as one row.
 
     Args:
-        ids: the pieces, special ones included.
-        type_ids: which text each piece is of, for backbones that tell two texts apart.
-        texts: which text each piece is of, 0 or 1; None for special pieces and those of the backbone's prefix.
-        offsets: where each piece stands in its text: its first character, and the one behind its last; (0, 0) where
+        ids: the tokens, special ones included.
+        type_ids: which text each token is of, for backbones that tell two texts apart.
+        texts: which text each token is of, 0 or 1; None for special tokens and those of the backbone's prefix.
+        offsets: where each token stands in its text: its first character, and the one behind its last; (0, 0) where
             `texts` is None.
     """
 
@@ -66,8 +66,8 @@ class Window:
     offsets: tuple[tuple[int, int], ...]
     overflowing: tuple[()] = ()
 
-    def pieces_of(self, text: int) -> list[tuple[int, int, int]]:
-        """The pieces of one text: their place in the row, their first character and the one behind their last."""
+    def tokens_of_text(self, text: int) -> list[tuple[int, int, int]]:
+        """The tokens of one text: their place in the row, their first character and the one behind their last."""
         return [(place, *self.offsets[place]) for place, whose in enumerate(self.texts) if whose == text]
 
 
@@ -97,7 +97,7 @@ class Layout:
     """How examples lie in the rows of a batch.
 
     Args:
-        rows: each row's pieces, as `RowTokenizer` gives them; those of one example side by side.
+        rows: each row's tokens, as `RowTokenizer` gives them; those of one example side by side.
         counts: how many rows each example has, at least one.
     """
 
@@ -122,7 +122,7 @@ class Layout:
 
     @property
     def lengths(self) -> list[int]:
-        """For each example, the pieces of all its rows."""
+        """For each example, the tokens of all its rows."""
         return [sum(len(self.rows[row].ids) for row in rows) for rows in self.spans]
 
 
@@ -159,7 +159,7 @@ class Head(nn.Module):
 
         Args:
             hidden_states: *Shape:* ``(rows, length, hidden)``.
-            attention_mask: *Shape:* ``(rows, length)``; 1 where there is a piece, 0 where there is padding.
+            attention_mask: *Shape:* ``(rows, length)``; 1 where there is a token, 0 where there is padding.
 
         Returns:
             *Shape:* ``(rows, …)``.
@@ -222,15 +222,15 @@ class Head(nn.Module):
 
 
 @dataclass(frozen=True)
-class Demand:
+class GenerationRequest:
     """What a backbone is to write, and of which text.
 
     Args:
         text: what is read; too long ones are cut.
         before: what is put in front of it.
         after: what is put behind it.
-        source_code: the piece that stands for the text's language, where the backbone has such pieces.
-        target_code: the piece that stands for the language to write, where the backbone has such pieces.
+        source_code: the token that stands for the text's language, where the backbone has such tokens.
+        target_code: the token that stands for the language to write, where the backbone has such tokens.
     """
 
     text: str
@@ -242,11 +242,11 @@ class Demand:
 
 @dataclass(frozen=True)
 class Decoding:
-    """How pieces are chosen.
+    """How tokens are chosen.
 
     Args:
-        longest: the most pieces of an answer.
-        beams: how many beginnings are kept at a time; 1 takes the likeliest piece each time.
+        longest: the most tokens of an answer.
+        beams: how many beginnings are kept at a time; 1 takes the likeliest token each time.
         length_penalty: of beams: their logarithmic probability is divided by their length to this power.
         one_line: whether a decoder's answer ends where its line does.
     """
@@ -257,19 +257,19 @@ class Decoding:
     one_line: bool = True
 
 
-class WritingHead(Head):
+class GenerationHead(Head):
     """A head whose answers are texts that the backbone writes: it says what is demanded, and has no parameters.
 
-    The pieces are predicted by the backbone's own table of pieces, through the parts of the row's stack. So the same
+    The tokens are predicted by the backbone's own table of tokens, through the parts of the row's stack. So the same
     head answers over the bare backbone, too.
 
     Attributes:
-        decoding: how the pieces of an answer are chosen.
+        decoding: how the tokens of an answer are chosen.
     """
 
     decoding: Decoding = Decoding()
 
-    def demand(self, example: Example) -> Demand:
+    def demand(self, example: Example) -> GenerationRequest:
         """What is to be written for an example."""
         raise NotImplementedError
 

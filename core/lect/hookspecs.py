@@ -60,7 +60,7 @@ def lect_register_merges() -> Iterable[MergeSpec]:
 
 @hookspec
 def lect_register_initialisers() -> Iterable[InitialiserSpec]:
-    """First embeddings of new pieces, such as ``focus``."""
+    """First embeddings of new tokens, such as ``focus``."""
     return ()
 
 

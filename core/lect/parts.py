@@ -36,13 +36,13 @@ class SiteContext:
 
 
 @dataclass(frozen=True)
-class NewPieces:
-    """What a part needs so that its own pieces can be predicted, as the backbone's are.
+class NewTokens:
+    """What a part needs so that its own tokens can be predicted, as the backbone's are.
 
     Args:
-        first: the id of the first new piece; those below are the backbone's.
-        embeddings: *Shape:* ``(new pieces, width)``; as in the backbone's table, before anything is multiplied.
-        bias: *Shape:* ``(new pieces,)``; added to their logits.
+        first: the id of the first new token; those below are the backbone's.
+        embeddings: *Shape:* ``(new tokens, width)``; as in the backbone's table, before anything is multiplied.
+        bias: *Shape:* ``(new tokens,)``; added to their logits.
     """
 
     first: int
@@ -57,7 +57,7 @@ class Part(nn.Module):
     part never holds a module of the backbone as its submodule: its parameters and buffers are what is saved.
     """
 
-    #: The component's own tokenizer (the `tokenizers` library's JSON), where the part brings new pieces.
+    #: The component's own tokenizer (the `tokenizers` library's JSON), where the part brings new tokens.
     tokenizer_json: str | None = None
 
     #: Whether the part takes the module's place at its sites. It then stands below all others there, wherever its
@@ -87,7 +87,7 @@ class Part(nn.Module):
         """The module's new output for these rows.
 
         Args:
-            inputs: *Shape:* ``(rows, length, features)``; at the word embedding ``(rows, length)`` of piece ids.
+            inputs: *Shape:* ``(rows, length, features)``; at the word embedding ``(rows, length)`` of token ids.
 
         Returns:
             *Shape:* as the module's own output.
@@ -129,8 +129,8 @@ class Part(nn.Module):
         """
         return {}
 
-    def new_pieces(self) -> NewPieces | None:
-        """The live rows of the part's own pieces, for objectives that predict pieces; None where it has none."""
+    def new_tokens(self) -> NewTokens | None:
+        """The live rows of the part's own tokens, for objectives that predict tokens; None where it has none."""
         return None
 
     def after_step(self, step: int, total_steps: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from lect.errors import PluginError
 
@@ -27,6 +27,9 @@ class MetricSpec:
             (``f1[positive]``) are named without them (``f1``). A score that is not named is better the higher, a
             ``loss`` the lower. No two metrics of a head may give the same name.
     """
+
+    kind: ClassVar[str] = "metric"
+    hook: ClassVar[str] = "lect_register_metrics"
 
     name: str
     summary: str

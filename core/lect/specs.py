@@ -1,5 +1,8 @@
 """What plugins register: small frozen records, each with a name, a summary, a configuration and a builder.
 
+The class of a record is its kind: it says what messages call such a thing (`kind`), and by which hook plugins register
+it (`hook`).
+
 No module of `torch`, `transformers`, `peft` or `adapters` is imported here or needed to make a spec; builders import
 what they need when they are called.
 """
@@ -9,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel
 
@@ -38,6 +41,9 @@ class BackboneSpec:
         prefix: a text put before every input.
         identity: the hub id or package and its version, for manifests.
     """
+
+    kind: ClassVar[str] = "backbone"
+    hook: ClassVar[str] = "lect_register_backbones"
 
     name: str
     summary: str
@@ -114,6 +120,9 @@ class MethodSpec:
         members: the components that a part of this configuration stands on, such as ``("lang:jav", "lang:sun")``.
     """
 
+    kind: ClassVar[str] = "method"
+    hook: ClassVar[str] = "lect_register_methods"
+
     name: str
     summary: str
     config: type[BaseModel]
@@ -133,6 +142,9 @@ class MergeSpec:
         is_linear: whether it is the weighted sum.
     """
 
+    kind: ClassVar[str] = "merge"
+    hook: ClassVar[str] = "lect_register_merges"
+
     name: str
     summary: str
     config: type[BaseModel]
@@ -142,20 +154,20 @@ class MergeSpec:
 
 @dataclass(frozen=True)
 class NewEmbeddings:
-    """New pieces that wait for embeddings.
+    """New tokens that wait for embeddings.
 
     Args:
-        pieces: as the tokenizer writes them, in the order of their ids.
+        tokens: as the tokenizer writes them, in the order of their ids.
         first: the id of the first one; every id below is the backbone's own.
-        tokenizer: the backbone's tokenizer with the new pieces: a `tokenizers.Tokenizer`.
-        cuts: for each new piece, the ids that the backbone's tokenizer had for its text; empty where it knows none.
-        texts: for each new piece, its text without the tokenizer's marks for spaces and the like.
-        examples: the texts that the pieces were learned from, with what they translate into.
+        tokenizer: the backbone's tokenizer with the new tokens: a `tokenizers.Tokenizer`.
+        cuts: for each new token, the ids that the backbone's tokenizer had for its text; empty where it knows none.
+        texts: for each new token, its text without the tokenizer's marks for spaces and the like.
+        examples: the texts that the tokens were learned from, with what they translate into.
         folder: relative paths in a configuration are relative to it.
     """
 
     backbone: Backbone
-    pieces: Sequence[str]
+    tokens: Sequence[str]
     first: int
     tokenizer: Any
     cuts: Sequence[Sequence[int]]
@@ -166,14 +178,17 @@ class NewEmbeddings:
 
 @dataclass(frozen=True)
 class InitialiserSpec:
-    """A way to give new pieces their first embeddings.
+    """A way to give new tokens their first embeddings.
 
     Args:
-        initialise: from the configuration and the new pieces, one row for each of them, *Shape:*
-            ``(pieces, features)``, on the scale of the backbone's own matrix. Random draws come from torch's current
+        initialise: from the configuration and the new tokens, one row for each of them, *Shape:*
+            ``(tokens, features)``, on the scale of the backbone's own matrix. Random draws come from torch's current
             random state. Raises `lect.errors.DataError` where the data lacks what it needs.
         source: the paper it is from.
     """
+
+    kind: ClassVar[str] = "initialiser"
+    hook: ClassVar[str] = "lect_register_initialisers"
 
     name: str
     summary: str
@@ -189,11 +204,16 @@ class HeadSpec:
     Args:
         build: makes the head from its configuration, the backbone and the labels in a fixed order.
         metrics: names of registered metrics to report, the first one the main one.
-        needs: the fields of `Example` that every row it learns from must have.
+        needs: the fields of `Example` that every row it learns from must have; one of a plugin's own is written
+            ``extra.name``.
         labels: the labels of a new head, from its configuration and the training rows, where a recipe names none; by
             default the distinct ``label`` of all rows, sorted, of which there must be two. Raises `DataError`.
-        writes: whether it builds a `lect.heads.WritingHead`: of an encoder-decoder both halves are loaded then.
+        writes: whether it builds a `lect.heads.GenerationHead`: of an encoder-decoder both halves are loaded then.
+        pipeline_tag: what the Hugging Face hub calls its task, such as ``token-classification``, for cards.
     """
+
+    kind: ClassVar[str] = "head"
+    hook: ClassVar[str] = "lect_register_heads"
 
     name: str
     summary: str
@@ -203,6 +223,7 @@ class HeadSpec:
     needs: tuple[str, ...] = ("label",)
     labels: Callable[[Any, Sequence[Example]], Sequence[str]] | None = None
     writes: bool = False
+    pipeline_tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -213,6 +234,9 @@ class ObjectiveSpec:
         build: makes the objective for one run.
         needs: the fields of `Example` that every training row must have, such as ``("label",)``.
     """
+
+    kind: ClassVar[str] = "objective"
+    hook: ClassVar[str] = "lect_register_objectives"
 
     name: str
     summary: str
@@ -229,12 +253,17 @@ class ReaderSpec:
         read: yields the examples of one configuration; relative paths in it are relative to the folder given.
             Raises `lect.errors.DataError` with file and line. A generator may return lines that say what it did with
             rows that it could not take as they were; reports on the data quote them.
+        endings: of files that commands read with it where no reader is named, such as ``.csv``.
     """
+
+    kind: ClassVar[str] = "reader"
+    hook: ClassVar[str] = "lect_register_readers"
 
     name: str
     summary: str
     config: type[BaseModel]
     read: Callable[[Any, Path], Iterable[Example]]
+    endings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -284,6 +313,9 @@ class ExecutorSpec:
             Raises `lect.errors.UserError` where there is no such cluster.
     """
 
+    kind: ClassVar[str] = "executor"
+    hook: ClassVar[str] = "lect_register_executors"
+
     name: str
     summary: str
     config: type[BaseModel]
@@ -298,6 +330,9 @@ class CommandSpec:
         load: returns a `typer.Typer` application; called only when the command is run.
     """
 
+    kind: ClassVar[str] = "command"
+    hook: ClassVar[str] = "lect_register_commands"
+
     name: str
     summary: str
     load: Callable[[], Any]
@@ -310,6 +345,9 @@ class RouteSpec:
     Args:
         load: returns a FastAPI ``APIRouter``; called only when a server starts.
     """
+
+    kind: ClassVar[str] = "route"
+    hook: ClassVar[str] = "lect_register_routes"
 
     name: str
     summary: str
@@ -327,6 +365,9 @@ class FormatSpec:
             same outputs; returns a line for each thing that it leaves out ("left out the head …: …") or that its user
             must know. Raises `lect.errors.ComponentError` where nothing of use would be left.
     """
+
+    kind: ClassVar[str] = "format"
+    hook: ClassVar[str] = "lect_register_formats"
 
     name: str
     summary: str

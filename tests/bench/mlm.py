@@ -1,17 +1,17 @@
 """Language adapters by masked language modelling: `lect` beside `adapters.AdapterTrainer`.
 
-The same backbone (e5-small), text, pieces, epochs, batch (16 rows of at most 128 pieces), learning rate, bottleneck
-with its invertible block (`seq_bn_inv`) and frozen head over pieces, each side in a process of its own::
+The same backbone (e5-small), text, tokens, epochs, batch (16 rows of at most 128 tokens), learning rate, bottleneck
+with its invertible block (`seq_bn_inv`) and frozen head over tokens, each side in a process of its own::
 
     python tests/bench/mlm.py --folder mlm-bench
     python tests/bench/mlm.py --folder mlm-bench --languages bam --seeds 0 --rows 64
     python tests/bench/mlm.py --folder gpu --random-backbone --batch 64 --sides adapters "adapters bf16" lect
 
-The last is for a GPU: a backbone of XLM-R-base's size with random weights, e5-small's pieces, and more rows a step.
+The last is for a GPU: a backbone of XLM-R-base's size with random weights, e5-small's tokens, and more rows a step.
 
 The peer works as `run_mlm.py` does: texts joined and cut into blocks of 128 (`group_texts`), its collator's masks,
 logits of every position over the whole vocabulary, its defaults otherwise (float32 on a CPU). Both sides are scored by
-one function here: the cross-entropy over the whole vocabulary at the same hidden pieces of the same held-out rows. The
+one function here: the cross-entropy over the whole vocabulary at the same hidden tokens of the same held-out rows. The
 head, which e5-small comes without, is trained once by `lect` on the training rows, before either side starts.
 Tokens a second are of the steps after the first tenth; memory is the process's, or the GPU's where there is one.
 
@@ -111,7 +111,7 @@ def write_result(options: argparse.Namespace) -> None:
 
 
 def write_rows(options: argparse.Namespace, language: str) -> None:
-    """Join sentences into rows of nearly 128 pieces, of which each twentieth is held out."""
+    """Join sentences into rows of nearly 128 tokens, of which each twentieth is held out."""
     folder = options.folder / language
     if (folder / "held-out.tsv").exists():
         return
@@ -145,7 +145,7 @@ def read_rows(path: Path) -> list[str]:
 
 
 def head_side(options: argparse.Namespace, folder: Path, seed: int) -> dict[str, float]:
-    """Train the head over pieces and keep it; its score is that of the bare backbone."""
+    """Train the head over tokens and keep it; its score is that of the bare backbone."""
     prepared = prepare(options, folder, seed)
     return {"loss": held_out_loss(folder, prepared, lect_states(prepared, ()))}
 
@@ -276,15 +276,15 @@ def backbone(name: str) -> Any:
 
 
 def cut(own: Any, texts: list[str]) -> list[list[int]]:
-    """The pieces of each text, special ones included."""
+    """The tokens of each text, special ones included."""
     return [encoding.ids[:LENGTH] for encoding in own.tokenizer.backend_tokenizer.encode_batch(texts)]
 
 
 def prepare(options: argparse.Namespace, folder: Path, seed: int) -> Any:
     """The run of `lect`."""
-    from lect.components.library import Library
     from lect.host import Host
     from lect.recipes.load import load_recipe
+    from lect.storage.library import Library
     from lect.training.prepare import prepare_run
 
     name = f"{folder.name}-{(options.only or 'lect').replace(' ', '-')}-{seed}"
@@ -318,7 +318,7 @@ log_every = 1
 
 
 def lect_head(folder: Path, own: Any) -> Any:
-    """The head over pieces that `head_side` has trained."""
+    """The head over tokens that `head_side` has trained."""
     from lect.language_model.trained_head import read_head
 
     (path,) = (folder / "cache" / "heads").glob("masked-lm-*/weights.safetensors")
@@ -342,7 +342,7 @@ def lect_states(prepared: Any, stack: tuple[str, ...]) -> Any:
 
 
 def held_out_loss(folder: Path, prepared: Any, states: Any) -> float:
-    """The mean cross-entropy over the whole vocabulary at 15 % of the held-out pieces, the same for every side."""
+    """The mean cross-entropy over the whole vocabulary at 15 % of the held-out tokens, the same for every side."""
     import torch
 
     own, device = prepared.setup.model.backbone, "cuda" if torch.cuda.is_available() else "cpu"

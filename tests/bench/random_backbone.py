@@ -7,7 +7,7 @@ from typing import Any
 
 
 def write_random(folder: Path, tokenizer: Any) -> Path:
-    """A backbone of XLM-R-base's size (Conneau et al. 2020, table 6) with random weights and another's pieces.
+    """A backbone of XLM-R-base's size (Conneau et al. 2020, table 6) with random weights and another's tokens.
 
     Returns:
         The folder; what lies there already is left as it is.

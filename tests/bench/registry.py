@@ -26,9 +26,9 @@ from pathlib import Path
 
 import torch
 
-from lect.components.manifest import BackboneEntry, Manifest, PartEntry
-from lect.components.store import write_component
 from lect.registry.push import push
+from lect.storage.manifest import BackboneEntry, Manifest, PartEntry
+from lect.storage.store import write_component
 
 LANGUAGES = ("mad", "jav", "sun", "ban", "bug", "bbc", "min", "ace", "bjn", "nij", "nqo", "quy", "ayr", "grn", "yor")
 

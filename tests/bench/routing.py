@@ -1,6 +1,6 @@
 """Mixed batches side by side: `lect`, `adapters` (BatchSplit) and `peft` (adapter_names), time and error per row.
 
-The same random bottlenecks (or LoRAs), the same 32 rows of 32 pieces on e5-small, in one process, the candidates taking
+The same random bottlenecks (or LoRAs), the same 32 rows of 32 tokens on e5-small, in one process, the candidates taking
 turns; the median of the repeats as a multiple of the bare backbone's time::
 
     python tests/bench/routing.py
@@ -21,6 +21,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lect import MethodSpec
 from lect.composition.component import Component
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
@@ -68,7 +69,7 @@ def main() -> None:
         for precision in (torch.float32, torch.bfloat16):
             with torch.autocast(options.device, torch.bfloat16, enabled=precision == torch.bfloat16):
                 columns[precision] = timed({name: run for name, (run, _) in runs.items()}, options)
-    print("| 32 rows of 32 pieces | float32 | bfloat16 | largest error of a row |")
+    print("| 32 rows of 32 tokens | float32 | bfloat16 | largest error of a row |")
     print("| --- | ---: | ---: | ---: |")
     for name in runs:
         cells = [f"{columns[precision][name] / columns[precision]['bare backbone']:.2f} ×" for precision in columns]
@@ -104,8 +105,8 @@ def with_lect(host: Host, backbone: str, ids: Tensor, mask: Tensor) -> dict[str,
         ("lora", {"target_modules": LORA_TARGETS}, [f"r{index}" for index in range(8)]),
         ("lora", {}, [f"a{index}" for index in range(8)]),
     ):
-        spec = host.spec("method", method)
-        config = host.validate_config("method", method, settings, "bench")
+        spec = host.spec(MethodSpec, method)
+        config = host.configured(MethodSpec, method, settings, "bench").config
         for name in names:
             part = spec.build(config, BuildContext(model.backbone))
             scatter(part)

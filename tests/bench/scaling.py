@@ -5,7 +5,7 @@ Each cell is a run of its own by the command line, on texts made for it; prints 
     python tests/bench/scaling.py                       # e5-small, and a tiny backbone where only the data grows
     python tests/bench/scaling.py --quick               # the same on small sizes: does it run?
 
-Tokens are pieces without padding, of the steps after the first two. Memory is what the (main) process holds at most at
+Tokens are tokens without padding, of the steps after the first two. Memory is what the (main) process holds at most at
 the end of a step; "anonymous" is what of it no file could give back: mapped files count to the first as far as they
 were read, and leave when others need the space. Masked language modelling where it is installed, else a classifier.
 """
@@ -25,6 +25,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lect import ObjectiveSpec
+
 WORDS = ["ka", "ben", "toli", "sura", "mane", "opi", "dela", "ro", "wesi", "ngu", "lati", "hora", "ju", "pa", "zemi"]
 LEARNS = {
     "masked-lm": 'role = "lang"\nlanguages = ["en"]\n',
@@ -38,7 +40,7 @@ class Cell:
 
     Args:
         rows, words: of each language's corpus.
-        length: texts are cut to so many pieces.
+        length: texts are cut to so many tokens.
     """
 
     backbone: str
@@ -71,7 +73,7 @@ def main() -> None:
     real, steps, tokens = ("tiny", 5, 512) if quick else ("e5-small", 12, 4096)
     tables = {
         "length": (
-            "pieces a row",
+            "tokens a row",
             [(length, Cell(real, 400, length, length, tokens, steps)) for length in ((16, 64) if quick else LENGTHS)],
         ),
         "corpus": (
@@ -140,8 +142,8 @@ def measure(cell: Cell, objective: str) -> Measured:
         lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         steps = [line for line in lines if "loss" in line]
         seconds = steps[-1]["seconds"] - steps[1]["seconds"]
-        pieces = sum(line["pieces"] for line in steps[2:])
-        return Measured(pieces / seconds, max(line["memory"] for line in steps), anonymous, first)
+        tokens = sum(line["pieces"] for line in steps[2:])
+        return Measured(tokens / seconds, max(line["memory"] for line in steps), anonymous, first)
 
 
 def anonymous_memory(pid: int) -> float:
@@ -196,7 +198,7 @@ def rows(cell: Cell, seed: int) -> Iterator[str]:
 def _has(objective: str) -> bool:
     from lect.host import Host
 
-    return bool(Host.load(report=lambda line: None).claims("objective", objective))
+    return bool(Host.load(report=lambda line: None).claims(ObjectiveSpec, objective))
 
 
 if __name__ == "__main__":

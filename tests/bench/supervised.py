@@ -27,6 +27,8 @@ from typing import Any
 
 from figures import cell, machine, peak_anywhere
 
+from lect import BackboneSpec
+
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("LECT_DATA", ROOT.parent / "shared/data"))
 
@@ -124,10 +126,10 @@ def lect_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
     """`lect train`, then the test rows."""
     from rich.console import Console
 
-    from lect.components.library import Library
     from lect.engine.engine import Engine
     from lect.host import Host
     from lect.recipes.load import load_recipe
+    from lect.storage.library import Library
     from lect.training.prepare import prepare_run
     from lect.training.run import execute_run
 
@@ -167,9 +169,9 @@ learning_rate = {options.rate}
     model, [component] = run.setup.model, run.components
     model.attach(component.component)
     answers = [each.answer for each in Engine(model, run.setup.encoder).predict(tested, component.stack)]
-    tokens = pieces(model.backbone.tokenizer, this, read(this, this.train, options.rows)) * options.epochs
+    seen = tokens(model.backbone.tokenizer, this, read(this, this.train, options.rows)) * options.epochs
     return {
-        "tokens": tokens,
+        "tokens": seen,
         "seconds": trained.result.seconds,
         "memory": memory,
         "score": score(tested, answers),
@@ -197,7 +199,7 @@ def peft_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
     set_seed(seed)
     folder = Path(options.backbone)
     if not folder.is_dir():
-        folder = Host.load(report=print).spec("backbone", options.backbone).prepare(lambda what, share: None)
+        folder = Host.load(report=print).spec(BackboneSpec, options.backbone).prepare(lambda what, share: None)
     this = TASKS[task]
     examples = read(this, this.train, options.rows)
     names = sorted({label for example in examples for label in (example.tags or [example.label])})
@@ -220,7 +222,7 @@ def peft_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
             found = dict(tokenizer([f"{this.prefix}{row.text}" for row in rows], truncation=True))
             return Dataset.from_dict({**found, "labels": [numbers[row.label] for row in rows]})
         found = tokenizer([list(row.words) for row in rows], is_split_into_words=True, truncation=True)
-        # A word's tag stands at its first piece.
+        # A word's tag stands at its first token.
         labels = []
         for index, row in enumerate(rows):
             words = found.word_ids(index)
@@ -256,7 +258,7 @@ def peft_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
             for own, labels in zip(found.predictions.argmax(-1), found.label_ids, strict=True)
         ]
     return {
-        "tokens": pieces(tokenizer, this, examples) * options.epochs,
+        "tokens": tokens(tokenizer, this, examples) * options.epochs,
         "seconds": done.metrics["train_runtime"],
         "memory": memory,
         "score": score(tested, answers),
@@ -267,8 +269,8 @@ def peft_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
 # -------------------------------------------------------------------------------------------------- what both need
 
 
-def pieces(tokenizer: Any, task: Task, examples: Sequence[Any]) -> int:
-    """The pieces of all texts, padding not counted."""
+def tokens(tokenizer: Any, task: Task, examples: Sequence[Any]) -> int:
+    """The tokens of all texts, padding not counted."""
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     return sum(len(encoding.ids) for encoding in backend.encode_batch([f"{task.prefix}{e.text}" for e in examples]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lect import Example
+from lect import Example, MethodSpec
 from lect.host import Host
 from lect.testing.contract import PROPERTIES, MethodContract, method_contract
 
@@ -48,7 +48,7 @@ test_vocabulary = method_contract(
     families=("xlm-roberta", "llama", "m2m_100"),
     identity_at_start=False,
     examples=TRANSLATED,
-    # Only objectives that predict pieces need it.
+    # Only objectives that predict tokens need it.
     without_gradient=("bias",),
 )
 # DeBERTa reads this table's weight without calling the module, so that no part can act there.
@@ -75,7 +75,7 @@ test_full_wider = method_contract("full", families=("gpt2", "llama", "m2m_100", 
 COVERED = {"fusion", "bottleneck", "lora", "dora", "pissa", "vera", "adalora", "ia3", "peft", "vocabulary", "full"}
 
 
-@pytest.mark.parametrize("name", sorted(set(Host.load(report=lambda line: None).specs("method")) - COVERED))
+@pytest.mark.parametrize("name", sorted(set(Host.load(report=lambda line: None).specs(MethodSpec)) - COVERED))
 def test_others(name):
     """Methods of plugins that are installed here beside the bundled ones."""
     for holds in PROPERTIES:

@@ -13,7 +13,7 @@ CORE = Path(__file__).parents[2] / "core" / "lect"
 SHOW_THEMSELVES = {
     "lect.evaluation.report": "lect.evaluation",
     "lect.evaluation.matrix.result": "lect.evaluation",
-    "lect.audit.report": "lect.audit",
+    "lect.auditing.report": "lect.auditing",
     "lect.explain.explanation": "lect.explain",
 }
 """Records that are shown by renderers of their own package, which they import when they are asked to: users write

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lect.audit.counterfactual import counterfactual, fill
-from lect.audit.data import association, balance, data_bias
-from lect.audit.file import AuditFile, CounterfactualTable, read_templates
-from lect.audit.parity import parity
-from lect.audit.render import summary
-from lect.audit.report import AuditReport
+from lect.auditing.counterfactual import counterfactual, fill
+from lect.auditing.data import association, balance, data_bias
+from lect.auditing.file import AuditFile, CounterfactualTable, read_templates
+from lect.auditing.parity import parity
+from lect.auditing.render import summary
+from lect.auditing.report import AuditReport
 from lect.data.examples import Example
 from lect.errors import DataError, RecipeError
 from lect.evaluation.metrics import METRICS

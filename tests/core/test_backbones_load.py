@@ -198,7 +198,7 @@ def test_a_tokenizer_of_another_model_is_said(host, folder, tmp_path):
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.add_tokens([f"more{index}" for index in range(5)])
     tokenizer.save(str(folder / "tokenizer.json"))
-    assert "its tokenizer has pieces up to id 300, and its model 296 embeddings" in refusal(folder, host)
+    assert "its tokenizer has tokens up to id 300, and its model 296 embeddings" in refusal(folder, host)
 
 
 def test_a_folder_has_no_revisions(host, folder):

@@ -38,7 +38,7 @@ def test_those_that_know_the_text_come_first(tmp_path, host):
     assert decoder.against == ("reads as a decoder",)
     ranked, _ = recommend(["漢字 漢字"], host, also=names)
     first = next(each for each in ranked if each.name == names[0])
-    assert "it needs new pieces (method vocabulary)" in first.against[0]
+    assert "it needs new tokens (method vocabulary)" in first.against[0]
 
 
 def test_what_is_not_here_is_listed_and_said_not_to_be_measured(host):

@@ -18,6 +18,7 @@ from waiting import PATIENCE
 import lect
 from lect.commands import app as shell
 from lect.commands.console import print_table
+from lect.subcommands import Entry
 
 pytestmark = pytest.mark.models
 
@@ -124,7 +125,7 @@ def test_the_option_no_plugin_counts_wherever_it_stands(words, blocked, random):
     mixed = options + [["echo"]] + [[word] for word in words]
     for _ in options:
         mixed.insert(random.randint(0, len(mixed)), mixed.pop(0))
-    found, said = echoed(word for piece in mixed for word in piece)
+    found, said = echoed(word for token in mixed for word in token)
     assert (sorted(found), said) == (sorted(name for name, _ in blocked), words)
 
 
@@ -135,7 +136,7 @@ def test_nothing_after_two_hyphens_is_an_option():
 def echoed(arguments):
     """What the whole command line and a command are told: the plugins that are blocked, and the words."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shell, "COMMANDS", {"echo": shell.Entry(__name__, "echo", "Say what was said")})
+        patch.setattr(shell, "COMMANDS", {"echo": Entry(__name__, "echo", "Say what was said")})
         result = run(*arguments)
     assert result.exit_code == 0, result.output
     blocked, words = json.loads(result.stdout)

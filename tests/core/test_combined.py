@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lect import Example
+from lect import Example, MethodSpec, MetricSpec, ObjectiveSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -56,12 +56,12 @@ class World:
     def __init__(self, examples, *terms):
         self.host = Host.load(report=lambda line: None)
         backbone = tiny_backbone("xlm-roberta")
-        spec = self.host.spec("method", "full")
+        spec = self.host.spec(MethodSpec, "full")
         part = spec.build(spec.config(), BuildContext(backbone, Corpus(examples)))
         self.model = RoutedModel(backbone)
         self.model.attach(Component("lang:x", "lang", {"full": part}))
         self.encoder = RowEncoder(self.model)
-        metric = {name: provided.spec for name, provided in self.host.specs("metric").items()}
+        metric = {name: provided.spec for name, provided in self.host.specs(MetricSpec).items()}
         self.context = ObjectiveContext(self.model, self.encoder, ("lang:x",), (), examples, metric)
         self.objective = build_objective(recipe(*terms), self.host, self.context)
         self.part = part
@@ -179,7 +179,7 @@ def test_a_combined_recipe_reads_back_equal():
 
 def test_rows_through_several_stacks_make_the_mean_over_all_rows():
     world = World(PARALLEL, {"name": "alignment"})
-    spec = world.host.spec("method", "full")
+    spec = world.host.spec(MethodSpec, "full")
     other = spec.build(spec.config(), BuildContext(world.model.backbone, Corpus(PARALLEL)))
     with torch.no_grad():
         for parameter in other.parameters():
@@ -205,7 +205,7 @@ def test_rows_through_several_stacks_make_the_mean_over_all_rows():
 
 def test_what_a_plugin_builds_must_be_an_objective(monkeypatch):
     world = World(PARALLEL, MASKED)
-    found = world.host.provided("objective", "masked-lm")
+    found = world.host.provided(ObjectiveSpec, "masked-lm")
     other = replace(found, spec=replace(found.spec, build=lambda config, context: {}))
     monkeypatch.setattr(world.host, "provided", lambda kind, name: other)
     with pytest.raises(PluginError, match='"masked-lm" is built as a dict, which is no lect'):

@@ -11,11 +11,11 @@ from huggingface_hub import ModelCard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lect.audit.card import audit_lines
-from lect.audit.report import AuditReport, GroupScore, Parity
-from lect.components.card import render_card
-from lect.components.card_check import card_problems
-from lect.components.manifest import (
+from lect.auditing.card import audit_lines
+from lect.auditing.report import AuditReport, GroupScore, Parity
+from lect.storage.card import render_card
+from lect.storage.card_check import card_problems
+from lect.storage.manifest import (
     BackboneEntry,
     CardEntry,
     DataEntry,
@@ -63,7 +63,7 @@ def manifest(**changes: Any) -> Manifest:
 
 
 def test_metadata_as_the_hub_reads_it() -> None:
-    data = ModelCard(render_card(manifest())).data
+    data = ModelCard(render_card(manifest(), task="text-classification")).data
     assert data.license == "cc-by-nc-sa-4.0"
     assert data.language == ["ind", "ff"]
     assert data.base_model == "intfloat/multilingual-e5-small"

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import torch
 
-from lect.components.library import Library
-from lect.components.manifest import (
+from lect.composition.stack import PathReference, Reference, parse_stack
+from lect.errors import ComponentError, UserError
+from lect.storage.library import Library
+from lect.storage.manifest import (
     BackboneEntry,
     DataEntry,
     HeadEntry,
@@ -23,9 +25,7 @@ from lect.components.manifest import (
     ResultEntry,
     TrainingEntry,
 )
-from lect.components.store import write_component
-from lect.composition.stack import PathReference, Reference, parse_stack
-from lect.errors import ComponentError, UserError
+from lect.storage.store import write_component
 
 
 def put(folder: Path, role: Any, name: str, version: str = "1.0.0", **more: Any) -> Path:
@@ -165,7 +165,7 @@ def test_a_library_is_looked_through_once_however_many_components_it_holds(
 def test_a_large_library_is_listed_from_what_was_read_before_and_as_it_is_now(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lect.components import manifests_read as module
+    from lect.storage import manifests_read as module
 
     monkeypatch.setenv("LECT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "_WORTH_KEEPING", 1)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lect.components.manifest import (
+from lect.errors import ComponentError
+from lect.storage.manifest import (
     BackboneEntry,
     DataEntry,
     HeadEntry,
@@ -23,7 +24,6 @@ from lect.components.manifest import (
     manifest_text,
     read_manifest,
 )
-from lect.errors import ComponentError
 from lect.toml import parse_toml
 
 TEXT = f"""\

@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lect.components import store
-from lect.components.manifest import BackboneEntry, HeadEntry, Manifest, PartEntry
-from lect.components.store import StoredComponent, check_backbone, read_component, write_component
 from lect.errors import ComponentError, UserError
+from lect.storage import store
+from lect.storage.manifest import BackboneEntry, HeadEntry, Manifest, PartEntry
+from lect.storage.store import StoredComponent, check_backbone, read_component, write_component
 
 FINGERPRINT = "a" * 64
 TOKENIZER = '{"model": {"type": "Unigram"}}'

@@ -8,7 +8,6 @@ from itertools import count
 import pytest
 import torch
 
-from lect.components.restore import build_head, build_part
 from lect.composition.batching import batches_by_length, stretches
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
@@ -18,6 +17,7 @@ from lect.engine.engine import Engine
 from lect.errors import StackError
 from lect.host import Host
 from lect.specs import BuildContext, Corpus
+from lect.storage.restore import build_head, build_part
 from lect.testing.backbones import tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -61,7 +61,7 @@ def test_vectors_hidden_states_and_their_order_do_not_hang_on_batches(engine):
     ways = [(text, STACKS[row % 3]) for row, text in enumerate(TEXTS)]
     found = list(engine.hidden_states(ways))
     for (text, stack), (ids, states), vector in zip(ways, found, engine.vectors(ways), strict=True):
-        assert ids == engine.encoder.pieces([text], stack)[0].ids and len(states) == len(ids)
+        assert ids == engine.encoder.tokens([text], stack)[0].ids and len(states) == len(ids)
         torch.testing.assert_close(vector, engine.embed([text], stack)[0], atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(vector, engine.backbone.pool(states[None], torch.ones(1, len(ids)))[0])
     assert engine.embed([], ()).shape == (0, engine.backbone.hidden_size)

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lect import HeadSpec, MethodSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -32,7 +33,7 @@ def opened(family="xlm-roberta", methods=("full",)):
     corpus = Corpus(tuple(Example(text, translation=text) for text in ("ߊߋߌ ߊߋߌ ߍߎ", "ߊߋߌ ߏߐ ߍߎ")))
     parts = {}
     for method in methods:
-        spec = host.spec("method", method)
+        spec = host.spec(MethodSpec, method)
         values = {"pieces": 8, "initialise": "random"} if method == "vocabulary" else {}
         parts[method] = spec.build(spec.config(**values), BuildContext(backbone, corpus))
     tokenizer = next((part.tokenizer_json for part in parts.values() if part.tokenizer_json), None)
@@ -40,7 +41,7 @@ def opened(family="xlm-roberta", methods=("full",)):
         for part in parts.values():
             for parameter in part.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.02)
-    spec = host.spec("head", "classification")
+    spec = host.spec(HeadSpec, "classification")
     head = spec.build(spec.config(), backbone, ("bad", "good"))
     model.attach(Component("lang:x", "lang", parts))
     assert model.components["lang:x"].tokenizer_json == tokenizer
@@ -53,7 +54,7 @@ def opened(family="xlm-roberta", methods=("full",)):
 def test_attributions_sum_to_the_difference_of_logits(family):
     found = explain(opened(family), TEXT, steps=64)
     for variant in found.variants:
-        total = sum(piece.attribution for piece in variant.pieces)
+        total = sum(token.attribution for token in variant.tokens)
         assert abs(variant.score - variant.baseline) > 1e-4
         # T5's kinks make its integral slower to settle.
         assert total == pytest.approx(variant.score - variant.baseline, rel=0.1, abs=5e-3)
@@ -63,11 +64,11 @@ def test_attributions_sum_to_the_difference_of_logits(family):
     assert [variant.label for variant in found.variants] == ["lang:x + task:x", "without lang:x"]
 
 
-def test_pieces_of_an_own_vocabulary_are_explained_too():
+def test_tokens_of_an_own_vocabulary_are_explained_too():
     text = "ߊߋߌ ߍߎ"
     found = explain(opened(methods=("vocabulary",)), text, steps=64)
     whole, without = found.variants
-    assert [piece.piece for piece in whole.pieces] != [piece.piece for piece in without.pieces]
+    assert [token.token for token in whole.tokens] != [token.token for token in without.tokens]
     assert len(whole.words) == len(without.words) == 2
     assert sum(whole.words) == pytest.approx(whole.score - whole.baseline, abs=5e-3)
     assert found.changes(without) == pytest.approx([a - b for a, b in zip(whole.words, without.words, strict=True)])
@@ -80,9 +81,9 @@ def test_attention_is_shown_and_the_backbone_is_as_before(family):
     found = explain(stack, TEXT, attention=True, steps=4)
     assert stack.backbone.model.config._attn_implementation == before
     maps = torch.tensor(found.maps)
-    assert maps.shape == (2, len(found.variants[0].pieces), len(found.variants[0].pieces))
+    assert maps.shape == (2, len(found.variants[0].tokens), len(found.variants[0].tokens))
     assert torch.allclose(maps.sum(-1), torch.ones(maps.shape[:2]), atol=1e-3)
-    assert sum(piece.rollout for piece in found.variants[0].pieces) == pytest.approx(1, abs=1e-4)
+    assert sum(token.rollout for token in found.variants[0].tokens) == pytest.approx(1, abs=1e-4)
 
 
 def test_rollout_of_even_and_of_idle_attention():
@@ -98,13 +99,13 @@ def test_words_stand_between_spaces_or_alone_where_a_script_has_none():
 
 
 @given(st.text(max_size=30), st.lists(st.floats(-5, 5), max_size=30))
-def test_nothing_is_lost_when_pieces_become_words(text, values):
+def test_nothing_is_lost_when_tokens_become_words(text, values):
     words = words_of(text)
-    pieces = [(place, place + 1) for place in range(len(text))][: len(values)]
-    total = sum(values[: len(pieces)]) if words else 0
-    assert sum(by_word(words, pieces, values[: len(pieces)])) == pytest.approx(total, abs=1e-9)
+    tokens = [(place, place + 1) for place in range(len(text))][: len(values)]
+    total = sum(values[: len(tokens)]) if words else 0
+    assert sum(by_word(words, tokens, values[: len(tokens)])) == pytest.approx(total, abs=1e-9)
 
 
-def test_a_piece_over_two_words_is_shared_by_letters():
+def test_a_token_over_two_words_is_shared_by_letters():
     assert by_word([(0, 3), (4, 5)], [(0, 5)], [4.0]) == [3.0, 1.0]
     assert by_word([(0, 3)], [(0, 0)], [4.0]) == [0.0]

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from lect import Example
+from lect import Example, HeadSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.finite import NotFiniteError, check_predictions
@@ -52,7 +52,7 @@ def test_no_vector_and_no_answer_is_nan(new_bench):
     bench.write("lang:a")
     keys = bench.open("lang:a")
     encoder = RowEncoder(bench.model)
-    spec = bench.host.spec("head", "classification")
+    spec = bench.host.spec(HeadSpec, "classification")
     head = spec.build(spec.config(), bench.backbone, ("good", "bad"))
     bench.model.attach(Component("task:mood", "task", {}, head))
     bench.model.eval()

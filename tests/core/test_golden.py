@@ -9,13 +9,13 @@ import pytest
 import torch
 from sharing import Machine
 
-from lect.audit.card import read_audit
-from lect.components.store import read_component
+from lect.auditing.card import read_audit
 from lect.registry.check import check_registry
 from lect.registry.folder import read_folder_registry
 from lect.registry.lock import read_lock
 from lect.registry.model import content_hash
 from lect.registry.rebuild import starter_recipe
+from lect.storage.store import read_component
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -8,11 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from lect.commands.app import app
-from lect.components.manifest import HeadEntry
 from lect.errors import StackError
 from lect.languages import relations as languages_relations
 from lect.languages.relations import distance, facts_of, family_likeness, script_likeness
-from lect.selection.donors import piece_likeness, resolve_auto, suggest
+from lect.selection.donors import resolve_auto, suggest, token_likeness
+from lect.storage.manifest import HeadEntry
 
 qq = pytest.importorskip("qq")
 
@@ -63,7 +63,7 @@ def test_without_the_database_scripts_remain(monkeypatch, library):
     }
 
 
-def test_texts_are_compared_by_pieces_and_vectors(new_bench, library):
+def test_texts_are_compared_by_tokens_and_vectors(new_bench, library):
     bench = new_bench()
     texts = ["the city of the day", "and the house"]
     samples = {"lang:min": ["the city of the day", "and the house"], "su": ["съешь ещё"]}
@@ -72,7 +72,7 @@ def test_texts_are_compared_by_pieces_and_vectors(new_bench, library):
     assert found["lang:min"].likeness["vectors"] == pytest.approx(1)
     assert found["lang:sun"].likeness["pieces"] < 0.5 and found["lang:sun"].likeness["vectors"] < 0.99
     assert "pieces" not in found["lang:bam"].likeness
-    assert piece_likeness(bench.backbone, ["the the and"], ["the"]) == pytest.approx(2 / 3)
+    assert token_likeness(bench.backbone, ["the the and"], ["the"]) == pytest.approx(2 / 3)
 
 
 def test_lang_auto_takes_the_nearest_or_several_in_equal_shares(library):
@@ -84,7 +84,7 @@ def test_lang_auto_takes_the_nearest_or_several_in_equal_shares(library):
 
 
 def test_lang_auto_needs_a_language_and_something_near_it(library, tmp_path):
-    from lect.components.library import Library
+    from lect.storage.library import Library
 
     with pytest.raises(StackError, match="lang:auto needs to know the language of the texts; add --language"):
         resolve_auto("lang:auto", None, library)

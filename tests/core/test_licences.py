@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lect.components.licences import NO_DERIVATIVES, NON_COMMERCIAL, SHARE_ALIKE, conflicts_of, licence_conflicts
-from lect.components.manifest import (
+from lect.storage.licences import NO_DERIVATIVES, NON_COMMERCIAL, SHARE_ALIKE, conflicts_of, licence_conflicts
+from lect.storage.manifest import (
     BackboneEntry,
     CardEntry,
     DataEntry,

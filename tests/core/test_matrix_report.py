@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from lect.components.library import Library
 from lect.data.dataset import Dataset, digest
 from lect.data.examples import Example
 from lect.evaluation.bootstrap import bootstrap
@@ -23,6 +22,7 @@ from lect.evaluation.matrix.result import Curve, Entry
 from lect.evaluation.matrix.run import report_of
 from lect.evaluation.metrics import METRICS, classification_scores
 from lect.evaluation.report import EvaluationReport, variant_of
+from lect.storage.library import Library
 
 LABELS = ("negative", "neutral", "positive")
 LANGUAGES = ("ind", "eng", "ace", "jav", "min", "sun")
@@ -50,7 +50,7 @@ def cell(language, stack, skill, rows, seed):
         "macro_f1",
         tuple(variant_of(name, bootstrap(classification_scores, truth, given), given) for name, given in variants),
     )
-    pieces = tuple(generator.randint(5, 150) for _ in truth)
+    tokens = tuple(generator.randint(5, 150) for _ in truth)
     return Cell(
         key=f"{language} {stack}",
         stack=stack,
@@ -58,7 +58,7 @@ def cell(language, stack, skill, rows, seed):
         report=report,
         rows=Rows(
             tuple(truth),
-            pieces,
+            tokens,
             tuple(generator.choice((0, 0, 1)) for _ in truth),
             tuple(true == answer for true, answer in zip(truth, own, strict=True)),
             tuple(generator.uniform(0.4, 1) for _ in truth),

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lect import HeadSpec
 from lect.errors import UserError
 from lect.evaluation.bootstrap import paired_bootstrap
 from lect.evaluation.metrics import METRICS, classification_scores, retrieval_scores
@@ -154,8 +155,8 @@ def test_no_score_of_one_metric_takes_the_place_of_anothers():
     with pytest.raises(UserError, match='the metrics "a" and "b" both give a score "f1"'):
         joined_scores([spec("a", f1=1.0), spec("b", f1=0.5)], [{"f1": 1.0}, {"f1": 0.5}])
     assert named_by_two([spec("a", f1=1.0), spec("b", f1=0.5)])[0] == "f1"
-    heads = Host.load().specs("head").values()
-    metrics = Host.load().specs("metric")
+    heads = Host.load().specs(HeadSpec).values()
+    metrics = Host.load().specs(MetricSpec)
     assert not any(named_by_two([metrics[name].spec for name in head.spec.metrics]) for head in heads)
 
 
@@ -171,13 +172,13 @@ def test_no_score_of_one_metric_takes_the_place_of_anothers():
     ],
 )
 def test_every_score_has_a_direction(name, direction):
-    assert Host.load().spec("metric", "regression").direction(name) == direction
+    assert Host.load().spec(MetricSpec, "regression").direction(name) == direction
 
 
 def test_a_system_with_the_smaller_error_is_no_worse_in_any_resample():
     truth = [float(number) for number in range(20)]
     near, far = [value + 0.1 for value in truth], [value + 1 for value in truth]
-    spec = Host.load().spec("metric", "regression")
+    spec = Host.load().spec(MetricSpec, "regression")
     gain = paired_bootstrap(spec.compute, truth, near, far, resamples=50, directions=spec.scores)["mae"]
     assert gain.value == pytest.approx(-0.9)
     assert gain.share_not_positive == 0

@@ -9,6 +9,7 @@ import pytest
 import torch
 from peft.utils import merge_utils
 
+from lect import MergeSpec
 from lect.composition.encode import RowEncoder
 from lect.composition.stack import parse_stack
 
@@ -106,23 +107,23 @@ def test_a_merge_of_loras_gives_what_peft_gives(formula, kind, settings, new_ben
 @pytest.mark.parametrize("name", ["dare", "dare_linear", "dare_ties", "magnitude_prune", "ties"])
 def test_merges_are_the_functions_of_peft(name, new_bench):
     host = new_bench().host
-    config = host.validate_config("merge", name, {"density": 0.4}, "here")
+    config = host.configured(MergeSpec, name, {"density": 0.4}, "here").config
     generator = torch.Generator().manual_seed(0)
     tensors = [torch.randn(6, 50, generator=generator) for _ in range(3)]
     weights = [1.0, 0.5, -0.25]
     state = torch.random.get_rng_state()
-    merged = host.spec("merge", name).merge(config, "place", tensors, weights)
+    merged = host.spec(MergeSpec, name).merge(config, "place", tensors, weights)
     assert torch.equal(torch.random.get_rng_state(), state), "torch's own random state is left alone"
-    assert torch.equal(host.spec("merge", name).merge(config, "place", tensors, weights), merged)
+    assert torch.equal(host.spec(MergeSpec, name).merge(config, "place", tensors, weights), merged)
     if not name.startswith("dare"):
         theirs = getattr(merge_utils, name)(tensors, torch.tensor(weights), density=0.4)
         assert torch.equal(merged, theirs)
         return
     # A draw of its own for each place and seed; on average nothing is lost.
-    assert not torch.equal(host.spec("merge", name).merge(config, "elsewhere", tensors, weights), merged)
+    assert not torch.equal(host.spec(MergeSpec, name).merge(config, "elsewhere", tensors, weights), merged)
     seeds = [config.model_copy(update={"seed": seed}) for seed in range(400)]
     if name != "dare_ties":
-        mean = sum(host.spec("merge", name).merge(each, "place", tensors, weights) for each in seeds) / len(seeds)
+        mean = sum(host.spec(MergeSpec, name).merge(each, "place", tensors, weights) for each in seeds) / len(seeds)
         exact = sum(tensor * weight for tensor, weight in zip(tensors, weights, strict=True))
         assert (mean - exact).abs().mean() < 0.1 < (merged - exact).abs().mean()
 

@@ -7,12 +7,13 @@ import shutil
 import pytest
 from small_library import Bench
 
-from lect.components.library import Library
-from lect.components.manifest import BackboneEntry, HeadEntry, read_manifest
-from lect.components.members import member_entries, read_with_members
-from lect.components.store import read_component, write_component
+from lect import MethodSpec
 from lect.composition.stack import parse_stack
 from lect.errors import LectError
+from lect.storage.library import Library
+from lect.storage.manifest import BackboneEntry, HeadEntry, read_manifest
+from lect.storage.members import member_entries, read_with_members
+from lect.storage.store import read_component, write_component
 
 OTHER = BackboneEntry(name="other", identity="other", fingerprint="b" * 64, hidden_size=32)
 
@@ -67,7 +68,7 @@ def refusal(bench, text):
             'write "avg(lang:a, lang:b) + task:topic"',
         ),
         # vocabularies
-        ("0.5*lang:nqo", '"lang:nqo" has a vocabulary, and a weight has no meaning for pieces', "on its own"),
+        ("0.5*lang:nqo", '"lang:nqo" has a vocabulary, and a weight has no meaning for tokens', "on its own"),
         ("mix(lang:a, lang:nqo)", "a row is cut by one tokenizer", 'let "lang:nqo" stand in the stack on its own'),
         ("(lang:nqo - lang:a)", '"lang:nqo" has a vocabulary, and arithmetic', "on its own"),
         ("lang:nqo + lang:chr", "it has two vocabularies", 'write "lang:nqo" or "lang:chr"'),
@@ -130,7 +131,7 @@ def test_a_fusion_of_unlike_places_is_refused(bench):
     ("members", "message"),
     [
         (("lang:a", "lang:foreign"), "b" * 64),
-        (("lang:a", "lang:nqo"), "has a vocabulary, and a fusion has no meaning for pieces"),
+        (("lang:a", "lang:nqo"), "has a vocabulary, and a fusion has no meaning for tokens"),
         (("task:adapt", "task:topic"), "has a head, and a fusion has no meaning for answers"),
         (("lang:a", "task:adapt"), 'write them in order: "lang:a [+] task:adapt"'),
         (("task:adapt", "task:other"), '"lang:new" is a language, and "task:adapt" a task'),
@@ -156,7 +157,7 @@ def test_fusions_that_make_no_sense_are_refused(bench, members, message):
 )
 def test_the_names_under_a_fusion_are_checked(bench, over, message):
     with pytest.raises(LectError, match=message):
-        bench.host.validate_config("method", "fusion", {"over": over}, "recipe.toml, parts[0]")
+        bench.host.configured(MethodSpec, "fusion", {"over": over}, "recipe.toml, parts[0]")
 
 
 def test_a_fusion_over_itself_through_others_is_refused(bench):

@@ -12,10 +12,10 @@ from torch.nn.functional import cross_entropy
 
 from lect.language_model import candidates as module
 from lect.language_model.candidates import CandidateLoss, Candidates, choose_candidates, full_losses
-from lect.language_model.head import PieceHead
+from lect.language_model.head import LanguageModelHead
 from lect.language_model.masks import Masking
 from lect.language_model.rows import Row
-from lect.parts import NewPieces
+from lect.parts import NewTokens
 
 CPU = torch.device("cpu")
 SIZE, WIDTH = 60, 8
@@ -24,7 +24,7 @@ SIZE, WIDTH = 60, 8
 def head_of(seed=0, cap=None):
     generator = torch.Generator().manual_seed(seed)
     matrix = torch.randn(SIZE, WIDTH, generator=generator)
-    return PieceHead(nn.Identity(), matrix, torch.randn(SIZE, generator=generator), cap)
+    return LanguageModelHead(nn.Identity(), matrix, torch.randn(SIZE, generator=generator), cap)
 
 
 def states_of(places, seed=1):
@@ -63,7 +63,7 @@ def test_others_are_drawn_as_the_bias_has_it_and_evenly():
 
 @pytest.mark.parametrize("label", [1, 9, 55, 59])
 def test_the_sampled_denominator_is_right_in_expectation(label):
-    # exp(loss) over all samples, each as likely as it is, is the full softmax's: for right pieces that are always
+    # exp(loss) over all samples, each as likely as it is, is the full softmax's: for right tokens that are always
     # looked at, and for others.
     head, states, labels, others = head_of(), states_of(1), torch.tensor([label]), torch.arange(54, SIZE)
     loss, likely = CandidateLoss(head, Candidates(torch.arange(54), others, 2), CPU), chances(head, others)
@@ -72,7 +72,7 @@ def test_the_sampled_denominator_is_right_in_expectation(label):
     torch.testing.assert_close(found.float(), full(head, states, labels).exp())
 
 
-def test_a_right_piece_that_was_drawn_as_well_counts_once():
+def test_a_right_token_that_was_drawn_as_well_counts_once():
     head, states, labels = head_of(), states_of(1), torch.tensor([30])
     loss = CandidateLoss(head, Candidates(torch.arange(10), torch.arange(10, SIZE), 3), CPU)
     found = loss(states, labels, torch.tensor([30, 30, 30]))
@@ -82,10 +82,10 @@ def test_a_right_piece_that_was_drawn_as_well_counts_once():
 
 
 @pytest.mark.parametrize("others", [0, 40])
-def test_new_pieces_are_predicted_from_their_own_rows(others):
+def test_new_tokens_are_predicted_from_their_own_rows(others):
     # Of a head without a bias the others are drawn evenly; each of them once stands for itself.
     head, states = replace(head_of(), bias=torch.zeros(SIZE)), states_of(5)
-    first, new = 50, NewPieces(50, torch.randn(4, WIDTH).requires_grad_(), torch.randn(4).requires_grad_())
+    first, new = 50, NewTokens(50, torch.randn(4, WIDTH).requires_grad_(), torch.randn(4).requires_grad_())
     labels, sample = torch.tensor([3, 50, 53, 9, 51]), torch.arange(first - others, first)
     loss = CandidateLoss(head, Candidates(torch.arange(first - others), sample, others), CPU)
     value = loss(states, labels, sample, new)
@@ -121,7 +121,7 @@ def test_candidates_are_chosen_by_what_the_text_uses(used, wanted, sampled, alwa
     assert sorted([*found.always.tolist(), *found.others.tolist()]) == list(range(SIZE))
 
 
-def test_of_a_large_text_the_frequent_pieces_are_always_looked_at(monkeypatch):
+def test_of_a_large_text_the_frequent_tokens_are_always_looked_at(monkeypatch):
     monkeypatch.setattr(module, "MOST_USED", 4)
     counts = torch.zeros(SIZE)
     counts[[3, 9, 20, 40, 41, 50]] = torch.tensor([5.0, 1.0, 7.0, 8.0, 2.0, 9.0])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lect import Example
+from lect import Example, MethodSpec
 from lect.backbones.quiet import quiet_transformers
 from lect.builtins.language_modelling.causal import CausalObjective
 from lect.builtins.language_modelling.config import CausalConfig, MaskedConfig
@@ -41,7 +41,7 @@ def cache(tmp_path, monkeypatch):
 
 def context_of(backbone, examples=ROWS, method="full", config=None, **named):
     host = Host.load(report=lambda line: None)
-    spec = host.spec("method", method)
+    spec = host.spec(MethodSpec, method)
     torch.manual_seed(0)
     part = spec.build(spec.config(**(config or {})), BuildContext(backbone, Corpus(examples)))
     model = RoutedModel(backbone)
@@ -201,7 +201,7 @@ def test_the_prefix_is_not_predicted():
 
     backbone = replace(tiny_backbone("xlm-roberta"), prefix="query: ")
     objective, _ = masked_of(backbone, masked=0.95)
-    # Each piece that may be hidden is hidden in one of so many batches.
+    # Each token that may be hidden is hidden in one of so many batches.
     hidden = {}
     for _ in range(20):
         targets = objective.batch(ROWS[:1], torch.device("cpu")).targets
@@ -210,7 +210,7 @@ def test_the_prefix_is_not_predicted():
     assert "".join(shown).replace("▁", " ").strip() == ROWS[0].text
 
 
-def test_the_loss_is_that_of_transformers_over_the_hidden_pieces(tmp_path):
+def test_the_loss_is_that_of_transformers_over_the_hidden_tokens(tmp_path):
     whole, backbone = save_with_head(tmp_path / "model", "xlm-roberta", "XLMRobertaForMaskedLM")
     objective, context = masked_of(backbone, candidates="all")
     torch.manual_seed(1)
@@ -247,12 +247,12 @@ def test_a_translation_is_read_together_with_its_sentence_and_hidden_too():
 
 
 @pytest.mark.parametrize("translations", [False, True])
-def test_new_pieces_of_a_language_are_hidden_and_learned(translations):
+def test_new_tokens_of_a_language_are_hidden_and_learned(translations):
     objective, context = masked_of(
         tiny_backbone("xlm-roberta"), NEW, translations, "vocabulary", {"pieces": 12}, masked=0.8
     )
     part = context.model.components["lang:x"].parts["vocabulary"]
-    first = part.new_pieces().first
+    first = part.new_tokens().first
     for parameter in part.parameters():
         parameter.requires_grad_(True)
     torch.manual_seed(0)
@@ -274,7 +274,7 @@ def test_a_backbone_that_reads_otherwise_is_refused(family, objective):
             MaskedObjective(MaskedConfig(), context)
 
 
-def test_a_batch_without_hidden_pieces_trains_nothing_and_fails_not():
+def test_a_batch_without_hidden_tokens_trains_nothing_and_fails_not():
     objective, context = masked_of(tiny_backbone("xlm-roberta"), masked=1e-9)
     batch = objective.batch(ROWS[:1], torch.device("cpu"))
     loss = objective.loss(context.model, hidden_of(context.model, batch), batch).total

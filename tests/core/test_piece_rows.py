@@ -1,4 +1,4 @@
-"""Rows of pieces: those of a long corpus are the same as those of a short one, and are never all in memory."""
+"""Rows of tokens: those of a long corpus are the same as those of a short one, and are never all in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lect.composition.model import RoutedModel
 from lect.host import Host
 from lect.host.backbones import load_backbone
 from lect.language_model import rows as rows_module
-from lect.language_model.rows import RowCutter, piece_counts
+from lect.language_model.rows import RowTokens, token_counts
 from lect.testing.backbones import save_tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -44,7 +44,7 @@ def said(rows):
 
 
 def expected_rows(model, translations):
-    """By the rule itself: what is no special piece and reaches beyond the prefix, or is of the second text."""
+    """By the rule itself: what is no special token and reaches beyond the prefix, or is of the second text."""
     encoder, special = RowEncoder(model, 12), set(model.backbone.tokenizer.all_special_ids)
     pairs = [example.translation for example in EXAMPLES] if translations else None
     prefix = len(model.backbone.prefix)
@@ -52,8 +52,8 @@ def expected_rows(model, translations):
         (
             one.ids,
             [
-                piece not in special and (sequence == 1 or end > prefix)
-                for piece, sequence, (_, end) in zip(one.ids, one.sequence_ids, one.offsets, strict=True)
+                token not in special and (sequence == 1 or end > prefix)
+                for token, sequence, (_, end) in zip(one.ids, one.sequence_ids, one.offsets, strict=True)
             ],
             one.type_ids,
         )
@@ -67,7 +67,7 @@ def test_rows_of_a_long_corpus_are_those_of_the_rule(model, long, monkeypatch, t
     expected, encoder = expected_rows(model, translations), RowEncoder(model, 12)
     if kept and not translations:
         encoder.keep([example.text for example in EXAMPLES], ())
-    cutter = RowCutter(model, encoder, (), translations)
+    cutter = RowTokens(model, encoder, (), translations)
     if kept:
         cutter.keep(EXAMPLES)
     at_once = []
@@ -84,7 +84,7 @@ def test_rows_of_a_long_corpus_are_those_of_the_rule(model, long, monkeypatch, t
 
 def test_of_a_long_corpus_the_first_rows_alone_are_remembered(model, long, monkeypatch):
     encoder = RowEncoder(model, 12)
-    rows, asked = RowCutter(model, encoder, ()).rows(EXAMPLES), []
+    rows, asked = RowTokens(model, encoder, ()).rows(EXAMPLES), []
     cut = encoder.cut
     monkeypatch.setattr(encoder, "cut", lambda texts, *more: asked.extend(texts) or cut(texts, *more))
     once, twice = said(rows), said(rows)
@@ -93,8 +93,8 @@ def test_of_a_long_corpus_the_first_rows_alone_are_remembered(model, long, monke
     assert asked == texts + texts[6:]
 
 
-def test_counts_are_of_plain_pieces_alone(model, long):
-    rows = RowCutter(model, RowEncoder(model, 12), ()).rows(EXAMPLES)
-    counts = piece_counts(rows, len(model.backbone.tokenizer)).numpy()
+def test_counts_are_of_plain_tokens_alone(model, long):
+    rows = RowTokens(model, RowEncoder(model, 12), ()).rows(EXAMPLES)
+    counts = token_counts(rows, len(model.backbone.tokenizer)).numpy()
     plain = np.concatenate([np.array(ids)[np.array(marks)] for ids, marks, _ in expected_rows(model, False)])
     assert (counts == np.bincount(plain, minlength=len(counts))).all()

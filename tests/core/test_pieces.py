@@ -1,4 +1,4 @@
-"""Texts that were cut into pieces once: the same pieces as anew, and a cache that is never believed blindly."""
+"""Texts that were cut into tokens once: the same tokens as anew, and a cache that is never believed blindly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from waiting import PATIENCE
 from lect.composition import encode as encode_module
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
-from lect.composition.pieces import StoredEncoding, text_keys
+from lect.composition.stored_tokens import StoredEncoding, text_keys
 from lect.errors import UserError
 from lect.testing.backbones import tiny_backbone
 
@@ -45,17 +45,17 @@ def never(*_):
 
 @pytest.mark.parametrize("pairs", [None, PAIRS])
 @pytest.mark.parametrize("in_file", [False, True])
-def test_kept_pieces_are_those_that_would_be_cut(model, cache, monkeypatch, pairs, in_file):
+def test_kept_tokens_are_those_that_would_be_cut(model, cache, monkeypatch, pairs, in_file):
     if not in_file:
         monkeypatch.setattr(encode_module, "ROWS_IN_MEMORY", 1000)
     fresh, encoder = RowEncoder(model, 16), RowEncoder(model, 16)
     kept = encoder.keep(TEXTS, (), pairs)
-    assert in_file == bool(list(cache.glob("*/pieces.arrow")))
-    assert list(kept.truncated()) == [row for row, one in enumerate(fresh.pieces(TEXTS, (), pairs)) if one.overflowing]
+    assert in_file == bool(list(cache.glob("*/tokens.arrow")))
+    assert list(kept.truncated()) == [row for row, one in enumerate(fresh.tokens(TEXTS, (), pairs)) if one.overflowing]
     assert list(kept.truncated())
     with monkeypatch.context() as patched:
         patched.setattr(encoder, "cut", never)
-        assert said(encoder.pieces(TEXTS, (), pairs)) == said(fresh.pieces(TEXTS, (), pairs))
+        assert said(encoder.tokens(TEXTS, (), pairs)) == said(fresh.tokens(TEXTS, (), pairs))
         order = [4, 0, 2]
         some, seconds = [TEXTS[row] for row in order], None if pairs is None else [PAIRS[row] for row in order]
         rows, again = encoder.encode(some, [()] * 3, seconds), fresh.encode(some, [()] * 3, seconds)
@@ -64,8 +64,8 @@ def test_kept_pieces_are_those_that_would_be_cut(model, cache, monkeypatch, pair
         assert rows.truncated == again.truncated
     # Others are cut as before, also where a text is known, but not in this pair.
     others = ["never seen", *TEXTS[:1]]
-    assert said(encoder.pieces(others, ())) == said(fresh.pieces(others, ()))
-    assert said(encoder.pieces(TEXTS[:1], (), ["z"])) == said(fresh.pieces(TEXTS[:1], (), ["z"]))
+    assert said(encoder.tokens(others, ())) == said(fresh.tokens(others, ()))
+    assert said(encoder.tokens(TEXTS[:1], (), ["z"])) == said(fresh.tokens(TEXTS[:1], (), ["z"]))
 
 
 def test_a_second_run_finds_them_and_other_texts_or_lengths_have_files_of_their_own(model, cache, monkeypatch):
@@ -73,18 +73,18 @@ def test_a_second_run_finds_them_and_other_texts_or_lengths_have_files_of_their_
     again = RowEncoder(model, 16)
     monkeypatch.setattr(again, "cut", never)
     again.keep(TEXTS, ())
-    assert all(isinstance(one, StoredEncoding) for one in again.pieces(TEXTS, ()))
-    assert len(list(cache.glob("*/pieces.arrow"))) == 1
+    assert all(isinstance(one, StoredEncoding) for one in again.tokens(TEXTS, ()))
+    assert len(list(cache.glob("*/tokens.arrow"))) == 1
     for length, texts, pairs in ((12, TEXTS, None), (16, TEXTS[:-1], None), (16, TEXTS, PAIRS)):
         RowEncoder(model, length).keep(texts, (), pairs)
-    assert len(list(cache.glob("*/pieces.arrow"))) == 4
+    assert len(list(cache.glob("*/tokens.arrow"))) == 4
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed", "gone"])
 def test_a_spoilt_file_is_made_again(model, cache, harm):
-    expected = said(RowEncoder(model, 16).pieces(TEXTS, ()))
+    expected = said(RowEncoder(model, 16).tokens(TEXTS, ()))
     RowEncoder(model, 16).keep(TEXTS, ())
-    (path,) = cache.glob("*/pieces.arrow")
+    (path,) = cache.glob("*/tokens.arrow")
     whole = path.read_bytes()
     if harm == "gone":
         path.unlink()
@@ -94,9 +94,9 @@ def test_a_spoilt_file_is_made_again(model, cache, harm):
         path.write_bytes(whole[:middle] if harm == "cut" else changed)
     encoder = RowEncoder(model, 16)
     encoder.keep(TEXTS, ())
-    assert said(encoder.pieces(TEXTS, ())) == expected
+    assert said(encoder.tokens(TEXTS, ())) == expected
     assert path.read_bytes() == whole
-    assert sorted(entry.name for entry in path.parent.iterdir()) == ["made_from.json", "pieces.arrow"]
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["made_from.json", "tokens.arrow"]
 
 
 def _keep(queue, folder):
@@ -124,18 +124,18 @@ def test_of_two_runs_at_once_one_makes_the_file(tmp_path):
         run.join()
     assert cuts[0] == 0
     assert cuts[1] > 1
-    assert len(list((tmp_path / "pieces").glob("*/pieces.arrow"))) == 1
+    assert len(list((tmp_path / "pieces").glob("*/tokens.arrow"))) == 1
 
 
 def test_where_the_cache_cannot_be_written_they_are_kept_in_memory(model, cache, monkeypatch):
     def refuse(*_):
         raise UserError("the cache cannot be written", where="there")
 
-    monkeypatch.setattr("lect.composition.pieces.make_once", refuse)
+    monkeypatch.setattr("lect.composition.stored_tokens.make_once", refuse)
     encoder = RowEncoder(model, 16)
     encoder.keep(TEXTS, ())
     monkeypatch.setattr(encoder, "cut", never)
-    assert said(encoder.pieces(TEXTS, ())) == said(RowEncoder(model, 16).pieces(TEXTS, ()))
+    assert said(encoder.tokens(TEXTS, ())) == said(RowEncoder(model, 16).tokens(TEXTS, ()))
     assert not Path(cache).exists()
 
 

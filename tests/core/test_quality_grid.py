@@ -69,7 +69,7 @@ def test_what_is_scored_without_a_language_is_the_whole_backbones(tmp_path):
 
     save_tiny_backbone(tmp_path / "whole", "xlm-roberta", seed=1)
     whole, small = str(tmp_path / "whole"), str(tmp_path / "small")
-    # Of the texts' letters the trimmed one has none: all of them are one unknown piece to it.
+    # Of the texts' letters the trimmed one has none: all of them are one unknown token to it.
     trim_backbone(whole, Path(small), Host.load(report=lambda line: None), languages=["ru"])
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("text\ttranslation\n" + "".join(f"{word}\t{word}\n" for word in ("city", "long", "day", "two")))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from profiles import DEAR
 from torch import nn
 
+from lect import HeadSpec, MethodSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -45,12 +46,12 @@ def model():
     host = Host.load(report=lambda line: None)
     model = RoutedModel(tiny_backbone("xlm-roberta"))
     # What others stand on comes first.
-    for name in sorted(host.specs("method"), key="fusion".__eq__):
+    for name in sorted(host.specs(MethodSpec), key="fusion".__eq__):
         for copy in "ab":
             torch.manual_seed(zlib.crc32(f"{name}{copy}".encode()))
             part = _part(host, model, name, copy)
             model.attach(Component(f"lang:{name}-{copy}", "lang", {name: part}))
-    spec = host.spec("head", "classification")
+    spec = host.spec(HeadSpec, "classification")
     for copy, labels in LABELS.items():
         torch.manual_seed(len(labels))
         head = spec.build(spec.config(), model.backbone, labels)
@@ -62,7 +63,7 @@ def model():
 
 
 def _part(host, model, name, copy):
-    spec = host.spec("method", name)
+    spec = host.spec(MethodSpec, name)
     config = spec.config.model_validate({"over": list(MEMBERS)} if name == "fusion" else CONFIGS.get(name, {}))
     corpus = Corpus([Example(text=text, translation="the old house") for text in SCRIPTS[copy]])
     members = {key: model.components[key] for key in MEMBERS} if name == "fusion" else {}
@@ -112,7 +113,7 @@ def check(mixed, alone, bound):
 
 def test_a_method_of_every_plugin_is_there(model):
     methods = {key.split(":")[1][:-2] for key in model.components if key.startswith("lang:")}
-    assert methods == set(Host.load().specs("method"))
+    assert methods == set(Host.load().specs(MethodSpec))
 
 
 def test_each_row_is_what_it_is_alone(model):

@@ -19,7 +19,7 @@ TEXTS = ["the old house", "one more bright day on the way home", "two", "a good 
 
 
 class AtEmbeddings(Part):
-    """Changes what the embeddings give; `replaces` has it look up other pieces first."""
+    """Changes what the embeddings give; `replaces` has it look up other tokens first."""
 
     def __init__(self, backbone, seed, replaces):
         super().__init__()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from profiles import DEAR
 from torch import nn
 
+from lect import MethodSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -70,7 +71,7 @@ def built(family):
             continue
         if model.backbone.anatomy.embeddings is None and "preset" in config:
             config = {**config, "inv_adapter": "none"}
-        spec = host.spec("method", method)
+        spec = host.spec(MethodSpec, method)
         for copy in "ab":
             torch.manual_seed(zlib.crc32(f"{name}{copy}".encode()))
             part = spec.build(spec.config.model_validate(config), BuildContext(model.backbone, Corpus()))
@@ -167,10 +168,10 @@ def test_padding_on_either_side_is_the_same(model):
 
 
 @pytest.mark.parametrize("model", ["mt5", "umt5"], indirect=True)
-def test_as_many_rows_as_pieces_are_not_taken_for_each_other(model):
-    """T5's table of relative positions is indexed by pieces in both dimensions."""
+def test_as_many_rows_as_tokens_are_not_taken_for_each_other(model):
+    """T5's table of relative positions is indexed by tokens in both dimensions."""
     text = "the old house on"
-    rows = len(RowEncoder(model).pieces([text], ())[0].ids)
+    rows = len(RowEncoder(model).tokens([text], ())[0].ids)
     stacks = [("lang:full-a",), (), ("lang:full-b", "lang:lora-a"), *[()] * (rows - 3)]
     with torch.no_grad():
         together = run(model, [text] * rows, stacks)
@@ -180,10 +181,10 @@ def test_as_many_rows_as_pieces_are_not_taken_for_each_other(model):
 
 
 @pytest.mark.parametrize("model", ["llama"], indirect=True)
-def test_an_empty_text_is_the_piece_that_begins_or_ends_texts(model):
+def test_an_empty_text_is_the_token_that_begins_or_ends_texts(model):
     backbone = model.backbone
     rows = RowEncoder(model).encode(["", "two of a kind"], [(), ()])
     assert rows.input_ids[0, 0] == backbone.tokenizer.bos_token_id
     assert rows.attention_mask[0].tolist() == [1, *[0] * (rows.input_ids.shape[1] - 1)]
-    # Without a piece for padding, the end of a text fills rows up, and is masked.
+    # Without a token for padding, the end of a text fills rows up, and is masked.
     assert rows.input_ids[0, -1] == backbone.padding_id == backbone.tokenizer.eos_token_id

@@ -52,7 +52,7 @@ TERMS = ATOMS | MERGES | MIXTURES
 STACKS = st.builds(Stack, st.lists(TERMS | st.builds(Weighted, WEIGHTS, TERMS), max_size=4).map(tuple))
 COMBINATIONS = st.builds(Combination, REFERENCES, MERGES)
 
-PIECES = ("lang:a", "task:b", "avg(", "mix(", "ties(", "(", ")", ",", " + ", " - ", "0.5*", "-1*", "density=0.5", "./p")
+TOKENS = ("lang:a", "task:b", "avg(", "mix(", "ties(", "(", ")", ",", " + ", " - ", "0.5*", "-1*", "density=0.5", "./p")
 
 
 @given(STACKS)
@@ -65,7 +65,7 @@ def test_what_a_combination_prints_parses_to_the_same_combination(combination: C
     assert parse_combination(str(combination)) == combination
 
 
-@given(st.text() | st.text('lang:task+@./~ "\\*()=-jv1') | st.lists(st.sampled_from(PIECES)).map("".join))
+@given(st.text() | st.text('lang:task+@./~ "\\*()=-jv1') | st.lists(st.sampled_from(TOKENS)).map("".join))
 def test_any_text_is_a_stack_or_refused_in_one_line(text: str) -> None:
     try:
         stack = parse_stack(text)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lect.components.manifest import BackboneEntry, HeadEntry, Manifest, PartEntry
-from lect.components.nesting import Member, check_roles
 from lect.errors import StackError
+from lect.storage.manifest import BackboneEntry, HeadEntry, Manifest, PartEntry
+from lect.storage.nesting import Member, check_roles
 
 OWN, OTHER = "a" * 64, "b" * 64
 

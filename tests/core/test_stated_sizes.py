@@ -11,12 +11,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lect.components.allocation import bounded_allocation
-from lect.components.exchange import Wishes, import_folder
-from lect.components.manifest import HeadEntry, PartEntry
-from lect.components.restore import restore
-from lect.components.store import read_component
 from lect.errors import ComponentError
+from lect.storage.allocation import bounded_allocation
+from lect.storage.exchange import ImportOptions, import_folder
+from lect.storage.manifest import HeadEntry, PartEntry
+from lect.storage.restore import restore
+from lect.storage.store import read_component
 from lect.testing.backbones import save_tiny_backbone
 
 METHODS = {
@@ -74,7 +74,7 @@ def test_a_head_of_another_size_than_its_weights(new_bench, kind):
         restore("task:one", replace(stored, manifest=lying), bench.backbone, bench.host)
 
 
-def test_pieces_of_numbers_that_no_table_has(new_bench):
+def test_tokens_of_numbers_that_no_table_has(new_bench):
     bench = new_bench()
     own = json.loads(bench.backbone.tokenizer.backend_tokenizer.to_str())
     own["added_tokens"].append({**own["added_tokens"][-1], "id": 2**31, "content": "new"})
@@ -110,7 +110,7 @@ def test_folders_of_other_libraries(new_bench, tmp_path, stated, weights):
     name = "adapter_model.safetensors" if "peft_type" in stated else "adapter.safetensors"
     tensors = {key: torch.zeros(shape) for key, shape in weights.items()}
     save_file(tensors, folder / name)
-    wishes = Wishes(backbone=str(tmp_path / "backbone"), name="one", role="lang")
+    wishes = ImportOptions(backbone=str(tmp_path / "backbone"), name="one", role="lang")
     with little_memory(), pytest.raises(ComponentError, match="sizes that its weights do not have") as caught:
         import_folder(folder, bench.host, bench.library, wishes)
     assert str(folder) in str(caught.value)

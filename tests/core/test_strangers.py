@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from lect.components import members as members_module
-from lect.components.manifest import MemberEntry, PartEntry
-from lect.components.members import read_with_members
-from lect.components.restore import restore
-from lect.components.store import read_component, write_component
 from lect.composition.panics import no_panic
 from lect.composition.stack import parse_stack
 from lect.errors import ComponentError, RecipeError, StackError
 from lect.exchange.tokenizer import check_tokenizer
 from lect.patterns import matches
+from lect.storage import members as members_module
+from lect.storage.manifest import MemberEntry, PartEntry
+from lect.storage.members import read_with_members
+from lect.storage.restore import restore
+from lect.storage.store import read_component, write_component
 
 ENDLESS = r"(?:[a-z]|[a-z.]|[\d.]|[a-z])*[A-Z]"
 
@@ -108,7 +108,7 @@ def test_a_tokenizer_that_is_none_or_numbers_otherwise(new_bench):
     with pytest.raises(ComponentError, match="cannot be used"):
         check_tokenizer(json.dumps({**own, "model": {"type": "Unigram", "vocab": 3}}), bench.backbone, "here")
     token = {**own["added_tokens"][-1], "content": "one more", "id": 0}
-    with pytest.raises(ComponentError, match="numbers pieces otherwise"):
+    with pytest.raises(ComponentError, match="numbers tokens otherwise"):
         check_tokenizer(json.dumps({**own, "added_tokens": [*own["added_tokens"], token]}), bench.backbone, "here")
     bench.write("lang:one")
     stored = replace(read_component(bench.folder / "lang/one"), tokenizer_json=json.dumps({**own, "normalizer": {}}))

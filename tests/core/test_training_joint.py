@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from profiles import DEAR
 from torch import nn
 
-from lect import Example
+from lect import Example, HeadSpec, MethodSpec, MetricSpec, ObjectiveSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -32,7 +32,7 @@ LEARNERS = [
     # key, parts, stack beneath, objective, its configuration
     ("lang:lora", {"lora": LORA}, (), "alignment", {}),
     ("lang:affine", {"affine": {}}, (), "alignment", {"candidates": "all", "contrast": 1.0}),
-    ("lang:pieces", {"vocabulary": {"pieces": 12}, "affine": {}}, (), "alignment", {"distance": 1.0}),
+    ("lang:tokens", {"vocabulary": {"pieces": 12}, "affine": {}}, (), "alignment", {"distance": 1.0}),
     ("lang:full", {"full": {}}, ("lang:frozen",), "alignment", {}),
     ("task:lora", {"lora": LORA}, ("lang:frozen",), "supervised", {}),
     ("task:ia3", {"ia3": {}}, (), "supervised", {}),
@@ -68,11 +68,11 @@ class World:
         context = BuildContext(self.model.backbone, Corpus(EXAMPLES))
         built = {}
         for method, config in parts.items():
-            spec = self.host.spec("method", method)
+            spec = self.host.spec(MethodSpec, method)
             built[method] = spec.build(spec.config.model_validate(config), context)
         role, head = key.split(":")[0], None
         if role == "task":
-            spec = self.host.spec("head", "classification")
+            spec = self.host.spec(HeadSpec, "classification")
             head = spec.build(spec.config.model_validate({}), self.model.backbone, ("bad", "good"))
         component = Component(key, role, built, head)
         with torch.no_grad():
@@ -83,8 +83,8 @@ class World:
         return component
 
     def objective(self, name, config, stack):
-        spec = self.host.spec("objective", name)
-        metrics = {name: provided.spec for name, provided in self.host.specs("metric").items()}
+        spec = self.host.spec(ObjectiveSpec, name)
+        metrics = {name: provided.spec for name, provided in self.host.specs(MetricSpec).items()}
         context = ObjectiveContext(self.model, self.encoder, stack, (), EXAMPLES, metrics, ("classification",))
         return spec.build(spec.config.model_validate(config), context)
 
@@ -155,4 +155,4 @@ def test_joined_batches_are_what_is_encoded_at_once(family):
     assert [group.rows.tolist() for group in joined.routes.groups] == [[0, 1, 2, 3]]
     assert joined.truncated == whole.truncated
     assert 0 < len(whole.truncated) < 4
-    assert joined.pieces == whole.pieces
+    assert joined.tokens == whole.tokens

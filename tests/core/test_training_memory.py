@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lect import Part
+from lect import MethodSpec, Part
 from lect.backbones.weights import hold_weights
 from lect.builtins.full import FullPart
 from lect.composition.component import Component
@@ -38,7 +38,7 @@ class Shifted(Part):
 
 def attached(model, key, method="lora", config=None):
     host = Host.load(report=lambda line: None)
-    spec = host.spec("method", method)
+    spec = host.spec(MethodSpec, method)
     torch.manual_seed(sum(map(ord, key)))
     part = spec.build(spec.config(**(config or {})), BuildContext(model.backbone, Corpus(())))
     with torch.no_grad():

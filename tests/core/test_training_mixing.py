@@ -87,13 +87,13 @@ def test_an_epoch_is_as_many_rows_as_all_have():
 
 def test_rows_of_like_length_come_in_one_pass_whosever_they_are():
     lengths = lengths_of([600, 600, 600, 600])
-    padded = pieces = 0
+    padded = tokens = 0
     for step in itertools.islice(mixed_steps(lengths, [0.25] * 4, 32, 1, 0), 75):
         for rows in step.passes:
             own = [lengths[learner][index] for learner, indices in enumerate(rows) for index in indices]
             padded += max(own) * len(own)
-            pieces += sum(own)
-    assert padded < 1.15 * pieces
+            tokens += sum(own)
+    assert padded < 1.15 * tokens
 
 
 def test_a_single_learner_sees_every_row_once_an_epoch_and_short_passes_at_its_end():

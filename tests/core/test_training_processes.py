@@ -72,7 +72,7 @@ class Aimed(Objective):
         self.encoder, self.key, self.aim = encoder, key, aim
 
     def lengths(self, examples):
-        return [len(encoding.ids) for encoding in self.encoder.pieces([e.text for e in examples], (self.key,))]
+        return [len(encoding.ids) for encoding in self.encoder.tokens([e.text for e in examples], (self.key,))]
 
     def batch(self, examples, device):
         return Batch(self.encoder.encode([e.text for e in examples], [(self.key,)] * len(examples)), None)

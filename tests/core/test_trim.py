@@ -1,11 +1,12 @@
-"""Trimmed backbones: smaller, and the same on texts of kept pieces; components of the whole one work on them."""
+"""Trimmed backbones: smaller, and the same on texts of kept tokens; components of the whole one work on them."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from lect.backbones.pieces import Pieces, count_pieces, scripts_of, trim_tokenizer
+from lect import MethodSpec
+from lect.backbones.vocabulary import Tokens, count_tokens, scripts_of, trim_tokenizer
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import BackboneError, ComponentError, DataError
@@ -50,16 +51,16 @@ def trimmed(family, folder, host, texts, **options):
 def test_every_familys_hidden_states_stay_to_the_bit(family, tmp_path, host, texts):
     report, whole, small = trimmed(family, tmp_path, host, texts)
     assert (report.texts, report.changed) == (4, 0)
-    assert report.after.pieces == len(small.tokenizer) < report.before.pieces == len(whole.tokenizer)
+    assert report.after.tokens == len(small.tokenizer) < report.before.tokens == len(whole.tokenizer)
     rows = small.module(small.anatomy.word_embedding).weight.shape[0]
-    assert rows == small.model.config.vocab_size == report.after.pieces
+    assert rows == small.model.config.vocab_size == report.after.tokens
     for before, after in zip(states(whole), states(small), strict=True):
         assert torch.equal(before, after)
     assert report.fingerprint == small.fingerprint != whole.fingerprint
     assert small.parent(whole.fingerprint).name == str(tmp_path / "whole")
 
 
-def test_languages_alone_keep_every_piece_of_their_scripts(tmp_path, host):
+def test_languages_alone_keep_every_token_of_their_scripts(tmp_path, host):
     save_tiny_backbone(tmp_path / "whole", "xlm-roberta", seed=1)
     report = trim_backbone(str(tmp_path / "whole"), tmp_path / "small", host, languages=["ru"])
     assert report.scripts == ("Cyrl",)
@@ -67,7 +68,7 @@ def test_languages_alone_keep_every_piece_of_their_scripts(tmp_path, host):
     cut = tiny_tokenizer().tokenize
     assert small.tokenize("съешь ещё, 1!") == cut("съешь ещё, 1!")
     assert small.unk_token_id in small.encode("the"), "what is in no script of the languages is gone"
-    assert report.after.pieces < report.before.pieces / 2
+    assert report.after.tokens < report.before.tokens / 2
 
 
 def test_single_characters_of_the_languages_scripts_are_kept_beside_the_texts(tmp_path, host, texts):
@@ -86,7 +87,7 @@ def test_what_is_trimmed_twice_knows_all_it_came_from(tmp_path, host, texts):
     own = tiny.module(tiny.anatomy.word_embedding).weight
     for parent in (small, whole):
         entry = tiny.parent(parent.fingerprint)
-        assert entry.pieces == len(parent.tokenizer)
+        assert entry.tokens == len(parent.tokenizer)
     assert torch.equal(own, table[tiny.trimmed.ids(entry)])
 
 
@@ -100,7 +101,7 @@ def test_one_that_was_changed_since_carries_nothing_of_its_parents(tmp_path, hos
 
 @pytest.mark.parametrize("method", ["full", "lora", "bottleneck", "vocabulary"])
 def test_components_of_the_whole_backbone_give_the_same_on_the_small_one(method, new_bench, tmp_path, host, texts):
-    if method not in host.specs("method"):
+    if method not in host.specs(MethodSpec):
         pytest.skip(f"no plugin provides {method}")
     bench = new_bench()
     save_tiny_backbone(tmp_path / "whole", "xlm-roberta", seed=0)
@@ -125,13 +126,13 @@ def test_components_of_the_whole_backbone_give_the_same_on_the_small_one(method,
 
 
 def write_vocabulary(bench, texts):
-    """A component with pieces of its own, learned from texts."""
-    from lect.components.manifest import BackboneEntry, Manifest, PartEntry
-    from lect.components.restore import build_part
-    from lect.components.store import write_component
+    """A component with tokens of its own, learned from texts."""
     from lect.composition.component import Component
     from lect.data.examples import Example
     from lect.specs import BuildContext, Corpus
+    from lect.storage.manifest import BackboneEntry, Manifest, PartEntry
+    from lect.storage.restore import build_part
+    from lect.storage.store import write_component
 
     config = {"pieces": 12, "initialise": "random"}
     context = BuildContext(bench.backbone, Corpus([Example(text) for text in texts]))
@@ -147,15 +148,15 @@ def write_vocabulary(bench, texts):
 def test_a_component_that_may_hold_ids_is_refused(new_bench, tmp_path, host, texts):
     from dataclasses import replace
 
-    from lect.components.descent import cut_tokenizer
-    from lect.components.store import read_component
+    from lect.storage.descent import cut_tokenizer
+    from lect.storage.store import read_component
 
     bench = new_bench()
     bench.write("lang:one", "full")
     _, whole, small = trimmed("xlm-roberta", tmp_path, host, texts)
     stored = read_component(tmp_path / "lang/one")
     stored = replace(stored, tensors={**stored.tensors, "full.ids": torch.tensor([3])})
-    with pytest.raises(ComponentError, match=r'"full.ids" holds whole numbers, which may be ids of pieces'):
+    with pytest.raises(ComponentError, match=r'"full.ids" holds whole numbers, which may be ids of tokens'):
         cut_tokenizer(stored, small, small.parent(whole.fingerprint))
 
 
@@ -169,12 +170,12 @@ def test_a_component_of_yet_another_backbone_is_refused(new_bench, tmp_path, hos
 
 
 @pytest.mark.parametrize("kind", ["unigram", "byte-level", "qwen", "sentencepiece"])
-def test_texts_of_kept_pieces_are_cut_as_before(kind):
+def test_texts_of_kept_tokens_are_cut_as_before(kind):
     from tokenizers import Tokenizer
 
     whole = tiny_tokenizer(kind).backend_tokenizer
-    pieces = Pieces(whole.to_str())
-    ids = sorted(pieces.with_parts(pieces.essential() | set(count_pieces(whole, TEXTS))))
+    tokens = Tokens(whole.to_str())
+    ids = sorted(tokens.with_parts(tokens.essential() | set(count_tokens(whole, TEXTS))))
     small = Tokenizer.from_str(trim_tokenizer(whole.to_str(), ids))
     assert len(ids) == small.get_vocab_size() < whole.get_vocab_size()
     for text in TEXTS:

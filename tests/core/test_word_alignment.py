@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from lect import Example
+from lect import Example, MethodSpec, MetricSpec
 from lect.builtins.alignment import AlignmentObjective
 from lect.builtins.configs import AlignmentConfig
 from lect.builtins.word_alignment import WordAlignment, mutual_argmax
@@ -56,11 +56,11 @@ def objective_of(rows=PAIRS, prefix="", folder=Path(), target=(), **config):
     translated = [Example(row.translation, translation=row.text) for row in rows]
     learning = (("lang:x", "full", {}, rows), *((key, "vocabulary", {"pieces": 12}, translated) for key in target))
     for key, name, options, corpus in learning:
-        spec = host.spec("method", name)
+        spec = host.spec(MethodSpec, name)
         torch.manual_seed(1)
         part = spec.build(spec.config(**options), BuildContext(backbone, Corpus(corpus)))
         model.attach(Component(key, "lang", {name: part}))
-    metric = {name: provided.spec for name, provided in host.specs("metric").items()}
+    metric = {name: provided.spec for name, provided in host.specs(MetricSpec).items()}
     encoder = RowEncoder(model)
     encoder.keep([row.text for row in rows], ("lang:x",))
     context = ObjectiveContext(model, encoder, ("lang:x",), target, rows, metric, folder=folder)
@@ -105,7 +105,7 @@ def test_a_text_is_aligned_with_itself(prefix):
     assert float(loss.terms["tokens"]) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_a_words_state_is_the_mean_of_its_pieces():
+def test_a_words_state_is_the_mean_of_its_tokens():
     rows = (Example("mad, houses", translation="water"), Example("a", translation="the people's house of the city"))
     objective, context = objective_of(rows, prefix="query: ", tokens=1.0)
     words = objective.batch(rows, CPU).targets.words
@@ -176,7 +176,7 @@ def test_the_target_may_be_a_stack_with_a_vocabulary_of_its_own():
     texts = [row.translation for row in PAIRS]
     rows = context.encoder.encode(texts, [("lang:other",)] * len(texts))
     bare = context.encoder.encode(texts, [()] * len(texts))
-    assert rows.pieces < bare.pieces
+    assert rows.tokens < bare.tokens
     with torch.no_grad():
         hidden = context.model(rows)
         expected = context.model.pool(hidden, rows.attention_mask)

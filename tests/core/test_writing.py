@@ -7,25 +7,25 @@ from functools import cache
 import pytest
 import torch
 
-from lect import Example
+from lect import Example, MethodSpec, MetricSpec
 from lect.backbones.quiet import quiet_transformers
 from lect.backbones.weights import hold_weights
-from lect.builtins.generation import WritingObjective
-from lect.components.restore import build_part
+from lect.builtins.generation import GenerationObjective
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.errors import RecipeError, StackError
-from lect.generation.answer import write_answers
-from lect.generation.logits import RoutedPieces, writing_head
+from lect.generation.answer import generate_predictions
+from lect.generation.logits import RoutedLogits, generation_head
 from lect.generation.rows import Phrasing
-from lect.heads import Decoding, Demand, WritingHead
+from lect.heads import Decoding, GenerationHead, GenerationRequest
 from lect.host import Host
 from lect.host.backbones import load_backbone
 from lect.objectives import ObjectiveContext
 from lect.specs import BuildContext, Corpus
+from lect.storage.restore import build_part
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -49,7 +49,7 @@ KINDS = {
 }
 
 
-class Echo(WritingHead):
+class Echo(GenerationHead):
     """Demands a text's translation behind a prompt, if there is one."""
 
     def __init__(self, backbone, beams=1, longest=8, penalty=1.0, prompt=("", ""), codes=None):
@@ -58,7 +58,7 @@ class Echo(WritingHead):
         self.prompt, self.codes = prompt, codes or CODES.get(backbone.model.config.model_type, (None, None))
 
     def demand(self, example):
-        return Demand(example.text, *self.prompt, *self.codes)
+        return GenerationRequest(example.text, *self.prompt, *self.codes)
 
     def target(self, example):
         return example.translation
@@ -101,10 +101,12 @@ def test_every_row_of_a_mixed_batch_writes_what_it_writes_alone(host, family, be
     encoder, head = RowEncoder(model), Echo(model.backbone, beams)
     own = stacks_of(methods)
     stacks = [own[index % len(own)] for index in range(len(ROWS))]
-    together = [each.answer for each in write_answers(encoder, stacks, head, ROWS)]
-    alone = [write_answers(encoder, [stack], head, [row])[0].answer for stack, row in zip(stacks, ROWS, strict=True)]
+    together = [each.answer for each in generate_predictions(encoder, stacks, head, ROWS)]
+    alone = [
+        generate_predictions(encoder, [stack], head, [row])[0].answer for stack, row in zip(stacks, ROWS, strict=True)
+    ]
     assert together == alone
-    bare = [each.answer for each in write_answers(encoder, [()] * len(ROWS), head, ROWS)]
+    bare = [each.answer for each in generate_predictions(encoder, [()] * len(ROWS), head, ROWS)]
     changed = [index for index, stack in enumerate(stacks) if stack]
     assert sum(together[index] != bare[index] for index in changed) >= len(changed) - 1
     assert [together[index] for index in range(len(ROWS)) if index not in changed] == [
@@ -113,11 +115,11 @@ def test_every_row_of_a_mixed_batch_writes_what_it_writes_alone(host, family, be
 
 
 def host_has(host, method):
-    return method in host.specs("method")
+    return method in host.specs(MethodSpec)
 
 
 def saved_whole(folder, family, tied):
-    """A folder as transformers saves a whole model with a head over pieces, that model, and the backbone of it."""
+    """A folder as transformers saves a whole model with a head over tokens, that model, and the backbone of it."""
     import transformers
 
     save_tiny_backbone(folder, family, writes=True)
@@ -151,13 +153,13 @@ def test_the_bare_backbone_writes_and_scores_as_transformers_does(tmp_path, fami
     phrasing = Phrasing(encoder, (), Decoding(longest=12, one_line=False))
     for beams in (1, 4):
         head = Echo(backbone, beams, longest=12)
-        for row, answer in zip(ROWS[:4], write_answers(encoder, [()] * 4, head, ROWS[:4]), strict=True):
+        for row, answer in zip(ROWS[:4], generate_predictions(encoder, [()] * 4, head, ROWS[:4]), strict=True):
             source = phrasing.source(head.demand(row))
             named = {"input_ids": torch.tensor([source.ids]), "attention_mask": torch.ones(1, len(source.ids)).long()}
             if source.forced:
                 named |= forced_as_transformers_does(source.forced)
             with quiet_transformers():
-                # A forced second piece is one of those that are written.
+                # A forced second token is one of those that are written.
                 longest = 12 + max(0, len(source.forced) - 1)
                 (ids,) = whole.generate(
                     **named,
@@ -203,17 +205,17 @@ def objective_of(model, head, stack=(), examples=ROWS):
         part = build_part(host, "full", {}, BuildContext(model.backbone, Corpus(examples)), "full")
         model.attach(Component("task:same", "task", {"full": part}))
         stack = ("task:same",)
-    metric = {name: provided.spec for name, provided in host.specs("metric").items()}
+    metric = {name: provided.spec for name, provided in host.specs(MetricSpec).items()}
     context = ObjectiveContext(model, RowEncoder(model), stack, (), examples, metric, ("translation",))
-    return WritingObjective(context, head)
+    return GenerationObjective(context, head)
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma2", "t5", "mbart", "m2m_100"])
 @torch.no_grad()
-def test_what_is_kept_from_piece_to_piece_is_what_a_whole_pass_computes(host, family):
+def test_what_is_kept_from_token_to_token_is_what_a_whole_pass_computes(host, family):
     model = model_of(host, family, ("lora",))
     encoder, stack, head = RowEncoder(model), ("task:lora",), Echo(model.backbone, longest=6)
-    phrasing, pieces = Phrasing(encoder, stack, head.decoding), writing_head(model.backbone)
+    phrasing, tokens = Phrasing(encoder, stack, head.decoding), generation_head(model.backbone)
     routes = Routes.uniform(stack, 1)
     for row in ROWS[:3]:
         source = phrasing.source(head.demand(row))
@@ -227,8 +229,8 @@ def test_what_is_kept_from_piece_to_piece_is_what_a_whole_pass_computes(host, fa
             else:
                 given = torch.tensor([[*source.ids, *written]])
                 states = model(EncodedRows(given, torch.ones_like(given), None, routes))
-            written.append(int(RoutedPieces(model, pieces, routes)(states[:, -1:]).argmax()))
-        (answer,) = write_answers(encoder, [stack], head, [row])
+            written.append(int(RoutedLogits(model, tokens, routes)(states[:, -1:]).argmax()))
+        (answer,) = generate_predictions(encoder, [stack], head, [row])
         assert answer.answer == phrasing.text(written)
 
 
@@ -248,7 +250,7 @@ def test_padding_and_neighbours_change_no_loss_and_prompts_are_not_learned(host,
     together, count = loss_of(ROWS)
     torch.testing.assert_close(together, total, atol=1e-5, rtol=1e-5)
     phrasing = Phrasing(RowEncoder(model), ("task:lora",), Echo(model.backbone).decoding)
-    assert count == sum(len(phrasing.target(row.translation, Demand(row.text))) for row in ROWS)
+    assert count == sum(len(phrasing.target(row.translation, GenerationRequest(row.text))) for row in ROWS)
 
 
 @pytest.mark.parametrize("forgets", [False, True])
@@ -267,37 +269,37 @@ def test_gradients_reach_both_halves(host, family, forgets):
     assert all(parameter.grad is None for parameter in model.backbone.model.parameters())
 
 
-def test_each_row_writes_only_pieces_of_its_own_stack(host):
+def test_each_row_writes_only_tokens_of_its_own_stack(host):
     model = model_of(host, "llama", ("vocabulary", "lora"))
     routes = Routes.of([(), ("task:vocabulary",), ("task:lora",)])
-    pieces = RoutedPieces(model, writing_head(model.backbone), routes)
-    logits = pieces(torch.randn(3, 2, model.backbone.hidden_size))
+    tokens = RoutedLogits(model, generation_head(model.backbone), routes)
+    logits = tokens(torch.randn(3, 2, model.backbone.hidden_size))
     backbone = model.backbone.module(model.backbone.anatomy.word_embedding).weight.shape[0]
-    assert logits.shape == (3, 2, pieces.width) and pieces.width > backbone
+    assert logits.shape == (3, 2, tokens.width) and tokens.width > backbone
     assert torch.isinf(logits[[0, 2], :, backbone:]).all() and torch.isfinite(logits[1]).all()
 
 
-def test_new_pieces_are_read_and_written_by_a_decoder_and_refused_by_an_encoder_decoder(host):
+def test_new_tokens_are_read_and_written_by_a_decoder_and_refused_by_an_encoder_decoder(host):
     model = model_of(host, "llama", ("vocabulary", "lora"))
     stacks = [("task:vocabulary",), ("task:lora",), ("task:vocabulary", "task:lora"), ()]
     rows = [Example(f"ߞߎߘߊ {row.text}", translation="x") for row in ROWS[:4]]
     for beams in (1, 2):
         head = Echo(model.backbone, beams)
-        together = write_answers(RowEncoder(model), stacks, head, rows)
+        together = generate_predictions(RowEncoder(model), stacks, head, rows)
         for stack, row, answer in zip(stacks, rows, together, strict=True):
-            assert write_answers(RowEncoder(model), [stack], head, [row])[0].answer == answer.answer
+            assert generate_predictions(RowEncoder(model), [stack], head, [row])[0].answer == answer.answer
     taught = [Example("a new dog", translation="ߛߣߍ߬ ߞߎߘߊ")]
     objective = objective_of(model, Echo(model.backbone, longest=40), ("task:lora", "task:vocabulary"), taught)
     batch = objective.batch(taught, torch.device("cpu"))
-    first = model.components["task:vocabulary"].parts["vocabulary"].new_pieces().first
+    first = model.components["task:vocabulary"].parts["vocabulary"].new_tokens().first
     assert (batch.targets.labels >= first).any()
     hidden = model(batch.rows)
     objective.loss(model, hidden, batch).total.backward()
     learned = dict(model.components["task:vocabulary"].parts["vocabulary"].named_parameters())
     assert all(parameter.grad.abs().sum() > 0 for parameter in learned.values())
     model = model_of(host, "mbart", ("vocabulary",))
-    with pytest.raises(StackError, match="pieces of its own"):
-        write_answers(RowEncoder(model), [("task:vocabulary",)], Echo(model.backbone), ROWS[:1])
+    with pytest.raises(StackError, match="tokens of its own"):
+        generate_predictions(RowEncoder(model), [("task:vocabulary",)], Echo(model.backbone), ROWS[:1])
 
 
 def test_a_component_of_the_encoder_alone_fits_the_whole_model(host):
@@ -322,14 +324,14 @@ def test_weights_held_in_half_the_memory_give_nearly_the_same_loss(host, family)
         batch = objective.batch(ROWS, torch.device("cpu"))
         hidden = model(batch.rows)
         losses.append(float(objective.loss(model, hidden, batch).total.detach()))
-        assert len(write_answers(RowEncoder(model), [("task:lora",)], Echo(model.backbone), ROWS[:1])) == 1
+        assert len(generate_predictions(RowEncoder(model), [("task:lora",)], Echo(model.backbone), ROWS[:1])) == 1
     assert losses[0] != losses[1] and losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
 def test_an_encoder_is_refused_with_what_would_write(host):
     model = RoutedModel(tiny_backbone("xlm-roberta"))
     with pytest.raises(RecipeError, match="cannot write any; use a decoder"):
-        write_answers(RowEncoder(model), [()], Echo(model.backbone), ROWS[:1])
+        generate_predictions(RowEncoder(model), [()], Echo(model.backbone), ROWS[:1])
 
 
 def test_a_long_text_is_cut_and_its_prompt_is_whole():
@@ -337,7 +339,7 @@ def test_a_long_text_is_cut_and_its_prompt_is_whole():
     model = RoutedModel(backbone)
     encoder = RowEncoder(model, 48)
     phrasing = Phrasing(encoder, (), Decoding(longest=16))
-    demand = Demand("the people " * 40, "Read: ", "\nSay:")
+    demand = GenerationRequest("the people " * 40, "Read: ", "\nSay:")
     source = phrasing.source(demand)
     read = encoder.tokenizer(()).decode(list(source.ids))
     assert source.truncated and len(source.ids) <= 48 - 16
@@ -345,15 +347,15 @@ def test_a_long_text_is_cut_and_its_prompt_is_whole():
     long, short = phrasing.target("the people " * 40, demand), phrasing.target("the people", demand)
     assert len(long) == 16 and phrasing.end not in long and short[-1] == phrasing.end
     with pytest.raises(RecipeError, match="no room for the text"):
-        phrasing.source(Demand("the people", "word " * 60, ""))
+        phrasing.source(GenerationRequest("the people", "word " * 60, ""))
 
 
 @pytest.mark.parametrize(("family", "piece"), [("llama", "Ċ"), ("gemma2", "<0x0A>")])
-def test_an_answer_of_a_decoder_ends_with_its_line(family, piece):
+def test_an_answer_of_a_decoder_ends_with_its_line(family, token):
     backbone = tiny_backbone(family, writes=True)
     model = RoutedModel(backbone)
     encoder = RowEncoder(model)
-    end, line = backbone.tokenizer.eos_token_id, encoder.tokenizer(()).token_to_id(piece)
+    end, line = backbone.tokenizer.eos_token_id, encoder.tokenizer(()).token_to_id(token)
     phrasing = Phrasing(encoder, (), Decoding())
     assert phrasing.ends == (end, line)
     words = encoder.tokenizer(()).encode("the house\nand more", add_special_tokens=False).ids
@@ -366,14 +368,14 @@ def test_codes_that_a_backbone_does_not_have_are_refused():
     encoder = RowEncoder(model)
 
     def source(*codes):
-        return Phrasing(encoder, (), Decoding()).source(Demand("a day", "", "", *codes))
+        return Phrasing(encoder, (), Decoding()).source(GenerationRequest("a day", "", "", *codes))
 
     assert source("__id__", "__en__").ids[0] == encoder.tokenizer(()).token_to_id("__id__")
     assert source("__id__", "__en__").forced == (model.backbone.start_id, encoder.tokenizer(()).token_to_id("__en__"))
-    with pytest.raises(RecipeError, match='has no piece "__xx__"; it has __en__, __id__'):
+    with pytest.raises(RecipeError, match='has no token "__xx__"; it has __en__, __id__'):
         source("__en__", "__xx__")
     with pytest.raises(RecipeError, match="must be told which language"):
         source()
     model = RoutedModel(tiny_backbone("t5", writes=True))
-    with pytest.raises(RecipeError, match="no pieces that stand for languages"):
-        Phrasing(RowEncoder(model), (), Decoding()).source(Demand("a day", "", "", None, "id_ID"))
+    with pytest.raises(RecipeError, match="no tokens that stand for languages"):
+        Phrasing(RowEncoder(model), (), Decoding()).source(GenerationRequest("a day", "", "", None, "id_ID"))

@@ -152,3 +152,89 @@ def test_a_model_says_what_it_is_and_leaves_the_backbone_as_it_was(workspace, tr
     with pytest.raises(StackError, match="the model is closed"):
         model.predict(TEXTS)
     assert np.array_equal(lect.load(backbone="backbone").embed(TEXTS), bare)
+
+
+PAIRS = [(f"xbsn boe csjhiu {number % 5}", f"warm and bright {number % 5}") for number in range(40)]
+ROWS = [
+    {"text": f"{text} {number}", "mood": "good" if number % 2 == 0 else "bad"}
+    for number in range(20)
+    for text in TEXTS[:1]
+]
+
+
+def test_from_memory_to_a_component_to_a_prediction(workspace, capsys):
+    spoken = lect.teach_language(
+        PAIRS, "jv", name="spoken", backbone="backbone", training={"epochs": 1, "precision": "float32"}
+    )
+    mood = lect.teach_task(
+        ROWS, "own-mood", label="mood", backbone="backbone", training={"epochs": 2, "precision": "float32"}
+    )
+    with lect.load(f"{spoken} + {mood}", backbone="backbone") as model:
+        assert model.predict("a great and happy day").label in {"good", "bad"}
+        assert sorted(model.labels) == ["bad", "good"]
+    assert spoken.manifest.languages == ("jv",) and "own-mood" in repr(mood)
+    assert "task:own-mood" in mood._repr_markdown_()
+    assert {"lang:spoken", "task:own-mood"} <= {component.key for component in lect.storage()}
+    assert "lang:spoken  " in capsys.readouterr().err
+
+
+def test_a_recipe_as_a_dictionary_with_rows_a_callback_that_stops_and_going_on(workspace):
+    class StopAt(lect.Callback):
+        def __init__(self, step):
+            self.step, self.seen = step, []
+
+        def step_finished(self, step, metrics):
+            self.seen.append(step)
+            if step == self.step:
+                self.ask_to_stop("enough")
+
+    recipe = {
+        "component": {"name": "short", "role": "task", "languages": ["en"]},
+        "backbone": {"name": "backbone"},
+        "parts": [{"method": "full"}],
+        "head": {"kind": "classification"},
+        "objective": {"name": "supervised"},
+        "training": {"epochs": 5, "batch_size": 4, "precision": "float32"},
+    }
+    stop = StopAt(7)
+    component = lect.train(recipe, pandas.DataFrame(ROWS), validation=ROWS[:6], label="mood", callbacks=[stop])
+    assert stop.seen == list(range(1, 8)) and component.manifest.training.steps == 7
+    wrong = {**recipe, "training": {"epoch": 5}}
+    with pytest.raises(lect.UserError, match=r'training\.epoch: unknown field "epoch"; did you mean "epochs"'):
+        lect.train(wrong, ROWS, label="mood")
+    with pytest.raises(DataError, match="no rows are given"):
+        lect.teach_task([], "none", backbone="backbone")
+    with pytest.raises(lect.UserError, match="the row has no label"):
+        lect.teach_task(TEXTS, "none", backbone="backbone")
+
+
+def test_components_go_to_a_registry_and_come_back(workspace, trained, tmp_path, monkeypatch):
+    component = lect.SavedComponent.read(trained / "task" / "mood")
+    (tmp_path / "registry").mkdir()
+    pushed = component.push(tmp_path / "registry")
+    assert pushed.entry.reference.startswith("task:mood")
+    (found,) = lect.search("mood", registry=str(tmp_path / "registry"))
+    assert found["name"] == "mood"
+    monkeypatch.setenv("LECT_HOME", str(tmp_path / "another home"))
+    pulled = lect.pull("task:mood", registry=str(tmp_path / "registry"))
+    assert pulled.manifest == component.manifest
+    assert str(tmp_path / "another home") in str(pulled.folder)
+
+
+def test_a_model_in_memory_is_used_and_given_back_to_the_bit(workspace, trained):
+    from transformers import AutoModel, AutoTokenizer
+
+    given, tokenizer = AutoModel.from_pretrained("backbone"), AutoTokenizer.from_pretrained("backbone")
+    given.train()
+    before = {name: tensor.clone() for name, tensor in given.state_dict().items()}
+    stack = "lang:cipher + task:mood"
+    with lect.load(stack, backbone="backbone", library=trained) as named:
+        expected = named.predict(TEXTS)
+    with lect.load(stack, model=given, tokenizer=tokenizer, library=trained) as model:
+        assert model.predict(TEXTS).records() == expected.records()
+        assert not any(parameter.requires_grad for parameter in given.parameters())
+        with pytest.raises(StackError, match="another model has components on this backbone"):
+            lect.load(stack, model=given, tokenizer=tokenizer, library=trained)
+    assert given.training and all(parameter.requires_grad for parameter in given.parameters())
+    assert given.state_dict().keys() == before.keys()
+    assert all(before[name].equal(tensor) for name, tensor in given.state_dict().items())

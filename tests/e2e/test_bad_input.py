@@ -92,7 +92,7 @@ def test_a_very_long_text_is_cut_and_said(workspace, trained):
 
 
 def test_a_component_of_another_backbone_is_refused_with_both_fingerprints(workspace, trained):
-    from lect.components.manifest import read_manifest
+    from lect.storage.manifest import read_manifest
     from lect.testing.backbones import save_tiny_backbone
 
     save_tiny_backbone(workspace.folder / "other", "xlm-roberta", seed=1)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lect.components.library import Library
-from lect.components.manifest import read_manifest
 from lect.errors import Interrupted, UserError
 from lect.host import Host
 from lect.recipes.load import load_recipe
+from lect.storage.library import Library
+from lect.storage.manifest import read_manifest
 from lect.training.callbacks.base import Callback, CallbackError
 from lect.training.prepare import prepare_run
 from lect.training.run import execute_run

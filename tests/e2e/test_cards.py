@@ -58,7 +58,8 @@ def test_from_run_and_audit_to_a_registry_that_is_sound(mood):
     assert "Measured by `lect audit` of `task:mood` (Moods):" in card
     assert "persons: of 2 pairs of texts" in card
     assert "```bibtex\n@misc{mood, title = {Moods}}\n```" in card
-    assert ModelCard(card).data.license == "cc0-1.0"
+    data = ModelCard(card).data
+    assert (data.license, data.pipeline_tag) == ("cc0-1.0", "text-classification")
     # Without another audit the card keeps the one it has.
     lines(mood.lect("components", "card", "task:mood", "--limits", "Only four words"))
     assert "Measured by" in (mood.folder / "components/task/mood/README.md").read_text()
@@ -177,7 +178,7 @@ def test_a_registry_says_what_is_wrong_with_a_card_or_licence(mood):
 def test_what_strangers_wrote_steers_no_terminal(tmp_path):
     from sharing import Machine, make_component
 
-    from lect.components.manifest import DataEntry, TrainingEntry
+    from lect.storage.manifest import DataEntry, TrainingEntry
 
     data = DataEntry(source="x\x1b[31m\u202e\n", rows=1, licence="CC-BY-NC-4.0")
     training = TrainingEntry(objective="o", data=(data,), steps=1, seed=0, seconds=1.0, examples=1)

@@ -1,4 +1,4 @@
-"""Objectives combined in one run, as a user trains them: alignment and hidden pieces, with raw text beside pairs."""
+"""Objectives combined in one run, as a user trains them: alignment and hidden tokens, with raw text beside pairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from lect.components.manifest import read_manifest
+from lect.storage.manifest import read_manifest
 
 COMBINED = """
 [component]
@@ -112,7 +112,7 @@ def test_a_run_that_goes_on_ends_with_the_same_bytes(combined, monkeypatch):
     assert weights.read_bytes() == unbroken
 
 
-def test_the_target_is_a_language_with_pieces_of_its_own(combined):
+def test_the_target_is_a_language_with_tokens_of_its_own(combined):
     language = (combined.folder / "language.toml").read_text("utf-8")
     first = language.replace('name = "cipher"', 'name = "first"').replace('"full"', '"vocabulary"\npieces = 12')
     assert combined.lect("train", str(combined.write("first.toml", first))).exit_code == 0

@@ -8,7 +8,7 @@ import pytest
 from small_backbones import shallow_backbones, small_backbones
 from typer.testing import CliRunner
 
-from lect.components.manifest import read_manifest
+from lect.storage.manifest import read_manifest
 
 
 def demo(*arguments: str):
@@ -56,7 +56,7 @@ def test_a_language_in_an_unknown_script(short, tmp_path, monkeypatch):
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
     assert max(map(len, (line for line in lines if not line.startswith("  lect")))) <= 80
-    assert "49% of the pieces that e5-small cuts N'Ko into are unknown to it." in result.stdout
+    assert "49% of the tokens that e5-small cuts N'Ko into are unknown to it." in result.stdout
     scores = figures(tmp_path / "lect-demo")
     # Some bits of the English names are there at once: new embeddings start from their translations'.
     assert scores["retrieval"]["lang:nqo"] > 0.1 > 0.02 > scores["retrieval"]["bare backbone"]
@@ -78,7 +78,7 @@ def test_a_language_in_an_unknown_script(short, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_language_whose_script_is_known_gets_no_pieces(short, tmp_path, monkeypatch):
+def test_a_language_whose_script_is_known_gets_no_tokens(short, tmp_path, monkeypatch):
     """On a tiny model in the place of `e5-small`."""
     short(language=2, task=2)
     small_backbones(tmp_path / "cache")

@@ -144,10 +144,10 @@ def test_an_audit_compares_groups_templates_and_counts(workspace, trained):
     shown = workspace.lect("audit", "audit.toml", "--components", str(trained))
     assert "counterfactual: names" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
-    from lect.audit.card import audit_lines
-    from lect.audit.report import AuditReport
-    from lect.components.card import render_card
-    from lect.components.manifest import read_manifest
+    from lect.auditing.card import audit_lines
+    from lect.auditing.report import AuditReport
+    from lect.storage.card import render_card
+    from lect.storage.manifest import read_manifest
 
     manifest = read_manifest(trained / "task/mood/component.toml")
     card = render_card(manifest, audit_lines(AuditReport.from_json(result.stdout)))
@@ -165,9 +165,9 @@ def test_an_explanation_shares_the_logit_out_and_says_what_each_part_changed(wor
     whole, without = found["variants"]
     assert without["label"] == "without lang:cipher"
     for variant in (whole, without):
-        total = sum(piece["attribution"] for piece in variant["pieces"])
+        total = sum(token["attribution"] for token in variant["pieces"])
         assert total == pytest.approx(variant["score"] - variant["baseline"], abs=0.02)
-        assert sum(piece["rollout"] for piece in variant["pieces"]) == pytest.approx(1, abs=1e-4)
+        assert sum(token["rollout"] for token in variant["pieces"]) == pytest.approx(1, abs=1e-4)
     changes = [own - other for own, other in zip(whole["words"], without["words"], strict=True)]
     assert without["changes"] == pytest.approx(changes)
     page = (workspace.folder / "explanation.html").read_text(encoding="utf-8")

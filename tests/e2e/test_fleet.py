@@ -11,9 +11,9 @@ import sys
 import pytest
 from waiting import PATIENCE, hears_ctrl_c, wait_for
 
-from lect.components.library import Library
 from lect.fleet.plan import plan_fleet
 from lect.fleet.run import look
+from lect.storage.library import Library
 
 TABLES = """
 [fleet.jav]
@@ -69,8 +69,8 @@ def test_a_failed_language_is_reported_and_harms_no_other(workspace, fleet):
     ]
     library = Library((workspace.folder / "components",))
     for changes, status in ((), "kept"), (("training.seed=3",), "waiting"):
-        (fate,) = look(plan_fleet(fleet, ["jav"], changes), library, workspace.folder)
-        assert fate.status == status, "a component of another recipe is not what was asked for"
+        (status,) = look(plan_fleet(fleet, ["jav"], changes), library, workspace.folder)
+        assert status.status == status, "a component of another recipe is not what was asked for"
 
 
 @pytest.mark.processes

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lect.components.store import read_folder_manifest
+from lect.storage.store import read_folder_manifest
 
 pytestmark = pytest.mark.models
 
@@ -174,7 +174,7 @@ def test_entities(workspace):
     (person, place) = told["entities"]
     assert (person["text"], person["type"], person["start"], person["end"]) == ("Happy Long", "PER", 4, 14)
     assert place["score"] > 0.5
-    # A sentence of more pieces than the backbone reads has a tag for every word, and nothing is said to be cut.
+    # A sentence of more tokens than the backbone reads has a tag for every word, and nothing is said to be cut.
     long = " ".join(["the Happy Long was in City"] * 40)
     shown = workspace.lect("predict", "-s", "task:job", "--json", long)
     assert "cut" not in shown.stderr

@@ -52,7 +52,7 @@ def test_what_there_is_fits_80_columns(workspace):
     assert "wrong script" in result.stdout
     assert sorted(path.name for path in (workspace.folder / "plots").iterdir()) == [
         "lengths.png",
-        "pieces-per-word.png",
+        "tokens-per-word.png",
         "scripts.png",
     ]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in (workspace.folder / "plots").iterdir())

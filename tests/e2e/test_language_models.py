@@ -7,10 +7,10 @@ import json
 import pytest
 from rich.console import Console
 
-from lect.components.library import Library
 from lect.errors import Interrupted, RecipeError
 from lect.host import Host
 from lect.recipes.load import load_recipe
+from lect.storage.library import Library
 from lect.testing.backbones import save_tiny_backbone
 from lect.training.prepare import prepare_run
 from lect.training.run import execute_run
@@ -88,7 +88,7 @@ def test_a_language_learns_from_text(folder, objective):
     assert f'objective = "{objective}"' in written and 'metric = "likelihood"' in written
 
 
-def test_a_resumed_run_hides_the_same_pieces(folder):
+def test_a_resumed_run_hides_the_same_tokens(folder):
     whole = Run(folder, "whole").train()
     Run(folder, "part").train(steps=2)
     again = Run(folder, "part").train(resume=True)

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from lect.components.manifest import read_manifest
+from lect.storage.manifest import read_manifest
 
 KEYS = ("lang:cipher", "lang:mirror", "task:mood")
 MIX = """
@@ -167,7 +167,7 @@ def test_ctrl_c_leaves_a_checkpoint_of_all_and_resume_ends_with_the_same_bytes(m
 def test_a_component_that_cannot_be_written_leaves_the_others_whole(mixed, monkeypatch):
     import safetensors.torch
 
-    from lect.components import store
+    from lect.storage import store
 
     save = safetensors.torch.save_file
 

@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file
 from workspaces import Workspace
 
-from lect.components.manifest import read_manifest
+from lect.storage.manifest import read_manifest
 
 FUSION = """
 [component]

@@ -8,7 +8,7 @@ from string import ascii_lowercase
 
 import pytest
 
-from lect.components.manifest import read_manifest
+from lect.storage.manifest import read_manifest
 
 # As the workspace's language has it.
 CIPHER = str.maketrans(ascii_lowercase, ascii_lowercase[1:] + "a")

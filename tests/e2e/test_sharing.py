@@ -12,8 +12,8 @@ import torch
 from sharing import Machine, make_component, serving
 from waiting import PATIENCE
 
-from lect.components.store import read_component
 from lect.files import folder_aside
+from lect.storage.store import read_component
 from lect.testing.backbones import save_tiny_backbone
 
 
@@ -51,8 +51,8 @@ def lines(result):
 @pytest.mark.processes
 def test_published_in_one_process_and_used_in_another(tmp_path, monkeypatch):
     """Two processes, a server in a third: train here, push, serve; there search, pull, verify and predict."""
-    from lect.components.manifest import HeadEntry
-    from lect.components.restore import build_part
+    from lect.storage.manifest import HeadEntry
+    from lect.storage.restore import build_part
 
     here, there = Machine(tmp_path / "here"), Machine(tmp_path / "there")
     for machine in (here, there):
@@ -83,14 +83,14 @@ def test_published_in_one_process_and_used_in_another(tmp_path, monkeypatch):
 
 
 def make_task(machine, build_part, head_entry):
-    from lect.components.card import render_card
-    from lect.components.manifest import BackboneEntry, Manifest, PartEntry
-    from lect.components.restore import build_head
-    from lect.components.store import write_component
     from lect.composition.component import Component
     from lect.host import Host
     from lect.host.backbones import load_backbone
     from lect.specs import BuildContext, Corpus
+    from lect.storage.card import render_card
+    from lect.storage.manifest import BackboneEntry, Manifest, PartEntry
+    from lect.storage.restore import build_head
+    from lect.storage.store import write_component
 
     host = Host.load(report=lambda line: None)
     backbone = load_backbone(str(machine.folder / "backbone"), host=host)

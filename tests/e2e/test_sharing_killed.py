@@ -14,10 +14,10 @@ import pytest
 from sharing import Machine, make_component, serving
 from waiting import PATIENCE
 
-from lect.components.store import read_component
 from lect.registry.check import check_registry
 from lect.registry.folder import read_folder_registry
 from lect.registry.verify import problems_of
+from lect.storage.store import read_component
 
 COUNT = 12
 KILLS = 5

@@ -27,7 +27,7 @@ from sharing import (
 )
 from waiting import PATIENCE, wait_for
 
-from lect.components.store import read_component
+from lect.storage.store import read_component
 
 WEIGHTS = "weights.safetensors"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from lect.components.manifest import read_manifest
+from lect.storage.manifest import read_manifest
 
 pytestmark = pytest.mark.models
 

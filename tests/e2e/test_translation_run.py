@@ -104,7 +104,7 @@ def test_a_translator_is_trained_scored_and_asked(workspace, family, head):
 
     long = workspace.lect("predict", "-s", "task:job", "good house " * 100)
     assert (long.exit_code, long.stdout.count("\n")) == (0, 1)
-    assert f"1 of 1 texts are longer than {120 if family == 'llama' else 128} pieces and were cut" in long.stderr
+    assert f"1 of 1 texts are longer than {120 if family == 'llama' else 128} tokens and were cut" in long.stderr
 
     workspace.write(
         "matrix.toml",
@@ -222,7 +222,7 @@ def test_what_cannot_be_is_refused_in_one_line(workspace):
     assert "write braces as" in refusal(workspace, recipe('prompt = "{text"'))
     both = 'source = "en"\ntarget = "id"\n'
     said = refusal(workspace, recipe(f'{both}target_code = "id_ID"'))
-    assert '"writer" has no pieces that stand for languages; leave it out' in said
+    assert '"writer" has no tokens that stand for languages; leave it out' in said
     assert "there is nothing to train; add [[parts]]" in refusal(workspace, recipe(both, parts=""))
     said = refusal(workspace, recipe(both, column=""))
     assert "pairs.csv, line 2: the row has no translation" in said

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lect.components.store import read_folder_manifest
+from lect.storage.store import read_folder_manifest
 
 pytestmark = pytest.mark.models
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from lect.components.exchange import Wishes, export_component, import_folder
-from lect.components.library import Library
-from lect.components.restore import restore
-from lect.components.store import read_component, write_component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import ComponentError
 from lect.host import Host
+from lect.storage.exchange import ImportOptions, export_component, import_folder
+from lect.storage.library import Library
+from lect.storage.restore import restore
+from lect.storage.store import read_component, write_component
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
 pytestmark = [pytest.mark.adapters, pytest.mark.models]
@@ -130,7 +130,7 @@ def test_both_ways(place, host, config):
     backbone = place("xlm-roberta")
     expected = saved_by_library("xlm-roberta", backbone, config, Path("hub"))
     library = Library((Path("components"),))
-    done = import_folder(Path("hub"), host, library, Wishes(backbone="xlm-roberta", role="lang"))
+    done = import_folder(Path("hub"), host, library, ImportOptions(backbone="xlm-roberta", role="lang"))
     assert done.notices == ()
     states, _ = ours(backbone, done.folder, host)
     assert distance(states, expected) <= 1e-6
@@ -151,7 +151,7 @@ def test_every_family_both_ways(place, host, family, config):
     backbone = place(family)
     expected = saved_by_library(family, backbone, config, Path("hub"))
     library = Library((Path("components"),))
-    done = import_folder(Path("hub"), host, library, Wishes(role="task"))
+    done = import_folder(Path("hub"), host, library, ImportOptions(role="task"))
     assert done.manifest.backbone.name == family, "the folder says which model"
     states, _ = ours(backbone, done.folder, host)
     assert distance(states, expected) <= 1e-6
@@ -166,7 +166,7 @@ def test_every_family_both_ways(place, host, family, config):
 def test_files_of_every_kind(place, host, options, plain):
     backbone = place("bert")
     expected = saved_by_library("bert", backbone, "seq_bn_inv", Path("hub"), plain=plain, **options)
-    done = import_folder(Path("hub"), host, Library((Path("components"),)), Wishes())
+    done = import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions())
     assert (done.manifest.role, done.manifest.languages) == ("lang", ("jav",))
     assert distance(ours(backbone, done.folder, host)[0], expected) <= 1e-6
 
@@ -218,7 +218,7 @@ def test_published_language_adapters_of_mad_x(place, host, family, age):
     backbone = place(family)
     expected = saved_by_library(family, backbone, "pfeiffer+inv[reduction_factor=2]", Path("hub"))
     madx(Path("hub"), age, family)
-    done = import_folder(Path("hub"), host, Library((Path("components"),)), Wishes())
+    done = import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions())
     assert (done.manifest.key, done.manifest.languages, done.notices) == ("lang:jav", ("jav",), ())
     assert done.manifest.parts[0].config == {"preset": "seq_bn_inv", "reduction_factor": 2}
     states, _ = ours(backbone, done.folder, host)
@@ -240,11 +240,11 @@ def test_the_first_language_adapters_have_an_activation_of_their_own_in_the_inve
     model.add_adapter("jav", config="pfeiffer+inv[reduction_factor=2,non_linearity='gelu_new']")
     fill(model, "jav")
     model.save_adapter("hub", "jav")
-    forgetful = theirs(model, backbone, "jav")
+    checkpoint_layers = theirs(model, backbone, "jav")
     block = model.base_model.invertible_adapters["jav"]
     block.F[1] = block.G[1] = Activation_Function_Class("relu")
     expected = theirs(model, backbone, "jav")
-    assert distance(forgetful, expected) > 1e-4
+    assert distance(checkpoint_layers, expected) > 1e-4
     config = madx(Path("hub"), "1.0", "bert")
     stated = json.loads(Path("hub/adapter_config.json").read_text())
     stated["config"]["non_linearity"] = config["non_linearity"] = "gelu"
@@ -252,7 +252,7 @@ def test_the_first_language_adapters_have_an_activation_of_their_own_in_the_inve
     hashed = {name: value for name, value in config.items() if name != "attention_type"}
     assert get_adapter_config_hash(hashed) == "2544b31b29c6067d"
     library = Library((Path("components"),))
-    done = import_folder(Path("hub"), host, library, Wishes())
+    done = import_folder(Path("hub"), host, library, ImportOptions())
     assert ['"relu", as it was trained' in notice for notice in done.notices] == [True]
     assert distance(ours(backbone, done.folder, host)[0], expected) <= 1e-6
     with pytest.raises(ComponentError, match=r'runs with "relu", which adapters 1\.3\.0 cannot say'):
@@ -267,7 +267,7 @@ def test_an_invertible_part_that_the_configuration_does_not_name(place, host):
     Path("hub/adapter_config.json").write_text(json.dumps(stated))
     model = library_model("bert", backbone)
     model.load_adapter("hub")
-    done = import_folder(Path("hub"), host, Library((Path("components"),)), Wishes(role="lang"))
+    done = import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions(role="lang"))
     assert ["left out the invertible part" in notice for notice in done.notices] == [True]
     assert distance(ours(backbone, done.folder, host)[0], theirs(model, backbone, "jav")) <= 1e-6
 
@@ -278,7 +278,7 @@ def test_an_old_task_adapter_names_an_invertible_part_that_it_does_not_have(plac
     madx(Path("hub"), "1.0", "xlm-roberta")
     stated = json.loads(Path("hub/adapter_config.json").read_text())
     Path("hub/adapter_config.json").write_text(json.dumps({**stated, "type": "text_task"}))
-    done = import_folder(Path("hub"), host, Library((Path("components"),)), Wishes())
+    done = import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions())
     assert done.manifest.key == "task:jav"
     assert distance(ours(backbone, done.folder, host)[0], expected) <= 1e-6
 
@@ -290,7 +290,7 @@ def test_old_names_of_activations_mean_what_they_meant(place, host):
     del stated["version"]
     stated["config"]["non_linearity"] = "gelu"
     Path("hub/adapter_config.json").write_text(json.dumps(stated))
-    done = import_folder(Path("hub"), host, Library((Path("components"),)), Wishes(role="task"))
+    done = import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions(role="task"))
     assert distance(ours(backbone, done.folder, host)[0], expected) <= 1e-6
 
 
@@ -299,7 +299,7 @@ def test_a_configuration_by_name(place, host):
     expected = saved_by_library("bert", backbone, "pfeiffer", Path("hub"))
     stated = json.loads(Path("hub/adapter_config.json").read_text())
     Path("hub/adapter_config.json").write_text(json.dumps({**stated, "config": "pfeiffer"}))
-    done = import_folder(Path("hub"), host, Library((Path("components"),)), Wishes(role="task"))
+    done = import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions(role="task"))
     assert distance(ours(backbone, done.folder, host)[0], expected) <= 1e-6
 
 
@@ -342,7 +342,7 @@ def test_a_classification_head_both_ways(place, host, family, options):
     model.active_head = "mood"
     expected = head_logits(model.eval(), backbone)
     library = Library((Path("components"),))
-    done = import_folder(Path("hub"), host, library, Wishes())
+    done = import_folder(Path("hub"), host, library, ImportOptions())
     assert (done.manifest.key, done.manifest.head.labels) == ("task:mood", ("bad", "fine", "good"))
     _, logits = ours(backbone, done.folder, host)
     assert distance(logits, expected) <= 1e-6
@@ -364,7 +364,7 @@ def test_a_head_of_transformers_own_classifier(place, host):
     model.add_adapter("mood", config="seq_bn", set_active=True)
     fill(model, "mood")
     model.save_adapter("hub", "mood", with_head=True)
-    done = import_folder(Path("hub"), host, Library((Path("components"),)), Wishes())
+    done = import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions())
     assert done.manifest.head.labels == ("LABEL_0", "LABEL_1", "LABEL_2")
     assert distance(ours(backbone, done.folder, host)[1], head_logits(model.eval(), backbone)) <= 1e-6
 
@@ -375,22 +375,21 @@ def test_a_head_that_cannot_be_ours_is_said_by_name(place, host):
     model.add_adapter("jav", config="seq_bn_inv")
     model.add_masked_lm_head("jav")
     model.save_adapter("hub", "jav")
-    done = import_folder(Path("hub"), host, Library((Path("components"),)), Wishes())
+    done = import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions())
     assert done.manifest.role == "lang"
     (notice,) = done.notices
     assert notice.startswith('left out the head "masked_lm": ')
 
 
-def test_embeddings_with_new_pieces_both_ways(place, host):
+def test_embeddings_with_new_tokens_both_ways(place, host):
+    from lect_vocabulary.tokens import BaseTokenizer, NewTokens, splice
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
-
-    from lect_vocabulary.pieces import BaseTokenizer, NewPieces, splice
 
     backbone = place("xlm-roberta")
     text = "the qzqz house"
     base = BaseTokenizer(backbone.tokenizer.backend_tokenizer.to_str())
-    new = NewPieces("Unigram", base.digest, ("▁qzqz", "qz"), scores=(-3.0, -4.0))
+    new = NewTokens("Unigram", base.digest, ("▁qzqz", "qz"), scores=(-3.0, -4.0))
     longer, first = splice(base, new), base.size
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(longer), **backbone.tokenizer.special_tokens_map
@@ -411,7 +410,7 @@ def test_embeddings_with_new_pieces_both_ways(place, host):
     with torch.no_grad():
         expected = model.eval().base_model(input_ids=ids)[0]
     library = Library((Path("components"),))
-    done = import_folder(Path("hub"), host, library, Wishes())
+    done = import_folder(Path("hub"), host, library, ImportOptions())
     assert done.manifest.methods == ("vocabulary", "bottleneck")
     routed = RoutedModel(backbone)
     routed.attach(restore("own", read_component(done.folder), backbone, host))
@@ -429,7 +428,7 @@ def test_embeddings_with_new_pieces_both_ways(place, host):
     assert read(text)["input_ids"] == ids[0].tolist()
     with torch.no_grad():
         assert distance(again.base_model(input_ids=ids)[0], states) <= 1e-6
-    # A component of our own keeps the new pieces alone; what is exported has the whole tokenizer.
+    # A component of our own keeps the new tokens alone; what is exported has the whole tokenizer.
     stored = read_component(done.folder)
     manifest = stored.manifest.model_copy(update={"name": "short"})
     write_component(library.save_folder("lang", "short"), manifest, stored.tensors, new.to_json(), "")
@@ -443,7 +442,7 @@ def test_embeddings_in_place_of_the_backbones_are_refused(place, host):
     saved_by_library("xlm-roberta", backbone, "seq_bn_inv", Path("hub"))
     torch.save(torch.nn.Parameter(torch.randn(50, 32)), "hub/embedding.pt")
     with pytest.raises(ComponentError, match=r"embedding\.pt: these embeddings cannot be .*; move embedding\.pt away"):
-        import_folder(Path("hub"), host, Library((Path("components"),)), Wishes())
+        import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions())
 
 
 # ------------------------------------------------------------------------------------------------------ what is refused
@@ -467,7 +466,7 @@ def test_methods_that_are_no_bottleneck_of_ours(place, host, config, message):
     model.add_adapter("jav", config=config)
     model.save_adapter("hub", "jav")
     with pytest.raises(ComponentError, match=message) as caught:
-        import_folder(Path("hub"), host, Library((Path("components"),)), Wishes(role="lang"))
+        import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions(role="lang"))
     assert "adapter_config.json" in str(caught.value)
     assert not Path("components").exists()
 
@@ -476,10 +475,10 @@ def test_a_pre_norm_model_where_the_library_means_another_residual(place, host):
     backbone = place("modernbert")
     saved_by_library("modernbert", backbone, "seq_bn", Path("hub"), plain=True)
     with pytest.raises(ComponentError, match="takes what comes out of the norm"):
-        import_folder(Path("hub"), host, Library((Path("components"),)), Wishes(role="lang"))
+        import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions(role="lang"))
     expected = saved_by_library("modernbert", backbone, "double_seq_bn", Path("other"), plain=True)
     library = Library((Path("components"),))
-    done = import_folder(Path("other"), host, library, Wishes(role="lang"))
+    done = import_folder(Path("other"), host, library, ImportOptions(role="lang"))
     states, _ = ours(backbone, done.folder, host)
     assert distance(states, expected) <= 1e-6
     export_component("lang:jav", "adapters", Path("back"), host, library)
@@ -492,7 +491,7 @@ def test_shared_parameters_that_a_plain_model_does_not_save(place, host):
     backbone = place("bert")
     saved_by_library("bert", backbone, "compacter[reduction_factor=4]", Path("hub"), plain=True)
     with pytest.raises(ComponentError, match=r'lacks "shared_parameters\.jav\.phm_rule"; save it from an AutoAdapter'):
-        import_folder(Path("hub"), host, Library((Path("components"),)), Wishes(role="lang"))
+        import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions(role="lang"))
 
 
 @pytest.mark.parametrize(
@@ -510,5 +509,5 @@ def test_weights_that_do_not_fit_the_configuration(place, host, change, message)
     change(saved)
     torch.save(saved, "hub/pytorch_adapter.bin")
     with pytest.raises(ComponentError, match=message):
-        import_folder(Path("hub"), host, Library((Path("components"),)), Wishes(role="lang"))
+        import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions(role="lang"))
     assert not Path("components").exists()

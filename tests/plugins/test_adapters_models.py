@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from lect.components.exchange import Wishes, export_component, import_folder
-from lect.components.library import Library
-from lect.components.restore import restore
-from lect.components.store import read_component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.host import Host
 from lect.host.backbones import load_backbone
+from lect.storage.exchange import ImportOptions, export_component, import_folder
+from lect.storage.library import Library
+from lect.storage.restore import restore
+from lect.storage.store import read_component
 from lect.testing.backbones import save_tiny_backbone
 
 pytestmark = [pytest.mark.adapters, pytest.mark.models]
@@ -99,7 +99,7 @@ def test_methods_that_are_those_of_peft(host, config, methods):
     fill(model)
     model.save_adapter("hub", "jav")
     backbone = load_backbone("xlm-roberta", host=host)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang"))
     assert done.manifest.methods == methods
     routed, rows = attached(done, backbone, host)
     model.set_active_adapters("jav")
@@ -126,7 +126,7 @@ def test_families_both_ways(host, family, config):
     fill(model)
     model.save_adapter("hub", "jav")
     model.set_active_adapters("jav")
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang"))
     backbone = load_backbone(family, host=host, writes=True)
     routed, rows = attached(done, backbone, host)
     given = states(routed, rows)
@@ -172,7 +172,7 @@ def test_heads_both_ways(host, kind, options, ours):
     fill(model)
     model.save_adapter("hub", "jav")
     backbone = load_backbone("xlm-roberta", host=host)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes())
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions())
     assert (done.manifest.key, done.manifest.head.kind, done.notices) == ("task:jav", ours, ())
     assert done.manifest.head.labels == (tuple(options["id2label"].values()) if "id2label" in options else ())
     routed, rows = attached(done, backbone, host)
@@ -193,7 +193,7 @@ def test_a_parser_that_cannot_be_ours_is_said_with_the_reason(host):
     model.add_adapter("jav", config="seq_bn")
     model.add_dependency_parsing_head("jav", num_labels=3)
     model.save_adapter("hub", "jav")
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(role="task"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="task"))
     (notice,) = done.notices
     assert notice.startswith('left out the head "dependency_parsing": it scores means of each word')
 
@@ -210,7 +210,7 @@ def test_a_classifier_over_the_pooler_of_the_checkpoint(host):
     fill(model)
     model.save_adapter("hub", "jav", with_head=True)
     backbone = load_backbone("bert", host=host)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes())
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions())
     routed, rows = attached(done, backbone, host)
     with torch.no_grad():
         hidden = routed(rows)

@@ -18,7 +18,7 @@ from lect_e5.source import Source, find_source
 
 pytestmark = pytest.mark.models
 
-# All of it known to the tokenizer: of a run of unknown characters the engine makes a piece each, where SentencePiece
+# All of it known to the tokenizer: of a run of unknown characters the engine makes a token each, where SentencePiece
 # (and with it the model's training, and `lect`) makes one.
 SENTENCES = (
     "The weather is lovely today.",
@@ -70,7 +70,7 @@ def backbone():
 
 @pytest.mark.processes
 @pytest.mark.slow
-def test_vectors_and_pieces_are_those_of_the_files_own_engine(engine, backbone):
+def test_vectors_and_tokens_are_those_of_the_files_own_engine(engine, backbone):
     from lect.composition.encode import RowEncoder
     from lect.composition.model import RoutedModel
     from lect.engine.engine import Engine
@@ -86,12 +86,12 @@ def test_vectors_and_pieces_are_those_of_the_files_own_engine(engine, backbone):
         assert loaded.e5_embed(handle, text.encode(), 1, out) == 0
         theirs = np.frombuffer(out, np.float32)
         assert vector @ theirs / np.linalg.norm(vector) / np.linalg.norm(theirs) > 0.999, text
-        pieces = backbone.tokenizer("query: " + text).input_ids
-        assert len(pieces) == loaded.e5_token_count(handle, text.encode(), 1), text
+        tokens = backbone.tokenizer("query: " + text).input_ids
+        assert len(tokens) == loaded.e5_token_count(handle, text.encode(), 1), text
 
 
 @pytest.mark.slow
-def test_a_run_of_unknown_characters_is_one_piece(backbone):
+def test_a_run_of_unknown_characters_is_one_token(backbone):
     assert backbone.tokenizer("ᏣᎳᎩ").input_ids.count(backbone.tokenizer.unk_token_id) == 1
 
 

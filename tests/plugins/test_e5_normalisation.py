@@ -129,10 +129,10 @@ def test_a_character_map_is_read_by_the_library(table):
         ("a\r\nb", "b", "b"),
     ],
 )
-def test_places_in_the_original_are_kept(text, piece, original, normalizer):
+def test_places_in_the_original_are_kept(text, token, original, normalizer):
     string = NormalizedString(text)
     normalizer.normalize(string)
-    start = string.normalized.index(piece)
-    part = string[start : start + len(piece)]
-    assert part.normalized == piece
+    start = string.normalized.index(token)
+    part = string[start : start + len(token)]
+    assert part.normalized == token
     assert part.original == original

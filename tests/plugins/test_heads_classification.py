@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from lect import HeadSpec
 from lect.data.examples import Example
 from lect.errors import DataError, UserError
 from lect.host import Host
@@ -53,7 +54,7 @@ def test_the_loss_is_the_mean_over_rows(head):
 
 
 def weighted(kind, labels, **config):
-    spec = Host.load().spec("head", kind)
+    spec = Host.load().spec(HeadSpec, kind)
     return spec.build(spec.config(hidden=16, **config), tiny_backbone("bert"), labels)
 
 
@@ -78,7 +79,7 @@ def test_class_weights_weigh_the_loss_of_each_labels_rows():
     with pytest.raises(UserError, match=r'head\.class_weights: there is no label "d"'):
         weighted("classification", ("a", "b"), class_weights={"d": 2.0})
     with pytest.raises(UserError, match="class_weights"):
-        Host.load().validate_config("head", "regression", {"class_weights": "balanced"}, "recipe.toml, head")
+        Host.load().configured(HeadSpec, "regression", {"class_weights": "balanced"}, "recipe.toml, head")
 
 
 def test_class_weights_of_several_labels_weigh_the_rows_that_have_one():

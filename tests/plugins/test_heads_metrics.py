@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lect import MetricSpec
 from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
 from lect.evaluation.counted import counted
 from lect.evaluation.significance import of_statistics, paired_test, row_statistics
@@ -22,7 +23,7 @@ from lect_heads.metrics.squad import Accepted, exact_match, f1, normalised, toke
 from lect_heads.schemes import convert, entities, write
 from lect_heads.trees import best_tree
 
-METRICS = {name: provided.spec for name, provided in Host.load().specs("metric").items()}
+METRICS = {name: provided.spec for name, provided in Host.load().specs(MetricSpec).items()}
 TAGS = ("O", "B-A", "I-A", "E-A", "S-A", "B-B", "I-B", "E-B", "S-B", "I-B-C")
 sentences = st.integers(1, 8).flatmap(
     lambda length: st.tuples(*(st.lists(st.sampled_from(TAGS), min_size=length, max_size=length) for _ in range(2)))

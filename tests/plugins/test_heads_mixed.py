@@ -7,7 +7,6 @@ from itertools import zip_longest
 import pytest
 import torch
 
-from lect.components.restore import build_head, build_part
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder, StackTokenizer
 from lect.composition.model import RoutedModel
@@ -16,6 +15,7 @@ from lect.data.examples import Example, Span
 from lect.engine.engine import Engine
 from lect.host import Host
 from lect.specs import BuildContext, Corpus
+from lect.storage.restore import build_head, build_part
 from lect.testing.backbones import tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -72,7 +72,7 @@ def host():
 
 
 def model_of(host, family):
-    """A model with a head of each kind, over a language of its own for some, one of which has its own pieces."""
+    """A model with a head of each kind, over a language of its own for some, one of which has its own tokens."""
     model = RoutedModel(tiny_backbone(family))
     for seed, (key, method, config) in enumerate(
         [("lang:plain", "full", {}), ("lang:new", "vocabulary", {"pieces": 30})]

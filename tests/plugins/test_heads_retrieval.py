@@ -7,7 +7,6 @@ import json
 import pytest
 import torch
 
-from lect.components.restore import build_head
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder, StackTokenizer
 from lect.composition.model import RoutedModel
@@ -18,6 +17,7 @@ from lect.engine.engine import Engine
 from lect.errors import DataError
 from lect.host import Host
 from lect.host.reading import read_source
+from lect.storage.restore import build_head
 from lect.testing.backbones import tiny_backbone
 
 pytestmark = pytest.mark.models

@@ -1,4 +1,4 @@
-"""Words and the pieces that speak for them, whatever the tokenizer and the script."""
+"""Words and the tokens that speak for them, whatever the tokenizer and the script."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lect.data.examples import Example
 from lect.errors import DataError, RecipeError
 from lect.testing.backbones import tiny_backbone
 from lect.testing.tokenizers import tiny_tokenizer
-from lect_heads.words import piece_of_words, split_words, words_of
+from lect_heads.words import split_words, token_of_words, words_of
 
 pytestmark = pytest.mark.models
 
@@ -43,21 +43,21 @@ def placed(given_words, spaces):
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(given_words=words, spaces=st.booleans(), limit=st.sampled_from([16, 24, 128]))
-def test_every_word_has_a_piece_and_one_of_its_own_where_there_is_one(kind, given_words, spaces, limit):
+def test_every_word_has_a_token_and_one_of_its_own_where_there_is_one(kind, given_words, spaces, limit):
     text, places = placed(given_words, spaces)
     ((*windows,),) = cut_windows(TOKENIZERS[kind], [text], None, "query: ", limit, 5)
-    found = piece_of_words(places, windows)
+    found = token_of_words(places, windows)
     assert len(found) == len(places)
-    covered = [(start, end) for window in windows for _, start, end in window.pieces_of(0)]
-    for (start, end), (row, piece) in zip(places, found, strict=True):
-        assert 0 <= piece < len(windows[row].ids)
-        first, last = windows[row].offsets[piece]
+    covered = [(start, end) for window in windows for _, start, end in window.tokens_of_text(0)]
+    for (start, end), (row, token) in zip(places, found, strict=True):
+        assert 0 <= token < len(windows[row].ids)
+        first, last = windows[row].offsets[token]
         if any(min(end, other_end) > max(start, other_start) for other_start, other_end in covered):
-            assert windows[row].texts[piece] == 0
+            assert windows[row].texts[token] == 0
             assert min(end, last) > max(start, first)
     # Nothing of the text is lost between two rows.
     for before, after in itertools.pairwise(windows):
-        assert after.pieces_of(0)[0][1] <= before.pieces_of(0)[-1][2]
+        assert after.tokens_of_text(0)[0][1] <= before.tokens_of_text(0)[-1][2]
     assert all(len(window.ids) <= limit for window in windows)
 
 
@@ -66,9 +66,9 @@ def test_a_word_in_two_rows_speaks_from_the_one_where_it_has_more_context():
     places = [(start, start + 5) for start in range(0, len(text), 6)]
     ((*windows,),) = cut_windows(TOKENIZERS["unigram"], [text], None, "", 20, 8)
     assert len(windows) > 2
-    for row, piece in piece_of_words(places, windows)[5:-5]:
-        inside = len(windows[row].pieces_of(0))
-        assert min(piece, inside - piece) >= 4
+    for row, token in token_of_words(places, windows)[5:-5]:
+        inside = len(windows[row].tokens_of_text(0))
+        assert min(token, inside - token) >= 4
 
 
 def test_rows_of_pairs_repeat_the_first_text_and_cut_the_second():
@@ -76,18 +76,20 @@ def test_rows_of_pairs_repeat_the_first_text_and_cut_the_second():
     ((*windows,),) = cut_windows(TOKENIZERS["unigram"], [first], [second], "query: ", 32, 6)
     assert len(windows) > 2
     for window in windows:
-        assert [piece[1:] for piece in window.pieces_of(0)] == [piece[1:] for piece in windows[0].pieces_of(0)]
-    assert windows[0].pieces_of(1)[0][1] == 0 and windows[-1].pieces_of(1)[-1][2] == len(second)
+        assert [token[1:] for token in window.tokens_of_text(0)] == [
+            token[1:] for token in windows[0].tokens_of_text(0)
+        ]
+    assert windows[0].tokens_of_text(1)[0][1] == 0 and windows[-1].tokens_of_text(1)[-1][2] == len(second)
     (long,) = cut_windows(TOKENIZERS["unigram"], [second], [first], "", 32, 6)
-    assert len(long) == 1 and long[0].pieces_of(1)[-1][2] == len(first)
+    assert len(long) == 1 and long[0].tokens_of_text(1)[-1][2] == len(first)
 
 
 def test_rows_that_hold_no_text_are_refused():
     encoder = RowEncoder(RoutedModel(tiny_backbone()), 8)
-    with pytest.raises(RecipeError, match=r"training.max_length: rows of 8 pieces have no room for the text; raise it"):
+    with pytest.raises(RecipeError, match=r"training.max_length: rows of 8 tokens have no room for the text; raise it"):
         encoder.windows(["x"], (), ["y"])
     # What was changed for the windows is as before.
-    assert len(encoder.pieces(["the old house on the way home"], ())[0].ids) == 8
+    assert len(encoder.tokens(["the old house on the way home"], ())[0].ids) == 8
 
 
 @given(st.text(st.characters(exclude_categories=("Cs",)), max_size=40))

@@ -39,7 +39,7 @@ def test_an_invertible_part_without_a_place_is_refused():
 
 
 def test_vectors_are_looked_up_before_they_are_changed():
-    """Where the table of pieces is the last module before the layers, new pieces go through the invertible part too."""
+    """Where the table of tokens is the last module before the layers, new tokens go through the invertible part too."""
     from lect.data.examples import Example
     from lect.specs import BuildContext, Corpus
     from lect_vocabulary.part import build_vocabulary
@@ -47,16 +47,16 @@ def test_vectors_are_looked_up_before_they_are_changed():
 
     backbone = tiny_backbone("mt5")
     examples = (Example("ߛߣߍ߬ ߞߎߘߊ", translation="new way"),) * 4
-    pieces = build_vocabulary(VocabularyConfig(pieces=10), BuildContext(backbone, Corpus(examples)))
+    tokens = build_vocabulary(VocabularyConfig(tokens=10), BuildContext(backbone, Corpus(examples)))
     bottleneck = build_bottleneck(BottleneckConfig(preset="seq_bn_inv"), backbone)
     torch.nn.init.normal_(next(bottleneck.invertible.parameters()), std=0.5)
     found = []
     for order in (("vocabulary", "bottleneck"), ("bottleneck", "vocabulary")):
         model = RoutedModel(backbone).eval()
-        parts = {"vocabulary": pieces, "bottleneck": bottleneck}
+        parts = {"vocabulary": tokens, "bottleneck": bottleneck}
         model.attach(Component("lang:nqo", "lang", {name: parts[name] for name in order}))
         rows = RowEncoder(model).encode([examples[0].text], [("lang:nqo",)])
-        assert int(rows.input_ids.max()) >= pieces.new_pieces().first
+        assert int(rows.input_ids.max()) >= tokens.new_tokens().first
         with torch.no_grad():
             found.append(model(rows))
         model.detach_all()

@@ -8,10 +8,6 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from lect.components.library import Library
-from lect.components.manifest import BackboneEntry, HeadEntry, Manifest, PartEntry
-from lect.components.restore import build_head, build_part
-from lect.components.store import read_component, write_component
 from lect.composition.component import Component
 from lect.engine.merge import merge_stack
 from lect.engine.open import open_stack
@@ -19,6 +15,10 @@ from lect.errors import BackboneError, StackError, UserError
 from lect.host import Host
 from lect.host.backbones import load_backbone
 from lect.specs import BuildContext, Corpus
+from lect.storage.library import Library
+from lect.storage.manifest import BackboneEntry, HeadEntry, Manifest, PartEntry
+from lect.storage.restore import build_head, build_part
+from lect.storage.store import read_component, write_component
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -100,7 +100,7 @@ def of_transformers(folder, texts=TEXTS):
 
 
 def largest(stack, merged):
-    assert [pieces for pieces, *_ in stack] == [pieces for pieces, *_ in merged]
+    assert [tokens for tokens, *_ in stack] == [tokens for tokens, *_ in merged]
     return max(float((one[1] - other[1]).abs().max()) for one, other in zip(stack, merged, strict=True))
 
 
@@ -152,13 +152,13 @@ def test_what_takes_the_modules_place_stands_below_the_others_wherever_it_is_wri
     assert largest(of_stack("task:full", host), of_transformers("merged")) > 1e-4, "the language is not lost"
 
 
-def test_new_pieces_become_rows_of_the_embedding(make, host):
+def test_new_tokens_become_rows_of_the_embedding(make, host):
     from lect import Example
 
     examples = tuple(Example(f"qzqz zqzq {word}", translation=word) for word in ("house", "day", "good", "word"))
     make("lang:nqo", [("vocabulary", {"pieces": 20}), ("lora", {"r": 4})], examples=examples)
     done = merge_stack("lang:nqo", Path("merged"), host, LIBRARY)
-    assert done.pieces > 0
+    assert done.tokens > 0
     texts = ["qzqz zqzq house", *TEXTS]
     expected = of_stack("lang:nqo", host, texts)
     before = AutoModel.from_pretrained("tiny").get_input_embeddings().weight.shape[0]

@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForSequenceClassification
 
-from lect.components.exchange import Wishes, export_component, import_folder
-from lect.components.library import Library
-from lect.components.restore import restore
-from lect.components.store import read_component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import ComponentError, RecipeError
 from lect.host import Host
+from lect.storage.exchange import ImportOptions, export_component, import_folder
+from lect.storage.library import Library
+from lect.storage.restore import restore
+from lect.storage.store import read_component
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -123,7 +123,7 @@ def test_both_ways(place, host, name):
     config, method = NAMED[name]
     backbone = place("xlm-roberta")
     expected = saved_by_library("xlm-roberta", backbone, config)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(name="jav", role="lang"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(name="jav", role="lang"))
     assert done.manifest.methods == (method,)
     assert done.notices == ()
     # Where the library rewrites the weight and we subtract, sums are rounded in another order.
@@ -148,7 +148,7 @@ def test_every_family_both_ways(place, host, family, kind):
     else:
         config = peft.LoraConfig(r=2, target_modules=list(linears), use_dora=kind == "dora")
     expected = saved_by_library(family, backbone, config)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(name="jav", role="lang"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(name="jav", role="lang"))
     assert "target_modules" not in done.manifest.parts[0].config
     states = ours(backbone, done.folder, host)
     assert distance(states, expected) <= 1e-6
@@ -162,7 +162,7 @@ def test_a_pickle_of_tensors_alone(place, host):
     expected = saved_by_library("bert", backbone, NAMED["lora"][0])
     torch.save(load_file("hub/adapter_model.safetensors"), "hub/adapter_model.bin")
     Path("hub/adapter_model.safetensors").unlink()
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(role="task"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="task"))
     assert done.manifest.key == "task:hub"
     assert distance(ours(backbone, done.folder, host), expected) <= 1e-6
 
@@ -185,7 +185,7 @@ def test_adalora_without_the_ranks_that_training_took_away(place, host):
     assert {len(tensor) for name, tensor in load_file("hub/adapter_model.safetensors").items() if "lora_E" in name} == {
         3
     }
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(name="jav", role="lang"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(name="jav", role="lang"))
     states = ours(backbone, done.folder, host)
     assert distance(states, expected) <= 1e-6
 
@@ -193,7 +193,7 @@ def test_adalora_without_the_ranks_that_training_took_away(place, host):
 def test_what_it_adds_to_the_pooler_is_said(place, host):
     backbone = place("bert")
     expected = saved_by_library("bert", backbone, peft.LoraConfig(r=2, target_modules="all-linear"))
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang"))
     assert ["pooler" in notice for notice in done.notices] == [True]
     assert distance(ours(backbone, done.folder, host), expected) <= 1e-6
 
@@ -206,7 +206,7 @@ def test_a_classifier_both_ways(place, host, family):
     config = peft.LoraConfig(r=2, target_modules=targets, task_type="SEQ_CLS", modules_to_save=classifiers)
     kind = AutoModelForSequenceClassification
     expected = saved_by_library(family, backbone, config, kind=kind, num_labels=3)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes())
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions())
     assert (done.manifest.key, done.manifest.head.labels) == ("task:hub", ("LABEL_0", "LABEL_1", "LABEL_2"))
     assert ["labels" in notice for notice in done.notices] == [True]
     logits = ours(backbone, done.folder, host)
@@ -220,7 +220,7 @@ def test_a_classifier_over_the_pooler_is_said(place, host):
     backbone = place("bert")
     config = peft.LoraConfig(r=2, target_modules=ATTENTION, task_type="SEQ_CLS")
     saved_by_library("bert", backbone, config, kind=AutoModelForSequenceClassification, num_labels=3)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes())
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions())
     assert done.manifest.head is None
     (notice,) = done.notices
     assert notice.startswith("left out classifier: ")
@@ -250,7 +250,7 @@ def test_configurations_that_cannot_be_a_component(place, host, fields, message)
     saved_by_library("bert", backbone, NAMED["lora"][0])
     changed(**fields)
     with pytest.raises(ComponentError, match=message) as caught:
-        import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang"))
+        import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang"))
     assert str(caught.value).startswith("hub/adapter_")
     assert not Path("components").exists()
 
@@ -262,7 +262,7 @@ ENDLESS = r"(?:[a-z]|[a-z.]|[\d.]|[a-z])*[A-Z]"
 def test_a_pattern_that_never_ends_is_refused_on_both_ways(place, host, field):
     backbone = place("bert")
     saved_by_library("bert", backbone, NAMED["lora"][0])
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(name="jav", role="lang"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(name="jav", role="lang"))
     manifest = done.folder / "component.toml"
     text = manifest.read_text()
     manifest.write_text(text.replace("r = 4\n", f"r = 4\n{field} = {{ '{ENDLESS}' = 2 }}\n"))
@@ -272,7 +272,7 @@ def test_a_pattern_that_never_ends_is_refused_on_both_ways(place, host, field):
     assert not Path("back").exists()
     changed(**{field: {ENDLESS: 2}})
     with pytest.raises(ComponentError, match=f"{field}.*takes longer than"):
-        import_folder(Path("hub"), host, LIBRARY, Wishes(name="mad", role="lang"))
+        import_folder(Path("hub"), host, LIBRARY, ImportOptions(name="mad", role="lang"))
     assert not Path("components/lang/mad").exists()
 
 
@@ -280,7 +280,7 @@ def test_a_field_of_another_version_is_said(place, host):
     backbone = place("bert")
     saved_by_library("bert", backbone, NAMED["lora"][0])
     changed(use_magic=True, use_nothing=None)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang"))
     assert ['"use_magic" = True' in notice for notice in done.notices] == [True]
 
 
@@ -302,7 +302,7 @@ def test_tensors_that_do_not_fit(place, host, change, message):
     change(saved)
     save_file(saved, "hub/adapter_model.safetensors")
     with pytest.raises(ComponentError, match=message):
-        import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang"))
+        import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang"))
     assert not Path("components").exists()
 
 
@@ -312,6 +312,6 @@ def test_another_backbone(place, host):
     save_tiny_backbone("wide", "bert", hidden=48)
     save_tiny_backbone("other", "distilbert")
     with pytest.raises(ComponentError, match=r'has shape \(4, 32\), and "wide" .* takes \(4, 48\)'):
-        import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang", backbone="wide"))
+        import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang", backbone="wide"))
     with pytest.raises(ComponentError, match='none of its tensors belongs to a projection of backbone "other"'):
-        import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang", backbone="other"))
+        import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang", backbone="other"))

@@ -20,16 +20,16 @@ from transformers import (
     T5EncoderModel,
 )
 
-from lect.components.exchange import Wishes, export_component, import_folder
-from lect.components.library import Library
-from lect.components.restore import restore
-from lect.components.store import read_component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import ComponentError
 from lect.host import Host
 from lect.host.backbones import load_backbone
 from lect.selection.trim import trim_backbone
+from lect.storage.exchange import ImportOptions, export_component, import_folder
+from lect.storage.library import Library
+from lect.storage.restore import restore
+from lect.storage.store import read_component
 from lect.testing.backbones import save_tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -112,7 +112,7 @@ def ours(done, backbone, host):
 
 
 def distance(one, other, mask):
-    """The largest difference, of what is given for each piece where there is one."""
+    """The largest difference, of what is given for each token where there is one."""
     if one.dim() == 3:
         one, other = one[mask], other[mask]
     return float((one - other).abs().max())
@@ -122,7 +122,7 @@ def both_ways(host, family, model, kind, **options):
     """Import, compare with the library, export, and compare what the library then gives."""
     backbone = load_backbone(family, host=host)
     done = import_folder(
-        Path("hub"), host, LIBRARY, Wishes(backbone=family, name="it", labels=options.pop("names", ()))
+        Path("hub"), host, LIBRARY, ImportOptions(backbone=family, name="it", labels=options.pop("names", ()))
     )
     given, mask = ours(done, backbone, host)
     assert distance(given, theirs(model, backbone), mask) <= 1e-6
@@ -149,7 +149,7 @@ def test_patterns_of_modules_that_no_component_has_are_of_no_consequence(host):
     config = lora(rank_pattern={"query": 2, "pooler.dense": 3}, alpha_pattern={"pooler.*": 5})
     model = saved("xlm-roberta", config)
     backbone = load_backbone("xlm-roberta", host=host)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang"))
     given, mask = ours(done, backbone, host)
     assert distance(given, theirs(model, backbone), mask) <= 1e-6
     assert done.manifest.parts[0].config["rank_pattern"].keys() == {
@@ -160,7 +160,7 @@ def test_patterns_of_modules_that_no_component_has_are_of_no_consequence(host):
 def test_pissa_of_a_search_by_chance_is_refused(host):
     saved("xlm-roberta", lora(init_lora_weights="pissa_niter_4"))
     with pytest.raises(ComponentError, match=r"pissa_niter_4.* the folder does not hold them; convert it to LoRA"):
-        import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang"))
+        import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang"))
     assert not Path("components").exists()
 
 
@@ -177,7 +177,7 @@ def test_pissa_that_peft_converted_to_lora(host):
                 parameter.add_(torch.randn_like(parameter) * 0.1)
     model.save_pretrained("hub", path_initial_model_for_weight_conversion="start")
     backbone = load_backbone("xlm-roberta", host=host)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang"))
     given, mask = ours(done, backbone, host)
     assert distance(given, theirs(model, backbone), mask) <= 5e-6
 
@@ -187,7 +187,7 @@ def test_what_starts_in_the_weights_is_written_as_lora_of_twice_the_rank(host, s
     config = lora(init_lora_weights=start, alpha_pattern={"value": 16}, rank_pattern={"layer.1.*.query": 2})
     model = saved("xlm-roberta", config)
     backbone = load_backbone("xlm-roberta", host=host)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(name="it", role="lang"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(name="it", role="lang"))
     (notice,) = export_component("lang:it", "peft", Path("back"), host, LIBRARY).notices
     assert notice.startswith("written as LoRA of twice its rank (8)")
     assert json.loads(Path("back/adapter_config.json").read_text())["init_lora_weights"] is True
@@ -261,7 +261,7 @@ def test_a_number(host):
 )
 def test_labels_say_what_a_head_of_words_is(host, labels, kind, scheme):
     saved("xlm-roberta", lora(task_type="TOKEN_CLS"), TOKENS, num_labels=3)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(labels=labels))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(labels=labels))
     head = done.manifest.head
     assert (head.kind, head.labels, head.config.get("scheme"), done.notices) == (kind, labels, scheme, ())
 
@@ -272,7 +272,7 @@ def test_labels_say_what_a_head_of_words_is(host, labels, kind, scheme):
 def test_labels_that_do_not_fit(host, labels, message):
     saved("xlm-roberta", lora(task_type="TOKEN_CLS"), TOKENS, num_labels=3)
     with pytest.raises(ComponentError, match=message):
-        import_folder(Path("hub"), host, LIBRARY, Wishes(labels=labels))
+        import_folder(Path("hub"), host, LIBRARY, ImportOptions(labels=labels))
 
 
 @pytest.mark.parametrize(
@@ -282,14 +282,14 @@ def test_labels_that_do_not_fit(host, labels, message):
         ("bert", SEQUENCE, {"task_type": "SEQ_CLS"}, 'neither in the folder nor in the checkpoint of "bert"'),
         ("deberta-v2", SEQUENCE, {"task_type": "SEQ_CLS"}, "peft saves it where modules_to_save"),
         ("bert", TOKENS, {"modules_to_save": ["classifier"]}, "does not say whether it is for texts, words or"),
-        ("llama", AutoModelForCausalLM, {"modules_to_save": ["lm_head"]}, "it predicts pieces"),
+        ("llama", AutoModelForCausalLM, {"modules_to_save": ["lm_head"]}, "it predicts tokens"),
     ],
 )
 def test_true_reasons_why_a_head_is_left_out(host, family, kind, options, reason):
     targets = {"modernbert": ["Wqkv"], "deberta-v2": ["query_proj"], "llama": ["q_proj"]}
     more = {} if kind is AutoModelForCausalLM else {"num_labels": 3}
     saved(family, lora(targets.get(family, ATTENTION), **options), kind, writes=family == "llama", **more)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(backbone=family, role="task"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(backbone=family, role="task"))
     assert done.manifest.head is None
     (notice,) = done.notices
     assert notice.startswith("left out ")
@@ -300,8 +300,10 @@ def test_onto_a_trimmed_backbone_it_goes_with_components_of_the_whole_one(host):
     saved("xlm-roberta", lora())
     Path("texts.txt").write_text("\n".join(TEXTS))
     trim_backbone("xlm-roberta", Path("small"), host, files=[Path("texts.txt")])
-    whole = import_folder(Path("hub"), host, LIBRARY, Wishes(name="whole", role="lang")).manifest
-    small = import_folder(Path("hub"), host, LIBRARY, Wishes(backbone="small", name="small", role="lang")).manifest
+    whole = import_folder(Path("hub"), host, LIBRARY, ImportOptions(name="whole", role="lang")).manifest
+    small = import_folder(
+        Path("hub"), host, LIBRARY, ImportOptions(backbone="small", name="small", role="lang")
+    ).manifest
     assert small.backbone.trimmed_from == (whole.backbone.fingerprint,)
     assert small.backbone.goes_with(whole.backbone)
 
@@ -336,7 +338,7 @@ def test_both_halves_both_ways(host, family):
     config = lora(targets, task_type="SEQ_2_SEQ_LM", rank_pattern={r".*decoder.*(q|q_proj)": 2})
     model = saved(family, config, AutoModelForSeq2SeqLM, writes=True)
     backbone = load_backbone(family, host=host, writes=True)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(name="it", role="task"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(name="it", role="task"))
     assert done.manifest.backbone.reads == backbone.reading.fingerprint
     assert done.manifest.head.kind == "translation"
     given = written_by_us(done, backbone, host)
@@ -351,7 +353,7 @@ def test_an_encoder_alone_both_ways(host, family, kind):
     targets = ["q", "v"] if family == "t5" else r".*encoder\.layers.*self_attn\.q_proj"
     model = saved(family, lora(targets), kind, writes=family != "t5")
     backbone = load_backbone(family, host=host)
-    done = import_folder(Path("hub"), host, LIBRARY, Wishes(name="it", role="lang"))
+    done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(name="it", role="lang"))
     assert done.manifest.backbone.reads is None
     given, mask = ours(done, backbone, host)
     rows = rows_of(RoutedModel(backbone), ())
@@ -377,7 +379,7 @@ def resize(model):
         ("bert", lora(bias="lora_only"), None, 'bias = "lora_only"'),
         ("bert", lora(modules_to_save=["LayerNorm"]), None, r'it trained "[\w.]*LayerNorm" of the model as a whole'),
         ("bert", lora(modules_to_save=["word_embeddings"]), None, "whole table of embeddings"),
-        ("bert", lora(trainable_token_indices=[3, 4]), None, "it trained embeddings of some pieces"),
+        ("bert", lora(trainable_token_indices=[3, 4]), None, "it trained embeddings of some tokens"),
         ("bert", lora([*ATTENTION, "word_embeddings"]), None, "it changes the embeddings of the model"),
         ("llama", lora(["q_proj"], layer_replication=[[0, 2], [1, 2]]), None, "it repeats layers"),
         ("llama", lora(["q_proj"], target_parameters=["mlp.up_proj.weight"]), None, "parameters that are no projec"),
@@ -388,7 +390,7 @@ def resize(model):
 def test_true_reasons_of_folders_that_cannot_be_a_component(host, family, config, change, reason):
     saved(family, config, change=change)
     with pytest.raises(ComponentError, match=reason) as caught:
-        import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang"))
+        import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang"))
     assert str(caught.value).startswith("hub/adapter_")
     assert not Path("components").exists()
 
@@ -401,7 +403,7 @@ def test_oft_of_a_version_that_computed_it_otherwise(host, version, refused):
     stated.pop("peft_version")
     file.write_text(json.dumps({**stated, **({"peft_version": version} if version else {})}))
     if not refused:
-        import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang"))
+        import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang"))
         return
     with pytest.raises(ComponentError, match="another version of peft"):
-        import_folder(Path("hub"), host, LIBRARY, Wishes(role="lang"))
+        import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang"))

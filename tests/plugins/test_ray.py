@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from waiting import wait_for
 
-from lect import Job, UserError
+from lect import ExecutorSpec, Job, UserError
 from lect.host import Host
 from lect.testing.backbones import save_tiny_backbone
 
@@ -29,11 +29,11 @@ def run(tmp_path):
     host = Host.load()
 
     def execute(commands, at_once=None, folder=tmp_path, **settings):
-        config = host.validate_config("executor", "ray", settings, "test")
+        config = host.configured(ExecutorSpec, "ray", settings, "test").config
         jobs = [
             Job(name, tuple(words), folder, tmp_path / f"{name}.log", {"A": "b"}) for name, words in commands.items()
         ]
-        return host.spec("executor", "ray").run(config, jobs, at_once)
+        return host.spec(ExecutorSpec, "ray").run(config, jobs, at_once)
 
     return execute
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from lect import HeadSpec, MethodSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -19,7 +20,7 @@ from lect.host import Host
 from lect.host.backbones import load_backbone
 from lect.specs import BuildContext, Corpus
 from lect_smollm import convert, source
-from lect_smollm.packed import PackedModel, Pieces
+from lect_smollm.packed import PackedModel, Tokens
 from lect_smollm.source import Source, find_source
 from lect_smollm.tokenizer import build_tokenizer
 
@@ -83,8 +84,8 @@ def test_digits_are_cut_one_by_one_and_every_text_comes_back():
     from tokenizers import pre_tokenizers
 
     texts = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", *sorted(pre_tokenizers.ByteLevel.alphabet()), "12", "Ġt")
-    pieces = Pieces(texts, (("1", "2"), ("Ġ", "t")), (0, 1, 2), begin=1, end=2, unknown=0, padding=2)
-    tokenizer = build_tokenizer(pieces)
+    tokens = Tokens(texts, (("1", "2"), ("Ġ", "t")), (0, 1, 2), begin=1, end=2, unknown=0, padding=2)
+    tokenizer = build_tokenizer(tokens)
     assert tokenizer.encode("to 12 to").tokens == ["t", "o", "Ġ", "1", "2", "Ġt", "o"]
     assert tokenizer.encode("<|im_start|>a").ids[0] == 1
     text = "Ünï 日本 👩‍👧 12.5\n"
@@ -151,14 +152,14 @@ def test_it_goes_on_with_a_text_as_a_language_model_does(backbone):
 def test_it_writes_what_transformers_writes_with_it(backbone):
     from transformers import AutoModelForCausalLM
 
-    from lect.components.restore import build_head
-    from lect.generation.answer import write_answers
+    from lect.generation.answer import generate_predictions
+    from lect.storage.restore import build_head
 
     settings = {"prompt": "The capital of {text} is", "longest": 6}
     head = build_head(Host.load(), "translation", settings, backbone, (), "head")
     model = RoutedModel(backbone)
     rows = [Example("France"), Example("the United Kingdom of Great Britain")]
-    answers = [each.answer for each in write_answers(RowEncoder(model), [()] * 2, head, rows)]
+    answers = [each.answer for each in generate_predictions(RowEncoder(model), [()] * 2, head, rows)]
     whole = AutoModelForCausalLM.from_pretrained(backbone.folder, dtype=torch.float32).eval()
     for row, answer in zip(rows, answers, strict=True):
         ids = backbone.tokenizer(f"The capital of {row.text} is", return_tensors="pt").input_ids
@@ -168,7 +169,7 @@ def test_it_writes_what_transformers_writes_with_it(backbone):
 
 
 def component(backbone, key, role, method, config):
-    spec = Host.load().spec("method", method)
+    spec = Host.load().spec(MethodSpec, method)
     part = spec.build(spec.config.model_validate(config), BuildContext(backbone, Corpus()))
     with torch.no_grad():
         for parameter in part.parameters():
@@ -210,7 +211,7 @@ def test_a_classification_head_on_lora_learns(backbone):
     ]
     host = Host.load()
     torch.manual_seed(0)
-    head_spec = host.spec("head", "classification")
+    head_spec = host.spec(HeadSpec, "classification")
     head = head_spec.build(head_spec.config(), backbone, ("bad", "good"))
     lora = component(backbone, "x", "task", "lora", {"r": 8, "target_modules": ["q_proj", "v_proj"]})
     model = RoutedModel(backbone)

@@ -8,11 +8,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU, CHRF
 
+from lect import MetricSpec
 from lect.evaluation.bootstrap import bootstrap
 from lect.evaluation.counted import counted
 from lect.host import Host
 
-SPEC = Host.load(report=lambda line: None).spec("metric", "translation")
+SPEC = Host.load(report=lambda line: None).spec(MetricSpec, "translation")
 words = st.sampled_from(
     ["", "the", "house", "houses,", "1,000.5", "“wah”", "ߒߞߏ", "好日子", "(and", "don't", "  ", "!"]
 )

@@ -1,4 +1,4 @@
-"""The language bundle: adapter, new pieces and their embeddings are one component, in any stack and any batch."""
+"""The language bundle: adapter, new tokens and their embeddings are one component, in any stack and any batch."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import json
 import pytest
 import torch
 
-from lect.components.manifest import BackboneEntry, Manifest, PartEntry
-from lect.components.restore import restore
-from lect.components.store import read_component, size_of, write_component
+from lect import MethodSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.host import Host
 from lect.specs import BuildContext, Corpus
+from lect.storage.manifest import BackboneEntry, Manifest, PartEntry
+from lect.storage.restore import restore
+from lect.storage.store import read_component, size_of, write_component
 from lect.testing.backbones import tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -38,15 +39,15 @@ def backbone(request):
 
 
 def bundle(host, backbone, name, method="lora"):
-    """A component with new pieces and an adapter, as if trained."""
+    """A component with new tokens and an adapter, as if trained."""
     examples = tuple(Example(text, translation="new house") for text in TEXTS[name] * 3)
     context = BuildContext(backbone, Corpus(examples))
     configs = {"vocabulary": {"pieces": 25, "initialise": "random"}, method: {"r": 4} if method == "lora" else {}}
     parts = {}
     torch.manual_seed(len(name) + ord(name[0]))
     for which, values in configs.items():
-        config = host.validate_config("method", which, values, "test")
-        parts[which] = host.spec("method", which).build(config, context)
+        config = host.configured(MethodSpec, which, values, "test").config
+        parts[which] = host.spec(MethodSpec, which).build(config, context)
         for parameter in parts[which].parameters():
             parameter.data.add_(0.3 * torch.randn_like(parameter))
     entry = BackboneEntry(
@@ -72,7 +73,7 @@ def hidden(model, texts, stacks):
     return [state[mask.bool()] for state, mask in zip(states, rows.attention_mask, strict=True)]
 
 
-def test_three_languages_with_pieces_of_their_own_and_plain_rows_in_one_batch(host, backbone):
+def test_three_languages_with_tokens_of_their_own_and_plain_rows_in_one_batch(host, backbone):
     model = RoutedModel(backbone).eval()
     for name in TEXTS:
         model.attach(bundle(host, backbone, name)[0])
@@ -87,11 +88,11 @@ def test_three_languages_with_pieces_of_their_own_and_plain_rows_in_one_batch(ho
 
 
 def test_another_language_of_the_same_script_is_cut_otherwise_in_this_languages_stack_alone(host, backbone):
-    """Pieces that Bambara brings may occur in English; rows without its stack do not notice."""
+    """Tokens that Bambara brings may occur in English; rows without its stack do not notice."""
     model = RoutedModel(backbone).eval()
     model.attach(bundle(host, backbone, "bm")[0])
     encoder, text = RowEncoder(model), "the taara house"
-    (own,), (plain,) = encoder.pieces([text], ("lang:bm",)), encoder.pieces([text], ())
+    (own,), (plain,) = encoder.tokens([text], ("lang:bm",)), encoder.tokens([text], ())
     assert len(own.ids) < len(plain.ids)
     assert plain.ids == backbone.tokenizer.backend_tokenizer.encode(text).ids
 

@@ -45,15 +45,15 @@ def backbone():
     return tiny_backbone("xlm-roberta")
 
 
-def build(backbone, initialise, examples=EXAMPLES, pieces=120, known=None, **more):
+def build(backbone, initialise, examples=EXAMPLES, tokens=120, known=None, **more):
     context = BuildContext(backbone, Corpus(tuple(examples)), initialisers=known or {}, **more)
-    part = build_vocabulary(VocabularyConfig(pieces=pieces, initialise=initialise), context)
+    part = build_vocabulary(VocabularyConfig(tokens=tokens, initialise=initialise), context)
     return part, waiting(part, context)
 
 
 def nearest_word(backbone, part, new, word):
-    """The English word whose embedding is nearest to that of a new piece, by cosine."""
-    row = part.embeddings.weight[list(new.pieces).index(f"▁{word}")]
+    """The English word whose embedding is nearest to that of a new token, by cosine."""
+    row = part.embeddings.weight[list(new.tokens).index(f"▁{word}")]
     own = backbone.tokenizer.backend_tokenizer
     ids = [own.token_to_id(f"▁{english}") for english in sorted(set(LEXICON.values()))]
     matrix = backbone.module(backbone.anatomy.word_embedding).weight[torch.tensor(ids)]
@@ -76,18 +76,18 @@ def test_those_that_see_translations_bring_words_near_to_theirs(backbone, name):
     settings = {"focus": {"dimensions": 20}, "dictionary": {"dimensions": 16}}.get(name, {})
     torch.manual_seed(0)
     part, new = build(backbone, {"name": name, **settings})
-    learned = [word for word in LEXICON if f"▁{word}" in new.pieces]
+    learned = [word for word in LEXICON if f"▁{word}" in new.tokens]
     assert len(learned) > 15
     right = sum(nearest_word(backbone, part, new, word) == LEXICON[word] for word in learned)
     # By chance it would be one.
     assert right >= {"translations": 0.9, "focus": 0.9, "dictionary": 0.3}[name] * len(learned)
 
 
-def test_mean_is_that_of_the_pieces_it_was_cut_into_before(backbone):
+def test_mean_is_that_of_the_tokens_it_was_cut_into_before(backbone):
     examples = [Example("sugukan taa sugukan")] * 5
-    part, new = build(backbone, "mean", examples, pieces=8)
+    part, new = build(backbone, "mean", examples, tokens=8)
     matrix, own = frozen_rows(new), backbone.tokenizer.backend_tokenizer
-    place = list(new.pieces).index("▁sugukan")
+    place = list(new.tokens).index("▁sugukan")
     before = own.encode("sugukan", add_special_tokens=False).ids
     assert list(new.cuts[place]) == before and len(before) > 1
     torch.testing.assert_close(part.embeddings.weight[place], matrix[torch.tensor(before)].mean(0))
@@ -95,7 +95,7 @@ def test_mean_is_that_of_the_pieces_it_was_cut_into_before(backbone):
 
 def test_overlap_takes_over_what_is_written_alike(backbone):
     """The backbone has `▁house` and no `house` within a word, and no capital."""
-    part, new = build(backbone, "overlap", [Example("xHouse Hóuse")] * 6, pieces=20)
+    part, new = build(backbone, "overlap", [Example("xHouse Hóuse")] * 6, tokens=20)
     house = frozen_rows(new)[backbone.tokenizer.backend_tokenizer.token_to_id("▁house")]
     alike = [place for place, text in enumerate(new.texts) if text in ("House", "Hóuse")]
     assert alike
@@ -115,10 +115,10 @@ def test_factorised_rows_lie_in_the_main_directions_of_the_backbones(backbone):
 
 def test_focus_without_translations_draws_from_what_occurs_in_the_text(backbone):
     examples = [Example(f"ߛߣߍ house {word} the", translation=None) for word in LEXICON] * 4
-    part, _ = build(backbone, "focus", examples, pieces=60)
+    part, _ = build(backbone, "focus", examples, tokens=60)
     assert bool(part.embeddings.weight.isfinite().all())
-    with pytest.raises(DataError, match="none of the backbone's pieces occurs"):
-        build(backbone, {"name": "focus", "minimum_count": 10_000}, examples, pieces=60)
+    with pytest.raises(DataError, match="none of the backbone's tokens occurs"):
+        build(backbone, {"name": "focus", "minimum_count": 10_000}, examples, tokens=60)
 
 
 def test_a_dictionary_is_read_and_its_mistakes_are_said(backbone, tmp_path):
@@ -145,7 +145,7 @@ def test_a_plugins_initialiser_is_used_and_held_to_its_shape(backbone):
         pass
 
     def constant(_config, new):
-        return torch.full((len(new.pieces), new.backbone.hidden_size), 0.5)
+        return torch.full((len(new.tokens), new.backbone.hidden_size), 0.5)
 
     known = {"half": InitialiserSpec("half", "s", Empty, constant)}
     part, _ = build(backbone, "half", known=known)

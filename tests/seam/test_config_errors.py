@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from lect.errors import RecipeError
 from lect.fields import Config
-from lect.host import validate_model
+from lect.validation import validate_model
 
 
 class Small(Config):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from lect import CommandSpec, HeadSpec, MetricSpec, ObjectiveSpec, ReaderSpec
 from lect.commands.app import app
 from lect.errors import PluginError
 from lect.host import Host, PluginRecord, plugin_blamed
@@ -30,16 +31,16 @@ def test_a_good_plugin_is_recorded_and_its_spec_knows_it(site, method):
     host = site.load()
     expected = PluginRecord("shifty", "lect-shifty", "0.2", 1, "ok", ("lect_register_methods",), None)
     assert record(host, "shifty") == expected
-    assert host.specs("method")["shift"].plugin == expected
-    assert isinstance(host.spec("method", "shift"), MethodSpec)
+    assert host.specs(MethodSpec)["shift"].plugin == expected
+    assert isinstance(host.spec(MethodSpec, "shift"), MethodSpec)
     assert site.warnings == []
 
 
 def test_the_essential_plugin_comes_first_and_is_always_there(site):
     host = site.load()
     assert [found.name for found in host.plugins] == ["builtin"]
-    assert {"supervised", "alignment"} <= set(host.specs("objective"))
-    assert {"csv", "tsv", "jsonl"} <= set(host.specs("reader"))
+    assert {"supervised", "alignment"} <= set(host.specs(ObjectiveSpec))
+    assert {"csv", "tsv", "jsonl"} <= set(host.specs(ReaderSpec))
 
 
 def test_plugins_as_json_hold_every_field_and_the_specs_of_each_hook(site, method):
@@ -97,7 +98,7 @@ def test_a_broken_plugin_nobody_asked_for_warns_once_in_one_line(site, method):
         f"({site.folder.name}/fake_lect_bad_bad.py, line 4); to do without it: lect --no-plugin bad"
     ]
     assert record(host, "bad").status == "broken"
-    assert host.spec("method", "shift").name == "shift"
+    assert host.spec(MethodSpec, "shift").name == "shift"
 
 
 def test_a_broken_plugin_that_was_asked_for_is_an_error(site, monkeypatch):
@@ -113,7 +114,7 @@ def test_a_broken_plugin_that_was_asked_for_is_an_error(site, monkeypatch):
 def test_a_broken_plugin_whose_spec_is_asked_for_is_an_error(site):
     site.install("lora", "import nowhere_to_be_found", version="0.2")
     with pytest.raises(PluginError) as caught:
-        site.load().spec("method", "lora")
+        site.load().spec(MethodSpec, "lora")
     assert str(caught.value).startswith(
         'method "lora" comes from plugin "lora" (lect-lora 0.2), which is broken: ModuleNotFoundError'
     )
@@ -237,7 +238,7 @@ def test_a_plugin_that_breaks_the_rules_of_the_seam_is_broken_with_the_reason(si
     assert found.error.startswith(error)
     assert len(site.warnings) == 1
     assert "\n" not in site.warnings[0]
-    assert list(host.specs("method")) == ["full", "fusion", "shift"]
+    assert list(host.specs(MethodSpec)) == ["full", "fusion", "shift"]
     result = lect("plugins", "--check")
     assert result.exit_code == 1
     assert f'error: plugin "bad" (lect-bad 1.0): broken: {error}' in result.stderr
@@ -264,8 +265,8 @@ def test_a_plugin_that_fails_halfway_through_a_hook_contributes_nothing_at_all(s
     host = site.load()
     assert record(host, "bad").status == "broken"
     assert record(host, "bad").error == f"ValueError: half way ({site.folder.name}/fake_lect_bad_bad.py, line 12)"
-    assert "kept" not in host.specs("metric")
-    assert "first" not in host.specs("command")
+    assert "kept" not in host.specs(MetricSpec)
+    assert "first" not in host.specs(CommandSpec)
     site.warnings.clear()
     host.notify("lect_training_started", run=None)
     assert site.warnings == []
@@ -320,17 +321,17 @@ def test_a_clash_names_both_sides_and_neither_wins(site, method):
     site.install("one", method("shift"), version="1.1")
     site.install("two", method("shift") + method("other").replace("methods", "heads").replace("Method", "Head"))
     host = site.load()
-    assert "shift" not in host.specs("method")
+    assert "shift" not in host.specs(MethodSpec)
     with pytest.raises(PluginError) as caught:
-        host.spec("method", "shift")
+        host.spec(MethodSpec, "shift")
     assert str(caught.value) == (
         'method "shift" comes from plugin "one" (lect-one 1.1) and plugin "two" (lect-two 1.0); '
         "use lect --no-plugin one or lect --no-plugin two"
     )
     assert record(host, "one").error == 'method "shift" comes from plugin "two" (lect-two 1.0) too'
     assert {record(host, name).status for name in ("one", "two")} == {"clash"}
-    assert host.spec("head", "other").name == "other", "what does not clash works"
-    assert site.load(block=["one"]).provided("method", "shift").plugin.name == "two"
+    assert host.spec(HeadSpec, "other").name == "other", "what does not clash works"
+    assert site.load(block=["one"]).provided(MethodSpec, "shift").plugin.name == "two"
     assert record(site.load(block=["one"]), "two").status == "ok"
 
 
@@ -354,14 +355,14 @@ def test_a_clash_with_the_essential_plugin_blames_the_other(site, method):
     assert record(host, "builtin").status == "ok"
     assert record(host, "one").status == "clash"
     with pytest.raises(PluginError, match=r"use lect --no-plugin one$"):
-        host.spec("method", "full")
+        host.spec(MethodSpec, "full")
 
 
 def test_a_command_of_lects_own_name_is_a_clash_and_lect_keeps_it(site):
     site.install("one", "@hookimpl\ndef lect_register_commands(): return [CommandSpec('plugins', 'a', max)]")
     host = site.load()
     assert record(host, "one").error == 'command "plugins" comes from lect itself too'
-    assert "plugins" not in host.specs("command")
+    assert "plugins" not in host.specs(CommandSpec)
     assert lect("plugins").exit_code == 0
 
 
@@ -377,7 +378,7 @@ def test_two_distributions_with_a_plugin_of_one_name_are_both_refused_until_one_
     assert not Path(first).exists()
     assert not Path(second).exists()
     host = site.load(block=["lect_one"])
-    assert host.provided("method", "shift").plugin.distribution == "lect-two"
+    assert host.provided(MethodSpec, "shift").plugin.distribution == "lect-two"
     assert not Path(first).exists()
 
 
@@ -389,7 +390,7 @@ def test_a_blocked_plugin_is_listed_and_never_imported(site, method):
     host = site.load(block=["lora"])
     assert (record(host, "lora").status, record(host, "lora").error) == ("blocked", "--no-plugin lora")
     with pytest.raises(PluginError) as caught:
-        host.spec("method", "lora")
+        host.spec(MethodSpec, "lora")
     assert str(caught.value) == (
         'method "lora" comes from plugin "lora" (lect-lora 1.0), which is blocked (--no-plugin lora)'
     )
@@ -406,11 +407,11 @@ def test_only_the_plugins_of_the_environment_variable_are_imported(site, method,
     monkeypatch.setenv("LECT_PLUGINS", "shifty")
     host = site.load()
     assert record(host, "other").error == "not in LECT_PLUGINS"
-    assert list(host.specs("method")) == ["full", "fusion", "shift"]
+    assert list(host.specs(MethodSpec)) == ["full", "fusion", "shift"]
     assert Path(wanted).exists()
     assert not Path(unwanted).exists()
     monkeypatch.setenv("LECT_PLUGINS", "")
-    assert list(site.load().specs("method")) == ["full", "fusion"]
+    assert list(site.load().specs(MethodSpec)) == ["full", "fusion"]
 
 
 @pytest.mark.parametrize(
@@ -440,7 +441,7 @@ def test_blocking_what_is_not_there_ends_the_command_line_with_one_line():
 
 def test_a_missing_spec_of_a_bundled_plugin_says_what_to_install(site):
     with pytest.raises(PluginError) as caught:
-        site.load().spec("method", "lora")
+        site.load().spec(MethodSpec, "lora")
     assert str(caught.value) == 'no plugin provides method "lora"; try: pip install lect-lora'
 
 
@@ -448,7 +449,7 @@ def test_a_misspelt_spec_names_the_nearest_and_the_plugins_not_in_use(site, meth
     site.install("shifty", method("shift"))
     site.install("bad", "import nowhere_to_be_found")
     with pytest.raises(PluginError) as caught:
-        site.load().spec("method", "shfit")
+        site.load().spec(MethodSpec, "shfit")
     assert str(caught.value) == (
         'no plugin provides method "shfit" (not in use: bad; see lect plugins); did you mean "shift"?'
     )
@@ -460,7 +461,7 @@ def test_a_misspelt_spec_names_the_nearest_and_the_plugins_not_in_use(site, meth
 def test_an_exception_of_a_builder_names_the_plugin(site, method):
     site.install("shifty", method("shift"), version="0.2")
     host = site.load()
-    provided = host.provided("method", "shift")
+    provided = host.provided(MethodSpec, "shift")
     with pytest.raises(ZeroDivisionError) as caught, host.attributed(provided) as spec, host.attributed(provided):
         spec.build(spec.config(), None)
     assert caught.value.__notes__ == ["in plugin 'shifty' (lect-shifty 0.2), hook lect_register_methods"]
@@ -472,7 +473,7 @@ def test_blame_is_found_behind_another_exception_and_not_invented(site, method):
     host = site.load()
     with pytest.raises(RuntimeError) as caught:
         try:
-            with host.attributed(host.provided("method", "shift")) as spec:
+            with host.attributed(host.provided(MethodSpec, "shift")) as spec:
                 spec.build(spec.config(), None)
         except ZeroDivisionError as error:
             raise RuntimeError("outer") from error
@@ -485,7 +486,7 @@ def test_blame_is_found_behind_another_exception_and_not_invented(site, method):
 
 def test_a_configuration_is_read_into_the_specs_model(site, method):
     site.install("shifty", method("shift"))
-    config = site.load().validate_config("method", "shift", {"size": 3}, "recipe.toml, part[0]")
+    config = site.load().configured(MethodSpec, "shift", {"size": 3}, "recipe.toml, part[0]").config
     assert config.size == 3
     assert type(config).__name__ == "Shift"
 
@@ -502,7 +503,7 @@ def test_a_wrong_configuration_is_an_error_with_the_path_inside_the_file(site, m
     site.install("shifty", method("shift"))
     result = None
     try:
-        site.load().validate_config("method", "shift", mapping, "recipe.toml, part[0]")
+        site.load().configured(MethodSpec, "shift", mapping, "recipe.toml, part[0]")
     except Exception as error:
         result = error
     assert type(result).__name__ == "RecipeError"

@@ -9,10 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from lect import hookspecs
+from lect import (
+    BackboneSpec,
+    CommandSpec,
+    ExecutorSpec,
+    FormatSpec,
+    HeadSpec,
+    InitialiserSpec,
+    MergeSpec,
+    MethodSpec,
+    MetricSpec,
+    ObjectiveSpec,
+    ReaderSpec,
+    RouteSpec,
+    hookspecs,
+)
 from lect.errors import PluginError
 from lect.host import Host, plugin_blamed
-from lect.host.records import HOOKS, REGISTRATION
+from lect.host.records import HOOKS
 from lect.specs import NewEmbeddings, Outcome, Problem, RunInfo
 
 pytestmark = pytest.mark.models
@@ -21,67 +35,65 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "hooks.md"
 RUN = RunInfo("sentiment", "task", "e5-small", Path("runs/1"), 100)
 
 
-def register(site, kind: str, expression: str) -> Host:
+def register(site, kind: type, expression: str) -> Host:
     """A host with a plugin whose only hook gives one spec."""
-    hook = REGISTRATION[kind][0]
-    site.install("mine", f"class Empty(Config): pass\n@hookimpl\ndef {hook}(): yield {expression}", version="0.3")
+    site.install("mine", f"class Empty(Config): pass\n@hookimpl\ndef {kind.hook}(): yield {expression}", version="0.3")
     host = site.load()
     assert host.provided(kind, "x").plugin.label == 'plugin "mine" (lect-mine 0.3)'
-    assert host.provided(kind, "x").hook == hook
     assert host.specs(kind)["x"].spec is host.spec(kind, "x")
     return host
 
 
 def test_hook_register_backbones(site, tmp_path):
-    host = register(site, "backbone", f"BackboneSpec('x', 's', lambda progress: {str(tmp_path)!r}, 'x 1.0')")
-    assert host.spec("backbone", "x").prepare(lambda what, share: None) == str(tmp_path)
+    host = register(site, BackboneSpec, f"BackboneSpec('x', 's', lambda progress: {str(tmp_path)!r}, 'x 1.0')")
+    assert host.spec(BackboneSpec, "x").prepare(lambda what, share: None) == str(tmp_path)
 
 
 def test_hook_register_methods(site):
-    host = register(site, "method", "MethodSpec('x', 's', Empty, lambda config, context: (config, context))")
-    config = host.validate_config("method", "x", {}, "recipe.toml")
-    assert host.spec("method", "x").build(config, 7) == (config, 7)
+    host = register(site, MethodSpec, "MethodSpec('x', 's', Empty, lambda config, context: (config, context))")
+    config = host.configured(MethodSpec, "x", {}, "recipe.toml").config
+    assert host.spec(MethodSpec, "x").build(config, 7) == (config, 7)
 
 
 def test_hook_register_merges(site):
-    host = register(site, "merge", "MergeSpec('x', 's', Empty, lambda config, name, tensors, weights: tensors[0])")
-    assert host.spec("merge", "x").merge(None, "a", [3], [1.0]) == 3
+    host = register(site, MergeSpec, "MergeSpec('x', 's', Empty, lambda config, name, tensors, weights: tensors[0])")
+    assert host.spec(MergeSpec, "x").merge(None, "a", [3], [1.0]) == 3
 
 
 def test_hook_register_initialisers(site):
-    host = register(site, "initialiser", "InitialiserSpec('x', 's', Empty, lambda config, new: new.pieces)")
+    host = register(site, InitialiserSpec, "InitialiserSpec('x', 's', Empty, lambda config, new: new.tokens)")
     new = NewEmbeddings("backbone", ["a"], 7, None, [[]], ["a"])
-    assert host.spec("initialiser", "x").initialise(None, new) == ["a"]
+    assert host.spec(InitialiserSpec, "x").initialise(None, new) == ["a"]
 
 
 def test_hook_register_heads(site):
-    host = register(site, "head", "HeadSpec('x', 's', Empty, lambda config, backbone, labels: labels)")
-    assert host.spec("head", "x").build(None, None, ["a"]) == ["a"]
+    host = register(site, HeadSpec, "HeadSpec('x', 's', Empty, lambda config, backbone, labels: labels)")
+    assert host.spec(HeadSpec, "x").build(None, None, ["a"]) == ["a"]
 
 
 def test_hook_register_objectives(site):
-    host = register(site, "objective", "ObjectiveSpec('x', 's', Empty, lambda config, context: context, ('label',))")
-    assert host.spec("objective", "x").needs == ("label",)
+    host = register(site, ObjectiveSpec, "ObjectiveSpec('x', 's', Empty, lambda config, context: context, ('label',))")
+    assert host.spec(ObjectiveSpec, "x").needs == ("label",)
 
 
 def test_hook_register_readers(site):
-    host = register(site, "reader", "ReaderSpec('x', 's', Empty, lambda config, folder: [Example(str(folder))])")
-    assert [example.text for example in host.spec("reader", "x").read(None, Path("here"))] == ["here"]
+    host = register(site, ReaderSpec, "ReaderSpec('x', 's', Empty, lambda config, folder: [Example(str(folder))])")
+    assert [example.text for example in host.spec(ReaderSpec, "x").read(None, Path("here"))] == ["here"]
 
 
 def test_hook_register_metrics(site):
-    host = register(site, "metric", "MetricSpec('x', 's', lambda truth, predicted: {'m': 1.0}, 'm')")
-    assert host.spec("metric", "x").compute([1], [1]) == {"m": 1.0}
+    host = register(site, MetricSpec, "MetricSpec('x', 's', lambda truth, predicted: {'m': 1.0}, 'm')")
+    assert host.spec(MetricSpec, "x").compute([1], [1]) == {"m": 1.0}
 
 
 def test_hook_register_formats(site, tmp_path):
     host = register(
         site,
-        "format",
+        FormatSpec,
         "FormatSpec('x', 's', lambda folder: folder.name, lambda folder, backbone: (folder, backbone), "
         "lambda contents, backbone, folder: [contents])",
     )
-    spec = host.spec("format", "x")
+    spec = host.spec(FormatSpec, "x")
     assert spec.detect(Path("here")) == "here"
     assert spec.read(Path("here"), "backbone") == (Path("here"), "backbone")
     assert spec.write("contents", "backbone", Path("here")) == ["contents"]
@@ -90,20 +102,20 @@ def test_hook_register_formats(site, tmp_path):
 def test_hook_register_executors(site):
     host = register(
         site,
-        "executor",
+        ExecutorSpec,
         "ExecutorSpec('x', 's', Empty, lambda config, jobs, at_once: ((job, at_once) for job in jobs))",
     )
-    assert list(host.spec("executor", "x").run(None, ["a", "b"], 2)) == [("a", 2), ("b", 2)]
+    assert list(host.spec(ExecutorSpec, "x").run(None, ["a", "b"], 2)) == [("a", 2), ("b", 2)]
 
 
 def test_hook_register_commands(site):
-    host = register(site, "command", "CommandSpec('x', 's', lambda: 'an application')")
-    assert host.spec("command", "x").load() == "an application"
+    host = register(site, CommandSpec, "CommandSpec('x', 's', lambda: 'an application')")
+    assert host.spec(CommandSpec, "x").load() == "an application"
 
 
 def test_hook_register_routes(site):
-    host = register(site, "route", "RouteSpec('x', 's', lambda: 'a router')")
-    assert host.spec("route", "x").load() == "a router"
+    host = register(site, RouteSpec, "RouteSpec('x', 's', lambda: 'a router')")
+    assert host.spec(RouteSpec, "x").load() == "a router"
 
 
 def test_hook_check_composition(site):

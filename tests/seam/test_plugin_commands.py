@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from lect.commands import app as shell
 from lect.commands.app import app
+from lect.subcommands import Entry
 
 COMMAND = """
 def load():
@@ -117,7 +118,7 @@ def test_a_full_disk_is_no_fault_of_lect(act):
 
 def test_an_unexpected_exception_is_one_line_with_its_place(site, monkeypatch):
     site.install("faulty", COMMAND.format(body="raise ValueError('two\\nlines')", loading="pass") + "\napp = load()")
-    entry = shell.Entry("fake_lect_faulty_faulty", "app", "A command of lect's own")
+    entry = Entry("fake_lect_faulty_faulty", "app", "A command of lect's own")
     monkeypatch.setattr(shell, "COMMANDS", {"faulty": entry})
     result = CliRunner().invoke(app, ["faulty"])
     assert result.exit_code == 70

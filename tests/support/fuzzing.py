@@ -13,14 +13,14 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from lect.components.manifest import manifest_of, manifest_text
-from lect.components.store import write_component
 from lect.errors import ComponentError, RegistryError, UserError
 from lect.registry.archive import pack, unpack
 from lect.registry.entries import entry_text
 from lect.registry.lock import read_lock, write_lock
 from lect.registry.model import parse_registry, registry_of
 from lect.registry.paths import check_file_path
+from lect.storage.manifest import manifest_of, manifest_text
+from lect.storage.store import write_component
 from lect.toml import parse_toml
 from lect.weight_files import check_weights
 
@@ -60,7 +60,7 @@ metric = "f1"
 value = 0.5
 dataset = "x"
 """.replace("AAAA", "a" * 64)
-PIECES = (
+TOKENS = (
     b"\x00", b"\xff", b"..", b"/", b"\\", b"[[", b"]]", b"{", b"}", b"=", b'"', b'"""', b"'", b"\n", b"#", b"nan",
     b"inf", b"-1", b"9" * 400, b"0x" + b"f" * 80, b"1e999", b"\xe2\x80\xae", b"a" * 5000, b"[" * 200, b"a." * 80,
     b"true",
@@ -127,9 +127,9 @@ def mutated(content: bytes, generator: random.Random) -> bytes:
             case 2:
                 data[place:place] = data[place:other] * generator.randint(1, 3)
             case 3:
-                data[place:place] = generator.choice(PIECES)
+                data[place:place] = generator.choice(TOKENS)
             case 4:
-                data[place:other] = generator.choice(PIECES)
+                data[place:other] = generator.choice(TOKENS)
             case _:
                 del data[generator.randint(0, len(data)) :]
     return bytes(data)
@@ -173,7 +173,7 @@ def try_manifest_values(values) -> bool:
     """Values are no manifest, or one that is read as it was written, and has a card that the hub reads."""
     from huggingface_hub import ModelCard
 
-    from lect.components.card import render_card
+    from lect.storage.card import render_card
 
     def read():
         manifest = manifest_of(values, where="component.toml")
@@ -221,7 +221,7 @@ def try_lock(content: bytes, folder: Path) -> bool:
 
 def try_card(content: bytes, folder: Path) -> bool:
     """A card is sound, or it is said what is wrong with it, in lines that can be shown."""
-    from lect.components.card_check import card_problems
+    from lect.storage.card_check import card_problems
 
     (folder / "README.md").write_bytes(content)
     manifest = manifest_of(parse_toml(MANIFEST, ComponentError, where="x"), where="x")
@@ -266,7 +266,7 @@ def an_archive(folder: Path) -> bytes:
     """A small component's archive."""
     import torch
 
-    from lect.components.manifest import Manifest
+    from lect.storage.manifest import Manifest
 
     manifest = Manifest.model_validate(parse_toml(MANIFEST, ComponentError, where="x"))
     component = write_component(folder / "lang/mad", manifest, {"full.a": torch.ones(3)}, None, "---\n---\n")
@@ -285,7 +285,7 @@ def a_lock(folder: Path) -> bytes:
 
 def a_card() -> bytes:
     """The card of a small component."""
-    from lect.components.card import render_card
+    from lect.storage.card import render_card
 
     return render_card(manifest_of(parse_toml(MANIFEST, ComponentError, where="x"), where="x")).encode()
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 from typer.testing import CliRunner
 
-from lect.components.card import render_card
-from lect.components.manifest import BackboneEntry, Manifest, PartEntry
-from lect.components.store import write_component
+from lect.storage.card import render_card
+from lect.storage.manifest import BackboneEntry, Manifest, PartEntry
+from lect.storage.store import write_component
 
 
 def make_component(folder: Path, name="mad", version="1.0.0", fill=1.0, size=50_000, **values) -> Path:

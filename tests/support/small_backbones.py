@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from lect import BackboneSpec
+
 
 def small_backbones(cache: Path) -> None:
     """A cache with a tiny model in the place of `e5-small`, and with what else is in everyone's."""
@@ -32,7 +34,7 @@ def _in_its_place(cache: Path, make: Callable[[Path, Path], object]) -> None:
     from lect.cache import mark_whole, said_of
     from lect.host import Host
 
-    whole = Host.load(report=print).spec("backbone", "e5-small").prepare(lambda what, share: None)
+    whole = Host.load(report=print).spec(BackboneSpec, "e5-small").prepare(lambda what, share: None)
     backbones = cache / "backbones"
     backbones.mkdir(parents=True)
     for path in whole.parent.iterdir():

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import torch
 
-from lect.components.assemble import attach_component, attach_stack, finder, read_stack
-from lect.components.library import Library
-from lect.components.manifest import BackboneEntry, Manifest, PartEntry
-from lect.components.members import member_entries, read_members
-from lect.components.restore import build_part
-from lect.components.store import write_component
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.stack import parse_stack
 from lect.host import Host
 from lect.specs import BuildContext, Corpus
+from lect.storage.assemble import attach_component, attach_stack, finder, read_stack
+from lect.storage.library import Library
+from lect.storage.manifest import BackboneEntry, Manifest, PartEntry
+from lect.storage.members import member_entries, read_members
+from lect.storage.restore import build_part
+from lect.storage.store import write_component
 from lect.testing.backbones import tiny_backbone
 
 TEXTS = ["a short one", "another text that is longer than the first", "b", "c d e f g", "once more, with commas"]

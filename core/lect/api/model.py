@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from itertools import repeat
 from pathlib import Path
@@ -13,18 +13,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lect.api.components import library_of
 from lect.api.results import Predictions
 from lect.api.rows import Rows, examples_of, is_single, is_stream
 from lect.api.stacks import Composition
 from lect.backbones import Backbone
-from lect.components.library import Library
+from lect.backbones.in_memory import HeldModel
+from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack
 from lect.data.examples import Example
-from lect.engine.engine import Keys
+from lect.engine.engine import Engine, Keys
 from lect.engine.open import OpenStack, open_on, open_stack
 from lect.errors import DataError, StackError
 from lect.host import Host
+from lect.literals import Pooling
 from lect.selection.donors import resolve_auto
+from lect.storage.library import Library
 
 if TYPE_CHECKING:
     from lect.evaluation.report import EvaluationReport
@@ -37,6 +41,10 @@ def load(
     stack: StackLike = "",
     *,
     backbone: str | None = None,
+    model: Any = None,
+    tokenizer: Any = None,
+    pooling: Pooling = "mean",
+    prefix: str = "",
     language: str | None = None,
     library: str | Path | Library | None = None,
     device: str | torch.device | None = None,
@@ -46,6 +54,10 @@ def load(
     Args:
         stack: by default none: the bare backbone, which embeds texts.
         backbone: a name, hub id or folder; by default the one that the stack's components were trained on.
+        model: one of `transformers` that is in memory already, in the place of a name: it is frozen while it is
+            held, and is as it was when this one is closed.
+        tokenizer: of that model.
+        pooling, prefix: of that model: how its sentence vectors are made, and what it wants before every text.
         language: of the texts, where ``lang:auto`` stands in the stack: the nearest component is taken.
         library: the folder of components; by default ``./components`` and the user's own.
         device: where the model runs; by default the first GPU, else the CPU.
@@ -55,6 +67,8 @@ def load(
     """
     host, found = Host.load(), library_of(library)
     text, _ = resolve_auto(str(stack), language, found)
+    if model is not None:
+        return _on_model_in_memory(text, host, found, HeldModel(model, tokenizer, pooling=pooling, prefix=prefix))
     opened = open_stack(text, host, found, backbone)
     if device is not None:
         opened.engine.model.to(device)
@@ -67,7 +81,10 @@ class Model:
     It may be called from several threads. Made by `load`.
     """
 
-    def __init__(self, opened: OpenStack, host: Host, library: Library) -> None:
+    def __init__(
+        self, opened: OpenStack, host: Host, library: Library, on_close: Callable[[], None] | None = None
+    ) -> None:
+        self._on_close = on_close
         self._default, self._host, self._library = opened, host, library
         self._opened = {str(opened.stack): opened}
         self._is_closed = False
@@ -181,6 +198,8 @@ class Model:
             self._is_closed = True
             with self._default.engine.alone():
                 self._default.engine.model.detach_all()
+                if self._on_close is not None:
+                    self._on_close()
 
     def __enter__(self) -> Model:
         return self
@@ -246,11 +265,13 @@ class Model:
         return _paired(examples, map(self._keys_of, stacks), may_go_on=is_stream(stacks))
 
 
-def library_of(library: str | Path | Library | None) -> Library:
-    """The library in a folder, or the default one."""
-    if isinstance(library, Library):
-        return library
-    return Library.default() if library is None else Library((Path(library),))
+def _on_model_in_memory(text: str, host: Host, library: Library, held: HeldModel) -> Model:
+    try:
+        opened = open_on(Engine(RoutedModel(held.backbone)), text, host, library)
+    except BaseException:
+        held.give_back()
+        raise
+    return Model(opened, host, library, held.give_back)
 
 
 def _paired(examples: Iterator[Example], ways: Iterator[Keys], *, may_go_on: bool) -> Iterator[tuple[Example, Keys]]:

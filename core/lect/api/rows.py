@@ -104,6 +104,8 @@ def _value(field: str, value: Any, where: str) -> Any:
         return tuple(_span(each) for each in value)
     if field == "value":
         return float(value)
+    if field == "extra":
+        return dict(value)
     return value if isinstance(value, str) else str(value)
 
 

@@ -52,7 +52,7 @@ class Anatomy:
     """The places of one model.
 
     Args:
-        word_embedding: path of the table that is indexed with piece ids.
+        word_embedding: path of the table that is indexed with token ids.
         embeddings: path of the last module before the first layer; None where the model changes what it gives in
             ways that depend on the version of transformers.
         linears: paths of every linear projection inside the layers, in order of use.

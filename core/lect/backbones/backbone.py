@@ -40,7 +40,7 @@ class Backbone:
             ``writer.``; the encoder's, and so what was trained on the encoder alone, are as they are without it.
 
     Raises:
-        BackboneError: a decoder's first hidden state is asked for, which has seen one piece only.
+        BackboneError: a decoder's first hidden state is asked for, which has seen one token only.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Backbone:
     def __post_init__(self) -> None:
         if self.pooling == "first" and self.kind == "decoder":
             raise BackboneError(
-                f'"{self.name}" reads from left to right: its first hidden state has seen the first piece only',
+                f'"{self.name}" reads from left to right: its first hidden state has seen the first token only',
                 fix='use pooling = "mean" or "last"',
             )
 
@@ -94,26 +94,26 @@ class Backbone:
 
     @property
     def max_length(self) -> int:
-        """The most pieces an input may have, special ones included."""
+        """The most tokens an input may have, special ones included."""
         return max_length_of(self.model, self.tokenizer)
 
     @property
     def padding_id(self) -> int:
-        """The piece that rows are filled up with: the tokenizer's own, else its end of a text; it is masked."""
+        """The token that rows are filled up with: the tokenizer's own, else its end of a text; it is masked."""
         tokenizer = self.tokenizer
         found = (tokenizer.pad_token_id, tokenizer.eos_token_id)
         return int(next((index for index in found if index is not None), 0))
 
     @property
     def blank_id(self) -> int:
-        """The piece that stands for a text without any, so that its row has a hidden state."""
+        """The token that stands for a text without any, so that its row has a hidden state."""
         tokenizer = self.tokenizer
         found = (tokenizer.bos_token_id, tokenizer.eos_token_id)
         return int(next((index for index in found if index is not None), 0))
 
     @property
     def start_id(self) -> int:
-        """The piece that an encoder-decoder's answer begins with."""
+        """The token that an encoder-decoder's answer begins with."""
         config = self.model.config
         stated = getattr(config, "decoder_start_token_id", None)
         if stated is not None:
@@ -150,7 +150,7 @@ class Backbone:
             yield from ((f"{WRITER}{path}", module) for path, module in self.writer.named_modules() if path)
 
     def named_parameters(self, remove_duplicate: bool = True) -> Iterator[tuple[str, nn.Parameter]]:
-        """Every parameter by its path; the halves' common table of pieces in both."""
+        """Every parameter by its path; the halves' common table of tokens in both."""
         yield from self.model.named_parameters(remove_duplicate=remove_duplicate)
         if self.writer is not None:
             named = self.writer.named_parameters(remove_duplicate=remove_duplicate)
@@ -169,7 +169,7 @@ class Backbone:
         if self.pooling == "first":
             return hidden_states[:, 0]
         if self.pooling == "last":
-            # The place of the last piece, on whichever side the padding is.
+            # The place of the last token, on whichever side the padding is.
             places = torch.arange(1, attention_mask.shape[1] + 1, device=attention_mask.device)
             last = (attention_mask.long() * places).argmax(1)
             return hidden_states[torch.arange(len(last), device=last.device), last]
@@ -178,7 +178,7 @@ class Backbone:
 
 
 def max_length_of(model: Any, tokenizer: Any) -> int:
-    """The most pieces an input may have: the positions the model holds, bounded by what its tokenizer says.
+    """The most tokens an input may have: the positions the model holds, bounded by what its tokenizer says.
 
     512 where the configuration names no bound, as T5's does not: so long were the texts it was trained on.
     """

@@ -25,7 +25,7 @@ class Family:
         feed_forward_projection: likewise.
         embeddings: path of the last module before the first layer.
         projection: path of what takes the embeddings' width to that of the layers, in some models.
-        word_embedding: path of the table of pieces, where `get_input_embeddings` would give another name of it.
+        word_embedding: path of the table of tokens, where `get_input_embeddings` would give another name of it.
         scaled: the first layer gets the word embeddings times a constant. Some versions of transformers multiply
             outside of any module, where nothing can act on the product.
         attention: the one implementation of attention that gives this family's own results, row by row.

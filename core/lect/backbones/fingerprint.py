@@ -56,8 +56,8 @@ def fingerprint_of(model: Any, tokenizer: Any) -> str:
         digest.update(_bytes_of(parameter))
     backend = tokenizer.backend_tokenizer
     vocabulary = backend.get_vocab(with_added_tokens=True)
-    pieces = sorted(vocabulary, key=vocabulary.__getitem__)
-    digest.update(_line("vocabulary", pieces, [vocabulary[piece] for piece in pieces]))
+    tokens = sorted(vocabulary, key=vocabulary.__getitem__)
+    digest.update(_line("vocabulary", tokens, [vocabulary[token] for token in tokens]))
     digest.update(_line("special", {name: tokenizer.special_tokens_map.get(name) for name in _SPECIAL}))
     with _uncut(backend):
         digest.update(_line("probe", [backend.encode(text).ids for text in PROBE]))

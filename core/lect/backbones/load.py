@@ -81,7 +81,7 @@ def model_options(kind: Any, config: Any) -> dict[str, Any]:
     return options
 
 
-def reading_half(model: Any) -> Any:
+def encoder_half(model: Any) -> Any:
     """The model itself, or an encoder-decoder's encoder: frozen, in evaluation mode, keeping no past keys."""
     if FAMILIES[model.config.model_type].kind == "encoder-decoder":
         model = model.get_encoder()
@@ -91,8 +91,8 @@ def reading_half(model: Any) -> Any:
     return model.eval()
 
 
-def writing_half(model: Any) -> Any:
-    """An encoder-decoder's decoder, in the state of `reading_half`; its table of pieces has the encoder's weight.
+def decoder_half(model: Any) -> Any:
+    """An encoder-decoder's decoder, in the state of `encoder_half`; its table of tokens has the encoder's weight.
 
     It is a module of its own: what acts on the one that reads does not act on the one that writes.
     """
@@ -162,7 +162,7 @@ def _read_model(folder: Path, config: Any, writes: bool) -> tuple[Any, Any]:
             f"its weights cannot be read ({_first_line(error)})", where=str(folder), fix="fetch or save the model again"
         ) from error
     _check_complete(folder, report)
-    return reading_half(model), writing_half(model) if writes else None
+    return encoder_half(model), decoder_half(model) if writes else None
 
 
 def _check_weights(folder: Path) -> None:
@@ -228,7 +228,7 @@ def _read_tokenizer(folder: Path, model: Any) -> Any:
     highest = max(backend.get_vocab(with_added_tokens=True).values())
     if highest >= rows:
         raise BackboneError(
-            f"its tokenizer has pieces up to id {highest:,}, and its model {rows:,} embeddings",
+            f"its tokenizer has tokens up to id {highest:,}, and its model {rows:,} embeddings",
             where=str(folder),
             fix="name a folder whose tokenizer and model belong together",
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AliasChoices, BeforeValidator, Field
 
 from lect.errors import BackboneError
 from lect.fields import Config, Sha256, tuple_of
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-KEPT = "pieces.safetensors"
-"""The file with the ids that the kept pieces had, one tensor a parent, named by its fingerprint."""
+KEPT = "tokens.safetensors"
+"""The file with the ids that the kept tokens had, one tensor a parent, named by its fingerprint."""
 
 
 class ParentEntry(Config):
@@ -24,7 +24,7 @@ class ParentEntry(Config):
 
     Args:
         name, identity, revision: as manifests of components have them.
-        pieces: of its tokenizer.
+        tokens: of its tokenizer.
         rows: of its embedding.
     """
 
@@ -32,7 +32,7 @@ class ParentEntry(Config):
     identity: str
     revision: str | None = None
     fingerprint: Sha256
-    pieces: int = Field(gt=0)
+    tokens: int = Field(gt=0, validation_alias=AliasChoices("tokens", "pieces"))
     rows: int = Field(gt=0)
 
 
@@ -50,7 +50,7 @@ class TrimmedTable(Config):
 
 @dataclass(frozen=True)
 class Trimmed:
-    """Where a backbone comes from: its table, and the folder that holds the ids its pieces had."""
+    """Where a backbone comes from: its table, and the folder that holds the ids its tokens had."""
 
     table: TrimmedTable
     folder: Path
@@ -61,7 +61,7 @@ class Trimmed:
         return tuple(parent.fingerprint for parent in self.table.parents)
 
     def ids(self, parent: ParentEntry) -> Tensor:
-        """The parent's ids of this backbone's pieces, in order. *Shape:* ``(pieces,)``.
+        """The parent's ids of this backbone's tokens, in order. *Shape:* ``(tokens,)``.
 
         Raises:
             BackboneError: the file that says so is lost or is not what it should be.
@@ -74,7 +74,7 @@ class Trimmed:
             found: Tensor = load_file(file)[parent.fingerprint]
         except (OSError, SafetensorError, KeyError) as error:
             raise BackboneError(
-                f"it does not say which pieces of {parent.name} were kept ({error})", where=str(file), fix="trim again"
+                f"it does not say which tokens of {parent.name} were kept ({error})", where=str(file), fix="trim again"
             ) from error
         ids: Tensor = found.long()
         return ids

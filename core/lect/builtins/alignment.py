@@ -49,8 +49,8 @@ class AlignmentObjective(Objective):
         self._words = WordAlignment(config.dictionary, context) if config.tokens else None
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The pieces of each row."""
-        encodings = self._context.encoder.pieces([example.text for example in examples], self._context.stack)
+        """The tokens of each row."""
+        encodings = self._context.encoder.tokens([example.text for example in examples], self._context.stack)
         return [len(encoding.ids) for encoding in encodings]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:

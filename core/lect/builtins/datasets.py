@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from lect.builtins.readers import RowsConfig, examples_of
-from lect.builtins.tables import Row
 from lect.data.examples import Example
+from lect.data.tables import Row
 from lect.errors import DataError, nearest
 from lect.specs import ReaderSpec
 
@@ -141,5 +141,6 @@ READERS: tuple[ReaderSpec, ...] = (
         summary="Hugging Face `datasets`: a saved folder, local files, or the hub",
         config=DatasetsConfig,
         read=read_datasets,
+        endings=(".parquet", ".arrow"),
     ),
 )

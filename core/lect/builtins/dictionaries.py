@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lect.builtins.tables import table_rows
 from lect.data.examples import Example
 from lect.data.files import Count, Encoding, LanguageTag, left_out
 from lect.data.lines import read_lines, without_end
 from lect.data.paths import COMPRESSED, existing_file
+from lect.data.tables import table_rows
 from lect.errors import DataError
 from lect.fields import Config
 from lect.specs import ReaderSpec

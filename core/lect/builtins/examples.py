@@ -10,10 +10,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from lect.data.examples import Example
+from lect.data.examples import OF_THE_FILE, Example
 from lect.data.files import FilesConfig
 from lect.data.objects import json_objects
-from lect.data.written import OF_THE_FILE
 from lect.errors import DataError
 from lect.specs import ReaderSpec
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lect.builtins.readers import RowsConfig, examples_of
-from lect.builtins.tables import Row
 from lect.data.examples import Example
 from lect.data.files import files_of
+from lect.data.tables import Row
 from lect.errors import DataError, nearest
 from lect.specs import ReaderSpec
 
@@ -85,5 +85,11 @@ def _text(cell: Any) -> str:
 
 
 READERS: tuple[ReaderSpec, ...] = (
-    ReaderSpec(name="excel", summary="a sheet of an Excel workbook (.xlsx)", config=ExcelConfig, read=read_excel),
+    ReaderSpec(
+        name="excel",
+        summary="a sheet of an Excel workbook (.xlsx)",
+        config=ExcelConfig,
+        read=read_excel,
+        endings=(".xlsx",),
+    ),
 )

@@ -1,4 +1,4 @@
-"""Learning to write: the cross-entropy of each piece of the answer, given the text and what was written before it."""
+"""Learning to write: the cross-entropy of each token of the answer, given the text and what was written before it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 from lect.composition.model import RoutedModel
-from lect.composition.pieces import StoredEncoding
 from lect.composition.routes import Routes
+from lect.composition.stored_tokens import StoredEncoding
 from lect.data.examples import Example
 from lect.errors import RecipeError
-from lect.generation.answer import check_writes, write_answers
-from lect.generation.logits import writing_head
+from lect.generation.answer import check_generates, generate_predictions
+from lect.generation.logits import generation_head
 from lect.generation.rows import Phrasing, Source, padded
-from lect.heads import WritingHead
+from lect.heads import GenerationHead
 from lect.language_model.candidates import CandidateLoss, choose_candidates
-from lect.language_model.head import known_pieces
+from lect.language_model.head import known_tokens
 from lect.language_model.rows import places_of
-from lect.language_model.scores import new_pieces
+from lect.language_model.scores import new_tokens
 from lect.objectives import Batch, Loss, Objective, ObjectiveContext
 from lect.scores import joined_scores
 
@@ -33,8 +33,8 @@ class _Written:
         ids: of an encoder-decoder what its decoder is given: the forced beginning and the answer but for its end.
             *Shape:* ``(rows, length)``; of a decoder None: it is given the prompt and the answer as one row.
         mask: *Shape:* ``(rows, length)``.
-        places: rows and columns of the pieces behind which one of the answer follows. *Shape:* ``(places,)`` each.
-        labels: those pieces, row by row. *Shape:* ``(places,)``.
+        places: rows and columns of the tokens behind which one of the answer follows. *Shape:* ``(places,)`` each.
+        labels: those tokens, row by row. *Shape:* ``(places,)``.
     """
 
     ids: Tensor | None
@@ -43,16 +43,16 @@ class _Written:
     labels: Tensor
 
 
-class WritingObjective(Objective):
-    """The mean over the pieces of all answers, their ends included; of prompts and forced beginnings nothing is asked.
+class GenerationObjective(Objective):
+    """The mean over the tokens of all answers, their ends included; of prompts and forced beginnings nothing is asked.
 
     Raises:
         RecipeError: the backbone cannot write, there is nothing to train, or the head's settings do not fit.
     """
 
-    def __init__(self, context: ObjectiveContext, head: WritingHead) -> None:
+    def __init__(self, context: ObjectiveContext, head: GenerationHead) -> None:
         model = context.model
-        check_writes(model, [context.stack])
+        check_generates(model, [context.stack])
         if not any(True for _ in model.components[context.stack[-1]].tensor_references()):
             raise RecipeError(
                 "there is nothing to train", where="parts", fix="add [[parts]] with a method, such as lora"
@@ -62,16 +62,16 @@ class WritingObjective(Objective):
         # What does not fit is said now, not when a row comes up.
         for example in context.examples[:1]:
             self._phrasing.source(head.demand(example))
-        pieces = writing_head(model.backbone)
-        known = known_pieces(pieces, new_pieces(model, context.stack))
+        tokens = generation_head(model.backbone)
+        known = known_tokens(tokens, new_tokens(model, context.stack))
         everything = choose_candidates(torch.ones(known), known, "all", 1)
-        self._loss = CandidateLoss(pieces, everything, next(model.encoder.parameters()).device)
+        self._loss = CandidateLoss(tokens, everything, next(model.encoder.parameters()).device)
         self._metrics = [context.metric[name] for name in context.head_metrics]
         self.main_score = self._metrics[0].main
         self.directions = joined_scores(self._metrics, [metric.scores for metric in self._metrics])
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The pieces of each text and its answer."""
+        """The tokens of each text and its answer."""
         return [len(source.ids) + len(source.forced) + len(target) for source, target in map(self._cut, examples)]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
@@ -91,7 +91,7 @@ class WritingObjective(Objective):
         places = torch.zeros(len(cut), max(map(len, given)), dtype=torch.bool)
         for row, (start, answer) in enumerate(zip(begun, answers, strict=True)):
             places[row, start - 1 : start - 1 + len(answer)] = True
-        labels = torch.tensor([piece for answer in answers for piece in answer])
+        labels = torch.tensor([token for answer in answers for token in answer])
         ids = mask = None
         if not is_decoder:
             padding = self._context.model.backbone.padding_id
@@ -99,12 +99,12 @@ class WritingObjective(Objective):
         return Batch(rows.to(device), _Written(ids, mask, places_of(places, device), labels.to(device)))
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
-        """The mean over pieces of answers."""
+        """The mean over tokens of answers."""
         written: _Written = batch.targets
         if written.ids is not None and written.mask is not None:
             hidden_states = model.decode(written.ids, written.mask, hidden_states, batch.rows)
         states = hidden_states[written.places]
-        new = new_pieces(model, self._context.stack)
+        new = new_tokens(model, self._context.stack)
         return Loss(self._loss(states, written.labels, self._loss.draw(), new))
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
@@ -116,7 +116,7 @@ class WritingObjective(Objective):
         return self._scores(model, examples, self._context.stack[:-1])
 
     def _scores(self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]) -> Mapping[str, float]:
-        predictions = write_answers(self._context.encoder, [stack] * len(examples), self._head, examples)
+        predictions = generate_predictions(self._context.encoder, [stack] * len(examples), self._head, examples)
         truth, answers = self._head.answers(examples), [prediction.answer for prediction in predictions]
         return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])
 

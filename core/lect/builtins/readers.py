@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from lect.builtins.tables import Row, json_rows, table_rows
 from lect.builtins.word_columns import words_of
 from lect.data.examples import Example
 from lect.data.files import Count, Encoding, LanguageTag, Paths, files_of, left_out
+from lect.data.tables import Row, json_rows, table_rows
 from lect.errors import DataError, nearest
 from lect.fields import Config
 from lect.specs import ReaderSpec
@@ -209,12 +209,24 @@ def _value(row: Row, field: str, column: str, config: RowsConfig) -> str:
 
 READERS: tuple[ReaderSpec, ...] = (
     ReaderSpec(
-        name="csv", summary="tables with a header: a comma or semicolon between fields", config=CsvConfig, read=read_csv
+        name="csv",
+        summary="tables with a header: a comma or semicolon between fields",
+        config=CsvConfig,
+        read=read_csv,
+        endings=(".csv",),
     ),
     ReaderSpec(
-        name="tsv", summary="tab-separated tables with a header, without quoting", config=FileRowsConfig, read=read_tsv
+        name="tsv",
+        summary="tab-separated tables with a header, without quoting",
+        config=FileRowsConfig,
+        read=read_tsv,
+        endings=(".tsv",),
     ),
     ReaderSpec(
-        name="jsonl", summary="one JSON object a line, or a list of them", config=FileRowsConfig, read=read_jsonl
+        name="jsonl",
+        summary="one JSON object a line, or a list of them",
+        config=FileRowsConfig,
+        read=read_jsonl,
+        endings=(".jsonl", ".json"),
     ),
 )

@@ -38,13 +38,13 @@ def _linear(config: LinearConfig, name: str, tensors: Sequence[Tensor], weights:
 
 def _supervised(config: SupervisedConfig, context: ObjectiveContext) -> Objective:
     from lect.builtins.supervised import SupervisedObjective
-    from lect.heads import WritingHead
+    from lect.heads import GenerationHead
 
     head = context.model.head_of(context.stack)
-    if isinstance(head, WritingHead):
-        from lect.builtins.generation import WritingObjective
+    if isinstance(head, GenerationHead):
+        from lect.builtins.generation import GenerationObjective
 
-        return WritingObjective(context, head)
+        return GenerationObjective(context, head)
     return SupervisedObjective(context)
 
 

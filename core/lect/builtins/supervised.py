@@ -37,7 +37,7 @@ class SupervisedObjective(Objective):
         self.directions = joined_scores(self._metrics, [metric.scores for metric in self._metrics])
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The pieces of each example, in all its rows."""
+        """The tokens of each example, in all its rows."""
         # A few at a time: what a layout holds of a row is much larger than its length.
         parts = (examples[start : start + _AT_ONCE] for start in range(0, len(examples), _AT_ONCE))
         return [length for part in parts for length in self._head.layout(part, self._cut).lengths]

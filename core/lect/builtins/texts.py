@@ -164,6 +164,7 @@ READERS: tuple[ReaderSpec, ...] = (
         summary="raw text, a sentence or paragraph a line, also compressed",
         config=TextConfig,
         read=read_text,
+        endings=(".txt",),
     ),
     ReaderSpec(
         name="parallel",

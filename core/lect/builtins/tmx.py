@@ -179,5 +179,11 @@ def _tag(written: str) -> str:
 
 
 READERS: tuple[ReaderSpec, ...] = (
-    ReaderSpec(name="tmx", summary="two languages of a translation memory (TMX)", config=TmxConfig, read=read_tmx),
+    ReaderSpec(
+        name="tmx",
+        summary="two languages of a translation memory (TMX)",
+        config=TmxConfig,
+        read=read_tmx,
+        endings=(".tmx",),
+    ),
 )

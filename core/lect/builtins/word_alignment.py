@@ -1,6 +1,6 @@
 """Words pulled to the words that translate them: alignment below the sentence.
 
-A word's state is the mean of its pieces' last hidden states. Which word translates which is read off the states that
+A word's state is the mean of its tokens' last hidden states. Which word translates which is read off the states that
 the model has at the time: two words are taken for partners where each is the nearest to the other by cosine (Argmax of
 Jalili Sabet et al. 2020, section 2.2), or where a dictionary says so. The loss is the mean squared error between a
 word's state and the frozen state of its partner (words in context are aligned so by Cao et al. 2020, section 3).
@@ -35,8 +35,8 @@ class WordsOfRows:
     """Both sides of a batch.
 
     Args:
-        own: *Shape:* ``(rows, words, length)``; how a word's state is the mean of its pieces' states. All zero for what
-            pads the rows, and for words of which no piece is left.
+        own: *Shape:* ``(rows, words, length)``; how a word's state is the mean of its tokens' states. All zero for what
+            pads the rows, and for words of which no token is left.
         frozen: the same of the translations.
         translations: the translations, as the target stack takes them.
         linked: *Shape:* ``(rows, words)``; the partner that the dictionary gives each word, -1 where it gives none.
@@ -112,7 +112,7 @@ class WordAlignment:
         return (own - wanted).pow(2).mean(-1)[has_partner].mean(), share
 
     def _means(self, texts: Sequence[str], encodings: Sequence[Any], length: int) -> Tensor:
-        """How words' states are means of pieces' states, *Shape:* ``(rows, words, length)``."""
+        """How words' states are means of tokens' states, *Shape:* ``(rows, words, length)``."""
         places = [word_places(text) for text in texts]
         means = torch.zeros(len(texts), max(1, *map(len, places)), length)
         for row, (words, encoding) in enumerate(zip(places, encodings, strict=True)):
@@ -120,7 +120,7 @@ class WordAlignment:
             special = encoding.special_tokens_mask
             first = 0
             for word, (start, end) in enumerate(words):
-                # Pieces are in the text's order.
+                # Tokens are in the text's order.
                 while first < len(offsets) and (special[first] or offsets[first][1] <= start):
                     first += 1
                 last = first

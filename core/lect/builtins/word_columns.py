@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lect.builtins.tables import Row
 from lect.data.examples import NO_WORD, join_words
 from lect.data.label_forms import checked_tag
+from lect.data.tables import Row
 from lect.errors import DataError
 
 

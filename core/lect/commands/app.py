@@ -7,12 +7,11 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from lect.commands.console import complain, note, warn
 from lect.errors import Interrupted, UserError, nearest
+from lect.subcommands import COMMANDS
 from lect.versions import __version__
 
 if TYPE_CHECKING:
@@ -35,50 +35,6 @@ INTERRUPTED = 130
 """The exit code after Ctrl-C."""
 MOST_MISTAKES = 20
 """Of the mistakes in one file, how many are printed."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A subcommand that comes with `lect`: the module that holds it, its `typer.Typer` there, and what help says."""
-
-    module: str
-    attribute: str
-    summary: str
-
-
-COMMANDS: Mapping[str, Entry] = MappingProxyType(
-    {
-        "demo": Entry("lect.commands.demo", "app", "Teach the backbone a language and see what it gains"),
-        "train": Entry("lect.commands.train", "app", "Train a component as a recipe says"),
-        "launch": Entry("lect.commands.launch", "app", "Train in several processes, on one machine or more"),
-        "fleet": Entry("lect.commands.fleet", "app", "Train a component for each of several languages"),
-        "eval": Entry("lect.commands.eval", "app", "Score a stack, with and without each of its components"),
-        "audit": Entry("lect.commands.audit", "app", "See whether a stack treats languages and groups alike"),
-        "explain": Entry("lect.commands.explain", "app", "Show which words an answer hangs on"),
-        "predict": Entry("lect.commands.predict", "app", "Answer for texts with a stack"),
-        "index": Entry("lect.commands.index", "app", "Build and search an index of a corpus, across languages"),
-        "mine": Entry("lect.commands.mine", "app", "Find translations between two piles of texts"),
-        "import": Entry("lect.commands.exchange", "import_app", "Make a component of an AdapterHub or PEFT folder"),
-        "export": Entry("lect.commands.exchange", "export_app", "Write a component for another library"),
-        "merge": Entry("lect.commands.merge", "app", "Fold a stack into a copy of its backbone"),
-        "data": Entry("lect.commands.data", "app", "Inspect and clean texts, pairs, tables and dictionaries"),
-        "search": Entry("lect.commands.sharing", "search_app", "Find components and plugins in the registries"),
-        "pull": Entry("lect.commands.sharing", "pull_app", "Fetch components and check them"),
-        "push": Entry("lect.commands.sharing", "push_app", "Give a component to a registry"),
-        "verify": Entry("lect.commands.sharing", "verify_app", "Check that components are sound and unchanged"),
-        "lock": Entry("lect.commands.sharing", "lock_app", "Pin a stack to versions and hashes"),
-        "registry": Entry("lect.commands.registry", "app", "Say where components are looked for; keep a registry"),
-        "install": Entry("lect.commands.install", "install_app", "Install plugins"),
-        "uninstall": Entry("lect.commands.install", "uninstall_app", "Take plugins out"),
-        "upgrade": Entry("lect.commands.install", "upgrade_app", "Bring plugins up to date"),
-        "info": Entry("lect.commands.install", "info_app", "Say what is known of a plugin"),
-        "doctor": Entry("lect.commands.doctor", "app", "Find what is wrong here, and say what mends it"),
-        "plugins": Entry("lect.commands.plugins", "app", "List plugins and what they provide"),
-        "components": Entry("lect.commands.components", "app", "List and inspect trained components"),
-        "languages": Entry("lect.commands.languages", "app", "Find components near a language that has none"),
-        "backbones": Entry("lect.commands.backbones", "app", "List and prepare backbones"),
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -163,11 +119,13 @@ class LazyGroup(TyperGroup):
             return Deferred(cmd_name, entry.summary, lambda: getattr(import_module(entry.module), entry.attribute))
         if cmd_name.startswith("-") or ctx.resilient_parsing:
             return None
+        from lect.specs import CommandSpec
+
         host = load_host(ctx)
-        if not host.claims("command", cmd_name):
-            known = [*COMMANDS, *host.specs("command")]
+        if not host.claims(CommandSpec, cmd_name):
+            known = [*COMMANDS, *host.specs(CommandSpec)]
             ctx.fail(f'there is no command "{cmd_name}"; {nearest(cmd_name, known)}')
-        provided = host.provided("command", cmd_name)
+        provided = host.provided(CommandSpec, cmd_name)
         spec = provided.spec
         return Deferred(spec.name, spec.summary, spec.load, partial(host.attributed, provided))
 

@@ -27,7 +27,7 @@ def audit(
     ] = None,
 ) -> None:
     """Score a stack by language and group, on texts that differ only in the group, and count the data's own bias."""
-    from lect.audit.file import load_audit
+    from lect.auditing.file import load_audit
     from lect.errors import StackError, UserError
 
     for path in output or ():
@@ -44,7 +44,7 @@ def audit(
         components = asked.folder / Path(asked.components).expanduser()
     host = load_host(ctx)
     with stderr_console().status("Auditing"):
-        from lect.audit.run import run_audit
+        from lect.auditing.run import run_audit
 
         report = run_audit(asked, host, library_of(components), str(file))
     for path in output or ():

@@ -11,6 +11,7 @@ import typer
 from lect.commands.app import load_host
 from lect.commands.console import echo, print_json, print_table, stderr_console, warn
 from lect.commands.options import JsonOption
+from lect.specs import BackboneSpec
 
 app = typer.Typer(add_completion=False, invoke_without_command=True)
 
@@ -21,7 +22,7 @@ def list_backbones(ctx: typer.Context, as_json: JsonOption = False) -> None:
     if ctx.invoked_subcommand is not None:
         return
     host = load_host(ctx)
-    found = [(provided.spec, provided.plugin) for provided in host.specs("backbone").values()]
+    found = [(provided.spec, provided.plugin) for provided in host.specs(BackboneSpec).values()]
     if as_json:
         print_json(
             [
@@ -96,15 +97,15 @@ def trim(
         typer.Option("--languages", "-l", help="The languages to keep: tags or English names, such as su,id,en."),
     ] = None,
     text: Annotated[
-        list[Path] | None, typer.Option("--text", help="A text file whose pieces are kept. Repeatable.")
+        list[Path] | None, typer.Option("--text", help="A text file whose tokens are kept. Repeatable.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a backbone that lies there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a copy of a backbone with only the pieces that some languages use.
+    """Write a copy of a backbone with only the tokens that some languages use.
 
-    With --languages alone every piece in their scripts is kept, so that any text in them is cut as before. With --text
-    only the pieces of those texts are, and every single character of the scripts. Components of the whole backbone
+    With --languages alone every token in their scripts is kept, so that any text in them is cut as before. With --text
+    only the tokens of those texts are, and every single character of the scripts. Components of the whole backbone
     work on the copy.
     """
     host = load_host(ctx)
@@ -128,7 +129,7 @@ def trim(
         return
     before, after = report.before, report.after
     sizes = [
-        ("pieces", before.pieces, after.pieces),
+        ("pieces", before.tokens, after.tokens),
         ("parameters", before.parameters, after.parameters),
         ("MB in float32", before.bytes / 1e6, after.bytes / 1e6),
     ]
@@ -138,7 +139,7 @@ def trim(
         right=[report.parent, str(report.folder), "kept"],
     )
     if report.scripts:
-        what = "every single character" if text else "every piece"
+        what = "every single character" if text else "every token"
         echo(f"Kept is {what} of the scripts {', '.join(report.scripts)}.")
     if text:
         echo(f"{report.texts - report.changed:,} of {report.texts:,} lines are cut as before.")
@@ -162,7 +163,7 @@ def recommend(
 ) -> None:
     """Rank backbones for your language, on your own text.
 
-    Those on this machine are measured: the share of unknown pieces, and pieces per word. Well-known models of the hub
+    Those on this machine are measured: the share of unknown tokens, and tokens per word. Well-known models of the hub
     are listed beside by what their authors state, and measured where they share a tokenizer with one that is here.
     """
     from lect.errors import UserError, nearest
@@ -209,7 +210,7 @@ def recommend(
     print_table(["backbone", "licence", *numbers, "against"], rows, right=numbers, narrow=[*numbers, "licence"])
     for letter, reason in zip("abcdefghij", reasons, strict=False):
         echo(f"{letter}: {reason}")
-    echo("GB: to train a small part, 16 rows of 128 pieces in float32, estimated.")
+    echo("GB: to train a small part, 16 rows of 128 tokens in float32, estimated.")
     echo("MFLOP: a word, estimated.")
     shared = sorted({each.cut.by for each in ranked if each.cut and not each.here})
     if shared:

@@ -13,8 +13,8 @@ from lect.counts import number_of
 from lect.errors import StackError, UserError, nearest
 
 if TYPE_CHECKING:
-    from lect.components.library import Library, Listing
-    from lect.components.manifest import Manifest, MemberEntry
+    from lect.storage.library import Library, Listing
+    from lect.storage.manifest import Manifest, MemberEntry
 
 app = typer.Typer(add_completion=False, invoke_without_command=True)
 
@@ -61,8 +61,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show what one component says of itself, and check that its files are whole."""
-    from lect.components.store import WEIGHTS, read_folder_manifest, size_of
     from lect.composition.stack import Merge, Mixture, Weighted, parse_stack
+    from lect.storage.store import WEIGHTS, read_folder_manifest, size_of
     from lect.weight_files import check_weights
 
     earlier_folder, earlier_json = ctx.obj if isinstance(ctx.obj, tuple) else (None, False)
@@ -114,7 +114,7 @@ def combine(
     host = load_host(ctx)
     library = _library(folder or earlier_folder)
     with stderr_console().status("Loading") as status:
-        from lect.components.combine import combine as combined
+        from lect.storage.combine import combine as combined
 
         written = combined(
             parsed,

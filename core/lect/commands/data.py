@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,16 +42,16 @@ def inspect(
     reader: ReaderOption = None,
     option: FieldOption = None,
     backbone: Annotated[
-        str | None, typer.Option("--backbone", help="Count pieces with this backbone's tokenizer, such as e5-small.")
+        str | None, typer.Option("--backbone", help="Count tokens with this backbone's tokenizer, such as e5-small.")
     ] = None,
     cleaning: CleanOption = None,
     plots: Annotated[Path | None, typer.Option("--plots", help="Draw plots into this folder.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what there is: rows, lengths, scripts, pieces, examples, and what cleaning would find."""
+    """Say what there is: rows, lengths, scripts, tokens, examples, and what cleaning would find."""
     named: list[str | None] = [*sources] if sources else [None]
-    described = [source_of(source, reader, option) for source in named]
     wanted, host = _cleaning(cleaning), load_host(ctx)
+    described = [source_of(host, source, reader, option) for source in named]
     with stderr_console().status("Loading") as status:
         cut, unknown = None, None
         if backbone is not None:
@@ -89,19 +90,21 @@ def clean(
     """Write the rows of a source that cleaning keeps, in one form, and say how many it left out and why."""
     from lect.data.cleaning import Counts
     from lect.data.cleaning import clean as kept_of
-    from lect.data.written import written_lines
+    from lect.data.written import lines_of
     from lect.errors import UserError
     from lect.files import file_aside
+    from lect.specs import ReaderSpec
 
     if output is None or output.suffix not in _FORMS:
         named = "nothing says where it goes" if output is None else f'nothing is written as "{output.suffix}"'
         raise UserError(named, where="--output", fix=f"name a file that ends in {', '.join(_FORMS)}")
-    described, counts, host = source_of(source, reader, option), Counts(), load_host(ctx)
-    if "keep" in host.spec("reader", described.reader).config.model_fields:
-        described.config.setdefault("keep", True)
+    host, counts = load_host(ctx), Counts()
+    described = source_of(host, source, reader, option)
+    if "keep" in host.spec(ReaderSpec, described.reader).config.model_fields:
+        described = replace(described, config={"keep": True, **described.config})
     with stderr_console().status(f"Cleaning {described}"), file_aside(output) as file:
         rows = kept_of(_stream(host, described), _cleaning(cleaning), counts)
-        for line in written_lines(rows, output.suffix, str(output)):
+        for line in lines_of(rows, output.suffix, str(output)):
             file.write(line.encode("utf-8", "surrogatepass") + b"\n")
     if as_json:
         print_json({"output": str(output), **counts.as_dict()})
@@ -132,7 +135,7 @@ def _pair(field: str) -> tuple[str, str]:
 
 
 def _cutter(host: Host, name: str, progress: Any) -> tuple[Any, int | None]:
-    """What cuts texts into pieces, and the id of the unknown one."""
+    """What cuts texts into tokens, and the id of the unknown one."""
     from lect.data.inspection import Tokenize
     from lect.host.backbones import load_backbone
 
@@ -155,7 +158,7 @@ def _print(found: Sequence[Inspection], backbone: str | None) -> None:
     heads = [one.name for one in found]
     right = heads if len(found) > 1 else []
     print_table(
-        ["" if backbone is None else f"pieces of {backbone}", *heads],
+        ["" if backbone is None else f"tokens of {backbone}", *heads],
         [[name, *(column.get(name, "") for column in columns)] for name in names],
         right=right,
     )
@@ -184,11 +187,11 @@ def _facts(one: Inspection) -> Iterator[tuple[str, str]]:
         "scripts",
         ", ".join(f"{script} {share:.1%}" for script, share in one.script_shares()[:4] if share >= 0.0005) or "none",
     )
-    if one.pieces is not None:
-        yield "pieces", f"{one.pieces.pieces:,}"
-        yield "unknown", f"{one.pieces.unknown_share:.1%}"
-        yield "pieces per word", f"{one.pieces.pieces_per_word:.2f}"
-        yield "bytes per piece", f"{one.pieces.bytes_per_piece:.2f}"
+    if one.tokens is not None:
+        yield "pieces", f"{one.tokens.tokens:,}"
+        yield "unknown", f"{one.tokens.unknown_share:.1%}"
+        yield "tokens per word", f"{one.tokens.tokens_per_word:.2f}"
+        yield "bytes per token", f"{one.tokens.bytes_per_token:.2f}"
     if one.dictionary is not None:
         yield "as a dictionary", str(one.dictionary.counts)
     for name, count in one.cleaning.as_dict().items():

@@ -60,7 +60,7 @@ def _tell(name: str, language: str, folder: Path, result: DemoResult) -> None:
     out = stdout_console()
     tag = language.replace("_", "-")
     held_out = result.retrieval.rows
-    out.print(f"{result.unknown:.0%} of the pieces that e5-small cuts {name} into are unknown to it.", highlight=False)
+    out.print(f"{result.unknown:.0%} of the tokens that e5-small cuts {name} into are unknown to it.", highlight=False)
     out.print(
         f"Language part: {result.language.parameters:,} parameters, {result.language.result.seconds:.0f} s. "
         f"Task part, from English terms only: {result.task_training.parameters:,} parameters, "

@@ -87,9 +87,9 @@ def evaluate(
             raise UserError(f'reports are not written as "{file.suffix}"', where=str(file), fix=fix)
     if bool(corpus) is not bool(qrels) or ((corpus_option or corpus_stack is not None) and not corpus):
         raise UserError("--corpus and --qrels go together", fix="give both, or neither of their options")
-    source = source_of(data, reader, option)
-    texts = source_of(corpus, None, corpus_option or option) if corpus else None
     host = load_host(ctx)
+    source = source_of(host, data, reader, option)
+    texts = source_of(host, corpus, None, corpus_option or option) if corpus else None
     with stderr_console().status("Loading") as status:
         from lect.engine.open import open_stack
         from lect.evaluation.evaluate import evaluate_rows
@@ -117,8 +117,8 @@ def evaluate(
     for file in output or ():
         from lect.files import write_aside
 
-        texts = {".json": report.to_json, ".md": report.to_markdown, ".html": report.to_html}
-        write_aside(file, texts[file.suffix]())
+        forms = {".json": report.to_json, ".md": report.to_markdown, ".html": report.to_html}
+        write_aside(file, forms[file.suffix]())
     if as_json:
         echo_json(report.to_json())
     elif markdown:

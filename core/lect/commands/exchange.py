@@ -13,7 +13,7 @@ from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, 
 from lect.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from lect.components.exchange import Exchanged
+    from lect.storage.exchange import Exchanged
 
 import_app = typer.Typer(add_completion=False)
 export_app = typer.Typer(add_completion=False)
@@ -53,12 +53,12 @@ def import_(
         raise UserError(f'there is no role "{role}"', where="--role", fix=nearest(role, ROLES))
     host = load_host(ctx)
     with stderr_console().status("Loading") as status:
-        from lect.components.exchange import Wishes, import_folder
+        from lect.storage.exchange import ImportOptions, import_folder
 
         named = tuple(name.strip() for each in labels or () for name in each.split(","))
         if "" in named:
             raise UserError("a label is empty", where="--labels", fix="separate them by one comma each")
-        wishes = Wishes(
+        options = ImportOptions(
             backbone,
             name,
             role,  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ def import_(
             named,
         )
         done = import_folder(
-            folder, host, library_of(components), wishes, lambda what, share: status.update(f"{what} {share:.0%}")
+            folder, host, library_of(components), options, lambda what, share: status.update(f"{what} {share:.0%}")
         )
     _report(done, as_json)
     if not licence and not as_json:
@@ -93,7 +93,7 @@ def export(
     """Write a component so that `adapters` or `peft` loads it and gives the same outputs."""
     host = load_host(ctx)
     with stderr_console().status("Loading") as status:
-        from lect.components.exchange import export_component
+        from lect.storage.exchange import export_component
 
         done = export_component(
             reference,

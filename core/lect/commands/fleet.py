@@ -13,7 +13,7 @@ from lect.commands.console import echo, print_json, print_table, stderr_console,
 from lect.commands.options import ComponentsOption, JsonOption, library_of, settings_of
 
 if TYPE_CHECKING:
-    from lect.fleet.run import Fate
+    from lect.fleet.run import LanguageStatus
 
 app = typer.Typer(add_completion=False)
 
@@ -49,39 +49,40 @@ def fleet(
     that fails stops no other.
     """
     from lect.fleet.plan import plan_fleet
-    from lect.fleet.run import look, sail
+    from lect.fleet.run import look, run_fleet
     from lect.recipes.licences import licence_notes
+    from lect.specs import ExecutorSpec
 
     wanted = [language.strip() for language in (languages or "").split(",") if language.strip()]
     runs = plan_fleet(recipe, wanted, tuple(changes or ()))
     host = load_host(ctx)
-    config = host.validate_config("executor", on, settings_of(option), f"--on {on}")
+    configured = host.configured(ExecutorSpec, on, settings_of(option), f"--on {on}")
     library = library_of(components)
-    fates = look(runs, library, Path("runs") / f"fleet-{recipe.stem}", again=again)
-    for fate in fates:
-        if fate.status == "waiting":
-            for line in licence_notes(fate.run.recipe):
+    statuses = look(runs, library, Path("runs") / f"fleet-{recipe.stem}", again=again)
+    for status in statuses:
+        if status.status == "waiting":
+            for line in licence_notes(status.run.recipe):
                 warn(line)
     console = stderr_console()
     settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
-    with host.attributed(host.provided("executor", on)) as executor:
-        fates = sail(
-            fates,
+    with host.attributed(configured) as executor:
+        statuses = run_fleet(
+            statuses,
             recipe,
             executor,
-            config,
+            configured.config,
             library,
             at_once=at_once,
             options=("--components", str(components)) if components is not None else (),
             block=settings.block,
-            told=lambda fate: console.print(_told(fate), soft_wrap=True, markup=False),
+            told=lambda status: console.print(_told(status), soft_wrap=True, markup=False),
         )
-    failed = [fate for fate in fates if fate.status == "failed"]
-    unfinished = [fate for fate in fates if fate.status in ("stopped", "waiting")]
+    failed = [status for status in statuses if status.status == "failed"]
+    unfinished = [status for status in statuses if status.status in ("stopped", "waiting")]
     if as_json:
-        print_json([_record(fate) for fate in fates])
+        print_json([_record(status) for status in statuses])
     else:
-        _print(fates)
+        _print(statuses)
     if unfinished:
         console.print("Stopped. The same command goes on.")
         raise typer.Exit(INTERRUPTED)
@@ -89,26 +90,26 @@ def fleet(
         raise typer.Exit(FAILURE)
 
 
-def _told(fate: Fate) -> str:
-    key = fate.run.recipe.key
-    if fate.status == "running":
-        return f"{fate.run.language}: {key} {'goes on from its checkpoint' if fate.resumed else 'started'}"
-    at = f" on {fate.where}" if fate.where else ""
-    return f"{fate.run.language}: {fate.status}{at}{f': {fate.error}' if fate.error else ''}"
+def _told(status: LanguageStatus) -> str:
+    key = status.run.recipe.key
+    if status.status == "running":
+        return f"{status.run.language}: {key} {'goes on from its checkpoint' if status.resumed else 'started'}"
+    at = f" on {status.where}" if status.where else ""
+    return f"{status.run.language}: {status.status}{at}{f': {status.error}' if status.error else ''}"
 
 
-def _print(fates: Sequence[Fate]) -> None:
+def _print(statuses: Sequence[LanguageStatus]) -> None:
     rows = []
-    for fate in fates:
-        training = fate.manifest.training if fate.manifest else None
+    for status in statuses:
+        training = status.manifest.training if status.manifest else None
         rows.append(
             [
-                fate.run.language,
-                fate.run.recipe.key,
-                fate.status,
+                status.run.language,
+                status.run.recipe.key,
+                status.status,
                 f"{training.steps:,}" if training else "",
                 f"{training.seconds:,.0f}" if training else "",
-                _score(fate),
+                _score(status),
             ]
         )
     print_table(
@@ -117,28 +118,28 @@ def _print(fates: Sequence[Fate]) -> None:
         right=["steps", "seconds"],
         narrow=["language", "status"],
     )
-    for fate in fates:
-        if fate.status == "failed":
-            echo(f"{fate.run.language}: {fate.error} (all it said: {fate.log})")
+    for status in statuses:
+        if status.status == "failed":
+            echo(f"{status.run.language}: {status.error} (all it said: {status.log})")
 
 
-def _score(fate: Fate) -> str:
-    result = next(iter(fate.manifest.results), None) if fate.manifest else None
+def _score(status: LanguageStatus) -> str:
+    result = next(iter(status.manifest.results), None) if status.manifest else None
     return f"{result.metric} {result.value:.4f}" if result else ""
 
 
-def _record(fate: Fate) -> dict[str, Any]:
-    training = fate.manifest.training if fate.manifest else None
+def _record(status: LanguageStatus) -> dict[str, Any]:
+    training = status.manifest.training if status.manifest else None
     return {
-        "language": fate.run.language,
-        "component": fate.run.recipe.key,
-        "status": fate.status,
-        "resumed": fate.resumed,
-        "folder": str(fate.folder) if fate.folder else None,
+        "language": status.run.language,
+        "component": status.run.recipe.key,
+        "status": status.status,
+        "resumed": status.resumed,
+        "folder": str(status.folder) if status.folder else None,
         "steps": training.steps if training else None,
         "seconds": training.seconds if training else None,
-        "validation": {result.metric: result.value for result in fate.manifest.results} if fate.manifest else {},
-        "error": fate.error or None,
-        "where": fate.where or None,
-        "log": str(fate.log) if fate.log else None,
+        "validation": {result.metric: result.value for result in status.manifest.results} if status.manifest else {},
+        "error": status.error or None,
+        "where": status.where or None,
+        "log": str(status.log) if status.log else None,
     }

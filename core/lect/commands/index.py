@@ -38,8 +38,8 @@ def build(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an index that is there.")] = False,
 ) -> None:
     """Encode a corpus with a stack of language parts, and save its index."""
-    source = source_of(data, reader, option)
     host = load_host(ctx)
+    source = source_of(host, data, reader, option)
     with stderr_console().status("Loading") as status:
         from lect.engine.open import open_stack
         from lect.host.reading import read_source

@@ -9,7 +9,7 @@ import typer
 
 from lect.commands.console import echo, print_json, print_table, stderr_console, warn
 from lect.commands.options import JsonOption
-from lect.commands.sharing import OfflineOption, RegistryOption, open_named
+from lect.commands.sharing import OfflineOption, RegistryOption
 from lect.errors import PluginError, nearest
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def info(
     as_json: JsonOption = False,
 ) -> None:
     """Say what the registries know of a plugin, and which version is installed."""
+    from lect.api.registries import open_named
     from lect.registry.pip import installed_version
 
     opened = open_named(registry, offline)
@@ -117,6 +118,7 @@ def _install(
     offline: bool,
     as_json: bool,
 ) -> None:
+    from lect.api.registries import open_named
     from lect.registry.pip import install as install_all
     from lect.registry.pip import preview
     from lect.registry.plugins import resolve

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from lect.commands.app import load_host
 from lect.commands.console import echo, print_json, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
-from lect.components.library import Library
 from lect.errors import ComponentError, StackError, UserError, one_line
+from lect.storage.library import Library
 
 
 def add_to(app: typer.Typer) -> None:
@@ -20,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def card(
+    ctx: typer.Context,
     reference: Annotated[str, typer.Argument(metavar="REF", help="A component: lang:mad, lang:mad@1.2 or ./folder.")],
     audit: Annotated[Path | None, typer.Option("--audit", help="What `lect audit --output audit.json` wrote.")] = None,
     citation: Annotated[Path | None, typer.Option("--citation", help="A file with how to cite it: BibTeX.")] = None,
@@ -34,7 +36,7 @@ def card(
     as_json: JsonOption = False,
 ) -> None:
     """Write a component's card anew: with what an audit found, and what you add. "" takes a text out."""
-    from lect.audit.card import write_card
+    from lect.auditing.card import write_card
     from lect.registry.record import read_record
 
     folder = _folder(library_of(components), reference)
@@ -47,7 +49,7 @@ def card(
         except (OSError, UnicodeDecodeError) as error:
             raise UserError("cannot be read as UTF-8", where=str(citation), fix="name a text file") from error
     texts = {name: text for name, text in said.items() if text is not None}
-    written = write_card(folder, audit=audit, licence=licence, **texts)
+    written = write_card(folder, load_host(ctx, tolerant=True), audit=audit, licence=licence, **texts)
     if as_json:
         conflicts = [str(conflict) for conflict in written.conflicts]
         print_json({"card": str(written.file), "audited": written.audited, "licence_conflicts": conflicts})
@@ -97,9 +99,9 @@ def pack(
     components: ComponentsOption = None,
 ) -> None:
     """Write a component as one file; the same component gives the same bytes."""
-    from lect.components.store import read_folder_manifest
     from lect.registry.archive import SUFFIX
     from lect.registry.archive import pack as pack_one
+    from lect.storage.store import read_folder_manifest
 
     folder = _folder(library_of(components), reference)
     manifest = read_folder_manifest(folder)

@@ -35,7 +35,7 @@ def suggest(
 ) -> None:
     """Rank the library's language components by how near their languages are, and say by what.
 
-    By descent, place and script; with --text and --sample also by the pieces that the texts share and by the cosine of
+    By descent, place and script; with --text and --sample also by the tokens that the texts share and by the cosine of
     their sentence vectors. The score is the mean of what is known.
     """
     from lect.languages.relations import source

@@ -10,9 +10,9 @@ from lect.commands.console import echo, echo_json, stderr_console, stdout_consol
 from lect.errors import UserError
 
 if TYPE_CHECKING:
-    from lect.components.library import Library
     from lect.evaluation.matrix.result import MatrixReport
     from lect.host import Host
+    from lect.storage.library import Library
 
 Shown = Literal["table", "json", "markdown"]
 ENDINGS = (".html", ".md", ".csv", ".json")
@@ -36,8 +36,8 @@ def evaluate_matrix(
             raise UserError(
                 f'reports are not written as "{file.suffix}"', where=str(file), fix=f"use {', '.join(ENDINGS)}"
             )
-    from lect.components.library import Library
     from lect.evaluation.matrix.file import load_matrix
+    from lect.storage.library import Library
 
     matrix = load_matrix(path)
     if components is None and matrix.components is not None:

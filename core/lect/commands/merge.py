@@ -46,16 +46,16 @@ def merge(
                 "stack": done.stack,
                 "fingerprint": done.fingerprint,
                 "modules": done.modules,
-                "new_pieces": done.pieces,
+                "new_pieces": done.tokens,
                 "largest_difference": done.difference,
                 "head": done.head.key if done.head else None,
                 "head_components": str(heads) if done.head else None,
             }
         )
         return
-    pieces = f", {done.pieces:,} new pieces" if done.pieces else ""
+    tokens = f", {done.tokens:,} new tokens" if done.tokens else ""
     echo(f"{done.stack}  {done.folder}")
-    echo(f"{done.modules} modules changed{pieces}; at most {done.difference:.1g} off the stack")
+    echo(f"{done.modules} modules changed{tokens}; at most {done.difference:.1g} off the stack")
     if done.head is not None:
         warn(
             f"the head is not in the model, but beside it: "

@@ -44,8 +44,8 @@ def mine(
     as_json: JsonOption = False,
 ) -> None:
     """Find pairs of translations by the margin of their cosine over that of neighbours."""
-    sources = [source_of(first, reader, option), source_of(second, reader, second_option or option)]
     host = load_host(ctx)
+    sources = [source_of(host, first, reader, option), source_of(host, second, reader, second_option or option)]
     with stderr_console().status("Loading") as status:
         from lect.engine.open import check_heads, open_stack
         from lect.host.reading import read_source

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import glob
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lect.commands.console import note
-from lect.errors import DataError, UserError, nearest
+from lect.errors import UserError
+
+if TYPE_CHECKING:
+    from lect.data.dataset import Source
+    from lect.host import Host
 
 StackOption = Annotated[
     str, typer.Option("--stack", "-s", help='Components to compose, such as "lang:jav + task:sentiment".')
@@ -34,45 +37,19 @@ NearestOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-_READERS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".json": "jsonl",
-    ".txt": "text",
-    ".tmx": "tmx",
-    ".xlsx": "excel",
-    ".parquet": "datasets",
-    ".arrow": "datasets",
-    # Of a plugin, which is named where it is not installed.
-    ".conll": "conll",
-    ".conllu": "conllu",
-    ".conllup": "conllu",
-}
 
-
-def source_of(data: str | None, reader: str | None, fields: list[str] | None) -> Any:
+def source_of(host: Host, data: str | None, reader: str | None, fields: list[str] | None) -> Source:
     """The source that `--data`, `--reader` and `--option` describe together.
 
     Raises:
         UserError: an option is no KEY=VALUE, or nothing says how the data is read.
     """
     from lect.data.dataset import Source
-    from lect.data.paths import existing_file
+    from lect.host.reading import reader_of
 
     config = settings_of(fields)
     if data is not None:
-        if reader is None:
-            ending = Path(data.lower().removesuffix(".gz").removesuffix(".zst")).suffix
-            reader = _reader_of_folder(Path(data)) or _READERS.get(ending)
-            if reader is None:
-                if not glob.has_magic(data):
-                    existing_file(Path(data).expanduser(), data)
-                raise DataError(
-                    f'no reader is known for the ending "{ending}"',
-                    where=data,
-                    fix=f"name one with --reader; {nearest(ending, _READERS)}",
-                )
+        reader = reader or _reader_of_folder(Path(data)) or reader_of(host, data)
         config["path"] = data
     if reader is None:
         raise UserError("there is nothing to read", fix="name a file with --data, or a reader with --reader")
@@ -129,6 +106,6 @@ def value_of(text: str) -> Any:
 
 def library_of(folder: Path | None) -> Any:
     """The library that `--components` names, or the default one."""
-    from lect.components.library import Library
+    from lect.storage.library import Library
 
     return Library.default() if folder is None else Library((folder,))

@@ -12,7 +12,7 @@ from lect.commands.app import FAILURE, load_host
 from lect.commands.console import complain, echo, print_json, print_table
 from lect.errors import PluginError, nearest
 from lect.host import API, Host, PluginRecord
-from lect.host.records import HOOKS, REGISTRATION
+from lect.host.records import HOOKS, SPECS, Spec
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -69,12 +69,12 @@ def _described(host: Host, record: PluginRecord, hook: str | None) -> dict[str, 
     return {
         **asdict(record),
         "specs": {
-            name: [
+            kind.hook: [
                 {"name": spec.name, "summary": spec.summary, "usable": spec.name in host.specs(kind)}
                 for spec in host.offers(record, kind)
             ]
-            for kind, (name, _) in REGISTRATION.items()
-            if name in record.hooks and hook in (None, name)
+            for kind in SPECS
+            if kind.hook in record.hooks and hook in (None, kind.hook)
         },
     }
 
@@ -92,17 +92,17 @@ def _print_all(host: Host, records: list[PluginRecord], *, remarks: bool) -> Non
 
 def _summary(host: Host, record: PluginRecord) -> str:
     parts = []
-    for kind in REGISTRATION:
+    for kind in SPECS:
         if names := sorted(spec.name for spec in host.offers(record, kind)):
-            parts.append(f"{kind}{'s' if len(names) > 1 else ''} {', '.join(names)}")
-    registration = {hook for hook, _ in REGISTRATION.values()}
+            parts.append(f"{kind.kind}{'s' if len(names) > 1 else ''} {', '.join(names)}")
+    registration = {kind.hook for kind in SPECS}
     if others := [hook.removeprefix("lect_") for hook in record.hooks if hook not in registration]:
         parts.append(f"hook{'s' if len(others) > 1 else ''} {', '.join(others)}")
     return "; ".join(parts) or "-"
 
 
 def _print_hook(host: Host, records: list[PluginRecord], hook: str) -> None:
-    kind = next((kind for kind, (name, _) in REGISTRATION.items() if name == hook), None)
+    kind = next((kind for kind in SPECS if kind.hook == hook), None)
     if not records:
         echo(f"No plugin implements {hook}.")
     elif kind is None:
@@ -116,8 +116,8 @@ def _print_hook(host: Host, records: list[PluginRecord], hook: str) -> None:
             for record in records
             for spec in host.offers(record, kind)
         ]
-        print_table((kind, "summary", "plugin"), rows, narrow=(kind, "plugin"))
+        print_table((kind.kind, "summary", "plugin"), rows, narrow=(kind.kind, "plugin"))
 
 
-def _doubt(host: Host, kind: Any, name: str) -> str:
+def _doubt(host: Host, kind: type[Spec], name: str) -> str:
     return "" if name in host.specs(kind) else " (clashes: unusable)"

@@ -85,7 +85,7 @@ def predict(
             for index, text in enumerate(texts, 1)
         )
     else:
-        source = source_of(data, reader, option)
+        source = source_of(host, data, reader, option)
         reader_of_data = source.reader
         examples = tuple(read_source(host, source, Path(), "--data").examples)
     library = library_of(components)
@@ -93,7 +93,7 @@ def predict(
     for notice in opened.notices:
         note(notice)
     from lect.api.results import record_of_prediction
-    from lect.heads import WritingHead
+    from lect.heads import GenerationHead
 
     predictions = opened.predict(examples)
     if cut := opened.truncation(examples):
@@ -103,7 +103,7 @@ def predict(
             place = {"origin": example.origin} if reader_of_data else {}
             echo_json(json.dumps({**place, **record_of_prediction(example, answer)}, ensure_ascii=False))
         return
-    if isinstance(opened.head, WritingHead):
+    if isinstance(opened.head, GenerationHead):
         # Nothing beside the texts, so that they can go into a file, line by line.
         for empty, answer in zip(_empty_before(examples, reader_of_data), predictions, strict=True):
             echo("\n" * empty + " ".join(str(answer).split()))

@@ -12,11 +12,9 @@ import typer
 from lect.commands.app import FAILURE
 from lect.commands.console import echo, echo_json, print_json, print_table, stderr_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, StackOption, library_of
-from lect.errors import StackError, UserError, nearest
+from lect.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from lect.composition.stack import Atom
-    from lect.registry.find import Wanted
     from lect.registry.opened import OpenRegistry
     from lect.registry.push import Key
 
@@ -55,6 +53,7 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find components, or plugins, in the registries."""
+    from lect.api.registries import open_named
     from lect.registry.index import Query, canonical_tag
 
     if role is not None:
@@ -101,6 +100,7 @@ def pull(
     as_json: JsonOption = False,
 ) -> None:
     """Fetch components, check them, and put them where stacks find them."""
+    from lect.api.registries import open_named, wanted_of
     from lect.registry.pull import pull as pull_one
 
     if locked:
@@ -111,7 +111,7 @@ def pull(
         if not as_json:
             echo(f"stack: {lock.stack}")
     else:
-        wanted = _wanted(references or [], open_named(registry, offline), yanked)
+        wanted = wanted_of(references or [], open_named(registry, offline), yanked, warn)
     with stderr_console().status("Pulling") as status:
         done = [
             pull_one(each, into=components, progress=lambda what, share: status.update(f"{what} {share:.0%}"))
@@ -145,11 +145,13 @@ def push(
     as_json: JsonOption = False,
 ) -> None:
     """Give a component to a registry in a folder: its files and its entry, ready for a pull request."""
+    from lect.api.registries import atoms_of
     from lect.registry.listing import is_signed
     from lect.registry.push import push as push_one
+    from lect.registry.push import registry_folder
 
-    atoms = _atoms([reference])
-    pushed = push_one(library_of(components).find(atoms[0]), _folder_of(to), key=key_of(sign))
+    atoms = atoms_of([reference])
+    pushed = push_one(library_of(components).find(atoms[0]), registry_folder(to), key=key_of(sign))
     if pushed.stale:
         place = shlex.quote(str(pushed.registry))
         warn(f"the listing was signed, and no longer is: lect registry sign KEY --to {place}")
@@ -181,12 +183,13 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check that components are sound, and what was pulled is unchanged."""
+    from lect.api.registries import atoms_of
     from lect.registry.record import read_record
     from lect.registry.verify import problems_of
 
     library = library_of(components)
     if references:
-        folders = [(str(atom), library.find(atom)) for atom in _atoms(references)]
+        folders = [(str(atom), library.find(atom)) for atom in atoms_of(references)]
     else:
         folders = [(listing.reference, listing.folder) for listing in library.all()]
     checked = []
@@ -234,22 +237,6 @@ def lock(
     echo(f"{output}  {locked.stack}")
 
 
-def _wanted(references: list[str], opened: list[OpenRegistry], yanked: bool) -> list[Wanted]:
-    from lect.composition.stack import Reference
-    from lect.registry.find import find, with_members
-
-    atoms = _atoms(references)
-    if not atoms:
-        raise UserError("nothing is named that could be pulled", fix="name a component: lect pull lang:mad")
-    wanted: dict[str, Wanted] = {}
-    for atom in atoms:
-        if not isinstance(atom, Reference):
-            raise StackError(f'"{atom}" is a folder, and needs no pulling', fix="name it in a stack as it is")
-        for each in with_members(find(atom, opened, yanked=yanked, report=warn), opened, warn):
-            wanted.setdefault(each.entry.reference, each)
-    return list(wanted.values())
-
-
 def _print_checked(checked: dict[str, Any]) -> None:
     if checked["problems"]:
         echo(f"{checked['component']}  is damaged")
@@ -259,37 +246,6 @@ def _print_checked(checked: dict[str, Any]) -> None:
     origin = f"as pulled from {checked['source']}" if checked["source"] else "made here; nothing to compare it with"
     signed = f", signed with {checked['signed']}" if checked["signed"] else ""
     echo(f"{checked['component']}  sound, {origin}{signed}")
-
-
-def open_named(names: list[str] | None, offline: bool, max_age: float = 0) -> list[OpenRegistry]:
-    """The registries of these names or places, or all that the user knows. Raises `RegistryError`."""
-    from lect.registry.opened import open_registries
-    from lect.registry.sources import is_offline
-
-    return open_registries(names or (), offline=offline or is_offline(), report=warn, max_age=max_age)
-
-
-def _atoms(references: list[str]) -> list[Atom]:
-    from lect.composition.stack import parse_stack
-
-    return list(dict.fromkeys(atom for text in references for atom in parse_stack(text).atoms))
-
-
-def _folder_of(to: str) -> Path:
-    from lect.registry.settings import known_registries
-    from lect.registry.sources import parse_source
-
-    for known in known_registries():
-        if known.name == to:
-            source = parse_source(known.source)
-            if source.kind != "folder":
-                raise UserError(
-                    f'the registry "{to}" is no folder', where=str(source), fix="push to a git checkout of it"
-                )
-            return Path(source.place)
-    if "://" in to or to.startswith("hf:"):
-        raise UserError("a registry elsewhere is not written to", where=to, fix="push to a git checkout of it")
-    return Path(to).expanduser()
 
 
 def key_of(file: Path | None) -> Key | None:

@@ -1,4 +1,4 @@
-"""Texts to piece ids, each row by the tokenizer of its own stack."""
+"""Texts to token ids, each row by the tokenizer of its own stack."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from torch.nn.functional import pad
 
 from lect.composition.model import RoutedModel
 from lect.composition.panics import no_panic
-from lect.composition.pieces import ROWS_IN_MEMORY, StoredEncoding, StoredPieces, store_pieces
 from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
+from lect.composition.stored_tokens import ROWS_IN_MEMORY, StoredEncoding, StoredTokens, store_tokens
 from lect.composition.windows import cut_windows
 from lect.errors import UserError
 from lect.heads import Window
 
 
 class RowEncoder:
-    """Cuts texts into pieces, pads them into batches and says where each row goes.
+    """Cuts texts into tokens, pads them into batches and says where each row goes.
 
     Args:
-        max_length: the most pieces a row may have; what the backbone can read where None.
+        max_length: the most tokens a row may have; what the backbone can read where None.
     """
 
     def __init__(self, model: RoutedModel, max_length: int | None = None) -> None:
@@ -38,14 +38,14 @@ class RowEncoder:
         self._lock = threading.RLock()
         self.max_length = min(max_length or self._backbone.max_length, self._backbone.max_length)
         self._tokenizers: dict[str | None, Any] = {}
-        self._stored: dict[str | None, list[StoredPieces]] = {}
+        self._stored: dict[str | None, list[StoredTokens]] = {}
         special = sorted({*self._backbone.tokenizer.all_special_ids})
         # By id; the one behind the last stands for all that come after.
         self._is_special = np.zeros(max(special, default=0) + 2, dtype=np.bool_)
         self._is_special[special] = True
 
-    def pieces(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> list[Any]:
-        """The `tokenizers.Encoding` of each text (or pair of texts), prefix and special pieces included.
+    def tokens(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> list[Any]:
+        """The `tokenizers.Encoding` of each text (or pair of texts), prefix and special tokens included.
 
         Of texts that were kept, as much of it as batches are made of (`StoredEncoding`).
         """
@@ -54,8 +54,8 @@ class RowEncoder:
                 return list(found)
         return self.cut(texts, stack, pairs)
 
-    def keep(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> StoredPieces:
-        """Cut texts into pieces once, so that `pieces` looks them up from then on.
+    def keep(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> StoredTokens:
+        """Cut texts into tokens once, so that `tokens` looks them up from then on.
 
         Many are kept in the cache, for later runs too; where it cannot be written, in memory.
         """
@@ -70,14 +70,14 @@ class RowEncoder:
             ]
 
         try:
-            stored = store_pieces(texts, pairs, said, encode, ROWS_IN_MEMORY)
+            stored = store_tokens(texts, pairs, said, encode, ROWS_IN_MEMORY)
         except UserError:
-            stored = store_pieces(texts, pairs, said, encode, len(texts) + 1)
+            stored = store_tokens(texts, pairs, said, encode, len(texts) + 1)
         self._stored.setdefault(self._owner(stack), []).append(stored)
         return stored
 
     def cut(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> list[Any]:
-        """The `tokenizers.Encoding` of each text (or pair of texts), cut anew, with where its pieces stand in it."""
+        """The `tokenizers.Encoding` of each text (or pair of texts), cut anew, with where its tokens stand in it."""
         tokenizer = self._tokenizer(stack)
         prefixed = [f"{self._backbone.prefix}{text}" for text in texts]
         inputs = prefixed if pairs is None else list(zip(prefixed, pairs, strict=True))
@@ -87,7 +87,7 @@ class RowEncoder:
             return list(tokenizer.encode_batch(inputs))
 
     def plain(self, encoding: Any) -> NDArray[np.bool_]:
-        """Whether each piece of what `pieces` or `cut` gave is of a text: neither special nor of the prefix.
+        """Whether each token of what `tokens` or `cut` gave is of a text: neither special nor of the prefix.
 
         Returns:
             *Shape:* ``(length,)``.
@@ -96,7 +96,7 @@ class RowEncoder:
             return np.array(encoding.plain, dtype=np.bool_)
         plain = ~self._is_special.take(np.array(encoding.ids, dtype=np.int64), mode="clip")
         if prefix := len(self._backbone.prefix):
-            # The prefix is what the first text begins with; special pieces may stand before it and behind the text.
+            # The prefix is what the first text begins with; special tokens may stand before it and behind the text.
             for place, (sequence, (_, end)) in enumerate(zip(encoding.sequence_ids, encoding.offsets, strict=True)):
                 if sequence == 1 or (plain[place] and end > prefix):
                     break
@@ -109,7 +109,7 @@ class RowEncoder:
         """Each text as one or several rows, so that nothing of it is lost; of pairs the second text is cut.
 
         Args:
-            overlap: how many pieces two neighbouring rows share.
+            overlap: how many tokens two neighbouring rows share.
         """
         with self._lock:
             return self._windows(texts, stack, pairs, overlap)
@@ -143,20 +143,20 @@ class RowEncoder:
     def tokens_of(
         self, texts: Sequence[str], stacks: Sequence[tuple[str, ...]], pairs: Sequence[str] | None = None
     ) -> list[Any]:
-        """What `pieces` gives of each text through its own stack."""
+        """What `tokens` gives of each text through its own stack."""
         encodings: list[Any] = [None] * len(texts)
         for group in Routes.of(stacks).groups:
             rows = group.rows.tolist()
             seconds = None if pairs is None else [pairs[row] for row in rows]
             for row, encoding in zip(
-                rows, self.pieces([texts[row] for row in rows], group.components, seconds), strict=True
+                rows, self.tokens([texts[row] for row in rows], group.components, seconds), strict=True
             ):
                 encodings[row] = encoding
         return encodings
 
     def assemble(self, encodings: Sequence[Any], routes: Routes) -> EncodedRows:
-        """A padded batch from what `pieces` gave."""
-        # Decoders' tokenizers may add no special pieces: an empty text has none at all.
+        """A padded batch from what `tokens` gave."""
+        # Decoders' tokenizers may add no special tokens: an empty text has none at all.
         length = max(1, *(len(encoding.ids) for encoding in encodings))
         ids = torch.full((len(encodings), length), self._backbone.padding_id, dtype=torch.long)
         mask = torch.zeros((len(encodings), length), dtype=torch.long)
@@ -226,7 +226,7 @@ class StackTokenizer:
             if not own:
                 continue
             given = [seconds[index] or "" for index in own] if paired else None
-            for index, row in zip(own, self.encoder.pieces([texts[i] for i in own], self.stack, given), strict=True):
+            for index, row in zip(own, self.encoder.tokens([texts[i] for i in own], self.stack, given), strict=True):
                 rows[index] = row
         return rows
 
@@ -236,7 +236,7 @@ class StackTokenizer:
         """Each text as one or several rows, so that nothing of it is lost; of pairs the second text is cut.
 
         Args:
-            overlap: how many pieces two neighbouring rows share; fewer where rows are too short for it.
+            overlap: how many tokens two neighbouring rows share; fewer where rows are too short for it.
         """
         return self.encoder.windows(texts, self.stack, pairs, overlap)
 

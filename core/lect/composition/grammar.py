@@ -16,7 +16,7 @@ from lect.composition.terms import (
     Combination,
     Merge,
     Mixture,
-    StackPart,
+    StackTerm,
     Weighted,
 )
 from lect.errors import StackError
@@ -26,7 +26,7 @@ from lect.versions import RANGE_PATTERN, RANGE_RULE, is_range
 Made = TypeVar("Made")
 
 
-def parse_terms(text: str) -> tuple[StackPart, ...]:
+def parse_terms(text: str) -> tuple[StackTerm, ...]:
     """The terms of a stack. Raises `StackError` with the column and what was expected there."""
     return _Scanner(text, "stack").terms()
 
@@ -68,7 +68,7 @@ class _Scanner:
 
     # --------------------------------------------------------------------------------------------- the whole text
 
-    def terms(self) -> tuple[StackPart, ...]:
+    def terms(self) -> tuple[StackTerm, ...]:
         self._skip_space()
         if self._ended():
             return ()
@@ -107,7 +107,7 @@ class _Scanner:
         start = self._at
         called = _FUNCTION.match(self._text, start)
         if self._text.startswith("(", start):
-            merge: StackPart = self._group()
+            merge: StackTerm = self._group()
         elif called:
             merge = self._call(called[1])
         else:
@@ -126,7 +126,7 @@ class _Scanner:
 
     # ------------------------------------------------------------------------------------------------- the terms
 
-    def _term(self) -> StackPart:
+    def _term(self) -> StackTerm:
         start = self._at
         weight = self._weight()
         part = self._operand()

@@ -78,7 +78,7 @@ def through(parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, cont
     """What parts, each standing on the one before, make of the output below.
 
     Args:
-        inputs: *Shape:* ``(rows, length, features)``, or ``(rows, length)`` of piece ids at the word embedding.
+        inputs: *Shape:* ``(rows, length, features)``, or ``(rows, length)`` of token ids at the word embedding.
     """
     *before, last = parts
     if not before:

@@ -15,7 +15,7 @@ from lect.backbones.anatomy import Sublayer, Tap
 from lect.backbones.backbone import Backbone
 from lect.composition.attention import attention_precision
 from lect.composition.component import Component
-from lect.composition.forgetful import forgetful
+from lect.composition.gradient_checkpointing import checkpoint_layers
 from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.composition.sites import RoutedSite, RowsMismatchError, Step, plan_steps
@@ -129,7 +129,7 @@ class RoutedModel(nn.Module):
         if rows.token_type_ids is not None:
             named["token_type_ids"] = rows.token_type_ids
         if self.backbone.kind == "decoder":
-            # Counted from each row's own first piece, on whichever side its padding is.
+            # Counted from each row's own first token, on whichever side its padding is.
             named["position_ids"] = (rows.attention_mask.long().cumsum(1) - 1).clamp_min(0)
         return self._in_groups(self.compiled or self.encoder, named, rows.routes)
 
@@ -249,14 +249,14 @@ class RoutedModel(nn.Module):
         return output
 
     def _run(self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes) -> Tensor:
-        with self.routed(routes), attention_precision(named["input_ids"].device), self._forgetful_layers():
+        with self.routed(routes), attention_precision(named["input_ids"].device), self._checkpointed_layers():
             hidden: Tensor = half(**named)[0]
         return hidden
 
-    def _forgetful_layers(self) -> AbstractContextManager[None]:
+    def _checkpointed_layers(self) -> AbstractContextManager[None]:
         if not (self.checkpoints_layers and torch.is_grad_enabled()):
             return nullcontext()
-        return forgetful(map(self.backbone.module, self.backbone.anatomy.layer_paths), self._again)
+        return checkpoint_layers(map(self.backbone.module, self.backbone.anatomy.layer_paths), self._again)
 
     def _again(self, run: Callable[..., Any]) -> Callable[..., Any]:
         """The same call for now and for the way back, when the pass is over: with this pass's parts and residuals."""

@@ -35,12 +35,12 @@ class EncodedRows:
 
     @property
     def length(self) -> int:
-        """The number of pieces of a row, padding included."""
+        """The number of tokens of a row, padding included."""
         return int(self.input_ids.shape[1])
 
     @property
-    def pieces(self) -> int:
-        """The number of pieces that are not padding."""
+    def tokens(self) -> int:
+        """The number of tokens that are not padding."""
         return int(self.attention_mask.sum())
 
     def to(self, device: torch.device | str) -> EncodedRows:

@@ -14,7 +14,7 @@ from lect.composition.references import (
     PathReference,
     Reference,
 )
-from lect.composition.terms import Combination, Merge, Mixture, StackPart, Weighted, atoms_of
+from lect.composition.terms import Combination, Merge, Mixture, StackTerm, Weighted, atoms_of
 from lect.errors import UserError
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
     "PathReference",
     "Reference",
     "Stack",
-    "StackPart",
+    "StackTerm",
     "StackText",
     "Weighted",
     "atoms_of",
@@ -39,7 +39,7 @@ __all__ = [
 class Stack:
     """An ordered composition of terms, the first one nearest to the backbone; empty for the bare backbone."""
 
-    parts: tuple[StackPart, ...] = ()
+    parts: tuple[StackTerm, ...] = ()
 
     def __post_init__(self) -> None:
         # The weight 1 is not written, so that a stack has one form.

@@ -140,7 +140,7 @@ class Mixture:
         return f"{self.kind}({', '.join(map(str, self.members))})"
 
 
-StackPart: TypeAlias = Atom | Weighted | Mixture | Merge
+StackTerm: TypeAlias = Atom | Weighted | Mixture | Merge
 """One term of a stack."""
 
 
@@ -155,7 +155,7 @@ class Combination:
         return f"{self.target} = {self.merge.formula}"
 
 
-def atoms_of(part: StackPart) -> tuple[Atom, ...]:
+def atoms_of(part: StackTerm) -> tuple[Atom, ...]:
     """The single components that a term names, in order."""
     if isinstance(part, Weighted):
         return atoms_of(part.part)

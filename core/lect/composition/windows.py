@@ -1,4 +1,4 @@
-"""Long texts as several rows, and where each piece stands in its text."""
+"""Long texts as several rows, and where each token stands in its text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LEAST = 8
 def cut_windows(
     tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, prefix: str, max_length: int, overlap: int
 ) -> list[tuple[Window, ...]]:
-    """Each text, or pair, as rows of at most `max_length` pieces. Leaves the tokenizer's truncation changed.
+    """Each text, or pair, as rows of at most `max_length` tokens. Leaves the tokenizer's truncation changed.
 
     Of a pair only the second text is spread over rows; the first one may fill half of a row.
 
@@ -24,7 +24,7 @@ def cut_windows(
     room = max_length - tokenizer.num_special_tokens_to_add(pairs is not None)
     if room < _LEAST:
         raise RecipeError(
-            f"rows of {max_length} pieces have no room for the text", where="training.max_length", fix="raise it"
+            f"rows of {max_length} tokens have no room for the text", where="training.max_length", fix="raise it"
         )
     inputs: list[Any] = [f"{prefix}{text}" for text in texts]
     if pairs is None:
@@ -59,4 +59,4 @@ def describe_truncated(truncated: tuple[str, ...], total: int, limit: int) -> st
     """One line about texts that are longer than the backbone reads, or None."""
     if not truncated:
         return None
-    return f"{len(truncated)} of {total} texts are longer than {limit} pieces and were cut (first: {truncated[0]})"
+    return f"{len(truncated)} of {total} texts are longer than {limit} tokens and were cut (first: {truncated[0]})"

@@ -7,17 +7,21 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from lect.data.examples import Example
+from lect.data.examples import CONTENT, Example
 from lect.data.scripts import expand, is_script, script_share, scripts_of
 from lect.errors import DataError
 
 Tags = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
+
+_MORE_THAN_TEXTS = tuple(
+    name for name in CONTENT if name not in ("text", "label", "text_pair", "translation", "language", "key")
+)
 
 CHANGES = ("normalised", "control characters")
 """What may have been changed in a row that stays."""
@@ -130,7 +134,7 @@ def clean(examples: Iterable[Example], cleaning: Cleaning, counts: Counts) -> It
 
 def has_more_than_texts(example: Example) -> bool:
     """Whether a row has more than texts and a label: words with tags, say, which a changed text would no longer fit."""
-    if any(getattr(example, name) for name in _more_than_texts()):
+    if any(getattr(example, name) for name in _MORE_THAN_TEXTS):
         return True
     kept = {} if example.more is None else json.loads(example.more)
     return any(isinstance(value, list | dict) for value in kept.values())
@@ -245,10 +249,3 @@ def _code(tag: str) -> str:
 @lru_cache(maxsize=256)
 def _scripts_of(tag: str) -> tuple[str, ...]:
     return scripts_of(tag)
-
-
-@lru_cache(maxsize=1)
-def _more_than_texts() -> tuple[str, ...]:
-    texts = {"text", "label", "text_pair", "translation", "language", "key", "stack"}
-    of_the_file = {"origin", "lines", "more", "lacks"}
-    return tuple(each.name for each in fields(Example) if each.name not in texts | of_the_file)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lect.data.cleaning import Counts
-from lect.data.examples import Example
+from lect.data.examples import CONTENT, Example
 from lect.data.guard import Overlap
 
-_MORE = (
-    *("labels", "value", "words", "places", "tags", "heads", "relations"),
-    *("question", "answers", "choices", "negatives"),
-)
+_ALWAYS = ("text", "label", "text_pair", "translation", "language", "key")
+"""The fields that are hashed where they are None, too: as there were no others, once."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,14 @@ def digest(examples: Iterable[Example]) -> str:
     """SHA-256 over what the examples say, not over where they stand."""
     state = hashlib.sha256()
     for example in examples:
-        fields = (example.text, example.label, example.text_pair, example.translation, example.language, example.key)
-        # Rows that have no more than these keep the hash that they had before there were others.
-        more = tuple((name, value) for name in _MORE if (value := getattr(example, name)) is not None)
-        state.update(repr((*fields, *more)).encode("utf-8", "surrogatepass"))
+        always = tuple(getattr(example, name) for name in _ALWAYS)
+        values = ((name, _hashed(example, name)) for name in CONTENT if name not in _ALWAYS)
+        more = tuple((name, value) for name, value in values if value is not None)
+        state.update(repr((*always, *more)).encode("utf-8", "surrogatepass"))
     return state.hexdigest()
+
+
+def _hashed(example: Example, name: str) -> Any:
+    value = getattr(example, name)
+    # Whatever the order in which a reader names them.
+    return json.dumps(value, sort_keys=True) if name == "extra" and value is not None else value

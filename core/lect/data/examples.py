@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from lect.errors import DataError
 
@@ -43,6 +44,8 @@ class Example:
         answers: the accepted answers; empty where the text has none.
         choices: what there is to choose from; `label` is the number of the right one, from 0.
         negatives: texts that are no match for `text`, where `text_pair` is one.
+        extra: what is none of these, by the names that a plugin's reader gives and its head needs (as ``extra.name``):
+            values that JSON can hold.
         lines: the line that each word stands in, where its file has a line a word; quoted in messages.
         more: columns of the file that are none of these, where they are kept: a JSON object.
         lacks: fields that the row could have had and has not: each with where that shows and why; quoted in messages.
@@ -70,6 +73,14 @@ class Example:
     lines: tuple[int, ...] | None = None
     more: str | None = None
     lacks: tuple[tuple[str, str, str], ...] | None = None
+    extra: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    def get(self, name: str) -> Any:
+        """What is known of a field, by its name: ``label``, or ``extra.name`` for one of a plugin's own."""
+        own, dot, inner = name.partition(".")
+        if dot and own == "extra":
+            return None if self.extra is None else self.extra.get(inner)
+        return getattr(self, name)
 
     def place(self, word: int) -> str:
         """Where a word stands, by its number from 0: its own line where that is known, else where the row stands."""
@@ -88,6 +99,13 @@ class Example:
                 return DataError(why, where=where, fix="fill it in")
         return DataError(f"the row has no {field}", where=self.origin, fix=fix)
 
+
+OF_THE_FILE = ("origin", "lines", "lacks", "more")
+"""Fields that say where a row stood, or what else stood there."""
+CONTENT = tuple(each.name for each in fields(Example) if each.name not in (*OF_THE_FILE, "stack"))
+"""Fields that say what the row is: all but those of its file, and the stack, which is the recipe's."""
+TEXTS = tuple(each.name for each in fields(Example) if each.type in ("str", "str | None"))
+"""Fields that are single texts."""
 
 NO_WORD = "\ufffd"
 """What stands for a word of nothing but white space, as tweets have them: the sign for an unknown character."""

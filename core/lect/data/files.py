@@ -1,6 +1,7 @@
 """Files of text that a reader's configuration names: which they are, and their lines and JSON objects.
 
 Every reader, the host's own or a plugin's, reads its files through these, so that what holds of one holds of all.
+Plugins find here the rest of what readers are made of, too: rows of tables and of JSON, words joined to texts, tags.
 """
 
 from __future__ import annotations
@@ -13,10 +14,34 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from lect.data.examples import NO_WORD, join_words
+from lect.data.label_forms import checked_tag
 from lect.data.lines import read_lines, read_whole, without_end
+from lect.data.objects import parse_json
 from lect.data.paths import existing_file
+from lect.data.tables import Row, json_rows, table_rows
 from lect.errors import DataError, UserError, one_line
 from lect.fields import Config
+
+__all__ = [
+    "NO_WORD",
+    "Count",
+    "Encoding",
+    "FilesConfig",
+    "LanguageTag",
+    "Paths",
+    "Row",
+    "checked_tag",
+    "files_of",
+    "join_words",
+    "json_rows",
+    "left_out",
+    "parse_json",
+    "read_lines",
+    "say",
+    "table_rows",
+    "without_end",
+]
 
 
 def _canonical(tag: str) -> str:

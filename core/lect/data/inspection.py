@@ -1,4 +1,4 @@
-"""What there is in a source of examples, in one pass: rows, lengths, scripts, pieces, what cleaning would do."""
+"""What there is in a source of examples, in one pass: rows, lengths, scripts, tokens, what cleaning would do."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _TEXTS_AT_ONCE = 256
 _SHOWN = 3
 
 Tokenize = Callable[[Sequence[str]], Sequence[Sequence[int]]]
-"""Cuts texts into pieces, by their ids, without special ones."""
+"""Cuts texts into tokens, by their ids, without special ones."""
 
 
 @dataclass
-class Pieces:
+class Tokens:
     """How a backbone's tokenizer takes the texts.
 
     Args:
-        pieces: in all.
+        tokens: in all.
         unknown: those of them that stand for what the tokenizer does not know.
         words: stretches between spaces.
         bytes: of the texts, in UTF-8.
         per_word: of each text with a word, in order.
     """
 
-    pieces: int = 0
+    tokens: int = 0
     unknown: int = 0
     words: int = 0
     bytes: int = 0
@@ -41,18 +41,18 @@ class Pieces:
 
     @property
     def unknown_share(self) -> float:
-        """The share of unknown pieces."""
-        return self.unknown / self.pieces if self.pieces else 0.0
+        """The share of unknown tokens."""
+        return self.unknown / self.tokens if self.tokens else 0.0
 
     @property
-    def pieces_per_word(self) -> float:
-        """The pieces of a word, on average."""
-        return self.pieces / self.words if self.words else 0.0
+    def tokens_per_word(self) -> float:
+        """The tokens of a word, on average."""
+        return self.tokens / self.words if self.words else 0.0
 
     @property
-    def bytes_per_piece(self) -> float:
-        """The bytes of a piece, on average."""
-        return self.bytes / self.pieces if self.pieces else 0.0
+    def bytes_per_token(self) -> float:
+        """The bytes of a token, on average."""
+        return self.bytes / self.tokens if self.tokens else 0.0
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Inspection:
         scripts: letters of the texts, by the script's ISO 15924 code.
         filled: rows that have a field, by its name.
         labels: rows by label.
-        pieces: None without a tokenizer.
+        tokens: None without a tokenizer.
         cleaning: what cleaning would find.
         dictionary: where every row has a translation and most texts are of one word or two.
         shown: the first rows.
@@ -79,7 +79,7 @@ class Inspection:
     scripts: Counter[str] = field(default_factory=Counter)
     filled: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
-    pieces: Pieces | None = None
+    tokens: Tokens | None = None
     cleaning: Counts = field(default_factory=Counts)
     dictionary: Dictionary | None = None
     shown: list[Example] = field(default_factory=list)
@@ -118,12 +118,12 @@ class Inspection:
         }
         if self.dictionary is not None:
             found["dictionary"] = str(self.dictionary.counts)
-        if self.pieces is not None:
+        if self.tokens is not None:
             found["pieces"] = {
-                "pieces": self.pieces.pieces,
-                "unknown_share": round(self.pieces.unknown_share, 6),
-                "pieces_per_word": round(self.pieces.pieces_per_word, 4),
-                "bytes_per_piece": round(self.pieces.bytes_per_piece, 4),
+                "pieces": self.tokens.tokens,
+                "unknown_share": round(self.tokens.unknown_share, 6),
+                "pieces_per_word": round(self.tokens.tokens_per_word, 4),
+                "bytes_per_piece": round(self.tokens.bytes_per_token, 4),
             }
         return found
 
@@ -143,9 +143,9 @@ def inspect_examples(
     Args:
         source: how messages call it.
         cut: the backbone's tokenizer.
-        unknown: the id of its unknown piece; None where it has none.
+        unknown: the id of its unknown token; None where it has none.
     """
-    found = Inspection(source, pieces=None if cut is None else Pieces())
+    found = Inspection(source, tokens=None if cut is None else Tokens())
     pairs: list[Example] = []
     seen = _seen(examples, found, cut, unknown)
     for _ in clean(_with_pairs(seen, pairs), cleaning, found.cleaning):
@@ -193,14 +193,14 @@ def _with_pairs(examples: Iterable[Example], pairs: list[Example]) -> Iterator[E
 
 
 def _cut_texts(texts: list[str], found: Inspection, cut: Tokenize, unknown: int | None) -> None:
-    assert found.pieces is not None
-    pieces = found.pieces
+    assert found.tokens is not None
+    tokens = found.tokens
     for text, ids in zip(texts, cut(texts) if texts else (), strict=True):
         words = len(text.split())
-        pieces.pieces += len(ids)
-        pieces.unknown += sum(1 for one in ids if one == unknown)
-        pieces.words += words
-        pieces.bytes += len(text.encode("utf-8", "surrogatepass"))
+        tokens.tokens += len(ids)
+        tokens.unknown += sum(1 for one in ids if one == unknown)
+        tokens.words += words
+        tokens.bytes += len(text.encode("utf-8", "surrogatepass"))
         if words:
-            pieces.per_word.append(len(ids) / words)
+            tokens.per_word.append(len(ids) / words)
     texts.clear()

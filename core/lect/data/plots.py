@@ -1,4 +1,4 @@
-"""Plots of what there is in sources: lengths, pieces per word, scripts."""
+"""Plots of what there is in sources: lengths, tokens per word, scripts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SCRIPTS_SHOWN = 5
 
 
 def draw_plots(found: Sequence[Inspection], folder: Path) -> list[Path]:
-    """Draw ``lengths.png``, ``scripts.png`` and, where texts were cut, ``pieces-per-word.png`` into a folder.
+    """Draw ``lengths.png``, ``scripts.png`` and, where texts were cut, ``tokens-per-word.png`` into a folder.
 
     Raises:
         UserError: `matplotlib` is not installed, or the folder cannot be written.
@@ -53,18 +53,18 @@ def draw_plots(found: Sequence[Inspection], folder: Path) -> list[Path]:
     _legend(figure, columns=_SCRIPTS_SHOWN + 1)
     written.append(_save(figure, folder / "scripts.png"))
 
-    cut = [(name, one.pieces) for name, one in zip(names, found, strict=True) if one.pieces and one.pieces.per_word]
+    cut = [(name, one.tokens) for name, one in zip(names, found, strict=True) if one.tokens and one.tokens.per_word]
     if cut:
         figure, axes = _figure(Figure)
-        highest = max(sorted(pieces.per_word)[int(0.99 * len(pieces.per_word))] for _, pieces in cut)
+        highest = max(sorted(tokens.per_word)[int(0.99 * len(tokens.per_word))] for _, tokens in cut)
         edges = [1 + (max(highest, 2) - 1) * step / 40 for step in range(41)]
-        for name, pieces in cut:
-            label = f"{name} (mean {pieces.pieces_per_word:.2f}, unknown {pieces.unknown_share:.1%})"
-            ratios = [min(max(one, 1.0), edges[-1]) for one in pieces.per_word]
+        for name, tokens in cut:
+            label = f"{name} (mean {tokens.tokens_per_word:.2f}, unknown {tokens.unknown_share:.1%})"
+            ratios = [min(max(one, 1.0), edges[-1]) for one in tokens.per_word]
             axes.hist(ratios, bins=edges, density=True, histtype="step", label=label)
-        axes.set(xlabel="pieces per word of a text", ylabel="density", title="Pieces per word")
+        axes.set(xlabel="tokens per word of a text", ylabel="density", title="Tokens per word")
         _legend(figure)
-        written.append(_save(figure, folder / "pieces-per-word.png"))
+        written.append(_save(figure, folder / "tokens-per-word.png"))
     return written
 
 

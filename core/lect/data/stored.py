@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from lect.cache import cache_folder
-from lect.data.examples import Example, Span
+from lect.data.examples import TEXTS, Example, Span
 from lect.files import full_disk_named
 
 ROWS_IN_MEMORY = 20_000
@@ -21,10 +21,6 @@ ROWS_IN_MEMORY = 20_000
 _ROWS_A_BATCH = 4096
 Item = TypeVar("Item", covariant=True)
 _FIELDS = tuple(field.name for field in fields(Example))
-_PLAIN = frozenset(
-    {"text", "label", "text_pair", "translation", "language", "key", "origin", "question", "stack", "more"}
-)
-"""Fields that are texts; the others are kept as JSON."""
 
 
 def hold(examples: Iterable[Example], rows_in_memory: int = ROWS_IN_MEMORY) -> Sequence[Example]:
@@ -174,7 +170,7 @@ def _write(path: Path, examples: Iterable[Example]) -> int:
 
 def _written(example: Example, name: str) -> str | None:
     value: Any = getattr(example, name)
-    if value is None or name in _PLAIN:
+    if value is None or name in TEXTS:
         return None if value is None else str(value)
     return json.dumps([astuple(span) for span in value] if name == "answers" else value)
 
@@ -189,7 +185,7 @@ def _example(names: Iterable[str], values: Iterable[str | None]) -> Example:
 
 
 def _read(name: str, value: str | None) -> Any:
-    if value is None or name in _PLAIN:
+    if value is None or name in TEXTS:
         return value
     found = json.loads(value)
     if name == "answers":

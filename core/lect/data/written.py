@@ -7,13 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from lect.data.examples import Example
+from lect.data.examples import OF_THE_FILE, Example
 from lect.data.files import say
 from lect.data.stored import hold
 from lect.errors import DataError
 
-OF_THE_FILE = ("origin", "lines", "lacks", "more")
-"""Fields that say where a row stood, or what else stood there."""
 _TABLE = ("text", "translation", "text_pair", "label", "key", "language")
 """The fields that a table has columns for."""
 
@@ -23,7 +21,7 @@ def record_of(example: Example) -> dict[str, Any]:
     return {name: value for name, value in asdict(example).items() if value is not None and name not in OF_THE_FILE}
 
 
-def written_lines(rows: Iterable[Example], form: str, named: str) -> Iterator[str]:
+def lines_of(rows: Iterable[Example], form: str, named: str) -> Iterator[str]:
     """The lines of a file with these rows.
 
     Args:

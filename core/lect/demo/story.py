@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from lect.backbones import Backbone
-from lect.components.library import Library
 from lect.data.dataset import Source
 from lect.data.examples import Example
 from lect.engine.open import open_stack
@@ -21,6 +20,7 @@ from lect.host.backbones import load_backbone
 from lect.host.reading import read_source
 from lect.recipes.load import recipe_of
 from lect.recipes.schema import Recipe
+from lect.storage.library import Library
 from lect.toml import parse_toml
 from lect.training.prepare import prepare_run
 from lect.training.run import Trained, execute_run
@@ -28,8 +28,8 @@ from lect.training.run import Trained, execute_run
 if TYPE_CHECKING:
     from lect.host import Host
 
-NEEDS_PIECES_ABOVE = 0.01
-"""The share of unknown pieces from which the language part gets pieces of its own."""
+NEEDS_TOKENS_ABOVE = 0.01
+"""The share of unknown tokens from which the language part gets tokens of its own."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class DemoResult:
     """What the demo found.
 
     Args:
-        unknown: the share of unknown pieces among those that the backbone's own tokenizer makes of the terms.
+        unknown: the share of unknown tokens among those that the backbone's own tokenizer makes of the terms.
         retrieval: finding the English term for a held-out term of the language.
         task: naming the kind of a held-out term of the language, learned on English terms.
         candidates: the English terms among which each is looked for.
@@ -71,7 +71,7 @@ def run_demo(locale: str, folder: Path, seed: int, host: Host, console: Console)
         unknown = unknown_share(backbone, [example.text for example in train])
 
     name = locale.replace("_", "-")
-    language = _language_recipe(name, locale, seed, with_pieces=unknown > NEEDS_PIECES_ABOVE)
+    language = _language_recipe(name, locale, seed, with_tokens=unknown > NEEDS_TOKENS_ABOVE)
     trained = _train(language, host, library, backbone, folder, console)
     task = _task_recipe(seed)
     trained_task = _train(task, host, library, backbone, folder, console)
@@ -88,10 +88,10 @@ def run_demo(locale: str, folder: Path, seed: int, host: Host, console: Console)
 
 
 def unknown_share(backbone: Backbone, texts: list[str]) -> float:
-    """The share of unknown pieces among those the backbone's own tokenizer makes of these texts."""
+    """The share of unknown tokens among those the backbone's own tokenizer makes of these texts."""
     encodings = backbone.tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
-    pieces = [piece for encoding in encodings for piece in encoding.ids]
-    return pieces.count(backbone.tokenizer.unk_token_id) / max(len(pieces), 1)
+    tokens = [token for encoding in encodings for token in encoding.ids]
+    return tokens.count(backbone.tokenizer.unk_token_id) / max(len(tokens), 1)
 
 
 def _train(recipe: Recipe, host: Host, library: Library, backbone: Backbone, folder: Path, console: Console) -> Trained:
@@ -100,12 +100,12 @@ def _train(recipe: Recipe, host: Host, library: Library, backbone: Backbone, fol
     return trained
 
 
-def _language_recipe(name: str, locale: str, seed: int, *, with_pieces: bool) -> Recipe:
+def _language_recipe(name: str, locale: str, seed: int, *, with_tokens: bool) -> Recipe:
     values = _values("language.toml")
     values["component"] |= {"name": name, "languages": [name]}
     values["data"]["train"][0]["locale"] = locale
     values["training"]["seed"] = seed
-    if not with_pieces:
+    if not with_tokens:
         values["parts"] = [part for part in values["parts"] if part["method"] != "vocabulary"]
         del values["training"]["learning_rates"]
     return recipe_of(values, name="the demo's language.toml")

@@ -19,8 +19,8 @@ from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.data.examples import Example
 from lect.errors import StackError
-from lect.generation.answer import cut_texts, text_limit, write_answers
-from lect.heads import Head, Layout, Prediction, WritingHead
+from lect.generation.answer import cut_texts, generate_predictions, text_limit
+from lect.heads import GenerationHead, Head, Layout, Prediction
 
 Keys = tuple[str, ...]
 """A stack as the model takes it: the keys of attached components, the lowest first; empty for the bare backbone."""
@@ -75,12 +75,12 @@ class Engine:
         head = self.head_of(keys)
         if head is not None and head.windowed:
             return ()
-        if isinstance(head, WritingHead):
+        if isinstance(head, GenerationHead):
             return cut_texts(self.encoder, keys, head, examples)
         columns = [[example.text for example in examples]]
         if self.vectors_by(keys):
             columns.append([example.text_pair or "" for example in examples])
-        encodings = [self.encoder.pieces(texts, keys) for texts in columns]
+        encodings = [self.encoder.tokens(texts, keys) for texts in columns]
         cut = [any(encoding.overflowing for encoding in own) for own in zip(*encodings, strict=True)]
         return tuple(example.origin for example, is_cut in zip(examples, cut, strict=True) if is_cut)
 
@@ -104,10 +104,10 @@ class Engine:
         for stretch in stretches(rows):
             found: dict[int, Prediction] = {}
             for own, places in self._by_head(stretch, head).items():
-                if isinstance(own, WritingHead):
+                if isinstance(own, GenerationHead):
                     examples, stacks = [stretch[place][0] for place in places], [stretch[place][1] for place in places]
                     with self._evaluating():
-                        texts = write_answers(self.encoder, stacks, own, examples)
+                        texts = generate_predictions(self.encoder, stacks, own, examples)
                     found |= dict(zip(places, texts, strict=True))
             found |= self._decoded(stretch, [place for place in range(len(stretch)) if place not in found])
             ordered = [found[place] for place in range(len(stretch))]

@@ -15,9 +15,6 @@ from lect.backbones.fingerprint import PROBE
 from lect.backbones.quiet import quiet_transformers
 from lect.backbones.settings import FILE as SETTINGS
 from lect.backbones.settings import FolderSettings, folder_settings_text
-from lect.components.card import render_card
-from lect.components.manifest import BackboneEntry, Manifest
-from lect.components.store import StoredComponent, write_component
 from lect.composition.fold import Folded, fold_stack
 from lect.composition.model import RoutedModel
 from lect.engine.engine import Engine
@@ -25,11 +22,14 @@ from lect.engine.open import OpenStack, open_stack
 from lect.errors import ComponentError, StackError
 from lect.files import check_target, folder_aside
 from lect.host.backbones import load_backbone
+from lect.storage.card import hub_task, render_card
+from lect.storage.manifest import BackboneEntry, Manifest
+from lect.storage.store import StoredComponent, write_component
 
 if TYPE_CHECKING:
-    from lect.components.library import Library
     from lect.host import Host
     from lect.literals import Progress
+    from lect.storage.library import Library
 
 HEADS = "components"
 """The folder inside the merged one that the head lies in, as a component of the merged backbone."""
@@ -49,7 +49,7 @@ class Merged:
     stack: str
     fingerprint: str
     modules: int
-    pieces: int
+    tokens: int
     difference: float
     head: Manifest | None
 
@@ -98,11 +98,11 @@ def merge_stack(
                 where=f'stack "{opened.stack}"',
                 fix="keep the stack as it is",
             )
-        head = _write_head(opened, merged, folder, aside)
+        head = _write_head(opened, merged, folder, aside, host)
         fingerprint = merged.fingerprint
     rows = own.model.get_input_embeddings().weight.shape[0]
-    pieces = merged.model.get_input_embeddings().weight.shape[0] - rows if folded.tokenizer_json else 0
-    return Merged(folder, str(opened.stack), fingerprint, len(folded.parameters), pieces, difference, head)
+    tokens = merged.model.get_input_embeddings().weight.shape[0] - rows if folded.tokenizer_json else 0
+    return Merged(folder, str(opened.stack), fingerprint, len(folded.parameters), tokens, difference, head)
 
 
 # ------------------------------------------------------------------------------------------------------------ the model
@@ -150,14 +150,14 @@ def _difference(merged: Backbone, expected: list[tuple[list[int], torch.Tensor]]
 # ------------------------------------------------------------------------------------------------------------- the rest
 
 
-def _write_head(opened: OpenStack, merged: Backbone, folder: Path, aside: Path) -> Manifest | None:
+def _write_head(opened: OpenStack, merged: Backbone, folder: Path, aside: Path, host: Host) -> Manifest | None:
     stored = next((component for component in opened.stored if component.manifest.head is not None), None)
     if stored is None:
         return None
     manifest = _head_manifest(stored, merged, folder, str(opened.stack))
     tensors = {name: tensor for name, tensor in stored.tensors.items() if name.startswith("head.")}
     target = aside / HEADS / manifest.role / manifest.name
-    write_component(target, manifest, tensors, None, render_card(manifest))
+    write_component(target, manifest, tensors, None, render_card(manifest, task=hub_task(manifest, host)))
     return manifest
 
 

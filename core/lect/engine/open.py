@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from lect.backbones import Backbone
-from lect.components.assemble import attach_stack, must_write, read_stack
-from lect.components.library import Library
-from lect.components.store import StoredComponent
 from lect.composition.model import RoutedModel
 from lect.composition.stack import Stack, parse_stack
 from lect.composition.windows import describe_truncated
@@ -22,6 +19,9 @@ from lect.errors import StackError, UserError
 from lect.heads import Head, Prediction
 from lect.host.backbones import load_backbone
 from lect.literals import Progress
+from lect.storage.assemble import attach_stack, must_generate, read_stack
+from lect.storage.library import Library
+from lect.storage.store import StoredComponent
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -69,7 +69,7 @@ class OpenStack:
         """A line for each component that was trained on another backbone, of which this one is a part."""
         return tuple(
             f'"{each.manifest.key}" was trained on "{each.manifest.backbone.name}", which "{self.backbone.name}" was '
-            "trimmed from; it is used as it is on the pieces that were kept"
+            "trimmed from; it is used as it is on the tokens that were kept"
             for each in self.stored
             if each.manifest.backbone.fingerprint != self.backbone.fingerprint
         )
@@ -108,7 +108,7 @@ def open_stack(
         host=host,
         progress=progress,
         revision=entry.revision if entry and not backbone else None,
-        writes=must_write(host, stored),
+        writes=must_generate(host, stored),
     )
     model = RoutedModel(loaded)
     keys = attach_stack(model, host, stack, stored)
@@ -124,7 +124,7 @@ def open_on(engine: Engine, text: str, host: Host, library: Library) -> OpenStac
     """
     stack = parse_stack(text)
     stored = tuple(read_stack(stack, library, host))
-    if must_write(host, stored) and not engine.backbone.writes:
+    if must_generate(host, stored) and not engine.backbone.writes:
         raise StackError(
             f'"{stack}" generates texts, and "{engine.backbone.name}" was loaded without its decoder',
             fix="load that stack first",

@@ -15,9 +15,9 @@ from lect.evaluation.bootstrap import bootstrap, paired_bootstrap
 from lect.evaluation.report import Difference, EvaluationReport, Variant, differences_of, variant_of
 from lect.evaluation.retrieval import matches, ranks
 from lect.evaluation.significance import row_statistics
-from lect.heads import WritingHead
+from lect.heads import GenerationHead
 from lect.scores import joined_scores
-from lect.specs import MetricSpec
+from lect.specs import HeadSpec, MetricSpec
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -78,7 +78,7 @@ def evaluate_rows(
         report, metric = evaluate_retrieval(opened, host, examples, dataset), "retrieval"
     else:
         report = evaluate_answers(opened, host, kind, examples, dataset, statistics=statistics)
-        metric = host.spec("head", kind).metrics[0]
+        metric = host.spec(HeadSpec, kind).metrics[0]
     return replace(report, remarks=tuple(remarks)), metric
 
 
@@ -102,8 +102,8 @@ def evaluate_answers(
     if head is None:
         raise StackError("this stack has no head", where=f'stack "{opened.stack}"', fix="end it with a task:…")
     truth = head.answers(examples)
-    metrics = [host.spec("metric", name) for name in host.spec("head", head_kind).metrics]
-    writes = isinstance(head, WritingHead)
+    metrics = [host.spec(MetricSpec, name) for name in host.spec(HeadSpec, head_kind).metrics]
+    writes = isinstance(head, GenerationHead)
     predictions = {
         ablation: head.compared(opened.engine.predict(examples, ablation.keys, head if writes else None), examples)
         for ablation in ablations(opened, keep_head=not writes)
@@ -158,7 +158,7 @@ def evaluate_retrieval(
     }
     notes = [f"Each text is looked for among {len(pool):,} translations.", *_truncated(opened, examples)]
     shown = {ablation: [str(rank) for rank in own] for ablation, own in found.items()}
-    metrics = [host.spec("metric", "retrieval")]
+    metrics = [host.spec(MetricSpec, "retrieval")]
     return report_of(opened, dataset, correct, found, shown, metrics, notes, started, rows=examples)
 
 
@@ -229,7 +229,7 @@ def trimmed_notes(opened: OpenStack, without: bool) -> list[str]:
     whole = backbone.trimmed.table.parents[-1].name
     return [
         f"{TRIMMED} from {whole}: what is scored without a component is scored without it on {backbone.name}, which "
-        f"may lack pieces and letters of these texts that {whole} has. What {whole} gives by itself says lect eval "
+        f"may lack tokens and letters of these texts that {whole} has. What {whole} gives by itself says lect eval "
         f"on the same data with --backbone {whole} in place of the stack."
     ]
 

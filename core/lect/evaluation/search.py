@@ -13,6 +13,7 @@ from lect.errors import DataError
 from lect.evaluation.evaluate import ablations, report_of
 from lect.evaluation.ranking import Ranked, rank_relevant
 from lect.evaluation.report import EvaluationReport
+from lect.specs import MetricSpec
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -81,7 +82,7 @@ def evaluate_search(
         notes.append(f"{len(absent):,} judged queries are not among the queries and are left out.")
     shown = {ablation: [str(each) for each in own_ranks] for ablation, own_ranks in ranked.items()}
     truth: list[Ranked] = next(iter(ranked.values()))
-    metrics = [host.spec("metric", "ranking")]
+    metrics = [host.spec(MetricSpec, "ranking")]
     return report_of(opened, dataset, truth, ranked, shown, metrics, notes, started, rows=chosen)
 
 

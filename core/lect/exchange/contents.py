@@ -85,7 +85,7 @@ class Contents:
 
     Args:
         role: None where the other library's folder does not tell.
-        tokenizer_json: in the format of the `tokenizers` library, where there are pieces of its own.
+        tokenizer_json: in the format of the `tokenizers` library, where there are tokens of its own.
         notices: a line for each thing that the other library's folder holds and that is not in here.
     """
 

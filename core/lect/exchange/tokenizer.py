@@ -1,6 +1,6 @@
 """A whole tokenizer that a component brings: what of it may run here.
 
-Components of today keep only the pieces that they add. Older and imported ones bring a whole ``tokenizer.json``, whose
+Components of today keep only the tokens that they add. Older and imported ones bring a whole ``tokenizer.json``, whose
 steps may hold regular expressions that take for ever, replacements that grow without end, and tables that the library
 dies of. Such a tokenizer extends the backbone's, so its steps are the backbone's own, or such as can do no harm.
 """
@@ -38,10 +38,10 @@ _HARMLESS: Mapping[str, frozenset[str]] = {
 
 
 def check_tokenizer(tokenizer_json: str, backbone: Backbone, where: str) -> None:
-    """Refuse a whole tokenizer with steps that may do harm. A list of pieces is none, and is left to its method.
+    """Refuse a whole tokenizer with steps that may do harm. A list of tokens is none, and is left to its method.
 
     Raises:
-        ComponentError: says which step; or that it cannot be read, or numbers its pieces otherwise than it says.
+        ComponentError: says which step; or that it cannot be read, or numbers its tokens otherwise than it says.
     """
     values = json.loads(tokenizer_json)
     if not isinstance(values.get("model"), dict):
@@ -56,7 +56,7 @@ def check_tokenizer(tokenizer_json: str, backbone: Backbone, where: str) -> None
         numbers = Tokenizer.from_str(tokenizer_json).get_vocab(with_added_tokens=True).values()
     if max(numbers, default=0) > _highest(values):
         raise ComponentError(
-            "its tokenizer numbers pieces otherwise than its tokenizer.json says",
+            "its tokenizer numbers tokens otherwise than its tokenizer.json says",
             where=where,
             fix="fetch or train the component again",
         )

@@ -1,7 +1,7 @@
-"""How much each piece of a text moves an answer: integrated gradients over the pieces' embeddings.
+"""How much each token of a text moves an answer: integrated gradients over the tokens' embeddings.
 
 Sundararajan, M., Taly, A. & Yan, Q. (2017). Axiomatic Attribution for Deep Networks. ICML. The path goes from the same
-text with every piece masked to the text itself; the attributions of all pieces sum to the difference of the two.
+text with every token masked to the text itself; the attributions of all tokens sum to the difference of the two.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Score = Callable[[Tensor, EncodedRows], Tensor]
 
 @dataclass(frozen=True)
 class Attribution:
-    """What each piece contributes.
+    """What each token contributes.
 
     Args:
-        values: one a piece.
+        values: one a token.
         score: of the text.
-        baseline: of the same text with every piece masked.
+        baseline: of the same text with every token masked.
     """
 
     values: tuple[float, ...]
@@ -49,7 +49,7 @@ def attribute(
 
     Args:
         rows: the text alone.
-        is_special: *Shape:* ``(length,)``; pieces that stay what they are in the baseline and get nothing.
+        is_special: *Shape:* ``(length,)``; tokens that stay what they are in the baseline and get nothing.
         steps: of the Gauss-Legendre quadrature along the path.
         at_once: the points of the path that are computed together.
 
@@ -79,14 +79,14 @@ def attribute(
 
 
 def mask_id(model: RoutedModel) -> int:
-    """The piece that stands for no content: the tokenizer's mask, else what it pads with."""
+    """The token that stands for no content: the tokenizer's mask, else what it pads with."""
     found = model.backbone.tokenizer.mask_token_id
     return int(found) if found is not None else model.backbone.padding_id
 
 
 @contextmanager
 def _replaced(table: Any, embeddings: Tensor | None) -> Iterator[None]:
-    """The word embeddings as given, whatever the ids are; parts with pieces of their own act before that."""
+    """The word embeddings as given, whatever the ids are; parts with tokens of their own act before that."""
     if embeddings is None:
         yield
         return

@@ -14,9 +14,9 @@ from lect.errors import DataError, StackError, nearest
 from lect.evaluation.evaluate import ablations
 from lect.explain.attention import attention_maps, pooled, rollout
 from lect.explain.attribution import Score, attribute
-from lect.explain.explanation import Explained, Explanation, Piece
+from lect.explain.explanation import Explained, Explanation, Token
 from lect.explain.words import Span, by_word, words_of
-from lect.heads import Head, Prediction, WritingHead
+from lect.heads import GenerationHead, Head, Prediction
 
 
 def explain(
@@ -81,7 +81,7 @@ def _explained(
     attention: bool,
     steps: int,
 ) -> Explained:
-    rows, offsets, special, pieces = _rows(opened, text, keys)
+    rows, offsets, special, tokens = _rows(opened, text, keys)
     found = attribute(opened.engine.model, rows, special, score, steps=steps)
     shares: list[float] = []
     if attention:
@@ -99,9 +99,9 @@ def _explained(
         score=found.score,
         baseline=found.baseline,
         words=tuple(by_word(spans, offsets, found.values)),
-        pieces=tuple(
-            Piece(piece, start, end, value, shares[place] if shares else None)
-            for place, (piece, (start, end), value) in enumerate(zip(pieces, offsets, found.values, strict=True))
+        tokens=tuple(
+            Token(token, start, end, value, shares[place] if shares else None)
+            for place, (token, (start, end), value) in enumerate(zip(tokens, offsets, found.values, strict=True))
         ),
         gap=found.gap,
         scores=scores,
@@ -110,8 +110,8 @@ def _explained(
 
 
 def _rows(opened: OpenStack, text: str, keys: tuple[str, ...]) -> tuple[EncodedRows, list[Span], Tensor, list[str]]:
-    """The text as a batch, where its pieces stand in it, which of them are none of its own, and the pieces."""
-    (encoding,) = opened.engine.encoder.pieces([text], keys)
+    """The text as a batch, where its tokens stand in it, which of them are none of its own, and the tokens."""
+    (encoding,) = opened.engine.encoder.tokens([text], keys)
     prefix = len(opened.backbone.prefix)
     device = opened.engine.device
     rows = opened.engine.encoder.assemble([encoding], Routes.uniform(keys, 1)).to(device)
@@ -137,7 +137,7 @@ def _decoded(opened: OpenStack, head: Head, rows: EncodedRows, text: str) -> Pre
 
 def _head_score(opened: OpenStack, head: Head, text: str, target: str | None) -> tuple[Score, str]:
     rows = _rows(opened, text, opened.keys)[0]
-    logits = None if isinstance(head, WritingHead) else _logits(opened, rows)
+    logits = None if isinstance(head, GenerationHead) else _logits(opened, rows)
     if logits is None or logits.shape != (1, len(head.labels)):
         raise StackError(
             "its head does not give one label a text", where=f'stack "{opened.stack}"', fix="name one that classifies"

@@ -13,14 +13,14 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A piece of the text, as the stack's tokenizer cut it.
+class Token:
+    """A token of the text, as the stack's tokenizer cut it.
 
     Args:
-        start, end: where it stands in the text; both 0 for special pieces.
+        start, end: where it stands in the text; both 0 for special tokens.
     """
 
-    piece: str
+    token: str
     start: int
     end: int
     attribution: float
@@ -35,9 +35,9 @@ class Explained:
         answer: "" for a stack without a head.
         probability: of `answer`.
         score: what is shared out: the target's logit, or the cosine.
-        baseline: the same of the text with every piece masked.
+        baseline: the same of the text with every token masked.
         words: one number a word of the explanation.
-        gap: the sum of all pieces' attributions less (score - baseline).
+        gap: the sum of all tokens' attributions less (score - baseline).
         rollout: the share of each word in the sentence vector by attention; empty where it was not asked for.
     """
 
@@ -48,7 +48,7 @@ class Explained:
     score: float
     baseline: float
     words: tuple[float, ...]
-    pieces: tuple[Piece, ...]
+    tokens: tuple[Token, ...]
     gap: float
     scores: Mapping[str, float] = field(default_factory=dict)
     rollout: tuple[float, ...] = ()
@@ -62,7 +62,7 @@ class Explanation:
         target: the label whose logit is shared out; of stacks without a head the text that `text` is compared with.
         words: the words of the text and where they stand.
         variants: the whole stack first.
-        maps: attention by layer, heads averaged, over pieces of the whole stack; empty where not asked for.
+        maps: attention by layer, heads averaged, over tokens of the whole stack; empty where not asked for.
     """
 
     text: str
@@ -84,6 +84,9 @@ class Explanation:
         Of every variant but the first ``changes`` says, word by word, what the whole stack adds to it.
         """
         values = {"schema": SCHEMA, **asdict(self)}
+        for variant in values["variants"]:
+            # As they have been called there since schema 1.
+            variant["pieces"] = [{"piece": token.pop("token"), **token} for token in variant.pop("tokens")]
         for given, variant in zip(values["variants"][1:], self.variants[1:], strict=True):
             given["changes"] = self.changes(variant)
         return json.dumps(values, ensure_ascii=False, indent=2, allow_nan=False)

@@ -65,9 +65,9 @@ def page(explanation: Explanation) -> str:
         said += "looks, which is not the same as what its answer hangs on."
         shares = _spans(explanation, whole.rollout, max(whole.rollout))
         parts.append(section("attention", "Attention", paragraph(said), shares))
-    pieces = [[escape(p.piece), f"{p.attribution:+.4f}", "" if p.rollout is None else f"{p.rollout:.4f}"]
-              for p in whole.pieces]  # fmt: skip
-    parts.append(section("pieces", "Pieces", table(["piece", "attribution", "rollout"], pieces)))
+    tokens = [[escape(p.token), f"{p.attribution:+.4f}", "" if p.rollout is None else f"{p.rollout:.4f}"]
+              for p in whole.tokens]  # fmt: skip
+    parts.append(section("tokens", "Tokens", table(["token", "attribution", "rollout"], tokens)))
     legend = "".join(paragraph(sentence, "dim") for sentence in _legend(explanation))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(explanation.stack)}</title>'
@@ -106,8 +106,8 @@ def _legend(explanation: Explanation, *, in_colour: bool = True) -> list[str]:
     said, others = ("Green words raise", "red ones") if in_colour else ("Words with + raise", "those with -")
     whole = explanation.variants[0]
     return [
-        f"{said} {what}, {others} lower it, by integrated gradients from the same text with every piece masked.",
-        f"All pieces together: {sum(piece.attribution for piece in whole.pieces):+.3f} of "
+        f"{said} {what}, {others} lower it, by integrated gradients from the same text with every token masked.",
+        f"All tokens together: {sum(token.attribution for token in whole.tokens):+.3f} of "
         f"{whole.score - whole.baseline:+.3f}; the difference is the integral's error.",
     ]
 

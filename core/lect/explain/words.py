@@ -1,4 +1,4 @@
-"""Pieces of a text put together to the words that a reader sees."""
+"""Tokens of a text put together to the words that a reader sees."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def words_of(text: str) -> list[Span]:
     return spans
 
 
-def by_word(words: Sequence[Span], pieces: Sequence[Span], values: Sequence[float]) -> list[float]:
-    """Pieces' values summed into words; a piece that covers several is shared out by the letters it has of each.
+def by_word(words: Sequence[Span], tokens: Sequence[Span], values: Sequence[float]) -> list[float]:
+    """Tokens' values summed into words; a token that covers several is shared out by the letters it has of each.
 
-    A piece of nothing but a space goes to the word behind it, else to the last one; special pieces, which cover
+    A token of nothing but a space goes to the word behind it, else to the last one; special tokens, which cover
     nothing at the very start, go to none.
     """
     sums = [0.0] * len(words)
-    for (start, end), value in zip(pieces, values, strict=True):
+    for (start, end), value in zip(tokens, values, strict=True):
         shares = [max(0, min(end, stop) - max(start, first)) for first, stop in words]
         total = sum(shares)
         if words and not total and end > 0:

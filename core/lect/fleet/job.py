@@ -20,7 +20,7 @@ from types import MappingProxyType
 from lect.errors import UserError
 from lect.specs import Job
 
-PATIENCE = 120.0
+JOB_PATIENCE = 120.0
 """Seconds that a job is given to write its checkpoint when it is stopped."""
 
 
@@ -70,7 +70,7 @@ class JobProcess:
         """Let it write its checkpoint, and see that it ends; its exit code."""
         self.ask_to_stop()
         try:
-            return self._process.wait(PATIENCE)
+            return self._process.wait(JOB_PATIENCE)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             self._process.kill()
             self._process.wait()
@@ -81,7 +81,7 @@ def run_job(job: Job) -> int:
     """Run a job here and wait for it; its exit code. An interruption (SIGINT) stops the job, in good order.
 
     To be called in the main thread. Whoever asks it to stop may ask again and again: the job is told once, and killed
-    where it has not ended after `PATIENCE` seconds.
+    where it has not ended after `JOB_PATIENCE` seconds.
 
     Raises:
         UserError: its folder is out of reach here.

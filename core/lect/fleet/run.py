@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lect.components.library import Library
-from lect.components.manifest import Manifest
-from lect.components.store import WEIGHTS, read_folder_manifest
 from lect.errors import ComponentError
 from lect.fleet.plan import LanguageRun
 from lect.recipes.load import recipe_text
 from lect.recipes.schema import OutputTable
 from lect.specs import ExecutorSpec, Job, JobEvent
+from lect.storage.library import Library
+from lect.storage.manifest import Manifest
+from lect.storage.store import WEIGHTS, read_folder_manifest
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -31,7 +31,7 @@ _INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
-class Fate:
+class LanguageStatus:
     """What became of one language.
 
     Args:
@@ -50,26 +50,28 @@ class Fate:
     where: str = ""
 
 
-def look(runs: Sequence[LanguageRun], library: Library, logs: Path, *, again: bool = False) -> tuple[Fate, ...]:
+def look(
+    runs: Sequence[LanguageRun], library: Library, logs: Path, *, again: bool = False
+) -> tuple[LanguageStatus, ...]:
     """Where each language stands before anything is run.
 
     Args:
         logs: the folder for what the runs print.
         again: whether all is to be trained anew.
     """
-    fates = []
+    statuses = []
     for run in runs:
         log = logs / f"{run.language}.log"
         manifest = None if again else finished(run, library)
         if manifest is not None:
-            fates.append(Fate(run, "kept", manifest, _place(run, library)))
+            statuses.append(LanguageStatus(run, "kept", manifest, _place(run, library)))
         else:
-            fates.append(Fate(run, "waiting", log=log, resumed=not again and can_resume(run)))
-    return tuple(fates)
+            statuses.append(LanguageStatus(run, "waiting", log=log, resumed=not again and can_resume(run)))
+    return tuple(statuses)
 
 
-def sail(
-    fates: Sequence[Fate],
+def run_fleet(
+    statuses: Sequence[LanguageStatus],
     recipe: Path,
     executor: ExecutorSpec,
     config: BaseModel,
@@ -78,8 +80,8 @@ def sail(
     at_once: int | None = None,
     options: Sequence[str] = (),
     block: Sequence[str] = (),
-    told: Callable[[Fate], None] = lambda fate: None,
-) -> tuple[Fate, ...]:
+    told: Callable[[LanguageStatus], None] = lambda status: None,
+) -> tuple[LanguageStatus, ...]:
     """Run what waits, and say where each language stands then.
 
     Ctrl-C stops the runs, each with a checkpoint; those are ``stopped`` then, and what did not begin still waits.
@@ -92,18 +94,18 @@ def sail(
     Raises:
         UserError: the executor's, where there is no such cluster.
     """
-    state = {fate.run.language: fate for fate in fates}
-    jobs = [_job(fate, recipe, options, block) for fate in fates if fate.status == "waiting"]
+    state = {status.run.language: status for status in statuses}
+    jobs = [_job(status, recipe, options, block) for status in statuses if status.status == "waiting"]
     events = iter(executor.run(config, jobs, at_once)) if jobs else iter(())
     try:
         for event in events:
-            fate = _after(state[event.job.name], event, library)
-            state[event.job.name] = fate
-            told(fate)
+            status = _after(state[event.job.name], event, library)
+            state[event.job.name] = status
+            told(status)
     except KeyboardInterrupt:
-        for language, fate in state.items():
-            if fate.status == "running":
-                state[language] = replace(fate, status="stopped")
+        for language, status in state.items():
+            if status.status == "running":
+                state[language] = replace(status, status="stopped")
     finally:
         # Where it was `told` that failed, the executor has yet to learn of it.
         if close := getattr(events, "close", None):
@@ -140,17 +142,17 @@ def _place(run: LanguageRun, library: Library) -> Path:
     return library.save_folder(run.recipe.component.role, run.recipe.component.name)
 
 
-def _job(fate: Fate, recipe: Path, options: Sequence[str], block: Sequence[str]) -> Job:
-    changes = [word for change in fate.run.changes for word in ("--set", change)]
-    resume = ["--resume"] if fate.resumed else []
+def _job(status: LanguageStatus, recipe: Path, options: Sequence[str], block: Sequence[str]) -> Job:
+    changes = [word for change in status.run.changes for word in ("--set", change)]
+    resume = ["--resume"] if status.resumed else []
     blocked = [word for plugin in block for word in ("--no-plugin", plugin)]
-    assert fate.log is not None
+    assert status.log is not None
     here = Path.cwd()
     return Job(
-        name=fate.run.language,
+        name=status.run.language,
         arguments=(*blocked, "train", str(recipe), *changes, *resume, *options),
         folder=here,
-        log=here / fate.log,
+        log=here / status.log,
         environment={name: value for name, value in os.environ.items() if name.startswith(_HANDED_ON)},
     )
 
@@ -159,19 +161,19 @@ def _job(fate: Fate, recipe: Path, options: Sequence[str], block: Sequence[str])
 _HANDED_ON = ("LECT_", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
-def _after(fate: Fate, event: JobEvent, library: Library) -> Fate:
+def _after(status: LanguageStatus, event: JobEvent, library: Library) -> LanguageStatus:
     if event.code is None and not event.error:
-        return replace(fate, status="running")
-    fate = replace(fate, where=event.where)
+        return replace(status, status="running")
+    status = replace(status, where=event.where)
     if event.code == _INTERRUPTED:
-        return replace(fate, status="stopped")
+        return replace(status, status="stopped")
     if event.code != 0:
-        return replace(fate, status="failed", error=event.error or _reason(fate.log, event.code))
-    manifest, place = finished(fate.run, library), _place(fate.run, library)
+        return replace(status, status="failed", error=event.error or _reason(status.log, event.code))
+    manifest, place = finished(status.run, library), _place(status.run, library)
     if manifest is None:
         what = f"it ended well, but its component is not in {place}: the machines do not see the same folders"
-        return replace(fate, status="failed", error=what)
-    return replace(fate, status="finished", manifest=manifest, folder=place)
+        return replace(status, status="failed", error=what)
+    return replace(status, status="finished", manifest=manifest, folder=place)
 
 
 def _reason(log: Path | None, code: int | None) -> str:

@@ -10,18 +10,18 @@ from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.data.examples import Example
 from lect.errors import RecipeError, StackError
-from lect.generation.logits import writing_head
+from lect.generation.logits import generation_head
 from lect.generation.rows import Phrasing, Source, room_of
-from lect.heads import Head, Prediction, WritingHead
+from lect.heads import GenerationHead, Head, Prediction
 
-PIECES_AT_ONCE = 8192
-"""The most pieces, of all beams of a batch, whose keys and values are held."""
+TOKENS_AT_ONCE = 8192
+"""The most tokens, of all beams of a batch, whose keys and values are held."""
 
 
-def write_answers(
+def generate_predictions(
     encoder: RowEncoder,
     stacks: Sequence[tuple[str, ...]],
-    head: WritingHead,
+    head: GenerationHead,
     examples: Sequence[Example],
 ) -> list[Prediction]:
     """The head's answer for each example, in their order.
@@ -31,18 +31,18 @@ def write_answers(
 
     Raises:
         RecipeError: the head's settings do not fit the backbone.
-        StackError: a stack brings pieces that the backbone cannot write.
+        StackError: a stack brings tokens that the backbone cannot write.
     """
     # What searches is half of transformers, and of no use to whoever does not write.
     from lect.generation.search import Search, search_rows
 
     model = encoder.model
-    check_writes(model, stacks)
+    check_generates(model, stacks)
     decoding, phrasings = head.decoding, dict[tuple[str, ...], Phrasing]()
     for stack in dict.fromkeys(stacks):
         phrasings[stack] = Phrasing(encoder, stack, decoding)
     sources = [phrasings[stack].source(head.demand(each)) for stack, each in zip(stacks, examples, strict=True)]
-    pieces = writing_head(model.backbone)
+    tokens = generation_head(model.backbone)
     training = model.training
     model.eval()
     found: list[Prediction | None] = [None] * len(examples)
@@ -51,7 +51,7 @@ def write_answers(
             own = [stacks[row] for row in rows]
             ends = tuple(dict.fromkeys(end for stack in dict.fromkeys(own) for end in phrasings[stack].ends))
             search = Search(decoding, ends, min(phrasings[stack].longest for stack in own))
-            written = search_rows(model, pieces, [sources[row] for row in rows], Routes.of(own), search)
+            written = search_rows(model, tokens, [sources[row] for row in rows], Routes.of(own), search)
             for row, ids in zip(rows, written, strict=True):
                 found[row] = head.answer(examples[row], phrasings[stacks[row]].text(ids))
     finally:
@@ -60,7 +60,7 @@ def write_answers(
 
 
 def cut_texts(
-    encoder: RowEncoder, stack: tuple[str, ...], head: WritingHead, examples: Sequence[Example]
+    encoder: RowEncoder, stack: tuple[str, ...], head: GenerationHead, examples: Sequence[Example]
 ) -> tuple[str, ...]:
     """Where the texts stand that are too long to be read whole, beside the words around them and the answer."""
     phrasing = Phrasing(encoder, stack, head.decoding)
@@ -68,18 +68,18 @@ def cut_texts(
 
 
 def text_limit(encoder: RowEncoder, head: Head | None) -> int:
-    """The most pieces that are read of a text, with what stands around it."""
-    if not isinstance(head, WritingHead):
+    """The most tokens that are read of a text, with what stands around it."""
+    if not isinstance(head, GenerationHead):
         return encoder.max_length
     return room_of(encoder, head.decoding)[1]
 
 
-def check_writes(model: RoutedModel, stacks: Sequence[tuple[str, ...]]) -> None:
+def check_generates(model: RoutedModel, stacks: Sequence[tuple[str, ...]]) -> None:
     """Refuse what cannot be written.
 
     Raises:
         RecipeError: the backbone reads only.
-        StackError: a stack has pieces that the backbone's second half does not know.
+        StackError: a stack has tokens that the backbone's second half does not know.
     """
     backbone = model.backbone
     if not backbone.writes:
@@ -93,15 +93,15 @@ def check_writes(model: RoutedModel, stacks: Sequence[tuple[str, ...]]) -> None:
     for key in dict.fromkeys(key for stack in stacks for key in stack):
         if model.components[key].tokenizer_json:
             raise StackError(
-                f'"{key}" brings pieces of its own, which the half of "{backbone.name}" that writes does not know',
+                f'"{key}" brings tokens of its own, which the half of "{backbone.name}" that writes does not know',
                 fix="use a component without a vocabulary, or a decoder",
             )
 
 
 def _batches(sources: Sequence[Source], beams: int, longest: int) -> Iterator[list[int]]:
-    """Rows of like length, of those that begin with equally many forced pieces."""
+    """Rows of like length, of those that begin with equally many forced tokens."""
     for begun in sorted({len(source.forced) for source in sources}):
         own = [row for row, source in enumerate(sources) if len(source.forced) == begun]
         lengths = [beams * (len(sources[row].ids) + longest) for row in own]
-        for batch in batches_by_length(lengths, PIECES_AT_ONCE):
+        for batch in batches_by_length(lengths, TOKENS_AT_ONCE):
             yield [own[place] for place in batch]

@@ -1,4 +1,4 @@
-"""The logits of pieces for rows of several stacks, each over its own pieces."""
+"""The logits of tokens for rows of several stacks, each over its own tokens."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from lect.backbones import Backbone
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.errors import BackboneError
-from lect.language_model.head import PieceHead, known_pieces
-from lect.language_model.scores import new_pieces
-from lect.language_model.stored_head import stored_causal_head, stored_writing_head
+from lect.language_model.head import LanguageModelHead, known_tokens
+from lect.language_model.scores import new_tokens
+from lect.language_model.stored_head import stored_causal_head, stored_decoder_head
 
 
-def writing_head(backbone: Backbone) -> PieceHead:
-    """What turns the last hidden states of what a backbone writes into logits of its pieces.
+def generation_head(backbone: Backbone) -> LanguageModelHead:
+    """What turns the last hidden states of what a backbone writes into logits of its tokens.
 
     Raises:
         BackboneError: it does not write, or its checkpoint lacks what that takes.
     """
     if backbone.kind == "encoder":
         raise BackboneError(f'"{backbone.name}" reads, and cannot write')
-    return stored_causal_head(backbone) if backbone.kind == "decoder" else stored_writing_head(backbone)
+    return stored_causal_head(backbone) if backbone.kind == "decoder" else stored_decoder_head(backbone)
 
 
-class RoutedPieces:
-    """The logits of each row's own pieces: the backbone's, and those that its stack brings."""
+class RoutedLogits:
+    """The logits of each row's own tokens: the backbone's, and those that its stack brings."""
 
-    def __init__(self, model: RoutedModel, head: PieceHead, routes: Routes) -> None:
+    def __init__(self, model: RoutedModel, head: LanguageModelHead, routes: Routes) -> None:
         self._head, self._routes = head, routes
-        self._new = [new_pieces(model, group.components) for group in routes.groups]
-        widths = [known_pieces(head, new) + (0 if new is None else len(new.bias)) for new in self._new]
+        self._new = [new_tokens(model, group.components) for group in routes.groups]
+        widths = [known_tokens(head, new) + (0 if new is None else len(new.bias)) for new in self._new]
         self.width = max(widths)
 
     def __call__(self, hidden_states: Tensor) -> Tensor:
-        """Logits; of pieces that a row's stack does not have, minus infinity.
+        """Logits; of tokens that a row's stack does not have, minus infinity.
 
         Args:
             hidden_states: *Shape:* ``(rows, places, hidden)``.
@@ -50,7 +50,7 @@ class RoutedPieces:
             return head.logits(states, head.matrix, head.bias)
         output = states.new_full((*states.shape[:2], self.width), -torch.inf, dtype=torch.float32)
         for group, new in zip(self._routes.groups, self._new, strict=True):
-            known = known_pieces(head, new)
+            known = known_tokens(head, new)
             own = states[group.rows]
             found = head.logits(own, head.matrix[:known], head.bias[:known])
             if new is not None:

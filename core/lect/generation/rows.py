@@ -1,4 +1,4 @@
-"""What is read and what is written as pieces: prompts, language codes, ends."""
+"""What is read and what is written as tokens: prompts, language codes, ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lect.composition.encode import RowEncoder
 from lect.errors import BackboneError, RecipeError
-from lect.heads import Decoding, Demand
+from lect.heads import Decoding, GenerationRequest
 
 _LEAST = 4
 
@@ -22,7 +22,7 @@ class Source:
     """What a backbone reads before it writes.
 
     Args:
-        ids: the pieces that are read, special ones included.
+        ids: the tokens that are read, special ones included.
         forced: of an encoder-decoder: what its answer begins with, whatever it would say itself.
         truncated: whether the text was cut.
     """
@@ -34,14 +34,14 @@ class Source:
 
 @dataclass(frozen=True)
 class _Frame:
-    """The special pieces around a text, and whether a language's piece stands in front of it, behind it or nowhere."""
+    """The special tokens around a text, and whether a language's token stands in front of it, behind it or nowhere."""
 
     front: tuple[int, ...]
     back: tuple[int, ...]
     language: str | None
 
     def of(self, code: int | None, ordinary: frozenset[int]) -> _Frame:
-        """The same with another language's piece."""
+        """The same with another language's token."""
         if code is None or self.language is None:
             return self
 
@@ -54,26 +54,26 @@ class _Frame:
 
 
 def room_of(encoder: RowEncoder, decoding: Decoding) -> tuple[int, int]:
-    """The most pieces of an answer, its end included, and of what is read, the words around the text included."""
+    """The most tokens of an answer, its end included, and of what is read, the words around the text included."""
     longest = min(decoding.longest, encoder.max_length // 2)
     # A decoder's row holds the text and its answer.
     return longest, encoder.max_length - (longest if encoder.model.backbone.kind == "decoder" else 0)
 
 
 class Phrasing:
-    """How the texts of one stack become pieces to read and to write, and pieces texts.
+    """How the texts of one stack become tokens to read and to write, and tokens texts.
 
     A decoder reads its prompt as one text and goes on from there. Of an encoder-decoder, the encoder reads the text
-    between the special pieces that its tokenizer puts around it, one of which may stand for the text's language
-    (mBART, M2M100, NLLB); its decoder begins with a start piece, the piece of the language to write, or both, as its
+    between the special tokens that its tokenizer puts around it, one of which may stand for the text's language
+    (mBART, M2M100, NLLB); its decoder begins with a start token, the token of the language to write, or both, as its
     family was trained (Liu et al. 2020, section 2.2; Fan et al. 2021, section 4.1).
 
     Attributes:
-        longest: the most pieces of an answer, its end included.
-        room: the most pieces of what is read, the words around the text included.
+        longest: the most tokens of an answer, its end included.
+        room: the most tokens of what is read, the words around the text included.
 
     Raises:
-        BackboneError: the backbone has no piece for the end of a text.
+        BackboneError: the backbone has no token for the end of a text.
     """
 
     def __init__(self, encoder: RowEncoder, stack: tuple[str, ...], decoding: Decoding) -> None:
@@ -85,13 +85,13 @@ class Phrasing:
         self._one_line = decoding.one_line and self._is_decoder
         self._ordinary = _ordinary(backbone.tokenizer)
         if backbone.tokenizer.eos_token_id is None:
-            raise BackboneError(f'"{backbone.name}" has no piece for the end of a text, so it would write without end')
+            raise BackboneError(f'"{backbone.name}" has no token for the end of a text, so it would write without end')
         self.end = int(backbone.tokenizer.eos_token_id)
         self.longest, self.room = room_of(encoder, decoding)
 
     @cached_property
     def ends(self) -> tuple[int, ...]:
-        """The pieces after which nothing is written."""
+        """The tokens after which nothing is written."""
         if not self._one_line:
             return (self.end,)
         # How this tokenizer writes a line's end: as it is, as a letter that stands for the byte, or as <0x0A>.
@@ -100,13 +100,13 @@ class Phrasing:
             return (self.end,)
         mark = encoding.tokens[-1]
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
-        return (self.end, *sorted(index for piece, index in vocabulary.items() if mark in piece and index != self.end))
+        return (self.end, *sorted(index for token, index in vocabulary.items() if mark in token and index != self.end))
 
-    def source(self, demand: Demand) -> Source:
+    def source(self, demand: GenerationRequest) -> Source:
         """What is read.
 
         Raises:
-            RecipeError: the words around the text leave no room for it; a language's piece is not known, or missing.
+            RecipeError: the words around the text leave no room for it; a language's token is not known, or missing.
         """
         frame = self._frame.of(self._code(demand.source_code, "source_code"), self._ordinary)
         front, back = frame.front, () if self._is_decoder else frame.back
@@ -118,7 +118,7 @@ class Phrasing:
             kept = len(offsets) - (len(ids) - room)
             if kept < min(_LEAST, len(offsets)) or not text:
                 raise RecipeError(
-                    f"rows of {self.room} pieces have no room for the text",
+                    f"rows of {self.room} tokens have no room for the text",
                     where="head.prompt",
                     fix="shorten the prompt, lower head.longest or raise training.max_length",
                 )
@@ -126,7 +126,7 @@ class Phrasing:
             ids = self._plain(before + text + demand.after)
         return Source((*front, *ids, *back), self._forced(demand), truncated)
 
-    def target(self, text: str, demand: Demand) -> tuple[int, ...]:
+    def target(self, text: str, demand: GenerationRequest) -> tuple[int, ...]:
         """What should be written behind a source, its end included; of a long text only the beginning."""
         ids = tuple(self._plain(f" {text}" if self._goes_on_with_space(demand) else text))
         # Where it is cut, it does not end.
@@ -158,14 +158,14 @@ class Phrasing:
     def _plain(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def _goes_on_with_space(self, demand: Demand) -> bool:
+    def _goes_on_with_space(self, demand: GenerationRequest) -> bool:
         """Whether the answer's first word needs a space in front of it to be cut as words within a text are."""
         if not self._is_decoder or (demand.before + demand.text + demand.after)[-1:].isspace():
             return False
         tokens = self._tokenizer.encode("a", add_special_tokens=False).tokens
         return not (tokens and tokens[0].startswith("▁"))
 
-    def _forced(self, demand: Demand) -> tuple[int, ...]:
+    def _forced(self, demand: GenerationRequest) -> tuple[int, ...]:
         if self._is_decoder:
             self._refuse_codes(demand)
             return ()
@@ -178,35 +178,35 @@ class Phrasing:
             raise RecipeError(
                 f'"{self._backbone.name}" must be told which language to write',
                 where="head.target_code",
-                fix='name the language\'s piece, such as "ind_Latn" (NLLB) or "id_ID" (mBART)',
+                fix='name the language\'s token, such as "ind_Latn" (NLLB) or "id_ID" (mBART)',
             )
         return (code,) if language == "back" else (self._backbone.start_id, code)
 
-    def _refuse_codes(self, demand: Demand) -> None:
+    def _refuse_codes(self, demand: GenerationRequest) -> None:
         for name in ("source_code", "target_code"):
             if getattr(demand, name) is not None:
                 raise RecipeError(
-                    f'"{self._backbone.name}" has no pieces that stand for languages',
+                    f'"{self._backbone.name}" has no tokens that stand for languages',
                     where=f"head.{name}",
                     fix="leave it out, and name the language in head.prompt",
                 )
 
-    def _code(self, piece: str | None, field: str) -> int | None:
-        if piece is None:
+    def _code(self, token: str | None, field: str) -> int | None:
+        if token is None:
             return None
-        found = self._tokenizer.token_to_id(piece)
+        found = self._tokenizer.token_to_id(token)
         if found is None:
             added = self._tokenizer.get_added_tokens_decoder()
             known = sorted(
                 each.content for index, each in added.items() if each.special and index not in self._ordinary
             )
             fix = f"it has {', '.join(known[:6])}{' …' if len(known) > 6 else ''}" if known else "leave it out"
-            raise RecipeError(f'"{self._backbone.name}" has no piece "{piece}"', where=f"head.{field}", fix=fix)
+            raise RecipeError(f'"{self._backbone.name}" has no token "{token}"', where=f"head.{field}", fix=fix)
         return int(found)
 
 
 def padded(rows: Sequence[Sequence[int]], padding: int, *, left: bool = False) -> tuple[Tensor, Tensor]:
-    """Pieces and their mask, *Shape:* ``(rows, length)`` each; short rows are filled up on the right, or the left."""
+    """Tokens and their mask, *Shape:* ``(rows, length)`` each; short rows are filled up on the right, or the left."""
     length = max(map(len, rows))
     ids = torch.full((len(rows), length), padding)
     mask = torch.zeros_like(ids)
@@ -218,7 +218,7 @@ def padded(rows: Sequence[Sequence[int]], padding: int, *, left: bool = False) -
 
 
 def _ordinary(tokenizer: Any) -> frozenset[int]:
-    """Special pieces that stand for no language."""
+    """Special tokens that stand for no language."""
     names = ("bos", "eos", "pad", "unk", "cls", "sep", "mask")
     found = (getattr(tokenizer, f"{name}_token_id", None) for name in names)
     return frozenset(int(index) for index in found if index is not None)

@@ -19,13 +19,13 @@ from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.composition.sites import RowsMismatchError
-from lect.generation.logits import RoutedPieces
+from lect.generation.logits import RoutedLogits
 from lect.generation.rows import Source, padded
 from lect.heads import Decoding
-from lect.language_model.head import PieceHead
+from lect.language_model.head import LanguageModelHead
 
 _KEPT = next(each.name for each in fields(CausalLMOutputWithPast) if each.name in ("past_key_values", "cache"))
-"""What this version of transformers calls the keys and values that are kept from piece to piece."""
+"""What this version of transformers calls the keys and values that are kept from token to token."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Search:
     """How rows are searched.
 
     Args:
-        ends: the pieces after which nothing is written.
-        longest: the most pieces of an answer.
+        ends: the tokens after which nothing is written.
+        longest: the most tokens of an answer.
     """
 
     decoding: Decoding
@@ -44,7 +44,7 @@ class Search:
 
 @torch.no_grad()
 def search_rows(
-    model: RoutedModel, head: PieceHead, sources: Sequence[Source], routes: Routes, search: Search
+    model: RoutedModel, head: LanguageModelHead, sources: Sequence[Source], routes: Routes, search: Search
 ) -> list[list[int]]:
     """What is written behind each source, row by row, the forced beginning left out.
 
@@ -70,13 +70,13 @@ def search_rows(
 
 
 def _search(
-    model: RoutedModel, head: PieceHead, sources: Sequence[Source], routes: Routes, search: Search
+    model: RoutedModel, head: LanguageModelHead, sources: Sequence[Source], routes: Routes, search: Search
 ) -> list[list[int]]:
     backbone, beams = model.backbone, search.decoding.beams
     device = next(model.encoder.parameters()).device
     routes = routes.to(device)
     spread = routes.repeated(beams)
-    pieces = RoutedPieces(model, head, spread)
+    tokens = RoutedLogits(model, head, spread)
     is_decoder = backbone.kind == "decoder"
     ids, mask = (each.to(device) for each in padded([s.ids for s in sources], backbone.padding_id, left=is_decoder))
     named: dict[str, Any] = {"attention_mask": mask}
@@ -88,7 +88,7 @@ def _search(
         named["encoder_outputs"] = BaseModelOutput(last_hidden_state=model(EncodedRows(ids, mask, None, routes)))
         begun = named["decoder_input_ids"].shape[1]
     with quiet_transformers(), model.routed(spread):
-        writer = _Writer(backbone, pieces, pieces.width)
+        writer = _Writer(backbone, tokens, tokens.width)
         settings = _settings(search, backbone.padding_id)
         if not is_decoder:
             # With any row's own start, nothing is put in front of what rows are made to begin with.
@@ -119,16 +119,16 @@ class _Writer(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
     _supports_flex_attn = True
     _supports_attention_backend = True
 
-    def __init__(self, backbone: Backbone, pieces: Callable[[Tensor], Tensor], width: int) -> None:
+    def __init__(self, backbone: Backbone, tokens: Callable[[Tensor], Tensor], width: int) -> None:
         writing = backbone.model if backbone.writer is None else backbone.writer
         config = copy.deepcopy(writing.config)
-        # The backbone's own stays as it is. Beams are numbered by the count of pieces.
+        # The backbone's own stays as it is. Beams are numbered by the count of tokens.
         config.vocab_size, config.use_cache = width, True
         config.is_encoder_decoder, config.is_decoder = backbone.writer is not None, False
         super().__init__(config)
         # What a checkpoint says of searching is not what was asked for.
         self.generation_config = GenerationConfig()
-        self._pieces = pieces
+        self._tokens = tokens
         # The list hides the modules from `torch`: nothing that is done to this one is done to them.
         self._modules_of_backbone = [backbone.model, writing]
 
@@ -158,7 +158,7 @@ class _Writer(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         decoder_input_ids: Tensor | None = None,
         **_: Any,
     ) -> Any:
-        """The logits of the piece behind the last one of each row."""
+        """The logits of the token behind the last one of each row."""
         kept = {_KEPT: past_key_values if cache is None else cache, "use_cache": True}
         if decoder_input_ids is None:
             named = {"input_ids": input_ids, "attention_mask": attention_mask, "position_ids": position_ids}
@@ -169,8 +169,8 @@ class _Writer(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
                 "encoder_attention_mask": attention_mask,
             }
         output = self._modules_of_backbone[1](**named, **kept)
-        logits = self._pieces(output.last_hidden_state[:, -1:])
-        # Pieces of other stacks have no probability at all; nothing may have one that is not a number.
+        logits = self._tokens(output.last_hidden_state[:, -1:])
+        # Tokens of other stacks have no probability at all; nothing may have one that is not a number.
         if bool(logits.isnan().any()):
             raise NotFiniteError("what is written is NaN, which is no answer", fix="run the backbone in float32")
         kind = CausalLMOutputWithPast if decoder_input_ids is None else Seq2SeqLMOutput

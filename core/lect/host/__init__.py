@@ -2,7 +2,6 @@
 
 from lect.host.attribution import plugin_blamed
 from lect.host.host import Host
-from lect.host.records import API, PluginRecord, Provided
-from lect.validation import validate_model
+from lect.host.records import API, Configured, PluginRecord, Provided
 
-__all__ = ["API", "Host", "PluginRecord", "Provided", "plugin_blamed", "validate_model"]
+__all__ = ["API", "Configured", "Host", "PluginRecord", "Provided", "plugin_blamed"]

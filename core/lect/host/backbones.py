@@ -10,12 +10,12 @@ from lect.backbones.hub import fetch_from_hub, is_hub_id
 from lect.backbones.load import read_backbone
 from lect.backbones.settings import FolderSettings, read_folder_settings
 from lect.errors import BackboneError, nearest
-from lect.host.bundled import BUNDLED
+from lect.host.bundled import bundled
 from lect.literals import Pooling, Progress, no_progress
+from lect.specs import BackboneSpec
 
 if TYPE_CHECKING:
     from lect.host import Host
-    from lect.specs import BackboneSpec
 
 
 def load_backbone(
@@ -76,7 +76,7 @@ def load_backbone(
 
 
 def _known(host: Host) -> list[str]:
-    return [spec.name for plugin in host.plugins for spec in host.offers(plugin, "backbone")]
+    return [spec.name for plugin in host.plugins for spec in host.offers(plugin, BackboneSpec)]
 
 
 def _nearest(name: str, host: Host) -> str:
@@ -85,11 +85,11 @@ def _nearest(name: str, host: Host) -> str:
 
 def _registered(name: str, host: Host) -> BackboneSpec | None:
     # A name that two plugins claim, or whose plugin is missing, is never looked for elsewhere: the host says why.
-    if name in _known(host) or ("backbone", name) in BUNDLED:
-        return host.spec("backbone", name)
+    if name in _known(host) or ("backbone", name) in bundled():
+        return host.spec(BackboneSpec, name)
     return None
 
 
 def _prepared(name: str, host: Host, progress: Progress | None) -> Path:
-    with host.attributed(host.provided("backbone", name)) as spec:
+    with host.attributed(host.provided(BackboneSpec, name)) as spec:
         return spec.prepare(progress or no_progress)

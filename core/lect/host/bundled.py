@@ -1,80 +1,34 @@
-"""What the distributions of this repository provide, so that a message can say what to install."""
+"""What the plugins of this repository provide, so that a message can say which one to install."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 
-_PROVIDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "lect-cldr": {"reader": ("cldr",)},
-    "lect-e5": {"backbone": ("e5-small",)},
-    "lect-heads": {
-        "head": (
-            *("classification", "multi-label", "regression", "tagging", "pos"),
-            *("qa", "multiple-choice", "parsing", "retrieval", "translation"),
-        ),
-        "metric": (
-            *("tagging", "tagging-tokens", "token", "squad", "multiple-choice", "parsing", "regression", "multi-label"),
-            "translation",
-        ),
-        "reader": ("conll", "conllu", "spans", "squad", "choices", "triples"),
-    },
-    "lect-language": {"method": ("bottleneck",), "format": ("adapters",)},
-    "lect-lora": {
-        "method": ("adalora", "dora", "ia3", "lora", "peft", "pissa", "vera"),
-        "format": ("peft",),
-        "merge": ("dare", "dare_linear", "dare_ties", "magnitude_prune", "ties"),
-    },
-    "lect-ray": {"executor": ("ray",)},
-    "lect-smollm": {"backbone": ("smollm2-135m",)},
-    "lect-vocabulary": {
-        "method": ("vocabulary",),
-        "initialiser": ("dictionary", "factorised", "focus", "mean", "overlap", "random", "translations"),
-        "command": ("vocabulary",),
-    },
-}
+from lect.errors import PluginError
+from lect.toml import read_toml
 
-BUNDLED: Mapping[tuple[str, str], str] = MappingProxyType(
-    {
-        (kind, name): distribution
-        for distribution, kinds in _PROVIDES.items()
-        for kind, names in kinds.items()
-        for name in names
-    }
-)
-"""Kind and name of a spec → the distribution to install for it."""
 
-COMMANDS: frozenset[str] = frozenset(
-    {
-        "audit",
-        "backbones",
-        "components",
-        "data",
-        "demo",
-        "doctor",
-        "eval",
-        "explain",
-        "export",
-        "fleet",
-        "import",
-        "index",
-        "info",
-        "install",
-        "languages",
-        "launch",
-        "lock",
-        "merge",
-        "mine",
-        "plugins",
-        "predict",
-        "pull",
-        "push",
-        "registry",
-        "search",
-        "train",
-        "uninstall",
-        "upgrade",
-        "verify",
-    }
-)
-"""The subcommands that come with `lect` and that no plugin's may replace."""
+@lru_cache(maxsize=1)
+def bundled() -> Mapping[tuple[str, str], str]:
+    """Kind and name of a spec, and endings of files that readers know → the distribution to install for it.
+
+    Each plugin says it in the table ``tool.lect.provides`` of its ``pyproject.toml``.
+    """
+    return MappingProxyType({key: distribution for file in _files() for key, distribution in _provided(file)})
+
+
+def _provided(file: Path) -> Iterator[tuple[tuple[str, str], str]]:
+    stated = read_toml(file, PluginError)
+    for kind, names in stated.get("tool", {}).get("lect", {}).get("provides", {}).items():
+        for name in names:
+            yield (kind, name), stated["project"]["name"]
+
+
+def _files() -> list[Path]:
+    packaged = Path(__file__).parent / "plugins"
+    # Installed from a checkout, the files are where they are kept.
+    checkout = Path(__file__).parents[3] / "plugins"
+    return sorted(packaged.glob("*.toml")) or sorted(checkout.glob("*/pyproject.toml"))

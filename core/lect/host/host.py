@@ -8,30 +8,15 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lect.errors import PluginError, nearest
 from lect.host import attribution
-from lect.host.bundled import BUNDLED, COMMANDS
+from lect.host.bundled import bundled
 from lect.host.loading import Caller, Loaded, load_plugins
-from lect.host.records import ESSENTIAL, HOOKS, Kind, PluginRecord, Provided
-from lect.specs import (
-    BackboneSpec,
-    CommandSpec,
-    ExecutorSpec,
-    FormatSpec,
-    HeadSpec,
-    InitialiserSpec,
-    MergeSpec,
-    MethodSpec,
-    MetricSpec,
-    ObjectiveSpec,
-    Problem,
-    ReaderSpec,
-    RouteSpec,
-)
+from lect.host.records import ESSENTIAL, HOOKS, Configured, ConfiguredSpec, PluginRecord, Provided, Spec
+from lect.specs import CommandSpec, Problem
+from lect.subcommands import COMMANDS
 from lect.validation import validate_model
 from lect.visible import visible
 
@@ -42,7 +27,8 @@ if TYPE_CHECKING:
 Report = Callable[[str], None]
 """Told, in one line, of a plugin's failure that stops nothing."""
 
-_Spec = TypeVar("_Spec")
+AnySpec = TypeVar("AnySpec", bound=Spec)
+WithConfig = TypeVar("WithConfig", bound=ConfiguredSpec)
 
 
 class Host:
@@ -98,17 +84,17 @@ class Host:
         """A record of every installed plugin, whatever became of it."""
         return self._loaded.records
 
-    def specs(self, kind: Kind) -> Mapping[str, Provided[Any]]:
-        """Every usable spec of a kind, by name, in alphabetical order."""
+    def specs(self, kind: type[AnySpec]) -> Mapping[str, Provided[AnySpec]]:
+        """Every usable spec of a class, by name, in alphabetical order."""
         offered = self._loaded.offers[kind]
         return {name: offered[name][0] for name in sorted(offered) if self._usable(kind, name)}
 
-    def claims(self, kind: Kind, name: str) -> tuple[Provided[Any], ...]:
-        """Every plugin's spec of this kind and name: more than one where plugins clash over it."""
+    def claims(self, kind: type[AnySpec], name: str) -> tuple[Provided[AnySpec], ...]:
+        """Every plugin's spec of this class and name: more than one where plugins clash over it."""
         return self._loaded.offers[kind].get(name, ())
 
-    def offers(self, plugin: PluginRecord, kind: Kind) -> tuple[Any, ...]:
-        """The specs of a kind that one plugin registered, those that clash with another's too."""
+    def offers(self, plugin: PluginRecord, kind: type[AnySpec]) -> tuple[AnySpec, ...]:
+        """The specs of a class that one plugin registered, those that clash with another's too."""
         return tuple(
             provided.spec
             for claims in self._loaded.offers[kind].values()
@@ -116,77 +102,27 @@ class Host:
             if provided.plugin.name == plugin.name
         )
 
-    @overload
-    def provided(self, kind: Literal["backbone"], name: str) -> Provided[BackboneSpec]: ...
-    @overload
-    def provided(self, kind: Literal["method"], name: str) -> Provided[MethodSpec]: ...
-    @overload
-    def provided(self, kind: Literal["merge"], name: str) -> Provided[MergeSpec]: ...
-    @overload
-    def provided(self, kind: Literal["initialiser"], name: str) -> Provided[InitialiserSpec]: ...
-    @overload
-    def provided(self, kind: Literal["head"], name: str) -> Provided[HeadSpec]: ...
-    @overload
-    def provided(self, kind: Literal["objective"], name: str) -> Provided[ObjectiveSpec]: ...
-    @overload
-    def provided(self, kind: Literal["reader"], name: str) -> Provided[ReaderSpec]: ...
-    @overload
-    def provided(self, kind: Literal["metric"], name: str) -> Provided[MetricSpec]: ...
-    @overload
-    def provided(self, kind: Literal["format"], name: str) -> Provided[FormatSpec]: ...
-    @overload
-    def provided(self, kind: Literal["executor"], name: str) -> Provided[ExecutorSpec]: ...
-    @overload
-    def provided(self, kind: Literal["command"], name: str) -> Provided[CommandSpec]: ...
-    @overload
-    def provided(self, kind: Literal["route"], name: str) -> Provided[RouteSpec]: ...
-    @overload
-    def provided(self, kind: Kind, name: str) -> Provided[Any]: ...
-
-    def provided(self, kind: Kind, name: str) -> Provided[Any]:
-        """The spec of this kind and name, with the plugin that provides it.
+    def provided(self, kind: type[AnySpec], name: str) -> Provided[AnySpec]:
+        """The spec of this class and name, with the plugin that provides it: ``host.provided(MethodSpec, "lora")``.
 
         Raises:
             PluginError: where no plugin, only one that does not work, or more than one provides it; the message says
                 what to install, mend or block.
         """
         if self._usable(kind, name):
-            return self._loaded.offers[kind][name][0]
+            return self.claims(kind, name)[0]
         raise self._missing(kind, name)
 
-    @overload
-    def spec(self, kind: Literal["backbone"], name: str) -> BackboneSpec: ...
-    @overload
-    def spec(self, kind: Literal["method"], name: str) -> MethodSpec: ...
-    @overload
-    def spec(self, kind: Literal["merge"], name: str) -> MergeSpec: ...
-    @overload
-    def spec(self, kind: Literal["initialiser"], name: str) -> InitialiserSpec: ...
-    @overload
-    def spec(self, kind: Literal["head"], name: str) -> HeadSpec: ...
-    @overload
-    def spec(self, kind: Literal["objective"], name: str) -> ObjectiveSpec: ...
-    @overload
-    def spec(self, kind: Literal["reader"], name: str) -> ReaderSpec: ...
-    @overload
-    def spec(self, kind: Literal["metric"], name: str) -> MetricSpec: ...
-    @overload
-    def spec(self, kind: Literal["format"], name: str) -> FormatSpec: ...
-    @overload
-    def spec(self, kind: Literal["executor"], name: str) -> ExecutorSpec: ...
-    @overload
-    def spec(self, kind: Literal["command"], name: str) -> CommandSpec: ...
-    @overload
-    def spec(self, kind: Literal["route"], name: str) -> RouteSpec: ...
-    @overload
-    def spec(self, kind: Kind, name: str) -> Any: ...
-
-    def spec(self, kind: Kind, name: str) -> Any:
+    def spec(self, kind: type[AnySpec], name: str) -> AnySpec:
         """The spec alone of what `provided` gives. Raises as it does."""
         return self.provided(kind, name).spec
 
-    def validate_config(self, kind: Kind, name: str, mapping: Mapping[str, Any], where: str) -> BaseModel:
-        """The configuration of a spec, read from a mapping.
+    def configured(
+        self, kind: type[WithConfig], name: str, values: Mapping[str, Any], where: str
+    ) -> Configured[WithConfig]:
+        """The spec of this class and name, and its configuration, read from a mapping.
+
+        To use it: ``with host.attributed(configured) as spec: spec.build(configured.config, …)``.
 
         Args:
             where: the file and the path inside it, such as ``recipe.toml, part[0]``, for messages.
@@ -194,22 +130,18 @@ class Host:
         Raises:
             PluginError: as `provided` does.
             RecipeError: for a wrong field, with its path and the nearest valid name.
-            TypeError: for a kind whose specs have no configuration.
         """
-        provided: Provided[Any] = self.provided(kind, name)
-        if not hasattr(provided.spec, "config"):
-            raise TypeError(f"a {kind} has no configuration")
-        with self.attributed(provided):
-            model: type[BaseModel] = provided.spec.config
-            return validate_model(model, mapping, where)
+        provided = self.provided(kind, name)
+        with self.attributed(provided) as spec:
+            return Configured(spec, provided.plugin, validate_model(spec.config, values, where))
 
     @contextmanager
-    def attributed(self, provided: Provided[_Spec]) -> Iterator[_Spec]:
+    def attributed(self, provided: Provided[AnySpec]) -> Iterator[AnySpec]:
         """A block that runs a spec's own code: an exception in it gets a note that names the plugin.
 
-        Gives the spec: ``with host.attributed(host.provided("method", "lora")) as spec: spec.build(...)``.
+        Gives the spec: ``with host.attributed(host.provided(MethodSpec, "lora")) as spec: spec.build(...)``.
         """
-        with attribution.attributed(provided.plugin, provided.hook):
+        with attribution.attributed(provided.plugin, provided.spec.hook):
             yield provided.spec
 
     # ------------------------------------------------------------------------------------------------- calls of hooks
@@ -304,32 +236,32 @@ class Host:
             if record.status != "incompatible":
                 self._report(f"{record.label} {_state(record)}; {_without(record)}")
 
-    def _usable(self, kind: Kind, name: str) -> bool:
-        return len(self.claims(kind, name)) == 1 and (kind != "command" or name not in COMMANDS)
+    def _usable(self, kind: type[Spec], name: str) -> bool:
+        return len(self.claims(kind, name)) == 1 and (kind is not CommandSpec or name not in COMMANDS)
 
-    def _missing(self, kind: Kind, name: str) -> PluginError:
+    def _missing(self, kind: type[Spec], name: str) -> PluginError:
         if claims := self.claims(kind, name):
             sides = " and ".join([provided.plugin.label for provided in claims])
             remedies = [
                 f"lect --no-plugin {provided.plugin.name}" for provided in claims if provided.plugin.name != ESSENTIAL
             ]
-            return PluginError(f'{kind} "{name}" comes from {sides}', fix=f"use {' or '.join(remedies)}")
-        distribution = BUNDLED.get((kind, name))
+            return PluginError(f'{kind.kind} "{name}" comes from {sides}', fix=f"use {' or '.join(remedies)}")
+        distribution = bundled().get((kind.kind, name))
         for record in self.plugins:
             if record.distribution != distribution or record.status == "ok":
                 continue
             error = PluginError(
-                f'{kind} "{name}" comes from {record.label}, which {_state(record)}',
+                f'{kind.kind} "{name}" comes from {record.label}, which {_state(record)}',
                 fix=f"reinstall it: pip install --force-reinstall {distribution}"
                 if record.status == "broken"
                 else None,
             )
             error.__cause__ = self._loaded.errors.get(record.name)
             return error
-        what = f'no plugin provides {kind} "{name}"'
+        what = f'no plugin provides {kind.kind} "{name}"'
         if distribution is not None:
             return PluginError(what, fix=f"try: pip install {distribution}")
-        known = {*self.specs(kind), *(other for family, other in BUNDLED if family == kind)}
+        known = {*self.specs(kind), *(other for family, other in bundled() if family == kind.kind)}
         unusable = [record.name for record in self.plugins if record.status not in ("ok", "clash")]
         aside = f" (not in use: {', '.join(unusable)}; see lect plugins)" if unusable else ""
         return PluginError(what + aside, fix=nearest(name, known))

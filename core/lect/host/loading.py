@@ -14,7 +14,7 @@ from lect.errors import PluginError, nearest
 from lect.host.attribution import describe
 from lect.host.collection import Offers, clashing_heads, collect, merge
 from lect.host.discovery import Candidate, discover
-from lect.host.records import API, ESSENTIAL, HOOKS, Kind, PluginRecord
+from lect.host.records import API, ESSENTIAL, HOOKS, PluginRecord
 from lect.host.registration import SeamError, new_manager, register
 
 Caller = Callable[..., Any]
@@ -55,7 +55,7 @@ def load_plugins(
     _check_names(candidates, block, None, "block")
     _check_names(candidates, only or (), where, "use")
     manager = new_manager()
-    working: list[tuple[PluginRecord, list[tuple[Kind, Any]]]] = []
+    working: list[tuple[PluginRecord, list[Any]]] = []
     refused: list[PluginRecord] = []
     errors: dict[str, BaseException] = {}
     # The plugin that is registered first is called last: the essential one after all others, those by name.
@@ -97,9 +97,7 @@ def load_plugins(
     )
 
 
-def _load(
-    manager: pluggy.PluginManager, candidate: Candidate, record: PluginRecord
-) -> tuple[PluginRecord, list[tuple[Kind, Any]]]:
+def _load(manager: pluggy.PluginManager, candidate: Candidate, record: PluginRecord) -> tuple[PluginRecord, list[Any]]:
     plugin = candidate.entry_point.load()
     record = replace(record, hooks=register(manager, plugin, candidate.name))
     try:

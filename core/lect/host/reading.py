@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,11 @@ from lect.data.dataset import Dataset, Source, digest
 from lect.data.examples import Example
 from lect.data.files import say
 from lect.data.label_forms import LabelForms
+from lect.data.paths import existing_file
 from lect.data.stored import hold
-from lect.errors import DataError
+from lect.errors import DataError, nearest
+from lect.host.bundled import bundled
+from lect.specs import ReaderSpec
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -39,11 +43,11 @@ def read_source(
     Raises:
         DataError: the data is wrong, lacks a field that is needed, or is empty.
     """
-    config = host.validate_config("reader", source.reader, source.config, where)
+    configured = host.configured(ReaderSpec, source.reader, source.config, where)
     forms = LabelForms()
-    with host.attributed(host.provided("reader", source.reader)) as spec:
+    with host.attributed(configured) as spec:
         remarks: list[str] = []
-        rows = forms.watch(_read(spec.read(config, folder), remarks))
+        rows = forms.watch(_read(spec.read(configured.config, folder), remarks))
         examples = hold(keep(_checked(rows, needs, where)))
     if forms.alike():
         say(f"{source}: {forms}")
@@ -54,14 +58,36 @@ def read_source(
 
 def stream_source(host: Host, source: Source, folder: Path, where: str) -> Iterator[Example]:
     """The examples of a source as they come, none kept. Raises as `read_source`, when it is gone through."""
-    config = host.validate_config("reader", source.reader, source.config, where)
+    configured = host.configured(ReaderSpec, source.reader, source.config, where)
     none = True
-    with host.attributed(host.provided("reader", source.reader)) as spec:
-        for example in spec.read(config, folder):
+    with host.attributed(configured) as spec:
+        for example in spec.read(configured.config, folder):
             none = False
             yield example
     if none:
         raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
+
+
+def reader_of(host: Host, file: str) -> str:
+    """The reader that a file's ending tells, in front of that of a compressed one.
+
+    Raises:
+        DataError: there is no such file, or not one reader alone says that it reads such files.
+    """
+    ending = Path(file.lower().removesuffix(".gz").removesuffix(".zst")).suffix
+    known = {name: provided.spec.endings for name, provided in host.specs(ReaderSpec).items()}
+    found = [name for name, endings in known.items() if ending in endings]
+    if len(found) == 1:
+        return found[0]
+    if not glob.has_magic(file):
+        existing_file(Path(file).expanduser(), file)
+    if found:
+        what = f'several readers read files that end in "{ending}"'
+        raise DataError(what, where=file, fix=f"name one with --reader: {' or '.join(found)}")
+    what, distribution = f'no reader is known for the ending "{ending}"', bundled().get(("ending", ending))
+    clause = nearest(ending, [each for endings in known.values() for each in endings])
+    fix = f"try: pip install {distribution}" if distribution else f"name one with --reader; {clause}"
+    raise DataError(what, where=file, fix=fix)
 
 
 def _read(examples: Iterable[Example], remarks: list[str]) -> Iterator[Example]:
@@ -79,7 +105,7 @@ def _read(examples: Iterable[Example], remarks: list[str]) -> Iterator[Example]:
 def _checked(examples: Iterable[Example], needs: Sequence[str], where: str) -> Iterable[Example]:
     for example in examples:
         for field in needs:
-            if getattr(example, field) is None:
+            if example.get(field) is None:
                 located = example if example.origin else replace(example, origin=where)
                 raise located.lacking(
                     field,

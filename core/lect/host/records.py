@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel
 
 from lect import hookspecs, specs
 
@@ -16,21 +16,35 @@ ESSENTIAL = "builtin"
 """The name of the plugin that comes with `lect` itself and cannot be blocked."""
 
 Status = Literal["ok", "broken", "blocked", "incompatible", "clash"]
-Kind = Literal[
-    "backbone",
-    "method",
-    "merge",
-    "initialiser",
-    "head",
-    "objective",
-    "reader",
-    "metric",
-    "format",
-    "executor",
-    "command",
-    "route",
-]
-Spec_co = TypeVar("Spec_co", covariant=True)
+
+
+class Spec(Protocol):
+    """What a plugin registers, of whatever kind; the classes are in `lect.specs`."""
+
+    kind: ClassVar[str]
+    hook: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """What recipes, manifests and the command line call it."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """What it is, in one line."""
+        ...
+
+
+class ConfiguredSpec(Spec, Protocol):
+    """A spec whose use has a configuration."""
+
+    @property
+    def config(self) -> type[BaseModel]:
+        """The model that reads it."""
+        ...
+
+
+Spec_co = TypeVar("Spec_co", bound=Spec, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -66,33 +80,36 @@ class PluginRecord:
 class Provided(Generic[Spec_co]):
     """A spec and the plugin it came from."""
 
-    kind: Kind
     spec: Spec_co
     plugin: PluginRecord
 
-    @property
-    def hook(self) -> str:
-        """The full name of the hook that registered it."""
-        return REGISTRATION[self.kind][0]
+
+@dataclass(frozen=True)
+class Configured(Provided[Spec_co]):
+    """A spec, the plugin it came from, and one configuration of it, checked.
+
+    Args:
+        config: an instance of the spec's own model.
+    """
+
+    config: Any
 
 
-REGISTRATION: Mapping[Kind, tuple[str, type[Any]]] = MappingProxyType(
-    {
-        "backbone": ("lect_register_backbones", specs.BackboneSpec),
-        "method": ("lect_register_methods", specs.MethodSpec),
-        "merge": ("lect_register_merges", specs.MergeSpec),
-        "initialiser": ("lect_register_initialisers", specs.InitialiserSpec),
-        "head": ("lect_register_heads", specs.HeadSpec),
-        "objective": ("lect_register_objectives", specs.ObjectiveSpec),
-        "reader": ("lect_register_readers", specs.ReaderSpec),
-        "metric": ("lect_register_metrics", specs.MetricSpec),
-        "format": ("lect_register_formats", specs.FormatSpec),
-        "executor": ("lect_register_executors", specs.ExecutorSpec),
-        "command": ("lect_register_commands", specs.CommandSpec),
-        "route": ("lect_register_routes", specs.RouteSpec),
-    }
+SPECS: tuple[type[Spec], ...] = (
+    specs.BackboneSpec,
+    specs.MethodSpec,
+    specs.MergeSpec,
+    specs.InitialiserSpec,
+    specs.HeadSpec,
+    specs.ObjectiveSpec,
+    specs.ReaderSpec,
+    specs.MetricSpec,
+    specs.FormatSpec,
+    specs.ExecutorSpec,
+    specs.CommandSpec,
+    specs.RouteSpec,
 )
-"""Each kind of spec: the hook that registers it, and its type."""
+"""Every kind of spec that a plugin can register."""
 
 HOOKS: tuple[str, ...] = tuple(name for name, thing in vars(hookspecs).items() if hasattr(thing, "lect_spec"))
 """Every hook's full name, in the order of a run's life."""

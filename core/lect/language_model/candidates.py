@@ -1,6 +1,6 @@
-"""Among which pieces the right one is looked for, and the loss over them.
+"""Among which tokens the right one is looked for, and the loss over them.
 
-The loss over all pieces is estimated from those that the text uses, each as it is, and a sample of the others, whose
+The loss over all tokens is estimated from those that the text uses, each as it is, and a sample of the others, whose
 logits are raised by the logarithm of how many others each of them stands for. So the sum in the softmax's denominator
 is right in expectation (importance sampling, Bengio and Senécal 2008, section III; the sampled softmax of Jean et al.
 2015, section 3, with the proposal's logarithm as correction). Others are drawn in proportion to what the head's bias
@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from lect.language_model.head import PieceHead, known_pieces
-from lect.parts import NewPieces
+from lect.language_model.head import LanguageModelHead, known_tokens
+from lect.parts import NewTokens
 
 MOST_USED = 32_768
-"""Of a text that uses more pieces, the most frequent ones are always looked at, and the rest are sampled."""
+"""Of a text that uses more tokens, the most frequent ones are always looked at, and the rest are sampled."""
 LARGEST = {"cpu": 2**24, "cuda": 2**27}
 """The largest number of logits that are held at once; elsewhere as on a CPU."""
 
@@ -30,8 +30,8 @@ class Candidates:
     """What is looked at in every pass, and from what the rest is drawn.
 
     Args:
-        always: *Shape:* ``(pieces,)``; ascending ids. New pieces of a stack are always looked at and not among these.
-        others: *Shape:* ``(pieces,)``; empty where `always` is everything.
+        always: *Shape:* ``(tokens,)``; ascending ids. New tokens of a stack are always looked at and not among these.
+        others: *Shape:* ``(tokens,)``; empty where `always` is everything.
         sampled: how many of the others are drawn, with replacement.
     """
 
@@ -44,8 +44,8 @@ def choose_candidates(counts: Tensor, size: int, wanted: Literal["auto", "corpus
     """The candidates for a text.
 
     Args:
-        counts: *Shape:* ``(pieces,)``; how often the text uses each piece.
-        size: the number of pieces that have rows of the head's own.
+        counts: *Shape:* ``(tokens,)``; how often the text uses each token.
+        size: the number of tokens that have rows of the head's own.
         wanted: ``auto`` takes all where sampling would save less than half.
     """
     counts = counts[:size]
@@ -61,13 +61,13 @@ def choose_candidates(counts: Tensor, size: int, wanted: Literal["auto", "corpus
 
 
 class CandidateLoss:
-    """The mean cross-entropy of the right pieces among candidates.
+    """The mean cross-entropy of the right tokens among candidates.
 
     Args:
         head: of which the rows that are always looked at are laid side by side once.
     """
 
-    def __init__(self, head: PieceHead, candidates: Candidates, device: torch.device) -> None:
+    def __init__(self, head: LanguageModelHead, candidates: Candidates, device: torch.device) -> None:
         self._head = head
         everything = not len(candidates.others)
         self._always = candidates.always.to(device)
@@ -88,14 +88,14 @@ class CandidateLoss:
         marks = torch.rand(self._sampled, dtype=torch.double).to(self._others.device) * self._cumulated[-1]
         return self._others[torch.searchsorted(self._cumulated, marks).clamp_max(len(self._others) - 1)]
 
-    def __call__(self, hidden_states: Tensor, labels: Tensor, sample: Tensor, new: NewPieces | None = None) -> Tensor:
+    def __call__(self, hidden_states: Tensor, labels: Tensor, sample: Tensor, new: NewTokens | None = None) -> Tensor:
         """The mean loss.
 
         Args:
             hidden_states: *Shape:* ``(places, hidden)``.
-            labels: *Shape:* ``(places,)``; the right pieces.
+            labels: *Shape:* ``(places,)``; the right tokens.
             sample: what `draw` gave; empty where everything is looked at.
-            new: the stack's own pieces.
+            new: the stack's own tokens.
         """
         states = self._head.transform(hidden_states)
         width = len(self._always) + len(sample) + (0 if new is None else len(new.bias))
@@ -112,9 +112,9 @@ class CandidateLoss:
             total = total + losses.sum()
         return total / len(labels)
 
-    def _losses(self, states: Tensor, labels: Tensor, sample: Tensor, new: NewPieces | None) -> Tensor:
+    def _losses(self, states: Tensor, labels: Tensor, sample: Tensor, new: NewTokens | None) -> Tensor:
         head = self._head
-        first = known_pieces(head, new)
+        first = known_tokens(head, new)
         right = right_logits(head, states, labels, new)
         sums = [head.logits(states, self._rows, head.bias[self._always]).logsumexp(1)]
         if new is not None:
@@ -123,7 +123,7 @@ class CandidateLoss:
             logits = head.logits(states, head.matrix[sample], head.bias[sample]) + self._corrections[sample]
             sums.append(logits.masked_fill(labels[:, None] == sample, -torch.inf).logsumexp(1))
         total = torch.stack(sums).logsumexp(0)
-        # A right piece that is not always looked at counts once, as it is, wherever it was drawn as well.
+        # A right token that is not always looked at counts once, as it is, wherever it was drawn as well.
         missing = (labels < first) & ~self._is_always[labels.clamp_max(first - 1)]
         return torch.where(missing, torch.logaddexp(total, right), total) - right
 
@@ -133,9 +133,9 @@ def _stretch(device: torch.device, width: int) -> int:
     return max(1, LARGEST.get(device.type, LARGEST["cpu"]) // width)
 
 
-def right_logits(head: PieceHead, states: Tensor, labels: Tensor, new: NewPieces | None) -> Tensor:
-    """The logits of the right pieces, *Shape:* ``(places,)``."""
-    first = known_pieces(head, new)
+def right_logits(head: LanguageModelHead, states: Tensor, labels: Tensor, new: NewTokens | None) -> Tensor:
+    """The logits of the right tokens, *Shape:* ``(places,)``."""
+    first = known_tokens(head, new)
     old = labels.clamp_max(first - 1)
     rows, bias = head.matrix[old].float(), head.bias[old].float()
     if new is not None:
@@ -147,8 +147,10 @@ def right_logits(head: PieceHead, states: Tensor, labels: Tensor, new: NewPieces
 
 
 @torch.no_grad()
-def full_losses(head: PieceHead, hidden_states: Tensor, labels: Tensor, new: NewPieces | None) -> tuple[Tensor, Tensor]:
-    """The cross-entropy over all pieces at each place, and whether the right piece has the largest logit.
+def full_losses(
+    head: LanguageModelHead, hidden_states: Tensor, labels: Tensor, new: NewTokens | None
+) -> tuple[Tensor, Tensor]:
+    """The cross-entropy over all tokens at each place, and whether the right token has the largest logit.
 
     Args:
         hidden_states: *Shape:* ``(places, hidden)``.
@@ -157,7 +159,7 @@ def full_losses(head: PieceHead, hidden_states: Tensor, labels: Tensor, new: New
     Returns:
         Both of *Shape:* ``(places,)``, on the CPU.
     """
-    first = known_pieces(head, new)
+    first = known_tokens(head, new)
     states = head.transform(hidden_states)
     losses, hits = [], []
     step = _stretch(states.device, first)

@@ -1,4 +1,4 @@
-"""What turns a hidden state into the logit of every piece."""
+"""What turns a hidden state into the logit of every token."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from lect.parts import NewPieces
+from lect.parts import NewTokens
 
 
 class Transform(nn.Module):
@@ -36,13 +36,13 @@ class Transform(nn.Module):
 
 
 @dataclass(frozen=True)
-class PieceHead:
-    """The logits of pieces: products of a transformed hidden state with a row for each piece, and a bias.
+class LanguageModelHead:
+    """The logits of tokens: products of a transformed hidden state with a row for each token, and a bias.
 
     Args:
         transform: from hidden states to the rows' width.
-        matrix: *Shape:* ``(pieces, width)``; the backbone's frozen embeddings, or rows of the head's own.
-        bias: *Shape:* ``(pieces,)``.
+        matrix: *Shape:* ``(tokens, width)``; the backbone's frozen embeddings, or rows of the head's own.
+        bias: *Shape:* ``(tokens,)``.
         cap: logits are bounded by this, through a hyperbolic tangent (Gemma 2); None for no bound.
     """
 
@@ -52,12 +52,12 @@ class PieceHead:
     cap: float | None = None
 
     def logits(self, states: Tensor, rows: Tensor, bias: Tensor) -> Tensor:
-        """The logits for transformed states (*Shape:* ``(places, width)``) of the pieces of these rows."""
+        """The logits for transformed states (*Shape:* ``(places, width)``) of the tokens of these rows."""
         # In the types of autocast where that is on.
         found = (states @ rows.to(states.dtype).T).float() + bias.float()
         return found if self.cap is None else torch.tanh(found / self.cap) * self.cap
 
 
-def known_pieces(head: PieceHead, new: NewPieces | None) -> int:
-    """The number of pieces that have the head's own rows: those of ids below the first new one."""
+def known_tokens(head: LanguageModelHead, new: NewTokens | None) -> int:
+    """The number of tokens that have the head's own rows: those of ids below the first new one."""
     return int(head.matrix.shape[0]) if new is None else min(int(head.matrix.shape[0]), new.first)

@@ -1,4 +1,4 @@
-"""Which pieces are hidden, and by what."""
+"""Which tokens are hidden, and by what."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Masking:
     """BERT's masking (Devlin et al. 2019, section 3.1), drawn anew each time as RoBERTa does (Liu et al. 2019).
 
     Args:
-        share: how many of the plain pieces are to be predicted: 80 % of them are hidden by the mask, 10 % replaced by
-            any piece, and 10 % left as they are.
-        mask: the id that hides a piece.
-        size: ids below are pieces.
+        share: how many of the plain tokens are to be predicted: 80 % of them are hidden by the mask, 10 % replaced by
+            any token, and 10 % left as they are.
+        mask: the id that hides a token.
+        size: ids below are tokens.
     """
 
     share: float
@@ -35,7 +35,7 @@ class Masking:
             generator: torch's own random state where absent, which a run's checkpoints keep.
 
         Returns:
-            Both of the shape of `ids`; the second one True where a piece is to be predicted.
+            Both of the shape of `ids`; the second one True where a token is to be predicted.
         """
         chosen = (torch.rand(ids.shape, generator=generator) < self.share) & plain
         fate = torch.rand(ids.shape, generator=generator)
@@ -44,9 +44,9 @@ class Masking:
         return torch.where(chosen & (fate >= 0.9), random, seen), chosen
 
     def draw_fixed(self, row: Row) -> tuple[Tensor, Tensor]:
-        """The same for one row, always alike for the same pieces, wherever and whenever it is asked for.
+        """The same for one row, always alike for the same tokens, wherever and whenever it is asked for.
 
-        At least one piece is to be predicted, if there is any.
+        At least one token is to be predicted, if there is any.
         """
         seed = int.from_bytes(hashlib.sha256(row.ids.tobytes()).digest()[:7], "big")
         generator = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Texts as piece ids, each cut once; of a long corpus a stretch at a time."""
+"""Texts as token ids, each cut once; of a long corpus a stretch at a time."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from lect.data.stored import ROWS_IN_MEMORY, ByNumber, Texts
 
 @dataclass(frozen=True)
 class Row:
-    """One text, or a sentence with its translation, cut into pieces.
+    """One text, or a sentence with its translation, cut into tokens.
 
     Args:
         ids: *Shape:* ``(length,)``.
-        plain: *Shape:* ``(length,)``; True where a piece is of the text, neither special nor of the backbone's prefix.
-        kinds: *Shape:* ``(length,)``; which of two texts a piece is of.
+        plain: *Shape:* ``(length,)``; True where a token is of the text, neither special nor of the backbone's prefix.
+        kinds: *Shape:* ``(length,)``; which of two texts a token is of.
     """
 
     ids: NDArray[np.int32]
@@ -51,7 +51,7 @@ ROWS_AT_ONCE = 1024
 """Of a longer corpus so many rows are in memory at a time."""
 
 
-class RowCutter:
+class RowTokens:
     """Cuts examples by the tokenizer of a stack and remembers what it has cut, up to `ROWS_IN_MEMORY` rows.
 
     Others are looked up in what the encoder has kept, or cut again.
@@ -85,14 +85,14 @@ class RowCutter:
         if not new:
             return [self._known[key] for key in keys]
         pairs = [second or "" for _, second in new] if self._with_translations else None
-        encodings = self._encoder.pieces([text for text, _ in new], self._stack, pairs)
+        encodings = self._encoder.tokens([text for text, _ in new], self._stack, pairs)
         found = dict(zip(new, map(self._row, encodings), strict=True))
         rows = [found[key] if key in found else self._known[key] for key in keys]
         self._known.update(islice(found.items(), max(0, ROWS_IN_MEMORY - len(self._known))))
         return rows
 
     def padded(self, rows: Sequence[Row]) -> tuple[EncodedRows, Tensor]:
-        """The rows as a batch, and where their plain pieces are (*Shape:* ``(rows, length)``)."""
+        """The rows as a batch, and where their plain tokens are (*Shape:* ``(rows, length)``)."""
         length = max(len(row.ids) for row in rows)
         ids = np.full((len(rows), length), self._padding, dtype=np.int64)
         mask, kinds = np.zeros_like(ids), np.zeros_like(ids)
@@ -122,7 +122,7 @@ class RowCutter:
 class _Rows(ByNumber[Row]):
     """The rows of many examples, a stretch of them at a time where all are gone through."""
 
-    def __init__(self, cutter: RowCutter, examples: Sequence[Example]) -> None:
+    def __init__(self, cutter: RowTokens, examples: Sequence[Example]) -> None:
         self._cutter, self._examples = cutter, examples
 
     def __len__(self) -> int:
@@ -137,8 +137,8 @@ class _Rows(ByNumber[Row]):
         return self._cutter.rows_now([self._examples[row]])[0]
 
 
-def piece_counts(rows: Iterable[Row], size: int) -> Tensor:
-    """How often each piece occurs among the plain ones, *Shape:* ``(size,)``."""
+def token_counts(rows: Iterable[Row], size: int) -> Tensor:
+    """How often each token occurs among the plain ones, *Shape:* ``(size,)``."""
     counts, stream = np.zeros(size, dtype=np.int64), iter(rows)
     while some := [row.ids[row.plain] for row in islice(stream, ROWS_AT_ONCE)]:
         counts += np.bincount(np.concatenate(some), minlength=size)

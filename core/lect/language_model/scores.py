@@ -1,4 +1,4 @@
-"""Scores of predicted pieces, and what they are computed from."""
+"""Scores of predicted tokens, and what they are computed from."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from torch import Tensor
 from lect.composition.batching import batches_by_length
 from lect.composition.model import RoutedModel
 from lect.composition.rows import EncodedRows
-from lect.language_model.rows import Row, RowCutter
-from lect.parts import NewPieces
+from lect.language_model.rows import Row, RowTokens
+from lect.parts import NewTokens
 from lect.scores import Direction
 
-PIECE_SCORES: Mapping[str, Direction] = {"likelihood": "higher", "accuracy": "higher", "loss": "lower"}
+TOKEN_SCORES: Mapping[str, Direction] = {"likelihood": "higher", "accuracy": "higher", "loss": "lower"}
 """Which way the scores of `mean_scores` are better."""
 
 
-def new_pieces(model: RoutedModel, stack: Sequence[str]) -> NewPieces | None:
-    """The pieces that a stack brings beyond the backbone's, as they are now."""
-    found = (part.new_pieces() for key in stack for part in model.components[key].parts.values())
+def new_tokens(model: RoutedModel, stack: Sequence[str]) -> NewTokens | None:
+    """The tokens that a stack brings beyond the backbone's, as they are now."""
+    found = (part.new_tokens() for key in stack for part in model.components[key].parts.values())
     return next((new for new in found if new is not None), None)
 
 
 @torch.no_grad()
 def scored_batches(
     model: RoutedModel,
-    cutter: RowCutter,
+    cutter: RowTokens,
     rows: Sequence[Row],
     prepare: Callable[[Sequence[Row], int], tuple[Tensor, Tensor]],
 ) -> Iterator[tuple[EncodedRows, Tensor, Tensor]]:
@@ -51,7 +51,7 @@ def scored_batches(
 
 
 def mean_scores(losses: Sequence[Tensor], hits: Sequence[Tensor]) -> Mapping[str, float]:
-    """The scores of pieces from their losses: ``likelihood`` is the geometric mean of the right pieces' probabilities.
+    """The scores of tokens from their losses: ``likelihood`` is the geometric mean of the right tokens' probabilities.
 
     That is ``exp(-loss)``, or one over the perplexity: between 0 and 1, and greater where the loss is smaller.
     """

@@ -1,4 +1,4 @@
-"""Heads over pieces that a backbone's checkpoint holds beside the backbone."""
+"""Heads over tokens that a backbone's checkpoint holds beside the backbone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lect.backbones import Backbone
 from lect.backbones.stored import stored_tensors
 from lect.errors import BackboneError
-from lect.language_model.head import PieceHead, Transform
+from lect.language_model.head import LanguageModelHead, Transform
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,13 @@ _NAMES: Mapping[str, _Names] = {
 
 
 def embedding_rows(backbone: Backbone) -> Tensor:
-    """The backbone's frozen word embeddings, *Shape:* ``(pieces, width)``."""
+    """The backbone's frozen word embeddings, *Shape:* ``(tokens, width)``."""
     matrix = backbone.module(backbone.anatomy.word_embedding).weight
     assert isinstance(matrix, Tensor)
     return matrix.detach()
 
 
-def stored_masked_head(backbone: Backbone) -> PieceHead | None:
+def stored_masked_head(backbone: Backbone) -> LanguageModelHead | None:
     """The masked-language-model head of the backbone's checkpoint; None where it has none."""
     names, folder = _NAMES.get(backbone.model.config.model_type), backbone.folder
     if names is None or folder is None:
@@ -87,7 +87,7 @@ def stored_masked_head(backbone: Backbone) -> PieceHead | None:
     matrix = found[names.rows].float().to(device) if names.rows in found else embedding_rows(backbone)
     dense = found[f"{names.dense}.weight"]
     if dense.shape[1] != backbone.hidden_size or matrix.shape[1] != dense.shape[0]:
-        raise BackboneError("its head for masked pieces does not fit its embeddings", where=str(folder))
+        raise BackboneError("its head for masked tokens does not fit its embeddings", where=str(folder))
     # Without drawing what is overwritten at once.
     with torch.device("meta"):
         transform = Transform(
@@ -102,14 +102,14 @@ def stored_masked_head(backbone: Backbone) -> PieceHead | None:
            for name in wanted & found.keys()}  # fmt: skip
     transform.load_state_dict({name: tensor.float() for name, tensor in own.items()}, assign=True)
     bias = next((found[name].float().to(device) for name in names.bias if name in found), None)
-    return PieceHead(
+    return LanguageModelHead(
         transform.requires_grad_(False).to(device).eval(),
         matrix,
         torch.zeros(len(matrix), device=device) if bias is None else bias,
     )
 
 
-def stored_causal_head(backbone: Backbone) -> PieceHead:
+def stored_causal_head(backbone: Backbone) -> LanguageModelHead:
     """A decoder's language-model head: rows of its own, or its embeddings where the two are tied.
 
     Raises:
@@ -120,10 +120,10 @@ def stored_causal_head(backbone: Backbone) -> PieceHead:
         found = stored_tensors(backbone.folder, {_ROWS})
         matrix = _own_rows(backbone, found).to(matrix.device)
     bias = torch.zeros(len(matrix), device=matrix.device)
-    return PieceHead(nn.Identity(), matrix, bias, getattr(config, "final_logit_softcapping", None))
+    return LanguageModelHead(nn.Identity(), matrix, bias, getattr(config, "final_logit_softcapping", None))
 
 
-def stored_writing_head(backbone: Backbone) -> PieceHead:
+def stored_decoder_head(backbone: Backbone) -> LanguageModelHead:
     """An encoder-decoder's language-model head.
 
     Rows of its own (mT5), or its embeddings, in T5 of states in a scale of their own (Raffel et al. 2020, as its code
@@ -141,14 +141,14 @@ def stored_writing_head(backbone: Backbone) -> PieceHead:
     if "final_logits_bias" in found:
         bias = found["final_logits_bias"].float().flatten().to(matrix.device)
     scale = config.d_model**-0.5 if tied and config.model_type in _T5 else 1.0
-    return PieceHead(_Scaled(scale), matrix, bias)
+    return LanguageModelHead(_Scaled(scale), matrix, bias)
 
 
 def _own_rows(backbone: Backbone, found: Mapping[str, Tensor]) -> Tensor:
     """The head's rows that are not the embeddings. Raises `BackboneError` where the checkpoint lacks them."""
     if _ROWS not in found:
         raise BackboneError(
-            f'"{backbone.name}" comes without the head that predicts pieces',
+            f'"{backbone.name}" comes without the head that predicts tokens',
             fix="use a folder or hub id that was saved with its language-model head",
         )
     return found[_ROWS].float()

@@ -1,4 +1,4 @@
-"""A head over pieces for a backbone whose checkpoint has none: trained once, kept in the cache, taken by every run."""
+"""A head over tokens for a backbone whose checkpoint has none: trained once, kept in the cache, taken by every run."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.files import folder_aside
 from lect.language_model.candidates import CandidateLoss, choose_candidates
-from lect.language_model.head import PieceHead, Transform
+from lect.language_model.head import LanguageModelHead, Transform
 from lect.language_model.masks import Masking
-from lect.language_model.rows import Row, RowCutter, piece_counts
+from lect.language_model.rows import Row, RowTokens, token_counts
 from lect.language_model.stored_head import embedding_rows
 from lect.literals import Progress
 
-_PIECES_PER_BATCH = 2048
+_TOKENS_PER_BATCH = 2048
 _RATE = 2e-3
 _WARMUP = 0.1
 _FLOOR = -20.0
@@ -34,14 +34,14 @@ _AGAIN = 3
 
 def trained_head(
     model: RoutedModel,
-    cutter: RowCutter,
+    cutter: RowTokens,
     texts: Callable[[], Sequence[Example]],
     *,
     source: str,
     steps: int,
     masking: Masking,
     progress: Progress,
-) -> PieceHead:
+) -> LanguageModelHead:
     """The backbone's head from the cache, trained first if it is not there. Processes wait for each other.
 
     Args:
@@ -71,12 +71,12 @@ def trained_head(
         folder,
         is_ready,
         make,
-        lambda: progress("another process trains the backbone's head over pieces", 0.0),
+        lambda: progress("another process trains the backbone's head over tokens", 0.0),
     )
     return read_head(folder, backbone)
 
 
-def read_head(folder: Path, backbone: Backbone) -> PieceHead:
+def read_head(folder: Path, backbone: Backbone) -> LanguageModelHead:
     """A head that `trained_head` has kept."""
     tensors = load_file(folder / "weights.safetensors")
     matrix = embedding_rows(backbone)
@@ -85,23 +85,23 @@ def read_head(folder: Path, backbone: Backbone) -> PieceHead:
     with torch.device("meta"):
         transform = Transform(backbone.hidden_size, matrix.shape[1])
     transform.load_state_dict(tensors, assign=True)
-    return PieceHead(transform.requires_grad_(False).to(matrix.device).eval(), matrix, bias.to(matrix.device))
+    return LanguageModelHead(transform.requires_grad_(False).to(matrix.device).eval(), matrix, bias.to(matrix.device))
 
 
 def _train(
-    model: RoutedModel, cutter: RowCutter, rows: Sequence[Row], steps: int, masking: Masking, progress: Progress
-) -> PieceHead:
+    model: RoutedModel, cutter: RowTokens, rows: Sequence[Row], steps: int, masking: Masking, progress: Progress
+) -> LanguageModelHead:
     """A head on the frozen backbone's hidden states; leaves torch's random state as it was."""
     backbone = model.backbone
     matrix = embedding_rows(backbone)
     device = matrix.device
-    counts = piece_counts(rows, len(matrix))
+    counts = token_counts(rows, len(matrix))
     cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(0)
         transform = Transform(backbone.hidden_size, matrix.shape[1]).to(device)
         bias = torch.nn.Parameter(_prior(backbone, len(matrix)).to(device))
-        head = PieceHead(transform, matrix, bias)
+        head = LanguageModelHead(transform, matrix, bias)
         loss = CandidateLoss(head, choose_candidates(counts, len(matrix), "auto", 1024), device)
         optimiser = torch.optim.AdamW([*transform.parameters(), bias], lr=_RATE, weight_decay=0.0)
         schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -111,7 +111,7 @@ def _train(
         was_training = model.training
         model.eval()
         for step, batch in enumerate(_batches(rows, steps)):
-            progress("training a head over pieces for the backbone, once", step / steps)
+            progress("training a head over tokens for the backbone, once", step / steps)
             states, labels = _hidden(model, cutter, batch, masking, device)
             if not len(labels):
                 continue
@@ -124,14 +124,14 @@ def _train(
             schedule.step()
             seen.append((states.half(), labels))
         model.train(was_training)
-    return PieceHead(transform.requires_grad_(False).eval(), matrix, bias.detach())
+    return LanguageModelHead(transform.requires_grad_(False).eval(), matrix, bias.detach())
 
 
 @torch.no_grad()
 def _hidden(
-    model: RoutedModel, cutter: RowCutter, batch: Sequence[Row], masking: Masking, device: torch.device
+    model: RoutedModel, cutter: RowTokens, batch: Sequence[Row], masking: Masking, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """The bare backbone's states at hidden pieces, and these pieces."""
+    """The bare backbone's states at hidden tokens, and these tokens."""
     encoded, plain = cutter.padded(batch)
     ids, chosen = masking.draw(encoded.input_ids, plain)
     moved = encoded.to(device)
@@ -145,14 +145,14 @@ def _batches(rows: Sequence[Row], steps: int) -> list[list[Row]]:
     generator = random.Random(0)
     batches: list[list[int]] = []
     while len(batches) < steps:
-        epoch = batches_by_length([len(row.ids) for row in rows], _PIECES_PER_BATCH)
+        epoch = batches_by_length([len(row.ids) for row in rows], _TOKENS_PER_BATCH)
         generator.shuffle(epoch)
         batches += epoch
     return [[rows[index] for index in batch] for batch in batches[:steps]]
 
 
 def _prior(backbone: Backbone, size: int) -> Tensor:
-    """How likely the backbone's tokenizer holds each piece to be, as logarithms; nothing where it does not say."""
+    """How likely the backbone's tokenizer holds each token to be, as logarithms; nothing where it does not say."""
     prior = torch.zeros(size)
     state = json.loads(backbone.tokenizer.backend_tokenizer.to_str())["model"]
     if state.get("type") == "Unigram":

@@ -11,7 +11,7 @@ from lect.errors import RecipeError, StackError, UserError
 
 if TYPE_CHECKING:
     from lect.host import Host
-    from lect.host.records import Kind
+    from lect.host.records import ConfiguredSpec
 
 FileKind = Literal["recipe", "matrix", "audit"]
 _FOR = {"recipe": "lect train", "matrix": "lect eval", "audit": "lect audit"}
@@ -68,7 +68,7 @@ def mistakes_for_plugins(values: Mapping[str, Any], host: Host, name: str) -> li
             continue
         config = {key: value for key, value in table.items() if key not in own}
         try:
-            host.validate_config(kind, table[label], config, f"{name}, {place}")
+            host.configured(kind, table[label], config, f"{name}, {place}")
         except RecipeError as error:
             found += error.each
         except UserError as error:
@@ -95,27 +95,28 @@ def _or(otherwise: str, where: str | None) -> str:
     return where or otherwise
 
 
-def _tables(values: Mapping[str, Any]) -> Iterator[tuple[str, Kind, str, frozenset[str], Any]]:
+def _tables(values: Mapping[str, Any]) -> Iterator[tuple[str, type[ConfiguredSpec], str, frozenset[str], Any]]:
     """What plugins are asked for: its place, kind, the key that names it, the recipe's own keys, and the table."""
     from lect.recipes.schema import DataTable, HeadTable, ObjectiveTable, PartTable, TermTable
     from lect.recipes.tables import Table
+    from lect.specs import HeadSpec, MethodSpec, ObjectiveSpec, ReaderSpec
 
     def own(table: type[Table]) -> frozenset[str]:
         return frozenset(table.model_fields)
 
     parts, objective, data = (values.get(key) for key in ("parts", "objective", "data"))
     for index, part in enumerate(parts if isinstance(parts, list) else ()):
-        yield f"parts[{index}]", "method", "method", own(PartTable), part
-    yield "head", "head", "kind", own(HeadTable), values.get("head")
+        yield f"parts[{index}]", MethodSpec, "method", own(PartTable), part
+    yield "head", HeadSpec, "kind", own(HeadTable), values.get("head")
     if isinstance(objective, Mapping) and objective.get("name") != "combined":
-        yield "objective", "objective", "name", own(ObjectiveTable), objective
+        yield "objective", ObjectiveSpec, "name", own(ObjectiveTable), objective
     elif isinstance(objective, Mapping) and isinstance(objective.get("terms"), list):
         for index, term in enumerate(objective["terms"]):
-            yield f"objective.terms[{index}]", "objective", "name", own(TermTable), term
+            yield f"objective.terms[{index}]", ObjectiveSpec, "name", own(TermTable), term
     if not isinstance(data, Mapping):
         return
     for split in _SPLITS:
         sources = data.get(split)
         for index, source in enumerate(sources if isinstance(sources, list) else (sources,)):
             place = f"data.{split}[{index}]" if isinstance(sources, list) else f"data.{split}"
-            yield place, "reader", "reader", own(DataTable), source
+            yield place, ReaderSpec, "reader", own(DataTable), source

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lect.components.licences import licence_conflicts
 from lect.data.dataset import Source
 from lect.recipes.schema import Recipe
+from lect.storage.licences import licence_conflicts
 
 
 def licence_notes(recipe: Recipe) -> Iterator[str]:

@@ -15,7 +15,6 @@ from pydantic import (
     model_validator,
 )
 
-from lect.components.manifest import CardEntry
 from lect.composition.stack import StackText
 from lect.data.cleaning import Cleaning
 from lect.data.guard import Overlaps
@@ -24,6 +23,7 @@ from lect.fields import Languages, Licence, Line, Name, VersionText, check_disti
 from lect.literals import Pooling, Role, Weights
 from lect.recipes.tables import Names, OpenTable, Share, Table
 from lect.recipes.training import TrainingTable
+from lect.storage.manifest import CardEntry
 
 
 class ComponentTable(Table):

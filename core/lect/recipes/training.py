@@ -27,7 +27,7 @@ class RunTable(Table):
     Args:
         epochs, steps: the run's length, in one of both; 10 epochs where neither is given.
         batch_size: rows a forward pass, of all processes together; 16 where neither it nor `batch_tokens` is given.
-        batch_tokens: instead of `batch_size`: the most pieces a forward pass may have, padding counted, of all
+        batch_tokens: instead of `batch_size`: the most tokens a forward pass may have, padding counted, of all
             processes together. Rows of like length come together, so that there are many short ones or few long ones.
         accumulation: forward passes an optimiser step.
         warmup: the share of the run in which the learning rate rises.
@@ -35,7 +35,7 @@ class RunTable(Table):
         precision: ``auto`` takes bfloat16 where the hardware has it.
         compile: compile the model (`torch.compile`); where that cannot be done, a notice says so.
         gradient_checkpointing: forget what layers compute, and compute it again on the way back, to save memory.
-        max_length: longer texts are cut to so many pieces; None for as many as the backbone takes.
+        max_length: longer texts are cut to so many tokens; None for as many as the backbone takes.
         patience: evaluations without gain after which the run ends; None to go on to the end.
         evaluate_every: ``epoch``, or a number of steps.
         checkpoint_every: steps between two checkpoints; None for none by the number of steps.

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from lect.cache import data_folder
-from lect.components.store import WEIGHTS, read_folder_manifest
 from lect.errors import ComponentError, UserError
 from lect.files import folder_aside, folder_beside, write_aside
 from lect.registry.model import MAX_FILES, ComponentEntry
 from lect.registry.paths import check_file_path, clash
 from lect.registry.push import describe
+from lect.storage.store import WEIGHTS, read_folder_manifest
 from lect.weight_files import check_weights
 
 SUFFIX = ".lect.tar"

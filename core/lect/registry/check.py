@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lect.audit.card import AUDIT, read_audit
-from lect.components.card_check import card_problems
-from lect.components.licences import unanswered_conflicts
-from lect.components.manifest import Manifest
-from lect.components.store import read_folder_manifest
+from lect.auditing.card import AUDIT, read_audit
 from lect.errors import LectError
 from lect.files import hash_of
 from lect.registry.folder import read_folder_registry
@@ -18,6 +14,10 @@ from lect.registry.listing import listing_problem
 from lect.registry.model import ComponentEntry, Registry
 from lect.registry.pull import check_against_entry
 from lect.registry.signing import is_signed_with
+from lect.storage.card_check import card_problems
+from lect.storage.licences import unanswered_conflicts
+from lect.storage.manifest import Manifest
+from lect.storage.store import read_folder_manifest
 
 
 def check_registry(folder: Path, *, key: str | None = None) -> Iterator[str]:

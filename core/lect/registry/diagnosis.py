@@ -143,8 +143,8 @@ def _registries() -> Iterator[Finding]:
 
 
 def _components() -> Iterator[Finding]:
-    from lect.components.library import Library
     from lect.registry.verify import problems_of
+    from lect.storage.library import Library
 
     sound = 0
     for listing in Library.default().all():

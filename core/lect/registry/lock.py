@@ -9,8 +9,6 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from lect.components.library import Library
-from lect.components.manifest import Entry
 from lect.composition.references import Reference
 from lect.composition.stack import StackText, parse_stack
 from lect.errors import ComponentError, RecipeError, RegistryError, StackError
@@ -22,6 +20,8 @@ from lect.registry.opened import OpenRegistry
 from lect.registry.push import describe
 from lect.registry.record import read_record
 from lect.registry.sources import Report
+from lect.storage.library import Library
+from lect.storage.manifest import Entry
 
 FILE = "lect.lock"
 SCHEMA = 1

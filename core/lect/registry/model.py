@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
-from lect.components.manifest import BackboneEntry, Entry, MemberEntry, RequirementEntry, ResultEntry
 from lect.errors import LectError, RecipeError, RegistryError
 from lect.fields import Languages, Licence, Line, Name, Sha256, VersionText, tuple_of
 from lect.literals import Role
 from lect.registry.format import SCHEMA
 from lect.registry.paths import check_file_path, clash
+from lect.storage.manifest import BackboneEntry, Entry, MemberEntry, RequirementEntry, ResultEntry
 
 MAX_FILES = 64
 MAX_FILE_BYTES = 64 * 2**30

@@ -10,8 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 
 from lect.cache import cache_folder, data_folder
-from lect.components.manifest import BackboneEntry
-from lect.components.store import WEIGHTS, read_folder_manifest
 from lect.errors import ComponentError, RegistryError, UserError
 from lect.files import PARTIAL, folder_aside
 from lect.registry.blobs import Blobs
@@ -20,6 +18,8 @@ from lect.registry.model import ComponentEntry, content_hash
 from lect.registry.record import RECORD, Record, read_record
 from lect.registry.signing import check_signature
 from lect.registry.verify import problems_of
+from lect.storage.manifest import BackboneEntry
+from lect.storage.store import WEIGHTS, read_folder_manifest
 from lect.weight_files import check_weights
 
 Progress = Callable[[str, float], None]

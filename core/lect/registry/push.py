@@ -8,10 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lect.components.card_check import card_problems
-from lect.components.licences import unanswered_conflicts
-from lect.components.manifest import Manifest
-from lect.components.store import WEIGHTS, read_folder_manifest
 from lect.errors import ComponentError, RegistryError, UserError
 from lect.files import PARTIAL, folder_aside, hash_of, write_aside
 from lect.registry.entries import entry_text, new_registry_text
@@ -29,8 +25,14 @@ from lect.registry.model import (
 )
 from lect.registry.paths import check_file_path
 from lect.registry.record import read_record
+from lect.registry.settings import known_registries
 from lect.registry.signing import sign
+from lect.registry.sources import parse_source
 from lect.registry.verify import problems_of
+from lect.storage.card_check import card_problems
+from lect.storage.licences import unanswered_conflicts
+from lect.storage.manifest import Manifest
+from lect.storage.store import WEIGHTS, read_folder_manifest
 from lect.weight_files import check_weights
 
 SUMS = "SHA256SUMS"
@@ -90,6 +92,21 @@ def push(component: Path, registry: Path, *, key: Key | None = None, checks_card
             sign_listing(registry, key.file, key.password)
             return pushed
         return replace(pushed, stale=not pushed.was_there and is_signed(registry))
+
+
+def registry_folder(to: str) -> Path:
+    """The folder of a registry that is written to, by its name or place. Raises `UserError` where it is elsewhere."""
+    for known in known_registries():
+        if known.name == to:
+            source = parse_source(known.source)
+            if source.kind != "folder":
+                raise UserError(
+                    f'the registry "{to}" is no folder', where=str(source), fix="push to a git checkout of it"
+                )
+            return Path(source.place)
+    if "://" in to or to.startswith("hf:"):
+        raise UserError("a registry elsewhere is not written to", where=to, fix="push to a git checkout of it")
+    return Path(to).expanduser()
 
 
 def _enter(component: Path, registry: Path, entry: ComponentEntry, key: Key | None) -> Pushed:

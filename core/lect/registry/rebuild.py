@@ -9,12 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from lect.components.library import Library
-from lect.components.store import weights_hash
 from lect.errors import RegistryError, nearest
 from lect.literals import Progress
 from lect.registry.folder import read_folder_registry
 from lect.registry.model import StarterEntry
+from lect.storage.library import Library
+from lect.storage.store import weights_hash
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,13 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from lect.components.library import Library
-from lect.components.manifest import Manifest, TrainingEntry
-from lect.components.store import read_folder_manifest
 from lect.errors import BackboneError, RecipeError, UserError
 from lect.literals import Progress
 from lect.registry.folder import read_folder_registry
 from lect.registry.model import ComponentEntry, Registry
+from lect.storage.library import Library
+from lect.storage.manifest import Manifest, TrainingEntry
+from lect.storage.store import read_folder_manifest
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -116,13 +116,13 @@ def _scores(
     """The scores with and without the component. Raises `UserError` where something is not at hand."""
     import torch
 
-    from lect.components.assemble import finder
-    from lect.components.members import read_with_members
     from lect.composition.encode import RowEncoder
     from lect.composition.model import RoutedModel
     from lect.composition.references import Reference
     from lect.device import default_device
     from lect.host.backbones import load_backbone
+    from lect.storage.assemble import finder
+    from lect.storage.members import read_with_members
     from lect.training.build import build_components
     from lect.training.inputs import read_inputs
 

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
-from lect.components.manifest import Entry
 from lect.errors import ComponentError
 from lect.fields import tuple_of
 from lect.registry.model import ComponentEntry, FileEntry, content_hash
+from lect.storage.manifest import Entry
 
 RECORD = ".pulled.json"
 MAX_BYTES = 2**20

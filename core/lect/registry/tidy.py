@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lect.cache import cache_folder
-from lect.components.library import Library
-from lect.components.store import read_component
 from lect.composition.stack import ROLES
 from lect.errors import UserError
 from lect.leftovers import FORMER, PARTIAL, bring_back, is_abandoned, meant_for, take_away, unfinished_in
 from lect.registry.blobs import Blobs
 from lect.registry.model import FileEntry
 from lect.registry.record import RECORD, read_record
+from lect.storage.library import Library
+from lect.storage.store import read_component
 
 YOUNG_SECONDS = 3600
 """What was left unfinished for less time may belong to a process that still runs, where nothing else can tell."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lect.components.store import TOKENIZER, WEIGHTS, read_folder_manifest
 from lect.errors import UserError
 from lect.files import hash_of
 from lect.registry.record import read_record
+from lect.storage.store import TOKENIZER, WEIGHTS, read_folder_manifest
 from lect.weight_files import check_weights
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lect.components.store import weights_hash
 from lect.data.examples import Example
 from lect.engine.open import OpenStack, check_heads
 from lect.errors import DataError, UserError
 from lect.files import check_target, folder_aside
+from lect.storage.store import weights_hash
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,8 +14,8 @@ from lect.languages.tags import is_tag, normalise
 
 if TYPE_CHECKING:
     from lect.backbones import Backbone
-    from lect.components.library import Library
-    from lect.components.manifest import Manifest
+    from lect.storage.library import Library
+    from lect.storage.manifest import Manifest
 
 COLUMNS = ("family", "place", "script", "pieces", "vectors")
 """What likeness is measured by, each 0 to 1 (vectors -1 to 1); the score is the mean of those that are known."""
@@ -74,15 +74,15 @@ def suggest(
         if texts and sample and backbone is not None:
             likeness = {
                 **likeness,
-                "pieces": piece_likeness(backbone, texts, sample),
+                "pieces": token_likeness(backbone, texts, sample),
                 "vectors": vector_likeness(backbone, texts, sample),
             }
         found.append(Suggestion(listing.key, tag, manifest, likeness))
     return tuple(sorted(found, key=lambda suggestion: (-suggestion.score, suggestion.key)))
 
 
-def piece_likeness(backbone: Backbone, first: Sequence[str], second: Sequence[str]) -> float:
-    """How much of two texts is the same pieces in the same shares: the sum of the smaller shares, 0 to 1."""
+def token_likeness(backbone: Backbone, first: Sequence[str], second: Sequence[str]) -> float:
+    """How much of two texts is the same tokens in the same shares: the sum of the smaller shares, 0 to 1."""
     tokenizer = backbone.tokenizer.backend_tokenizer
     shares = []
     for texts in (first, second):
@@ -90,8 +90,8 @@ def piece_likeness(backbone: Backbone, first: Sequence[str], second: Sequence[st
         for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False):
             counts.update(encoding.ids)
         total = counts.total()
-        shares.append({piece: count / total for piece, count in counts.items()} if total else {})
-    return sum(min(share, shares[1].get(piece, 0.0)) for piece, share in shares[0].items())
+        shares.append({token: count / total for token, count in counts.items()} if total else {})
+    return sum(min(share, shares[1].get(token, 0.0)) for token, share in shares[0].items())
 
 
 def vector_likeness(backbone: Backbone, first: Sequence[str], second: Sequence[str], most: int = 64) -> float:
@@ -141,8 +141,8 @@ def resolve_auto(
 
 
 def _others(stack: str, library: Library) -> list[Manifest]:
-    from lect.components.store import read_folder_manifest
     from lect.composition.stack import parse_stack
+    from lect.storage.store import read_folder_manifest
 
     atoms = [atom for atom in parse_stack(stack).atoms if str(atom) != "lang:auto"]
     return [read_folder_manifest(library.find(atom)) for atom in atoms]

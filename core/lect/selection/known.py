@@ -32,9 +32,9 @@ class KnownModel:
 
     Args:
         parameters: in all, in millions.
-        embedding: of these in the embedding of pieces, in millions.
+        embedding: of these in the embedding of tokens, in millions.
         layers, hidden: of the transformer.
-        pieces: the tokenizer's family: models of one family cut a text the same way.
+        tokens: the tokenizer's family: models of one family cut a text the same way.
         languages: tags of those it was trained on, "" where there are too many to list here.
         count: how many languages its authors name.
         local: the name under which a plugin brings the same model.
@@ -46,7 +46,7 @@ class KnownModel:
     embedding: float
     layers: int
     hidden: int
-    pieces: str
+    tokens: str
     use: Use
     count: int
     languages: str = ""

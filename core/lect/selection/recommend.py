@@ -1,6 +1,6 @@
 """Which backbone for a language: what its tokenizer makes of the user's own text, and what it costs to run.
 
-Measured, for models that are on this machine: the share of pieces that are unknown, and pieces per word, on the text.
+Measured, for models that are on this machine: the share of tokens that are unknown, and tokens per word, on the text.
 Models whose tokenizer is the same cut it the same way. Estimated, from sizes: memory and work. Of models that are not
 on this machine and share no tokenizer with one that is, it is said that nothing was measured.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lect.errors import BackboneError, PluginError, UserError
 from lect.languages.tags import normalise
 from lect.selection.known import KNOWN, KnownModel
+from lect.specs import BackboneSpec
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 Task = Literal["classification", "retrieval", "tagging", "qa"]
 _ROWS, _LENGTH = 16, 128
 _UNKNOWN_MOST = 0.02
-"""A share of unknown pieces above which a tokenizer does not know a language."""
+"""A share of unknown tokens above which a tokenizer does not know a language."""
 
-_PIECES_MOST = 5.0
-"""Pieces a word above which hardly any piece is more than a letter."""
+_TOKENS_MOST = 5.0
+"""Tokens a word above which hardly any token is more than a letter."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Cut:
     """What a tokenizer makes of a text.
 
     Args:
-        unknown: the share of pieces that are unknown.
-        per_word: pieces a word, a word being what stands between spaces.
+        unknown: the share of tokens that are unknown.
+        per_word: tokens a word, a word being what stands between spaces.
         by: the model whose tokenizer was used.
     """
 
@@ -49,7 +50,7 @@ class Recommendation:
     """A backbone, and what speaks for and against it.
 
     Args:
-        parameters, embedding: in all, and in the embedding of pieces.
+        parameters, embedding: in all, and in the embedding of tokens.
         covered: whether its authors name the language; None where that is not known.
         cut: None where it could not be measured here.
         memory: bytes to train a small part of it, estimated.
@@ -81,7 +82,7 @@ def recommend(
 ) -> tuple[tuple[Recommendation, ...], tuple[str, ...]]:
     """Backbones, the most fitting first, and a line for each that could not be looked at.
 
-    In this order: by how much speaks against them; measured before not measured; by pieces a word; by parameters.
+    In this order: by how much speaks against them; measured before not measured; by tokens a word; by parameters.
 
     Args:
         texts: in the language, not empty.
@@ -95,7 +96,7 @@ def recommend(
     found: list[Recommendation] = []
     passed: list[str] = []
     tag = normalise(language) if language else None
-    for name in (*host.specs("backbone"), *also):
+    for name in (*host.specs(BackboneSpec), *also):
         try:
             backbone = load_backbone(name, host=host, progress=progress)
         except (BackboneError, PluginError) as error:
@@ -109,28 +110,28 @@ def recommend(
         cut = cut_of(backbone, texts)
         known = next((model for model in KNOWN if name in (model.local, model.id)), None)
         if known is not None:
-            cuts.setdefault(known.pieces, cut)
+            cuts.setdefault(known.tokens, cut)
         found.append(_measured(name, backbone, cut, known, tag))
     names = {each.name for each in found}
     for model in KNOWN:
         if model.local not in names and model.id not in names:
-            found.append(_stated(model, cuts.get(model.pieces), tag))
+            found.append(_stated(model, cuts.get(model.tokens), tag))
     judged = [_judged(each, task, memory) for each in found]
     return tuple(sorted(judged, key=_order)), tuple(passed)
 
 
 def cut_of(backbone: Any, texts: Sequence[str]) -> Cut:
-    """What a backbone's tokenizer makes of texts. A piece of several unknown characters counts as one."""
-    unknown = pieces = 0
+    """What a backbone's tokenizer makes of texts. A token of several unknown characters counts as one."""
+    unknown = tokens = 0
     for encoding in backbone.tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False):
-        pieces += len(encoding.ids)
+        tokens += len(encoding.ids)
         unknown += encoding.ids.count(backbone.tokenizer.unk_token_id)
     words = sum(len(text.split()) for text in texts)
-    return Cut(unknown / max(1, pieces), pieces / max(1, words), backbone.name)
+    return Cut(unknown / max(1, tokens), tokens / max(1, words), backbone.name)
 
 
 def training_memory(parameters: int, layers: int, hidden: int) -> int:
-    """Bytes to train a small part of a frozen model in float32 on 16 rows of 128 pieces.
+    """Bytes to train a small part of a frozen model in float32 on 16 rows of 128 tokens.
 
     The weights, and the activations of every layer (Korthikanti et al. 2022, equation 2, in twice the 16 bits that
     they count in, with heads of 64).
@@ -183,8 +184,8 @@ def _judged(each: Recommendation, task: Task, memory: int | None) -> Recommendat
     if memory is not None and each.memory > memory:
         against.append("needs more memory than there is")
     if each.cut is not None and each.cut.unknown > _UNKNOWN_MOST:
-        against.append("does not know the script or its letters: it needs new pieces (method vocabulary)")
-    if each.cut is not None and each.cut.per_word > _PIECES_MOST:
+        against.append("does not know the script or its letters: it needs new tokens (method vocabulary)")
+    if each.cut is not None and each.cut.per_word > _TOKENS_MOST:
         against.append("takes words to their letters or bytes")
     if each.covered is False:
         against.append("was not trained on the language")

@@ -1,14 +1,14 @@
-"""A backbone with only the pieces that some languages use: the same vectors from a much smaller embedding.
+"""A backbone with only the tokens that some languages use: the same vectors from a much smaller embedding.
 
 The rows of the embedding that are kept, and everything above it, stay bit for bit. A text that the parent cuts into
-kept pieces is cut into the same ones, so that its hidden states are the parent's (Abdaoui et al. 2020, "Load What You
+kept tokens is cut into the same ones, so that its hidden states are the parent's (Abdaoui et al. 2020, "Load What You
 Need", without any loss on such texts):
 
 - unigram tokenizers choose the likeliest of all ways to cut a text: where the parent's choice is still there, it is
   still the likeliest;
 - byte pair encoding applies the lowest merge that there is: where every merge that the parent applied is still there,
   the same ones are applied, in the same order;
-- WordPiece takes the longest piece that fits: where that is still there, it is still the longest.
+- WordPiece takes the longest token that fits: where that is still there, it is still the longest.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ import torch
 from torch import nn
 
 from lect.backbones.backbone import Backbone
-from lect.backbones.pieces import Pieces, batches, count_pieces, scripts_of, trim_tokenizer
 from lect.backbones.quiet import quiet_transformers
 from lect.backbones.settings import FILE as SETTINGS
 from lect.backbones.settings import FolderSettings, folder_settings_text
 from lect.backbones.trimmed import KEPT, ParentEntry, TrimmedTable
+from lect.backbones.vocabulary import Tokens, batches, count_tokens, scripts_of, trim_tokenizer
 from lect.data.lines import read_lines as lines_of
 from lect.errors import BackboneError, DataError
 from lect.files import check_target, folder_aside
@@ -42,9 +42,9 @@ _COUNTED_FROM_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"
 
 @dataclass(frozen=True)
 class Size:
-    """What a backbone takes: its pieces, its parameters, and the bytes of these in float32."""
+    """What a backbone takes: its tokens, its parameters, and the bytes of these in float32."""
 
-    pieces: int
+    tokens: int
     parameters: int
     bytes: int
 
@@ -54,8 +54,8 @@ class TrimReport:
     """What was kept.
 
     Args:
-        scripts: of which every single character is kept, or every piece where no text was given.
-        texts: lines that pieces were counted in.
+        scripts: of which every single character is kept, or every token where no text was given.
+        texts: lines that tokens were counted in.
         changed: of these, the lines that the trimmed tokenizer cuts otherwise.
     """
 
@@ -79,12 +79,12 @@ def trim_backbone(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> TrimReport:
-    """Write a backbone with only the pieces that languages use.
+    """Write a backbone with only the tokens that languages use.
 
     Args:
-        languages: without files, every piece in the scripts of these languages is kept; with files, every single
+        languages: without files, every token in the scripts of these languages is kept; with files, every single
             character of them.
-        files: texts, of which every piece is kept that occurs in them.
+        files: texts, of which every token is kept that occurs in them.
 
     Raises:
         UserError: the backbone cannot be trimmed, a file cannot be read, or the folder holds something already.
@@ -96,7 +96,7 @@ def trim_backbone(
     parent = load_backbone(name, host=host, progress=progress)
     _check(parent)
     tell = progress or (lambda what, share: None)
-    tell("counting pieces", 0.0)
+    tell("counting tokens", 0.0)
     ids = _choose(parent, scripts, files)
     tell("writing", 0.0)
     tokenizer_json = trim_tokenizer(_json(parent), ids)
@@ -122,7 +122,7 @@ def read_lines(files: Iterable[Path]) -> Iterable[str]:
         yield from filter(None, (line.strip() for _, line in lines_of(file, str(file))))
 
 
-# -------------------------------------------------------------------------------------------------- which pieces
+# -------------------------------------------------------------------------------------------------- which tokens
 
 
 def _check(backbone: Backbone) -> None:
@@ -147,17 +147,17 @@ def _tokenizer(tokenizer_json: str) -> Any:
 
 
 def _choose(parent: Backbone, scripts: Sequence[str], files: Sequence[Path]) -> list[int]:
-    pieces = Pieces(_json(parent))
-    kept = pieces.essential()
+    tokens = Tokens(_json(parent))
+    kept = tokens.essential()
     if files:
-        counts = count_pieces(_tokenizer(_json(parent)), read_lines(files), parent.prefix)
+        counts = count_tokens(_tokenizer(_json(parent)), read_lines(files), parent.prefix)
         if not counts:
             raise DataError("there is no text in it", where=", ".join(map(str, files)), fix="name files with text")
-        kept |= set(counts) | pieces.single_characters(scripts, read_lines(files))
+        kept |= set(counts) | tokens.single_characters(scripts, read_lines(files))
     else:
-        kept |= pieces.of_scripts(scripts)
-    kept |= set(count_pieces(_tokenizer(_json(parent)), [parent.prefix]))
-    kept = pieces.with_parts(kept)
+        kept |= tokens.of_scripts(scripts)
+    kept |= set(count_tokens(_tokenizer(_json(parent)), [parent.prefix]))
+    kept = tokens.with_parts(kept)
     padding = parent.tokenizer.pad_token_id
     if parent.model.config.model_type in _COUNTED_FROM_PADDING and padding is not None:
         # Positions are counted from the padding's id on, so that it must stay where it is.
@@ -215,7 +215,7 @@ def _table(parent: Backbone, child: Backbone, ids: Sequence[int], folder: Path) 
         identity=parent.identity,
         revision=parent.revision,
         fingerprint=parent.fingerprint,
-        pieces=len(parent.tokenizer),
+        tokens=len(parent.tokenizer),
         rows=parent.vocabulary_size,
     )
     maps, parents = {entry.fingerprint: own}, [entry]
@@ -239,10 +239,10 @@ def _card(parent: Backbone, report: TrimReport, languages: Sequence[str], files:
         [
             "# A trimmed model",
             "",
-            f"`{parent.identity}` with {report.after.pieces:,} of its {report.before.pieces:,} pieces: those of {kept}"
+            f"`{parent.identity}` with {report.after.tokens:,} of its {report.before.tokens:,} tokens: those of {kept}"
             f"{texts}. It is loaded like any other model of `transformers`.",
             "",
-            f"Texts that the whole model cuts into kept pieces have the same hidden states. Components of lect that "
+            f"Texts that the whole model cuts into kept tokens have the same hidden states. Components of lect that "
             f"were trained on the whole model (fingerprint {parent.fingerprint}) can be used on it.",
             "",
             f"Sentence vectors are the {parent.pooling} of the hidden states"

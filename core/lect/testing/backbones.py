@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lect.backbones.backbone import Backbone
-from lect.backbones.load import model_class, model_options, reading_half, writing_half
+from lect.backbones.load import decoder_half, encoder_half, model_class, model_options
 from lect.backbones.quiet import quiet_transformers
 from lect.errors import nearest
 from lect.files import folder_aside
@@ -25,7 +25,7 @@ def tiny_backbone(
         family: a `model_type`: one of `TINY_FAMILIES`.
         hidden: the width of a hidden state, a multiple of 16.
         writes: whether it is one that can write: a decoder, or an encoder-decoder with both halves. Its head over
-            pieces is its embeddings; an M2M100 or mBART has pieces for two languages.
+            tokens is its embeddings; an M2M100 or mBART has tokens for two languages.
 
     Raises:
         ValueError: there is no tiny backbone of this family, or it cannot write.
@@ -76,9 +76,9 @@ def _build(family: str, seed: int, hidden: int, layers: int, writes: bool) -> tu
     _fill(whole, seed, family)
     writer = None
     if writes and family in _ENCODER_DECODERS:
-        writer = writing_half(whole)
+        writer = decoder_half(whole)
         _fill(writer, seed + 1, family)
-    model = reading_half(whole)
+    model = encoder_half(whole)
     if model is not whole:
         # The same under every version, whatever names the rest of the model has.
         _fill(model, seed, family)

@@ -27,9 +27,9 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import torch
@@ -46,9 +46,7 @@ from lect.data.examples import Example
 from lect.parts import Part
 from lect.specs import BuildContext, Corpus, MethodSpec
 from lect.testing.backbones import tiny_backbone
-
-if TYPE_CHECKING:
-    from lect.host import Host
+from lect.testing.installed import installed_host
 
 TEXTS = (
     "the old house on the way home",
@@ -134,7 +132,7 @@ class MethodContract:
         """A new part leaves the outputs as they are, or is said to change them."""
         model, key = self._attached()
         bare, own = torch.cat(self._outputs(model, ())), torch.cat(self._outputs(model, (key,)))
-        # New pieces change how many there are.
+        # New tokens change how many there are.
         change = _distance(own, bare) / max(1.0, float(bare.abs().max())) if own.shape == bare.shape else math.inf
         if self.identity_at_start:
             assert change <= 1e-6, f"a new part changes the outputs by {change:.2g}; see `identity_at_start`"
@@ -159,7 +157,7 @@ class MethodContract:
 
     def survives_saving(self) -> None:
         """A component that is written and read gives the same tensors and outputs, bit for bit."""
-        from lect.components.store import read_component, write_component
+        from lect.storage.store import read_component, write_component
 
         model, key = self._attached(perturbed=True)
         component = model.components[key]
@@ -229,7 +227,7 @@ class MethodContract:
         """The method's spec. Raises `PluginError` where no plugin registers it."""
         if isinstance(self.method, MethodSpec):
             return self.method
-        return _host().spec("method", self.method)
+        return installed_host().spec(MethodSpec, self.method)
 
     @cached_property
     def _config(self) -> BaseModel:
@@ -289,18 +287,11 @@ class MethodContract:
             assert change <= bound, f"the gradient of {name} is {change:.2g} off the sum over its rows"
 
     def _manifest(self, backbone: Backbone) -> Any:
-        from lect.components.manifest import BackboneEntry, Manifest, PartEntry
+        from lect.storage.manifest import BackboneEntry, Manifest, PartEntry
 
         config = self._config.model_dump(mode="json", exclude_none=True)
         part = PartEntry(method=self.spec.name, config=config)
         return Manifest(name="first", role=self.spec.roles[0], backbone=BackboneEntry.of(backbone), parts=(part,))
-
-
-@cache
-def _host() -> Host:
-    from lect.host import Host
-
-    return Host.load()
 
 
 def _part(model: RoutedModel, key: str) -> Part:

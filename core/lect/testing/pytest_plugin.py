@@ -4,5 +4,5 @@ from __future__ import annotations
 
 import pytest
 
-# The contract's checks are plain assertions; this lets pytest show the values in them.
-pytest.register_assert_rewrite("lect.testing.contract")
+# The contracts' checks are plain assertions; this lets pytest show the values in them.
+pytest.register_assert_rewrite("lect.testing.contract", "lect.testing.heads", "lect.testing.readers")

@@ -41,28 +41,28 @@ def tiny_tokenizer(
     """A small fast tokenizer.
 
     Args:
-        begins: the special piece put before a text, if any.
-        ends: the special piece put behind it, if any.
-        pads: whether it has a piece for padding.
-        languages: pieces that stand for languages.
+        begins: the special token put before a text, if any.
+        ends: the special token put behind it, if any.
+        pads: whether it has a token for padding.
+        languages: tokens that stand for languages.
         behind: the one of them that is put behind the end of a text, if any.
     """
     from tokenizers import AddedToken, processors
     from transformers import PreTrainedTokenizerFast
 
     build = {"unigram": _unigram, "byte-level": _byte_level, "qwen": _qwen, "sentencepiece": _sentencepiece}[kind]
-    special = [piece for piece in _SPECIAL if pads or piece != "<pad>"] + [_MASK] * (kind == "unigram")
-    for piece in (begins, ends, *languages):
-        if piece is not None and piece not in special:
-            special.append(piece)
+    special = [token for token in _SPECIAL if pads or token != "<pad>"] + [_MASK] * (kind == "unigram")
+    for token in (begins, ends, *languages):
+        if token is not None and token not in special:
+            special.append(token)
     backend = build(special)
     backend.add_special_tokens([AddedToken(text, normalized=False, special=True) for text in special])
-    around = [piece for piece in (begins, ends, behind) if piece is not None]
+    around = [token for token in (begins, ends, behind) if token is not None]
     if around:
-        one = " ".join(piece for piece in (begins, "$A", ends, behind) if piece is not None)
-        two = " ".join(piece for piece in (ends, "$B:0", ends and f"{ends}:0") if piece is not None)
+        one = " ".join(token for token in (begins, "$A", ends, behind) if token is not None)
+        two = " ".join(token for token in (ends, "$B:0", ends and f"{ends}:0") if token is not None)
         backend.post_processor = processors.TemplateProcessing(
-            single=one, pair=f"{one} {two}", special_tokens=[(piece, backend.token_to_id(piece)) for piece in around]
+            single=one, pair=f"{one} {two}", special_tokens=[(token, backend.token_to_id(token)) for token in around]
         )
     named: dict[str, Any] = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
     if pads:
@@ -82,8 +82,8 @@ def _unigram(special: Sequence[str]) -> Any:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     first = [text for text in special if text != _MASK]
-    pieces = [(text, 0.0) for text in first] + _pieces() + [(_MASK, 0.0)]
-    backend = Tokenizer(models.Unigram(pieces, first.index("<unk>"), False))
+    tokens = [(text, 0.0) for text in first] + _tokens() + [(_MASK, 0.0)]
+    backend = Tokenizer(models.Unigram(tokens, first.index("<unk>"), False))
     backend.normalizer = normalizers.NFKC()
     backend.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
     backend.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always", split=True)
@@ -135,11 +135,11 @@ def _merges(words: Iterable[str]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(pairs))
 
 
-def _numbered(pieces: Iterable[str]) -> dict[str, int]:
-    return {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
+def _numbered(tokens: Iterable[str]) -> dict[str, int]:
+    return {token: index for index, token in enumerate(dict.fromkeys(tokens))}
 
 
-def _pieces() -> list[tuple[str, float]]:
+def _tokens() -> list[tuple[str, float]]:
     ranked = [
         "▁",
         *(f"▁{word}" for word in _WORDS.split() if len(word) > 1),
@@ -148,4 +148,4 @@ def _pieces() -> list[tuple[str, float]]:
         *_OTHER_LETTERS,
     ]
     # Zipf's law: what comes first is the most frequent.
-    return [(piece, -2.0 - math.log(rank)) for rank, piece in enumerate(dict.fromkeys(ranked), start=2)]
+    return [(token, -2.0 - math.log(rank)) for rank, token in enumerate(dict.fromkeys(ranked), start=2)]

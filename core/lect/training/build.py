@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 import torch
 
 from lect.backbones import Backbone
-from lect.components.assemble import attach_component, attach_stack
-from lect.components.restore import build_head, build_part, restore
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.data.stored import Texts
 from lect.errors import DataError, RecipeError
-from lect.generation.answer import check_writes, cut_texts
-from lect.heads import Head, WritingHead
+from lect.generation.answer import check_generates, cut_texts
+from lect.heads import GenerationHead, Head
 from lect.literals import Progress, no_progress
 from lect.objectives import Objective, ObjectiveContext
 from lect.recipes.schema import Recipe
-from lect.specs import BuildContext, Corpus
+from lect.specs import BuildContext, Corpus, HeadSpec, InitialiserSpec, MethodSpec, MetricSpec
+from lect.storage.assemble import attach_component, attach_stack
+from lect.storage.restore import build_head, build_part, restore
 from lect.training.code_switching import CodeSwitched
 from lect.training.inputs import RecipeInputs
 from lect.training.setup import TrainedComponent
@@ -84,7 +84,7 @@ def build_components(
             stack=stack,
             target=target,
             examples=one.examples,
-            metric={name: provided.spec for name, provided in host.specs("metric").items()},
+            metric={name: provided.spec for name, provided in host.specs(MetricSpec).items()},
             head_metrics=_head_metrics(one, host),
             seed=seed,
             folder=one.recipe.folder,
@@ -114,8 +114,8 @@ def _truncated(
 ) -> tuple[str, ...]:
     """Where training texts stand that are longer than the backbone reads."""
     truncated: tuple[str, ...] = ()
-    if isinstance(head, WritingHead):
-        check_writes(model, list(stacks.values()))
+    if isinstance(head, GenerationHead):
+        check_generates(model, list(stacks.values()))
         for text, stack in stacks.items():
             truncated += cut_texts(encoder, stack, head, rows[text])
     elif head is None or not head.windowed:
@@ -158,7 +158,7 @@ def _objective(
 def _head_metrics(inputs: RecipeInputs, host: Host) -> tuple[str, ...]:
     kinds = [stored.manifest.head.kind for stored in inputs.stored if stored.manifest.head]
     kind = inputs.recipe.head.kind if inputs.recipe.head else next(iter(kinds), None)
-    return host.spec("head", kind).metrics if kind else ()
+    return host.spec(HeadSpec, kind).metrics if kind else ()
 
 
 def _by_stack(inputs: RecipeInputs) -> dict[str | None, Sequence[Example]]:
@@ -187,11 +187,11 @@ def _new_component(
         backbone,
         corpus,
         members={name: attached[name] for name in inputs.members},
-        initialisers={name: provided.spec for name, provided in host.specs("initialiser").items()},
+        initialisers={name: provided.spec for name, provided in host.specs(InitialiserSpec).items()},
         folder=recipe.folder,
     )
     for index, part in enumerate(recipe.parts):
-        roles = host.spec("method", part.method).roles
+        roles = host.spec(MethodSpec, part.method).roles
         if recipe.component.role not in roles:
             raise RecipeError(
                 f'the method "{part.method}" makes no component of role "{recipe.component.role}"',
@@ -212,12 +212,11 @@ def _new_component(
 def _labels(recipe: Recipe, host: Host, examples: Sequence[Example]) -> Sequence[str]:
     """The labels that the training rows give the new head."""
     assert recipe.head is not None
-    provided = host.provided("head", recipe.head.kind)
-    if provided.spec.labels is not None:
-        config = host.validate_config("head", recipe.head.kind, recipe.head.config, f"{recipe.name}, head")
-        with host.attributed(provided) as spec:
+    if host.spec(HeadSpec, recipe.head.kind).labels is not None:
+        configured = host.configured(HeadSpec, recipe.head.kind, recipe.head.config, f"{recipe.name}, head")
+        with host.attributed(configured) as spec:
             assert spec.labels is not None
-            return tuple(spec.labels(config, examples))
+            return tuple(spec.labels(configured.config, examples))
     labels = sorted({example.label for example in examples if example.label is not None})
     if len(labels) < 2:
         raise DataError(

@@ -17,6 +17,7 @@ from lect.data.guard import Guard, Overlap, check_files, corpus_of
 from lect.errors import DataError
 from lect.host.reading import read_source
 from lect.recipes.schema import DataSection, DataTable, Recipe
+from lect.specs import HeadSpec
 from lect.training.code_switching import Switching
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def imbalance_note(recipe: Recipe, datasets: Iterable[Dataset], host: Host) -> s
     head = recipe.head
     if head is None or recipe.data.sampling is not None or head.config.get("class_weights") is not None:
         return None
-    spec = host.spec("head", head.kind)
+    spec = host.spec(HeadSpec, head.kind)
     # Of other heads the label is a number, or none at all.
     if spec.labels is not None or "label" not in spec.needs:
         return None

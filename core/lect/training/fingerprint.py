@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lect.components.store import StoredComponent
+from lect.storage.store import StoredComponent
 
 if TYPE_CHECKING:
     from lect.recipes.mix import MixedRecipe

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lect.components.library import Library
 from lect.errors import UserError
+from lect.storage.library import Library
 from lect.training.best import DivergedError
 from lect.training.loop import TrainingLoop
 from lect.training.manifest import write_trained

@@ -7,10 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lect.components.assemble import finder, read_stack
-from lect.components.library import Library
-from lect.components.members import read_members
-from lect.components.store import StoredComponent
 from lect.composition.stack import Stack, parse_stack
 from lect.data.balance import balance_rows
 from lect.data.dataset import Dataset
@@ -20,6 +16,11 @@ from lect.data.stored import hold, joined
 from lect.errors import DataError
 from lect.host.reading import read_source
 from lect.recipes.schema import DataTable, Recipe
+from lect.specs import MethodSpec
+from lect.storage.assemble import finder, read_stack
+from lect.storage.library import Library
+from lect.storage.members import read_members
+from lect.storage.store import StoredComponent
 from lect.training.code_switching import Switching
 from lect.training.data import read_switching, read_training, source_of
 from lect.training.fingerprint import components_read, files_read
@@ -176,13 +177,12 @@ def _read_members(recipe: Recipe, host: Host, library: Library) -> dict[str, Sto
     """What the new component's parts stand on."""
     found: dict[str, StoredComponent] = {}
     for index, part in enumerate(recipe.parts):
-        provided = host.provided("method", part.method)
-        if provided.spec.members is None:
+        if host.spec(MethodSpec, part.method).members is None:
             continue
         where = f"{recipe.name}, parts[{index}]"
-        config = host.validate_config("method", part.method, part.config, where)
-        with host.attributed(provided) as spec:
+        configured = host.configured(MethodSpec, part.method, part.config, where)
+        with host.attributed(configured) as spec:
             assert spec.members is not None
-            names = spec.members(config)
+            names = spec.members(configured.config)
         found |= read_members(names, finder(library, host), recipe.key, where)
     return found

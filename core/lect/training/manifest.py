@@ -8,8 +8,12 @@ from pathlib import Path
 
 import torch
 
-from lect.components.card import render_card
-from lect.components.manifest import (
+from lect.objectives import score_direction
+from lect.recipes.load import mixed_recipe_text, recipe_text
+from lect.recipes.mix import MixedRecipe
+from lect.recipes.schema import OutputTable
+from lect.storage.card import hub_task, render_card
+from lect.storage.manifest import (
     BackboneEntry,
     DataEntry,
     HeadEntry,
@@ -20,12 +24,8 @@ from lect.components.manifest import (
     TrainingEntry,
     requirements_of,
 )
-from lect.components.members import member_entries
-from lect.components.store import write_component
-from lect.objectives import score_direction
-from lect.recipes.load import mixed_recipe_text, recipe_text
-from lect.recipes.mix import MixedRecipe
-from lect.recipes.schema import OutputTable
+from lect.storage.members import member_entries
+from lect.storage.store import write_component
 from lect.training.inputs import RecipeInputs
 from lect.training.prepare import TrainingRun
 from lect.training.setup import TrainedComponent, TrainingResult
@@ -80,7 +80,7 @@ def write_trained(run: TrainingRun, index: int, result: TrainingResult) -> Path:
         results=_results(trained, inputs, result),
     )
     folder = run.library.save_folder(recipe.component.role, recipe.component.name)
-    card = render_card(manifest)
+    card = render_card(manifest, task=hub_task(manifest, run.host))
     return write_component(folder, manifest, component.tensors(), component.saved_tokenizer, card)
 
 

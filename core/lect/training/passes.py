@@ -95,7 +95,7 @@ class Passes:
                 figure[name] = figure.get(name, 0.0) + number * share
         if is_told:
             self._callbacks.tell(Callback.batch_finished, step, read)
-        return 0 if stand_in else sum(batch.rows.pieces for batch in batches if batch is not None)
+        return 0 if stand_in else sum(batch.rows.tokens for batch in batches if batch is not None)
 
     def add_task(
         self,

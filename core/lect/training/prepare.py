@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING
 
 from lect.backbones import Backbone
 from lect.backbones.weights import hold_weights
-from lect.components.assemble import must_write
-from lect.components.library import Library
-from lect.components.members import member_entries
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.device import default_device
@@ -24,6 +21,9 @@ from lect.recipes.load import mixed_recipe_text, recipe_text
 from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import Recipe
 from lect.specs import RunInfo
+from lect.storage.assemble import must_generate
+from lect.storage.library import Library
+from lect.storage.members import member_entries
 from lect.training.build import build_components
 from lect.training.distributed.processes import join_processes
 from lect.training.fingerprint import RunFingerprint, recipe_fields
@@ -179,7 +179,9 @@ def _load_backbone(inputs: Sequence[RecipeInputs], host: Host, progress: Progres
         pooling=table.pooling,
         prefix=table.prefix,
         revision=table.revision,
-        writes=any(must_write(host, one.stored, one.recipe.head.kind if one.recipe.head else None) for one in inputs),
+        writes=any(
+            must_generate(host, one.stored, one.recipe.head.kind if one.recipe.head else None) for one in inputs
+        ),
     )
     hold_weights(backbone, table.weights, default_device())
     return backbone

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lect.components.store import try_place
 from lect.composition.component import Component
 from lect.errors import Interrupted, RecipeError
 from lect.files import write_aside
 from lect.specs import Outcome
+from lect.storage.store import try_place
 from lect.training.best import DivergedError
 from lect.training.callbacks.base import Callback, Callbacks
 from lect.training.callbacks.recording import MetricsFile, PluginHooks, ProgressLine

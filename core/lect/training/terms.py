@@ -11,6 +11,7 @@ from lect.data.examples import Example
 from lect.errors import DataError, PluginError
 from lect.objectives import Objective, ObjectiveContext
 from lect.recipes.schema import Recipe
+from lect.specs import HeadSpec, ObjectiveSpec
 from lect.training.combined import CombinedObjective, Term
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def needed_fields(recipe: Recipe, host: Host) -> tuple[tuple[str, ...], tuple[st
     if not recipe.objective.terms:
         needs = _needs_of(recipe, host, recipe.objective.name)
         if recipe.head is not None:
-            needs = tuple(dict.fromkeys((*needs, *host.spec("head", recipe.head.kind).needs)))
+            needs = tuple(dict.fromkeys((*needs, *host.spec(HeadSpec, recipe.head.kind).needs)))
         return needs, needs
     each = [_needs_of(recipe, host, term.name) for term in recipe.objective.terms]
     return tuple(field for field in each[0] if all(field in needs for needs in each)), each[0]
@@ -88,16 +89,16 @@ def _goes_through(stack: str | None, example: Example) -> bool:
 
 
 def _has_fields(needs: Sequence[str], example: Example) -> bool:
-    return all(getattr(example, field) is not None for field in needs)
+    return all(example.get(field) is not None for field in needs)
 
 
 def _build_one(host: Host, name: str, values: Mapping[str, Any], where: str, context: ObjectiveContext) -> Objective:
-    config = host.validate_config("objective", name, values, where)
-    with host.attributed(host.provided("objective", name)) as spec:
-        built: object = spec.build(config, context)
+    configured = host.configured(ObjectiveSpec, name, values, where)
+    with host.attributed(configured) as spec:
+        built: object = spec.build(configured.config, context)
     if not isinstance(built, Objective):
         raise PluginError(
-            f'the objective "{name}" is built as a {type(built).__name__}, which is no lect.objectives.Objective',
+            f'the objective "{name}" is built as a {type(built).__name__}, which is no lect.Objective',
             where=where,
             fix="derive the class from it",
         )
@@ -105,8 +106,8 @@ def _build_one(host: Host, name: str, values: Mapping[str, Any], where: str, con
 
 
 def _needs_of(recipe: Recipe, host: Host, name: str) -> tuple[str, ...]:
-    needs = host.spec("objective", name).needs
+    needs = host.spec(ObjectiveSpec, name).needs
     if name == "supervised" and recipe.head is not None:
         # The head says what it learns from.
-        needs = tuple(dict.fromkeys((*needs, *host.spec("head", recipe.head.kind).needs)))
+        needs = tuple(dict.fromkeys((*needs, *host.spec(HeadSpec, recipe.head.kind).needs)))
     return needs

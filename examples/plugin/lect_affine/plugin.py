@@ -1,16 +1,16 @@
-"""Registers the method `affine`."""
+"""Registers the method `affine`, the head `ordinal` and the reader `po`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from lect import BuildContext, Config, MethodSpec, hookimpl
+from lect import BuildContext, Config, HeadSpec, MethodSpec, ReaderSpec, hookimpl
 
 if TYPE_CHECKING:
-    from lect import Part
+    from lect import Backbone, Example, Head, Part
 
 
 class AffineConfig(Config):
@@ -19,10 +19,29 @@ class AffineConfig(Config):
     last_layers: int | None = Field(None, gt=0, description="only in so many of the last layers; in all where absent")
 
 
+class OrdinalConfig(Config):
+    """Which labels there are, the lowest first."""
+
+    order: list[str] | None = Field(None, min_length=2, description="the labels; sorted as numbers where absent")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout of the sentence vector, in training")
+
+
 def _affine(config: AffineConfig, context: BuildContext) -> Part:
     from lect_affine.part import AffinePart
 
     return AffinePart(config, context.backbone)
+
+
+def _ordinal(config: OrdinalConfig, backbone: Backbone, labels: Sequence[str]) -> Head:
+    from lect_affine.ordinal import OrdinalHead
+
+    return OrdinalHead(config, backbone, labels)
+
+
+def _in_order(config: OrdinalConfig, examples: Sequence[Example]) -> Sequence[str]:
+    from lect_affine.ordinal import labels_in_order
+
+    return labels_in_order(config, examples)
 
 
 @hookimpl
@@ -36,3 +55,26 @@ def lect_register_methods() -> Iterable[MethodSpec]:
             build=_affine,
         ),
     )
+
+
+@hookimpl
+def lect_register_heads() -> Iterable[HeadSpec]:
+    """One head."""
+    return (
+        HeadSpec(
+            name="ordinal",
+            summary="one of several labels in an order: stars, levels",
+            config=OrdinalConfig,
+            build=_ordinal,
+            labels=_in_order,
+            pipeline_tag="text-classification",
+        ),
+    )
+
+
+@hookimpl
+def lect_register_readers() -> Iterable[ReaderSpec]:
+    """One reader."""
+    from lect_affine.po import PoConfig, read_po
+
+    return (ReaderSpec("po", "catalogues of translated messages (gettext)", PoConfig, read_po, endings=(".po",)),)

@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lect import Config, Example, ReaderSpec
-from lect.errors import DataError
+from lect import Config, DataError, Example, ReaderSpec
 from lect_cldr.terms import DEFAULT_MINIMUM, KINDS, Kind, Term, find_locale, first_keys, locales_with_terms, terms_of
 
 _SHOWN = ("nqo", "chr", "ff_Adlm", "sat", "am", "yo", "jv")
@@ -93,7 +92,7 @@ def _of_one_kind(terms: Sequence[Term]) -> list[Term]:
 
 
 def _examples(terms: Sequence[Term], locale: str, form: str) -> Iterator[Example]:
-    from lect.languages.tags import normalise
+    from lect.languages import normalise
 
     language = normalise(locale)
     for term in terms:

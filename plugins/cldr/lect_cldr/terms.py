@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
-from lect.errors import DataError, UserError
+from lect import DataError, UserError
 
 Kind = Literal["territories", "languages", "scripts", "currencies"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -97,7 +97,7 @@ def find_locale(tag: str) -> str:
     Raises:
         DataError: CLDR has no such locale.
     """
-    from lect.languages.tags import display_name, normalise
+    from lect.languages import display_name, normalise
 
     known = {name.casefold(): name for name in _locales()}
     spelt = tag.strip().replace("-", "_").casefold()

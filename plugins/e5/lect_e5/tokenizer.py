@@ -1,4 +1,4 @@
-"""XLM-R's tokenizer from the packed file's pieces, scores and normalisation table."""
+"""XLM-R's tokenizer from the packed file's tokens, scores and normalisation table."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from lect_e5.charsmap import precompiled_charsmap
 
 if TYPE_CHECKING:
-    from lect_e5.packed import Pieces
+    from lect_e5.packed import Tokens
 
 SPACE_MARK = "▁"
 
 
-def build_tokenizer(pieces: Pieces, normalisation: Mapping[str, str]) -> Any:
+def build_tokenizer(tokens: Tokens, normalisation: Mapping[str, str]) -> Any:
     """A `tokenizers.Tokenizer` that cuts as the packed file's own reader does.
 
-    Like SentencePiece, and unlike that reader, it gives one unknown piece for a run of unknown characters: so the
+    Like SentencePiece, and unlike that reader, it gives one unknown token for a run of unknown characters: so the
     model was trained, and so every other library cuts for it.
 
     Args:
@@ -25,22 +25,22 @@ def build_tokenizer(pieces: Pieces, normalisation: Mapping[str, str]) -> Any:
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 
-    texts = pieces.texts
-    begin, end = texts[pieces.bos], texts[pieces.eos]
-    tokenizer = Tokenizer(models.Unigram(list(zip(texts, pieces.scores, strict=True)), pieces.unk, False))
+    texts = tokens.texts
+    begin, end = texts[tokens.bos], texts[tokens.eos]
+    tokenizer = Tokenizer(models.Unigram(list(zip(texts, tokens.scores, strict=True)), tokens.unk, False))
     tokenizer.normalizer = build_normalizer(normalisation)
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=SPACE_MARK, prepend_scheme="always", split=True)
     tokenizer.decoder = decoders.Metaspace(replacement=SPACE_MARK, prepend_scheme="always", split=True)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{begin} $A {end}",
         pair=f"{begin} $A {end} {end} $B:0 {end}:0",
-        special_tokens=[(begin, pieces.bos), (end, pieces.eos)],
+        special_tokens=[(begin, tokens.bos), (end, tokens.eos)],
     )
-    special = [texts[index] for index in (pieces.bos, pieces.pad, pieces.eos, pieces.unk)]
+    special = [texts[index] for index in (tokens.bos, tokens.pad, tokens.eos, tokens.unk)]
     tokenizer.add_special_tokens(
         [AddedToken(text, normalized=False, special=True) for text in special]
-        # The mask takes the space before it, as the piece of a word would.
-        + [AddedToken(pieces.mask, lstrip=True, normalized=False, special=True)] * (pieces.mask is not None)
+        # The mask takes the space before it, as the token of a word would.
+        + [AddedToken(tokens.mask, lstrip=True, normalized=False, special=True)] * (tokens.mask is not None)
     )
     return tokenizer
 

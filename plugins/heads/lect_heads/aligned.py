@@ -1,4 +1,4 @@
-"""Words in the rows of a batch: whose pieces speak for them, and what they should say."""
+"""Words in the rows of a batch: whose tokens speak for them, and what they should say."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from lect.heads import Layout
-from lect_heads.words import Words, piece_of_words, words_of
+from lect import Layout
+from lect_heads.words import Words, token_of_words, words_of
 
 if TYPE_CHECKING:
-    from lect import Example
-    from lect.heads import RowTokenizer
+    from lect import Example, RowTokenizer
 
 
 @dataclass(frozen=True)
@@ -22,19 +21,19 @@ class WordTargets:
     """Where each word of a batch is found in its rows, and its true values.
 
     Args:
-        rows, pieces: *Shape:* ``(words,)``.
+        rows, tokens: *Shape:* ``(words,)``.
         values: *Shape:* ``(words, …)``.
         counts: how many words each example has.
     """
 
     rows: Tensor
-    pieces: Tensor
+    tokens: Tensor
     values: Tensor
     counts: tuple[int, ...]
 
     def to(self, device: torch.device) -> WordTargets:
         """The same on a device."""
-        return WordTargets(self.rows.to(device), self.pieces.to(device), self.values.to(device), self.counts)
+        return WordTargets(self.rows.to(device), self.tokens.to(device), self.values.to(device), self.counts)
 
 
 def word_layout(examples: Sequence[Example], cut: RowTokenizer, overlap: int) -> Layout:
@@ -43,13 +42,13 @@ def word_layout(examples: Sequence[Example], cut: RowTokenizer, overlap: int) ->
 
 
 def locate(examples: Sequence[Example], layout: Layout) -> list[tuple[Words, Tensor, Tensor]]:
-    """For each example its words, and the row and the piece of each one. *Shape:* ``(words,)``."""
+    """For each example its words, and the row and the token of each one. *Shape:* ``(words,)``."""
     found = []
     for example, rows in zip(examples, layout.spans, strict=True):
         words = words_of(example)
-        where = piece_of_words(words.places, [layout.rows[row] for row in rows])
+        where = token_of_words(words.places, [layout.rows[row] for row in rows])
         own = torch.tensor([rows.start + row for row, _ in where], dtype=torch.long)
-        found.append((words, own, torch.tensor([piece for _, piece in where], dtype=torch.long)))
+        found.append((words, own, torch.tensor([token for _, token in where], dtype=torch.long)))
     return found
 
 
@@ -58,7 +57,7 @@ def word_targets(examples: Sequence[Example], layout: Layout, values: Sequence[T
     located = locate(examples, layout)
     return WordTargets(
         torch.cat([rows for _, rows, _ in located]),
-        torch.cat([pieces for _, _, pieces in located]),
+        torch.cat([tokens for _, _, tokens in located]),
         torch.cat(list(values)),
         tuple(len(words.words) for words, _, _ in located),
     )

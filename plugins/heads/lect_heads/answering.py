@@ -1,7 +1,7 @@
 """Extractive question answering: the stretch of a context that answers a question.
 
-Devlin et al. (2019), section 4.2 and 4.3: a score for each piece to begin the answer, and one to end it; "no answer"
-is the row's first piece. Contexts that are too long are read in overlapping windows, the best of which answers.
+Devlin et al. (2019), section 4.2 and 4.3: a score for each token to begin the answer, and one to end it; "no answer"
+is the row's first token. Contexts that are too long are read in overlapping windows, the best of which answers.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from lect.errors import DataError
-from lect.heads import Head, Layout, Prediction
+from lect import DataError, Head, Layout, Prediction
 from lect_heads.metrics.squad import Accepted
 
 if TYPE_CHECKING:
-    from lect import Backbone, Example, Span
-    from lect.heads import RowTokenizer, Window
+    from lect import Backbone, Example, RowTokenizer, Span, Window
     from lect_heads.configs import QuestionAnsweringConfig
 
 
@@ -33,9 +31,9 @@ class SpanTargets:
     """Where each row's answer begins and ends.
 
     Args:
-        ends: the places of the first and the last piece; 0 and 0 where the row has no answer, `_UNKNOWN` where it is
+        ends: the places of the first and the last token; 0 and 0 where the row has no answer, `_UNKNOWN` where it is
             not known where the answer stands. *Shape:* ``(rows, 2)``.
-        allowed: whether a piece may be one. *Shape:* ``(rows, length)``.
+        allowed: whether a token may be one. *Shape:* ``(rows, length)``.
     """
 
     ends: Tensor
@@ -47,7 +45,7 @@ class SpanTargets:
 
 
 class QuestionAnsweringHead(Head):
-    """Two logits a piece: of the answer's beginning and of its end."""
+    """Two logits a token: of the answer's beginning and of its end."""
 
     windowed = True
 
@@ -63,7 +61,7 @@ class QuestionAnsweringHead(Head):
         return Layout.of(cut.windows(questions, [example.text for example in examples], self._config.overlap))
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
-        """Logits of every piece, *Shape:* ``(rows, length, 2)``."""
+        """Logits of every token, *Shape:* ``(rows, length, 2)``."""
         return self.output(self.dropout(hidden_states))
 
     def answers(self, examples: Sequence[Example]) -> list[Accepted]:
@@ -77,7 +75,7 @@ class QuestionAnsweringHead(Head):
             accepted = _answers(example)
             placed = next((span for span in accepted if span.start is not None), None)
             for row in rows:
-                if placed is not None and (found := _pieces(layout.rows[row], placed)):
+                if placed is not None and (found := _tokens(layout.rows[row], placed)):
                     ends[row] = torch.tensor(found)
                 elif placed is None and accepted:
                     ends[row] = _UNKNOWN
@@ -92,7 +90,7 @@ class QuestionAnsweringHead(Head):
     def decode(self, logits: Tensor, examples: Sequence[Example], layout: Layout) -> list[Prediction]:
         """The best stretch in any of each example's rows; an empty one where no answer is likelier."""
         predictions = []
-        # Shares of each row, of which one that has no answer gives most to its first piece: so rows can be compared
+        # Shares of each row, of which one that has no answer gives most to its first token: so rows can be compared
         # (Clark & Gardner 2018, the "no-answer option").
         values = _masked(logits, _allowed(layout).to(logits.device)).log_softmax(1).cpu()
         for example, rows in zip(examples, layout.spans, strict=True):
@@ -106,10 +104,10 @@ class QuestionAnsweringHead(Head):
 
     def _stretches(self, window: Window, logits: Tensor) -> list[tuple[tuple[int, int], float]]:
         """The best stretches of one row, by their characters, with their scores."""
-        pieces = window.pieces_of(1)
-        if not pieces:
+        tokens = window.tokens_of_text(1)
+        if not tokens:
             return []
-        first, last = pieces[0][0], pieces[-1][0] + 1
+        first, last = tokens[0][0], tokens[-1][0] + 1
         begins, ends = logits[first:last, 0], logits[first:last, 1]
         scores = begins[:, None] + ends[None, :]
         # An answer ends behind its beginning, and not too far behind it.
@@ -121,7 +119,7 @@ class QuestionAnsweringHead(Head):
         for score, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
             if score > -1e8:
                 start, end = divmod(index, scores.shape[1])
-                found.append(((pieces[start][1], pieces[end][2]), score))
+                found.append(((tokens[start][1], tokens[end][2]), score))
         return found
 
     def _prediction(self, example: Example, found: dict[tuple[int, int], float], nothing: float) -> Prediction:
@@ -149,11 +147,11 @@ class QuestionAnsweringHead(Head):
 
 
 def _allowed(layout: Layout) -> Tensor:
-    """Whether a piece may begin or end an answer, or is the first one. *Shape:* ``(rows, length)``."""
+    """Whether a token may begin or end an answer, or is the first one. *Shape:* ``(rows, length)``."""
     allowed = torch.zeros(len(layout.rows), max(len(row.ids) for row in layout.rows), dtype=torch.bool)
     allowed[:, 0] = True
     for row, window in enumerate(layout.rows):
-        allowed[row, [place for place, _, _ in window.pieces_of(1)]] = True
+        allowed[row, [place for place, _, _ in window.tokens_of_text(1)]] = True
     return allowed
 
 
@@ -179,14 +177,14 @@ def _answers(example: Example) -> tuple[Span, ...]:
     return example.answers
 
 
-def _pieces(window: Window, span: Span) -> tuple[int, int] | None:
-    """The first and the last piece of an answer, where the row has the whole of it."""
+def _tokens(window: Window, span: Span) -> tuple[int, int] | None:
+    """The first and the last token of an answer, where the row has the whole of it."""
     start = span.start
     if start is None:
         return None
     end = start + len(span.text)
-    pieces = window.pieces_of(1)
-    if not pieces or pieces[0][1] > start or pieces[-1][2] < end:
+    tokens = window.tokens_of_text(1)
+    if not tokens or tokens[0][1] > start or tokens[-1][2] < end:
         return None
-    inside = [place for place, first, last in pieces if first < end and last > start]
+    inside = [place for place, first, last in tokens if first < end and last > start]
     return (inside[0], inside[-1]) if inside else None

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from lect.errors import DataError
-from lect.heads import Layout, Prediction
+from lect import DataError, Layout, Prediction
 from lect_heads.pooled import PooledHead
 
 if TYPE_CHECKING:
-    from lect import Backbone, Example
-    from lect.heads import RowTokenizer
+    from lect import Backbone, Example, RowTokenizer
     from lect_heads.configs import ChoiceConfig
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from lect import Config
 
-Overlap = Field(32, ge=0, description="pieces that two rows of a long text share")
+Overlap = Field(32, ge=0, description="tokens that two rows of a long text share")
 Dropout = Field(0.1, ge=0, lt=1, description="dropout before each layer, in training")
 
 
@@ -75,8 +75,8 @@ class QuestionAnsweringConfig(Config):
     """A stretch of the context."""
 
     dropout: float = Dropout
-    overlap: int = Field(64, ge=0, description="pieces that two rows of a long context share")
-    longest: int = Field(30, gt=0, description="the most pieces that an answer may have")
+    overlap: int = Field(64, ge=0, description="tokens that two rows of a long context share")
+    longest: int = Field(30, gt=0, description="the most tokens that an answer may have")
     n_best: int = Field(5, gt=0, description="answers listed with their probabilities")
     no_answer: bool = Field(False, description="whether a context may hold no answer")
     threshold: float = Field(0.0, description="by how much no answer must score above the best one")
@@ -134,11 +134,11 @@ class TranslationConfig(Config):
         "for encoder-decoders the text alone where absent",
     )
     source_code: str | None = Field(
-        None, min_length=1, description="the piece for the texts' language, where the backbone has one: eng_Latn, en_XX"
+        None, min_length=1, description="the token for the texts' language, where the backbone has one: eng_Latn, en_XX"
     )
     target_code: str | None = Field(
-        None, min_length=1, description="the piece for the language to write, which an answer is made to begin with"
+        None, min_length=1, description="the token for the language to write, which an answer is made to begin with"
     )
-    longest: int = Field(128, gt=0, description="the most pieces of a translation; half of a row at most")
-    beams: int = Field(1, gt=0, description="beginnings that are kept at a time; 1 for the likeliest piece each time")
+    longest: int = Field(128, gt=0, description="the most tokens of a translation; half of a row at most")
+    beams: int = Field(1, gt=0, description="beginnings that are kept at a time; 1 for the likeliest token each time")
     length_penalty: float = Field(1.0, allow_inf_nan=False, description="of beams: the larger, the longer")

@@ -1,7 +1,7 @@
 """Dependency parsing: Dozat & Manning (2017), Deep Biaffine Attention for Neural Dependency Parsing.
 
-Over a pretrained encoder as in UDify (Kondratyuk & Straka 2019): the first piece of each word is its vector, the row's
-first piece the root's. Parts of speech are learned beside, from the same hidden states.
+Over a pretrained encoder as in UDify (Kondratyuk & Straka 2019): the first token of each word is its vector, the row's
+first token the root's. Parts of speech are learned beside, from the same hidden states.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from lect.errors import DataError, nearest
-from lect.heads import Head, Layout, Prediction
+from lect import DataError, Head, Layout, Prediction, nearest
 from lect_heads.aligned import WordTargets, locate, word_layout, word_targets
 from lect_heads.trees import best_tree
 from lect_heads.words import Words
 
 if TYPE_CHECKING:
-    from lect import Backbone, Example
-    from lect.heads import RowTokenizer
+    from lect import Backbone, Example, RowTokenizer
     from lect_heads.configs import ParsingConfig
 
 TAG = "upos="
@@ -34,7 +32,7 @@ class TreeTargets:
     """The words of a batch with head, relation and tag of each: `values`, *Shape:* ``(words, 3)``; no tag is -1.
 
     Args:
-        roots: the row whose first piece is each example's root. *Shape:* ``(examples,)``.
+        roots: the row whose first token is each example's root. *Shape:* ``(examples,)``.
     """
 
     words: WordTargets
@@ -46,7 +44,7 @@ class TreeTargets:
 
 
 class ParsingHead(Head):
-    """Vectors of each piece as dependent and as head, for arcs and for relations, and two biaffine forms over them."""
+    """Vectors of each token as dependent and as head, for arcs and for relations, and two biaffine forms over them."""
 
     windowed = True
 
@@ -73,7 +71,7 @@ class ParsingHead(Head):
         return word_layout(examples, cut, self._overlap)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
-        """The vectors of every piece, and the logits of its tags, *Shape:* ``(rows, length, features)``."""
+        """The vectors of every token, and the logits of its tags, *Shape:* ``(rows, length, features)``."""
         hidden = self.dropout(hidden_states)
         vectors = self.dropout(nn.functional.leaky_relu(self.vectors(hidden), 0.1))
         return vectors if self.tags is None else torch.cat([vectors, self.tags(hidden)], dim=-1)
@@ -99,7 +97,7 @@ class ParsingHead(Head):
     def loss(self, logits: Tensor, targets: TreeTargets) -> Tensor:
         """Cross-entropy of heads, of relations to the true heads and of tags, each the mean over words."""
         words, counts = targets.words, list(targets.words.counts)
-        features = logits[words.rows, words.pieces]
+        features = logits[words.rows, words.tokens]
         dependents, heads = _padded(features, logits[targets.roots, 0], counts)
         true = nn.utils.rnn.pad_sequence(words.values.split(counts), batch_first=True, padding_value=0)
         real = torch.arange(true.shape[1], device=true.device) < torch.tensor(counts, device=true.device)[:, None]
@@ -116,8 +114,8 @@ class ParsingHead(Head):
     def decode(self, logits: Tensor, examples: Sequence[Example], layout: Layout) -> list[Prediction]:
         """The best tree of each example, the best relation of each of its arcs, the best tag of each word."""
         predictions = []
-        for (words, rows, pieces), span in zip(locate(examples, layout), layout.spans, strict=True):
-            features = logits[rows.to(logits.device), pieces.to(logits.device)]
+        for (words, rows, tokens), span in zip(locate(examples, layout), layout.spans, strict=True):
+            features = logits[rows.to(logits.device), tokens.to(logits.device)]
             count = len(features)
             dependents, heads = _padded(features, logits[span.start, :1], [count])
             scores = self._arc_scores(dependents, heads, [count])[0, :count].log_softmax(-1)

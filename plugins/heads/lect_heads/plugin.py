@@ -121,6 +121,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             config=configs.ClassificationConfig,
             build=_classification,
             metrics=("classification",),
+            pipeline_tag="text-classification",
         ),
         HeadSpec(
             name="multi-label",
@@ -130,6 +131,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             metrics=("multi-label",),
             needs=(),
             labels=_label_sets,
+            pipeline_tag="text-classification",
         ),
         HeadSpec(
             name="regression",
@@ -139,6 +141,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             metrics=("regression",),
             needs=(),
             labels=_numbers,
+            pipeline_tag="text-classification",
         ),
         HeadSpec(
             name="tagging",
@@ -148,6 +151,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             metrics=("tagging", "tagging-tokens"),
             needs=("words", "tags"),
             labels=_entity_tags,
+            pipeline_tag="token-classification",
         ),
         HeadSpec(
             name="pos",
@@ -157,6 +161,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             metrics=("token",),
             needs=("words", "tags"),
             labels=_word_tags,
+            pipeline_tag="token-classification",
         ),
         HeadSpec(
             name="qa",
@@ -166,6 +171,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             metrics=("squad",),
             needs=("question", "answers"),
             labels=_none,
+            pipeline_tag="question-answering",
         ),
         HeadSpec(
             name="multiple-choice",
@@ -175,6 +181,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             metrics=("multiple-choice",),
             needs=("choices", "label"),
             labels=_none,
+            pipeline_tag="multiple-choice",
         ),
         HeadSpec(
             name="retrieval",
@@ -184,6 +191,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             metrics=("ranking",),
             needs=("text_pair",),
             labels=_none,
+            pipeline_tag="sentence-similarity",
         ),
         HeadSpec(
             name="parsing",
@@ -193,6 +201,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             metrics=("parsing",),
             needs=("words", "heads", "relations"),
             labels=_tree_labels,
+            pipeline_tag="token-classification",
         ),
         HeadSpec(
             name="translation",
@@ -203,6 +212,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             needs=("translation",),
             labels=_none,
             writes=True,
+            pipeline_tag="translation",
         ),
     )
 

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
-from lect.errors import DataError, RecipeError, nearest
-from lect.heads import Head, Layout, Prediction
+from lect import DataError, Head, Layout, Prediction, RecipeError, nearest
 
 if TYPE_CHECKING:
     from lect import Backbone, Example

@@ -15,12 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from lect.errors import DataError
-from lect.heads import Head, Layout, Prediction
+from lect import DataError, Head, Layout, Prediction
 
 if TYPE_CHECKING:
-    from lect import Backbone, Example
-    from lect.heads import RowTokenizer
+    from lect import Backbone, Example, RowTokenizer
     from lect_heads.configs import RetrievalConfig
 
 _COLDEST = 0.01
@@ -142,7 +140,7 @@ class RetrievalHead(Head):
 
         Texts that are equal have their matches in common.
         """
-        from lect.evaluation.ranking import rank_relevant
+        from lect import rank_relevant
 
         places: dict[str, int] = {}
         vectors: list[Tensor] = []

@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from lect.errors import DataError, nearest
-from lect.heads import Head, Layout, Prediction
+from lect import DataError, Head, Layout, Prediction, nearest
 from lect_heads import schemes
 from lect_heads.aligned import WordTargets, locate, word_layout, word_targets
 from lect_heads.words import Words
 
 if TYPE_CHECKING:
-    from lect import Backbone, Example
-    from lect.heads import RowTokenizer
+    from lect import Backbone, Example, RowTokenizer
     from lect_heads.configs import PosConfig
 
 
 class WordHead(Head):
-    """Dropout and one logit a tag, of the first piece of each word; long sentences are read in overlapping windows."""
+    """Dropout and one logit a tag, of the first token of each word; long sentences are read in overlapping windows."""
 
     windowed = True
 
@@ -38,7 +36,7 @@ class WordHead(Head):
         return word_layout(examples, cut, self._overlap)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
-        """Logits of every piece, *Shape:* ``(rows, length, tags)``."""
+        """Logits of every token, *Shape:* ``(rows, length, tags)``."""
         return self.output(self.dropout(hidden_states))
 
     def answers(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
@@ -52,13 +50,13 @@ class WordHead(Head):
 
     def loss(self, logits: Tensor, targets: WordTargets) -> Tensor:
         """Cross-entropy, the mean over words."""
-        return nn.functional.cross_entropy(logits[targets.rows, targets.pieces], targets.values)
+        return nn.functional.cross_entropy(logits[targets.rows, targets.tokens], targets.values)
 
     def decode(self, logits: Tensor, examples: Sequence[Example], layout: Layout) -> list[Prediction]:
         """The most probable tag of each word."""
         predictions = []
-        for words, rows, pieces in locate(examples, layout):
-            best = logits[rows.to(logits.device), pieces.to(logits.device)].softmax(-1).max(-1)
+        for words, rows, tokens in locate(examples, layout):
+            best = logits[rows.to(logits.device), tokens.to(logits.device)].softmax(-1).max(-1)
             tags = tuple(self.labels[index] for index in best.indices.tolist())
             predictions.append(self._prediction(words, tags, best.values.tolist()))
         return predictions

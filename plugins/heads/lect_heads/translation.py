@@ -1,8 +1,8 @@
 """Translation: a text in one language, written in another by a decoder or an encoder-decoder.
 
 A decoder goes on from a prompt that holds the text (few parameters learn to do so from few translations: Xu et al.
-2024, section 3.2); an encoder-decoder reads the text as it is, and is told the languages by their pieces, where it has
-such pieces.
+2024, section 3.2); an encoder-decoder reads the text as it is, and is told the languages by their tokens, where it has
+such tokens.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lect.errors import DataError, RecipeError
-from lect.heads import Decoding, Demand, WritingHead
-from lect.languages.tags import display_name
+from lect import DataError, Decoding, GenerationHead, GenerationRequest, RecipeError
+from lect.languages import display_name
 
 if TYPE_CHECKING:
     from lect import Backbone, Example
@@ -23,7 +22,7 @@ FOR_DECODERS = "Translate from {source} to {target}.\n{source}: {text}\n{target}
 _KNOWN = ("text", "source", "target")
 
 
-class TranslationHead(WritingHead):
+class TranslationHead(GenerationHead):
     """Demands each text's translation.
 
     Raises:
@@ -46,11 +45,11 @@ class TranslationHead(WritingHead):
         names = {"source": _name(config.source, "source"), "target": _name(config.target, "target")}
         self._before, self._after = _around_text(prompt, names)
 
-    def demand(self, example: Example) -> Demand:
+    def demand(self, example: Example) -> GenerationRequest:
         """The text in its prompt; on one line, as its translation will be."""
         text = " ".join(example.text.split())
         config = self._config
-        return Demand(text, self._before, self._after, config.source_code, config.target_code)
+        return GenerationRequest(text, self._before, self._after, config.source_code, config.target_code)
 
     def target(self, example: Example) -> str:
         """The translation that the data has."""

@@ -1,7 +1,7 @@
-"""Words of a text: where they stand, how a text is cut into them, and which piece speaks for each.
+"""Words of a text: where they stand, how a text is cut into them, and which token speaks for each.
 
 Alignment goes by characters, not by the tokenizer's own idea of words: so it holds for any vocabulary, also a new one,
-and for texts without spaces, where one piece may cover several words.
+and for texts without spaces, where one token may cover several words.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lect.errors import DataError
+from lect import DataError
 
 if TYPE_CHECKING:
     from lect import Example
@@ -86,31 +86,31 @@ def split_words(text: str) -> Words:
     return Words(tuple(text[start:end] for start, end in places), tuple(places))
 
 
-def piece_of_words(places: Sequence[tuple[int, int]], windows: Sequence[Any]) -> list[tuple[int, int]]:
-    """For each word the window and the place in it of the piece that speaks for it: the first one that covers it.
+def token_of_words(places: Sequence[tuple[int, int]], windows: Sequence[Any]) -> list[tuple[int, int]]:
+    """For each word the window and the place in it of the token that speaks for it: the first one that covers it.
 
     Where several windows have the word, the one in which it is furthest from the window's ends: there it has the most
-    context. A word that no piece covers (its characters may be ones that the tokenizer leaves out) has the piece
+    context. A word that no token covers (its characters may be ones that the tokenizer leaves out) has the token
     before it, and where there is none the first of the row.
     """
     options: list[list[tuple[int, int, int]]] = [[] for _ in places]
     for row, window in enumerate(windows):
-        pieces = window.pieces_of(0)
-        starts = [start for _, start, _ in pieces]
+        tokens = window.tokens_of_text(0)
+        starts = [start for _, start, _ in tokens]
         first = 0
         for word, (start, end) in enumerate(places):
-            while first < len(pieces) and pieces[first][2] <= start:
+            while first < len(tokens) and tokens[first][2] <= start:
                 first += 1
             index = first
-            # A piece of no width, or of nothing but the space before, does not cover the word.
-            while index < len(pieces) and pieces[index][1] < end and pieces[index][2] <= max(start, pieces[index][1]):
+            # A token of no width, or of nothing but the space before, does not cover the word.
+            while index < len(tokens) and tokens[index][1] < end and tokens[index][2] <= max(start, tokens[index][1]):
                 index += 1
-            if index < len(pieces) and pieces[index][1] < end:
-                options[word].append((min(index, len(pieces) - 1 - index), -row, pieces[index][0]))
+            if index < len(tokens) and tokens[index][1] < end:
+                options[word].append((min(index, len(tokens) - 1 - index), -row, tokens[index][0]))
             elif row == len(windows) - 1 and not options[word]:
                 before = bisect_right(starts, start) - 1
-                options[word].append((0, -row, pieces[before][0] if before >= 0 else 0))
-    return [(-row, piece) for _, row, piece in map(max, options)]
+                options[word].append((0, -row, tokens[before][0] if before >= 0 else 0))
+    return [(-row, token) for _, row, token in map(max, options)]
 
 
 def _joins(text: str, word: Sequence[int], start: int) -> bool:

@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 from torch import Tensor, nn
 
-from lect.composition.together import Projections, add_by_rows
+from lect import Projections, add_by_rows
 from lect_language.layers import Bottleneck
 
 

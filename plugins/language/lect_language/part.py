@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from lect.backbones.anatomy import FAMILIES
-from lect.parts import Inner, Part, SiteContext
+from lect import FAMILIES, Inner, Part, SiteContext
 from lect_language.batched import LinearBottleneck, batched_bottlenecks, can_be_batched
 from lect_language.kronecker import share_parameters
 from lect_language.layers import Bottleneck, CouplingBlock

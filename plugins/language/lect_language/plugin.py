@@ -12,7 +12,7 @@ from lect_language.formats.detect import detect_folder
 
 if TYPE_CHECKING:
     from lect import Backbone, Part
-    from lect.exchange.contents import Contents
+    from lect.exchange import Contents
 
 
 def _bottleneck(config: BottleneckConfig, context: BuildContext) -> Part:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers.activations import ACT2FN
 
-from lect.errors import RecipeError, nearest
+from lect import RecipeError, nearest
 
 if TYPE_CHECKING:
     from lect import Backbone

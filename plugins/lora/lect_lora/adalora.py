@@ -11,7 +11,7 @@ from peft import AdaLoraConfig
 from peft.tuners.adalora.layer import RankAllocator
 from torch import Tensor, nn
 
-from lect.errors import RecipeError
+from lect import RecipeError
 from lect_lora.part import ADAPTER, BaseUse, PeftPart
 
 if TYPE_CHECKING:

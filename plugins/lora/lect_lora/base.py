@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lect.parts import Inner
+from lect import Inner
 
 
 class Base(nn.Linear):

@@ -10,7 +10,7 @@ import torch
 from peft.tuners.lora.layer import Linear
 from torch import Tensor, nn
 
-from lect.composition.together import Projections, add_by_rows
+from lect import Projections, add_by_rows
 from lect_lora.base import base_of
 
 _ADAPTER = "default"

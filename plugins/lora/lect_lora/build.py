@@ -13,7 +13,7 @@ from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-from lect.errors import RecipeError, nearest
+from lect import RecipeError, nearest
 from lect_lora.adalora import AdaloraPart
 from lect_lora.base import Base
 from lect_lora.config import AdaloraConfig

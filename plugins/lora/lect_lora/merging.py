@@ -16,8 +16,7 @@ from peft.tuners.adalora.layer import AdaLoraLayer
 from peft.tuners.lora.layer import LoraLayer
 from torch import Tensor
 
-from lect.errors import StackError
-from lect.specs import MergedPart, Merging
+from lect import MergedPart, Merging, StackError
 from lect_lora.base import base_of
 from lect_lora.build import build_part
 from lect_lora.config import Ia3Config, LoraConfig, PeftConfig

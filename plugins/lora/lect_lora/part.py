@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lect.parts import Inner, Part, SiteContext
+from lect import Inner, Part, SiteContext
 from lect_lora.base import base_of
 from lect_lora.batched import PlainLora, add_lora, add_lora_by_rows, can_be_batched
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 
-from lect.errors import RecipeError
-from lect.patterns import matches
+from lect import RecipeError
+from lect.exchange import matches
 
 #: Methods that look for a key behind a dot; of all others it is the end of a path, which may be the whole.
 _BEHIND_A_DOT = ("C3A", "FOURIERFT")

@@ -21,7 +21,7 @@ from lect_lora.formats.detect import detect_folder
 
 if TYPE_CHECKING:
     from lect import Backbone, Part
-    from lect.exchange.contents import Contents
+    from lect.exchange import Contents
 
 
 def _build(config: PeftConfig, context: BuildContext) -> Part:

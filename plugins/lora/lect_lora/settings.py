@@ -13,7 +13,7 @@ from peft import PeftType
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from lect.errors import nearest
+from lect import nearest
 
 if TYPE_CHECKING:
     from lect_lora.config import PeftConfig
@@ -40,7 +40,7 @@ REFUSED: Mapping[str, str] = {
 _DATA = "it needs a pass over data through the model before the layers are made"
 _OURS = "lect sets it"
 _UNSUPPORTED: Mapping[str, str] = {
-    "alora_invocation_tokens": "it depends on the pieces of the whole text, which a projection does not see",
+    "alora_invocation_tokens": "it depends on the tokens of the whole text, which a projection does not see",
     "arrow_config": "it routes between trained adapters; mix components in a stack",
     "auto_mapping": _OURS,
     "base_model_name_or_path": _OURS,

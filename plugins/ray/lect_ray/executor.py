@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from lect import Job, JobEvent, UserError
-from lect.fleet import run_job
-from lect.fleet.job import PATIENCE
+from lect import JOB_PATIENCE, Job, JobEvent, UserError, run_job
 
 if TYPE_CHECKING:
     from lect_ray.plugin import RayConfig
@@ -102,7 +100,7 @@ def _outcome(job: Job, reference: Any) -> JobEvent:
 
 def _stop(references: list[Any]) -> None:
     """Interrupt the tasks: each lets its run write a checkpoint first."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + JOB_PATIENCE
     waiting = references
     while waiting and time.monotonic() < until:
         # One request may come while a task is in no state to take it.

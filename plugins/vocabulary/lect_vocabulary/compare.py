@@ -10,15 +10,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lect.components.library import Library
-from lect.data.dataset import Source
-from lect.errors import DataError, Interrupted, RecipeError, nearest
+from lect import (
+    DataError,
+    InitialiserSpec,
+    Interrupted,
+    Library,
+    RecipeError,
+    Source,
+    execute_run,
+    load_backbone,
+    nearest,
+    prepare_run,
+    read_source,
+    recipe_of,
+)
 from lect.files import write_aside
-from lect.host.backbones import load_backbone
-from lect.host.reading import read_source
-from lect.recipes.load import recipe_of
-from lect.training.prepare import prepare_run
-from lect.training.run import execute_run
 from lect_vocabulary.learn import learn_pieces
 from lect_vocabulary.pieces import BaseTokenizer
 
@@ -69,7 +75,7 @@ class Row:
 
 def known_initialisers(host: Host) -> Mapping[str, InitialiserSpec]:
     """What plugins register, by name."""
-    return {name: provided.spec for name, provided in host.specs("initialiser").items()}
+    return {name: provided.spec for name, provided in host.specs(InitialiserSpec).items()}
 
 
 def compare_initialisers(

@@ -11,17 +11,14 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from lect.errors import ComponentError, DataError, PluginError, RecipeError, nearest
-from lect.parts import Inner, Part, SiteContext
-from lect.parts import NewPieces as NewRows
-from lect.specs import NewEmbeddings
+from lect import ComponentError, DataError, Inner, NewEmbeddings, Part, PluginError, RecipeError, SiteContext, nearest
+from lect import NewTokens as NewRows
 from lect_vocabulary.initialisers import INITIALISERS
 from lect_vocabulary.learn import learn_pieces
-from lect_vocabulary.pieces import BaseTokenizer, NewPieces, extended_from, new_pieces, splice, surface
+from lect_vocabulary.pieces import BaseTokenizer, NewTokens, extended_from, new_tokens, splice, surface
 
 if TYPE_CHECKING:
-    from lect import Backbone, BuildContext, Config
-    from lect.specs import InitialiserSpec
+    from lect import Backbone, BuildContext, Config, InitialiserSpec
     from lect_vocabulary.plugin import VocabularyConfig
 
 
@@ -38,7 +35,7 @@ class VocabularyPart(Part):
 
     may_lack = ("bias",)
 
-    def __init__(self, backbone: Backbone, base: BaseTokenizer, added: NewPieces | str) -> None:
+    def __init__(self, backbone: Backbone, base: BaseTokenizer, added: NewTokens | str) -> None:
         super().__init__()
         self._base, self._added = base, added
         self._site = backbone.anatomy.word_embedding
@@ -46,7 +43,7 @@ class VocabularyPart(Part):
         # What is looked up in the frozen table in place of a new id; nothing of it is seen.
         self._first, self._unknown = base.size, own if own is not None else 0
         self._scale = backbone.anatomy.scale
-        count = len(added.pieces) if isinstance(added, NewPieces) else extended_from(base, added)
+        count = len(added.pieces) if isinstance(added, NewTokens) else extended_from(base, added)
         self.embeddings = nn.Embedding(count, backbone.module(self._site).weight.shape[1])
         self.bias = nn.Parameter(torch.zeros(count))
 
@@ -75,7 +72,7 @@ class VocabularyPart(Part):
         added = self.embeddings((inputs - self._first).clamp_min(0)).to(old.dtype) * self._scale
         return torch.where(new.unsqueeze(-1), added, old)
 
-    def new_pieces(self) -> NewRows:
+    def new_tokens(self) -> NewRows:
         """The new rows, for objectives that predict pieces."""
         return NewRows(self._first, self.embeddings.weight, self.bias)
 
@@ -98,7 +95,7 @@ def build_vocabulary(config: VocabularyConfig, context: BuildContext) -> Vocabul
     if context.corpus is None:
         if context.tokenizer_json is None:
             raise ComponentError("it has new pieces but no tokenizer.json", fix="fetch or train it again")
-        listed = new_pieces(context.tokenizer_json)
+        listed = new_tokens(context.tokenizer_json)
         return VocabularyPart(context.backbone, base, context.tokenizer_json if listed is None else listed)
     examples = context.corpus.examples
     own = {spec.name: spec for spec in INITIALISERS}
@@ -118,7 +115,7 @@ def build_vocabulary(config: VocabularyConfig, context: BuildContext) -> Vocabul
     return part
 
 
-def read_pieces(file: Path, base: BaseTokenizer) -> NewPieces:
+def read_pieces(file: Path, base: BaseTokenizer) -> NewTokens:
     """The list of pieces that `lect vocabulary build` wrote.
 
     Raises:
@@ -126,7 +123,7 @@ def read_pieces(file: Path, base: BaseTokenizer) -> NewPieces:
     """
     fix = "name a file that lect vocabulary build wrote"
     try:
-        listed = new_pieces(file.read_text(encoding="utf-8"))
+        listed = new_tokens(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ComponentError(f"cannot be read ({error})", where=str(file), fix=fix) from None
     except ComponentError as error:
@@ -182,7 +179,7 @@ def waiting(part: VocabularyPart, context: BuildContext) -> NewEmbeddings:
     from tokenizers import Tokenizer
 
     base, added = part._base, part._added
-    assert isinstance(added, NewPieces)
+    assert isinstance(added, NewTokens)
     tokenizer = Tokenizer.from_str(part.tokenizer_json)
     tokenizer.no_padding()
     tokenizer.no_truncation()

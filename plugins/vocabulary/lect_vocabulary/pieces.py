@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from tokenizers import Tokenizer
 
-from lect.errors import BackboneError, ComponentError
+from lect import BackboneError, ComponentError
 
 Algorithm = Literal["Unigram", "BPE", "WordPiece"]
 """How a tokenizer cuts a word: as its `tokenizers` JSON names it."""
@@ -21,7 +21,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class NewPieces:
+class NewTokens:
     """Pieces that a tokenizer gets behind its own, in the order of their ids.
 
     Args:
@@ -37,7 +37,7 @@ class NewPieces:
     merges: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> str:
-        """What a component keeps in place of a whole tokenizer: only what is new. `new_pieces` reads it."""
+        """What a component keeps in place of a whole tokenizer: only what is new. `new_tokens` reads it."""
         values: dict[str, Any] = {FORMAT: VERSION, "algorithm": self.algorithm, "base": self.base}
         values["pieces"] = self.pieces
         if self.algorithm == "Unigram":
@@ -149,7 +149,7 @@ class BaseTokenizer:
         return found
 
 
-def splice(base: BaseTokenizer, new: NewPieces) -> str:
+def splice(base: BaseTokenizer, new: NewTokens) -> str:
     """The tokenizer with these pieces behind its own, which keep their ids, as the JSON of `tokenizers`.
 
     A text in which none of the new pieces occurs is cut as before.
@@ -182,7 +182,7 @@ def splice(base: BaseTokenizer, new: NewPieces) -> str:
     return json.dumps({**base.parsed, "model": model}, ensure_ascii=False)
 
 
-def new_pieces(text: str) -> NewPieces | None:
+def new_tokens(text: str) -> NewTokens | None:
     """The pieces that a text lists, None where it is a whole tokenizer.
 
     Raises:
@@ -194,7 +194,7 @@ def new_pieces(text: str) -> NewPieces | None:
     try:
         values = json.loads(text)
         version = values[FORMAT]
-        found = NewPieces(
+        found = NewTokens(
             values["algorithm"],
             str(values["base"]),
             tuple(map(str, values["pieces"])),

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lect.errors import DataError
-from lect.specs import NewEmbeddings
+from lect import DataError, NewEmbeddings
 from lect_vocabulary.pieces import BaseTokenizer, surface
 
 

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from lect.data.lines import read_lines, without_end
-from lect.errors import DataError
-from lect.specs import NewEmbeddings
+from lect import DataError, NewEmbeddings
+from lect.data.files import read_lines, without_end
 from lect_vocabulary.spaces import Space, static_space
 from lect_vocabulary.starts import drawn_like, encoded, encoded_pairs, frozen_rows
 

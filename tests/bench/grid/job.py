@@ -1,4 +1,4 @@
-"""What a job of the grid is: recipes to train, pieces of work between them, and stacks to score."""
+"""What a job of the grid is: recipes to train, tokens of work between them, and stacks to score."""
 
 from __future__ import annotations
 
@@ -82,14 +82,14 @@ class PseudoLabels:
 
 @dataclass(frozen=True)
 class Compare:
-    """An initialiser of new pieces, alone, before training and after it."""
+    """An initialiser of new tokens, alone, before training and after it."""
 
     table: str
     column: str
     language: str
     initialiser: str
     steps: int
-    pieces: int
+    tokens: int
     rows: int
 
 

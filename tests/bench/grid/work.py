@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grid.job import DATA, Compare, Job, PseudoLabels, Records, Score, Settings, Test, Train
+from lect import HeadSpec, MetricSpec
 
 if TYPE_CHECKING:
     from lect import Backbone, Example, Prediction
@@ -106,7 +107,7 @@ class Workshop:
             run.setup.model.detach_all()
 
     def _library(self, seed: int) -> Any:
-        from lect.components.library import Library
+        from lect.storage.library import Library
 
         return Library((self._folder / "components" / str(seed),))
 
@@ -128,7 +129,7 @@ class Workshop:
                 kind = next(each.manifest.head.kind for each in opened.stored if each.manifest.head)
                 truth: Sequence[Any] = head.answers(examples)
                 found: Sequence[Any] = [each.answer for each in opened.predict(examples)]
-                metrics = self._host.spec("head", kind).metrics
+                metrics = self._host.spec(HeadSpec, kind).metrics
             else:
                 translations = [example.translation or "" for example in examples]
                 pool = sorted(set(translations))
@@ -141,7 +142,7 @@ class Workshop:
         scores = {
             name: float(value)
             for metric in metrics
-            for name, value in self._host.spec("metric", metric).compute(truth, found).items()
+            for name, value in self._host.spec(MetricSpec, metric).compute(truth, found).items()
             if "[" not in name
         }
         records.scores.append(
@@ -167,11 +168,11 @@ class Workshop:
     def _open(self, text: str, seed: int) -> OpenStack:
         """As `lect.engine.open.open_stack`, on a backbone that is loaded: the whole one wherever it will do."""
         from lect import parse_stack
-        from lect.components.assemble import attach_stack, read_stack
         from lect.composition.model import RoutedModel
         from lect.device import default_device
         from lect.engine.engine import Engine
         from lect.engine.open import OpenStack
+        from lect.storage.assemble import attach_stack, read_stack
 
         stack = parse_stack(text)
         stored = tuple(read_stack(stack, self._library(seed), self._host))
@@ -225,7 +226,7 @@ class Workshop:
         budget = Budget(
             steps=QUICK_STEPS if quick else step.steps,
             batch_size=32,
-            pieces=300 if quick else step.pieces,
+            tokens=300 if quick else step.tokens,
             longest=16,
             rows=step.rows,
             test_rows=QUICK_ROWS if quick else 1012,

@@ -1,1 +1,1 @@
-"""Objectives that predict pieces: masked, over translations, and the next one."""
+"""Objectives that predict tokens: masked, over translations, and the next one."""

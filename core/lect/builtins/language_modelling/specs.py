@@ -30,13 +30,13 @@ def _causal(config: CausalConfig, context: ObjectiveContext) -> Objective:
 
 
 OBJECTIVES = (
-    ObjectiveSpec("masked-lm", "predicts hidden pieces of raw text", MaskedConfig, _masked),
+    ObjectiveSpec("masked-lm", "predicts hidden tokens of raw text", MaskedConfig, _masked),
     ObjectiveSpec(
         "translation-lm",
-        "predicts hidden pieces of a sentence and its translation, read together",
+        "predicts hidden tokens of a sentence and its translation, read together",
         MaskedConfig,
         _translation,
         needs=("translation",),
     ),
-    ObjectiveSpec("causal-lm", "predicts the next piece of raw text (decoders)", CausalConfig, _causal),
+    ObjectiveSpec("causal-lm", "predicts the next token of raw text (decoders)", CausalConfig, _causal),
 )

@@ -83,16 +83,16 @@ def breakdowns(report: MatrixReport) -> str:
         shown = [escape(column.label)]
         for row in report.rows:
             cell = report.entry(column.name, row.name).cell
-            shown.append("<td>–</td>" if cell is None else f"<td>{_pieces(cell)}</td>")
+            shown.append("<td>–</td>" if cell is None else f"<td>{_tokens(cell)}</td>")
         shares.append(shown)
     said = "Percent of the answers that are right, all languages together; small: the number of texts."
     unknown = _breakdown(report, _UNKNOWN)
     return (
         paragraph(said)
         + '<div class="grid">'
-        + f"<div><h3>By length, in pieces</h3>{table(header, by_length, 'heat')}</div>"
-        + f"<div><h3>By the share of unknown pieces</h3>{table(header, unknown, 'heat')}</div>"
-        + "<div><h3>Pieces a text, and percent unknown</h3>"
+        + f"<div><h3>By length, in tokens</h3>{table(header, by_length, 'heat')}</div>"
+        + f"<div><h3>By the share of unknown tokens</h3>{table(header, unknown, 'heat')}</div>"
+        + "<div><h3>Tokens a text, and percent unknown</h3>"
         + table(header, shares)
         + "</div></div>"
     )
@@ -124,10 +124,10 @@ def _breakdown(report: MatrixReport, buckets: Sequence[Bucket]) -> list[list[str
                 cell = report.entry(column.name, row.name).cell
                 if cell is None or not cell.rows.correct:
                     continue
-                for pieces, unknown, correct in zip(
-                    cell.rows.pieces, cell.rows.unknown, cell.rows.correct, strict=True
+                for tokens, unknown, correct in zip(
+                    cell.rows.tokens, cell.rows.unknown, cell.rows.correct, strict=True
                 ):
-                    if holds(pieces, unknown):
+                    if holds(tokens, unknown):
                         total, right = total + 1, right + correct
             any_text = any_text or total > 0
             content = f"{100 * right / total:.1f}<small>{total:,}</small>" if total else "–"
@@ -137,18 +137,18 @@ def _breakdown(report: MatrixReport, buckets: Sequence[Bucket]) -> list[list[str
     return found
 
 
-def _pieces(cell: Cell) -> str:
-    total = sum(cell.rows.pieces)
-    mean = total / max(1, len(cell.rows.pieces))
+def _tokens(cell: Cell) -> str:
+    total = sum(cell.rows.tokens)
+    mean = total / max(1, len(cell.rows.tokens))
     return f"{mean:.1f}<small>{100 * sum(cell.rows.unknown) / max(1, total):.1f} %</small>"
 
 
 def _between(low: int, high: int | None) -> Callable[[int, int], bool]:
-    return lambda pieces, _unknown: low <= pieces and (high is None or pieces <= high)
+    return lambda tokens, _unknown: low <= tokens and (high is None or tokens <= high)
 
 
 def _unknown_between(low: float, high: float) -> Callable[[int, int], bool]:
-    return lambda pieces, unknown: low < unknown / max(1, pieces) <= high
+    return lambda tokens, unknown: low < unknown / max(1, tokens) <= high
 
 
 _LENGTHS: tuple[Bucket, ...] = (
@@ -159,7 +159,7 @@ _LENGTHS: tuple[Bucket, ...] = (
     ("more", _between(129, None)),
 )
 _UNKNOWN: tuple[Bucket, ...] = (
-    ("none", lambda _pieces, unknown: unknown == 0),
+    ("none", lambda _tokens, unknown: unknown == 0),
     ("up to 5 %", _unknown_between(0, 0.05)),
     ("5–20 %", _unknown_between(0.05, 0.2)),
     ("over 20 %", _unknown_between(0.2, 1.0)),

@@ -32,7 +32,7 @@ def page(report: MatrixReport) -> str:
         ("curves", "Learning curves", _curves(report)),
         ("confusion", "Confusion", errors.confusions(report)),
         ("calibration", "Calibration", errors.calibration(report)),
-        ("breakdown", "Length and unknown pieces", errors.breakdowns(report)),
+        ("breakdown", "Length and unknown tokens", errors.breakdowns(report)),
         ("words", "What the words mean", _words(report)),
     ]
     shown = [(anchor, title, content) for anchor, title, content in sections if content]

@@ -1,4 +1,4 @@
-"""Pieces of a page: escaped text, tables, shaded cells."""
+"""Tokens of a page: escaped text, tables, shaded cells."""
 
 from __future__ import annotations
 

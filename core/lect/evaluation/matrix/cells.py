@@ -11,9 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lect.components.assemble import attach_stack, finder, must_write, read_stack
-from lect.components.library import Library
-from lect.components.store import TOKENIZER, read_folder_manifest, size_of, weights_hash
 from lect.composition.model import RoutedModel
 from lect.composition.stack import parse_stack
 from lect.data.dataset import Dataset
@@ -24,7 +21,10 @@ from lect.errors import DataError
 from lect.evaluation.ranking import Ranked
 from lect.evaluation.report import EvaluationReport
 from lect.files import write_aside
-from lect.heads import WritingHead
+from lect.heads import GenerationHead
+from lect.storage.assemble import attach_stack, finder, must_generate, read_stack
+from lect.storage.library import Library
+from lect.storage.store import TOKENIZER, read_folder_manifest, size_of, weights_hash
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -41,7 +41,7 @@ class Cost:
         parameters: of all its components, heads included.
         bytes: of all their files.
         training_seconds: as their manifests have it; None where one says nothing.
-        inference_seconds: for all rows of the data set, once, cutting into pieces included.
+        inference_seconds: for all rows of the data set, once, cutting into tokens included.
         hardware: that they were trained on.
     """
 
@@ -58,7 +58,7 @@ class Rows:
 
     Args:
         truth: the labels, or "" where there are none.
-        pieces: the length of the text in pieces of the stack's own tokenizer.
+        tokens: the length of the text in tokens of the stack's own tokenizer.
         unknown: how many of them stand for what the tokenizer does not know.
         correct: whether the whole stack's answer is right (of retrieval: found first); empty where answers are
             neither.
@@ -66,7 +66,7 @@ class Rows:
     """
 
     truth: tuple[str, ...]
-    pieces: tuple[int, ...]
+    tokens: tuple[int, ...]
     unknown: tuple[int, ...]
     correct: tuple[bool, ...] = ()
     confidence: tuple[float, ...] = ()
@@ -93,6 +93,8 @@ class Cell:
     def to_json(self) -> str:
         """The cell as JSON that `from_json` reads."""
         values = {"schema": SCHEMA, **asdict(self), "report": json.loads(self.report.to_json())}
+        # As it has been called there since schema 1.
+        values["rows"]["pieces"] = values["rows"].pop("tokens")
         return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
     @classmethod
@@ -103,7 +105,8 @@ class Cell:
             if given.pop("schema") != SCHEMA:
                 raise DataError("the cell is of another schema")
             report = EvaluationReport.from_json(json.dumps(given.pop("report")))
-            rows = Rows(**{name: tuple(values) for name, values in given.pop("rows").items()})
+            rows = given.pop("rows")
+            rows = Rows(**{"tokens" if name == "pieces" else name: tuple(values) for name, values in rows.items()})
             cost = given.pop("cost")
             cost["hardware"] = tuple(cost["hardware"])
             components = tuple(given.pop("components"))
@@ -113,7 +116,7 @@ class Cell:
 
 
 def key_of(host: Host, library: Library, stack: str, dataset: Dataset, backbone: str | None) -> str:
-    """The key of a cell: over the stack, its components' manifests, weights and pieces, the data, and the backbone.
+    """The key of a cell: over the stack, its components' manifests, weights and tokens, the data, and the backbone.
 
     A backbone counts by its name; one in a folder by its files, too.
 
@@ -157,7 +160,7 @@ class Bench:
         entry = stored[0].manifest.backbone if stored else None
         name = self.backbone or (entry.name if entry else DEFAULT_BACKBONE)
         revision = entry.revision if entry and not self.backbone else None
-        which = (name, revision, must_write(self.host, stored))
+        which = (name, revision, must_generate(self.host, stored))
         if which not in self._models:
             loaded = load_backbone(name, host=self.host, revision=revision, writes=which[2])
             self._models[which] = RoutedModel(loaded)
@@ -202,7 +205,7 @@ def _rows(opened: OpenStack, dataset: Dataset, report: EvaluationReport, metric:
     examples = dataset.examples
     texts = [example.text for example in examples]
     answers = report.variants[0].predictions
-    writes = isinstance(opened.head, WritingHead)
+    writes = isinstance(opened.head, GenerationHead)
     truth = tuple((example.translation if writes else example.label) or "" for example in examples)
     correct: tuple[bool, ...] = ()
     confidence: tuple[float, ...] = ()
@@ -220,13 +223,13 @@ def _rows(opened: OpenStack, dataset: Dataset, report: EvaluationReport, metric:
         if metric == "classification":
             correct = tuple(true == answer for true, answer in zip(truth, answers, strict=True))
             confidence = tuple(round(each.score or 0.0, 6) for each in predictions)
-    lengths, unknown = piece_counts(opened, texts)
+    lengths, unknown = token_counts(opened, texts)
     return Rows(truth, lengths, unknown, correct, confidence), seconds
 
 
-def piece_counts(opened: OpenStack, texts: Sequence[str]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """How many pieces each text has, and how many of them are unknown."""
-    encodings = opened.engine.encoder.pieces(texts, opened.keys)
+def token_counts(opened: OpenStack, texts: Sequence[str]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """How many tokens each text has, and how many of them are unknown."""
+    encodings = opened.engine.encoder.tokens(texts, opened.keys)
     unknown: Any = getattr(opened.backbone.tokenizer, "unk_token", None)
     counts = tuple(len(encoding.ids) - sum(encoding.special_tokens_mask) for encoding in encodings)
     return counts, tuple(encoding.tokens.count(unknown) if unknown else 0 for encoding in encodings)

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lect.components.assemble import finder
-from lect.components.library import Library
 from lect.composition.stack import parse_stack
 from lect.data.dataset import Dataset
 from lect.errors import ComponentError
@@ -22,6 +20,9 @@ from lect.evaluation.ranking import Ranked
 from lect.evaluation.render import readable
 from lect.evaluation.significance import holm, of_statistics, paired_test
 from lect.host.reading import read_source
+from lect.specs import MetricSpec
+from lect.storage.assemble import finder
+from lect.storage.library import Library
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -201,7 +202,7 @@ def _without_parts(report: MatrixReport, host: Host) -> tuple[Comparison, ...]:
 def _compared(host: Host, entry: Entry, first: str, second: str, other: Cell, place: int, resamples: int) -> Comparison:
     """A cell's whole stack beside a variant of this or another cell of the same data."""
     assert entry.cell is not None
-    metric = host.spec("metric", entry.cell.metric)
+    metric = host.spec(MetricSpec, entry.cell.metric)
     ours, theirs = entry.cell.report.variants[0].statistics, other.report.variants[place].statistics
     if ours and theirs:
         compared = of_statistics(metric, ours, theirs)

@@ -170,7 +170,7 @@ class Callbacks:
         """Tell each of an event: a method of `Callback`, and what it takes.
 
         Raises:
-            CallbackError: one has failed, and those behind it are not told. What `lect` itself raises stays as it is.
+            CallbackError: one has failed, and those behind it are not told.
         """
         for member in self._members:
             with _blaming(member):
@@ -190,7 +190,7 @@ class Callbacks:
         states = {}
         for member in self._members:
             with _blaming(member):
-                states[member.name] = _plain(dict(member.state_dict()))
+                states[member.name] = _plain(member.state_dict())
         return {name: state for name, state in states.items() if state}
 
     def load_state_dict(self, states: Mapping[str, Any]) -> None:
@@ -202,24 +202,27 @@ class Callbacks:
 
 
 def _plain(value: Any) -> Any:
-    """The value, once it is seen that checkpoints can be read that hold it. Raises `TypeError`."""
+    """The value as checkpoints that hold it can be read. Raises `TypeError` where it holds something else."""
     from torch import Tensor
 
     if isinstance(value, Mapping):
-        for each in (*value.keys(), *value.values()):
-            _plain(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            _plain(each)
-    elif not (value is None or type(value) in {bool, int, float, str, bytes} or isinstance(value, Tensor)):
-        raise TypeError(f"its state holds a {type(value).__name__}, which checkpoints cannot keep")
-    return value
+        return {_plain(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, tuple):
+        return tuple(_plain(each) for each in value)
+    if value is None or type(value) in {bool, int, float, str, bytes} or isinstance(value, Tensor):
+        return value
+    raise TypeError(f"its state holds a {type(value).__name__}, which checkpoints cannot keep")
 
 
 @contextmanager
 def _blaming(callback: Callback) -> Iterator[None]:
     try:
         yield
+    except UserError as error:
+        what = f'the callback "{callback.name}" has failed: {error.what}'
+        raise CallbackError(what, where=error.where, fix=error.fix) from error
     except LectError:
         raise
     except Exception as error:

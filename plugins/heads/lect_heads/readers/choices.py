@@ -9,10 +9,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lect import Example
-from lect.builtins.tables import Row, json_rows
-from lect.data.files import FilesConfig
-from lect.errors import DataError
+from lect import DataError, Example
+from lect.data.files import FilesConfig, Row, json_rows
 
 _CHOICE = re.compile(r"(?:choice|mc_answer)(\d+)")
 _BELEBELE = {"text": "flores_passage", "label": "correct_answer_num"}

@@ -9,11 +9,8 @@ from typing import Any
 
 from pydantic import Field
 
-from lect import Example
-from lect.data.examples import NO_WORD, join_words
-from lect.data.files import FilesConfig, say
-from lect.data.label_forms import checked_tag
-from lect.errors import DataError, nearest
+from lect import DataError, Example, nearest
+from lect.data.files import NO_WORD, FilesConfig, checked_tag, join_words, say
 from lect_heads.readers.conll_layout import Layout, Line, layout_of
 from lect_heads.schemes import entities, is_tag, meant, write
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lect import Example
+from lect import DataError, Example, nearest
 from lect.data.files import FilesConfig, left_out
-from lect.errors import DataError, nearest
 
 _COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 _SHORT = (6, 8)

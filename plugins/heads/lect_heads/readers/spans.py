@@ -8,11 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lect import Example
-from lect.builtins.tables import Row, json_rows
-from lect.data.files import FilesConfig, say
-from lect.data.label_forms import checked_tag
-from lect.errors import DataError
+from lect import DataError, Example
+from lect.data.files import FilesConfig, Row, checked_tag, json_rows, say
 from lect_heads.schemes import write
 from lect_heads.words import Words, split_words
 

@@ -9,11 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from lect import Example, Span
-from lect.counts import number_of
-from lect.data.files import FilesConfig, say
-from lect.data.objects import parse_json
-from lect.errors import DataError, nearest
+from lect import DataError, Example, Span, nearest
+from lect.data.files import FilesConfig, parse_json, say
 from lect_heads.readers.offsets import place_of
 
 
@@ -68,7 +65,7 @@ def _told(done: Counter[str]) -> str:
     said = []
     for what, noun, one, several in _DONE:
         if done[what]:
-            said.append(f"{number_of(done[what], noun)} {one if done[what] == 1 else several}")
+            said.append(f"{done[what]:,} {f'{noun} {one}' if done[what] == 1 else f'{noun}s {several}'}")
     return "; ".join(said)
 
 

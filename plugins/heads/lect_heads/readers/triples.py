@@ -9,10 +9,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lect import Example
-from lect.builtins.tables import Row, json_rows, table_rows
-from lect.data.files import FilesConfig, left_out
-from lect.errors import DataError
+from lect import DataError, Example
+from lect.data.files import FilesConfig, Row, json_rows, left_out, table_rows
 
 _NEGATIVE = re.compile(r"negatives?[_-]?(\d*)")
 

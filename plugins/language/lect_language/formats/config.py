@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lect.errors import ComponentError, RecipeError
-from lect.host import validate_model
+from lect import ComponentError, RecipeError
+from lect.exchange import validate_model
 from lect_language.config import BottleneckConfig
 from lect_language.settings import PRESETS, BottleneckSettings, settings_of
 

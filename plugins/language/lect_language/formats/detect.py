@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lect.exchange.contents import ForeignFolder, read_json
+from lect.exchange import ForeignFolder, read_json
 
 CONFIG = "adapter_config.json"
 _WITH_TWO_HALVES = ("mbart", "mt5", "t5")

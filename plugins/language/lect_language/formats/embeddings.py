@@ -1,4 +1,4 @@
-"""Embeddings in AdapterHub folders: those that add pieces to the backbone's own are a part `vocabulary`."""
+"""Embeddings in AdapterHub folders: those that add tokens to the backbone's own are a part `vocabulary`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lect.errors import ComponentError
-from lect.exchange.contents import PartContents, read_json, read_tensor
+from lect import ComponentError
+from lect.exchange import PartContents, read_json, read_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +24,7 @@ TOKENIZER_PATH = "tokenizer"
 
 @dataclass(frozen=True)
 class Embeddings:
-    """New pieces with their embeddings."""
+    """New tokens with their embeddings."""
 
     part: PartContents
     tokenizer_json: str
@@ -52,9 +52,9 @@ def read_embeddings(folder: Path, backbone: Backbone) -> Embeddings | None:
     if not _is_tokenizer(new):
         _refuse(tokenizer_file, "it is no tokenizer of the library tokenizers")
     if new["model"].get("type") != "Unigram" or base["model"].get("type") != "Unigram":
-        _refuse(file, "new pieces need a unigram tokenizer")
+        _refuse(file, "new tokens need a unigram tokenizer")
     if _size(new) <= first or new["model"]["vocab"][: len(base["model"]["vocab"])] != base["model"]["vocab"]:
-        _refuse(file, "its tokenizer does not have the backbone's pieces in front of its own")
+        _refuse(file, "its tokenizer does not have the backbone's tokens in front of its own")
     if table.dim() != 2 or table.shape[0] < _size(new) or not torch.equal(table[:first], own[:first]):
         _refuse(file, "it replaces embeddings of the backbone, and a component only adds new ones")
     rows = table[first : _size(new)].contiguous()

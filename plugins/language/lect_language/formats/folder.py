@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lect.errors import ComponentError, RecipeError
-from lect.exchange.contents import Contents, PartContents, read_json, read_tensors, write_json
-from lect.host import validate_model
+from lect import ComponentError, RecipeError
+from lect.exchange import Contents, PartContents, read_json, read_tensors, validate_model, write_json
 from lect_language.config import BottleneckConfig
 from lect_language.formats.config import member_configs, read_config
 from lect_language.formats.detect import CONFIG
@@ -162,7 +161,7 @@ def write_folder(contents: Contents, backbone: Backbone, folder: Path) -> Sequen
     if "vocabulary" in parts:
         assert contents.tokenizer_json is not None
         write_embeddings(folder, parts["vocabulary"], contents.tokenizer_json, backbone)
-        notices.append("load its pieces too, with model.load_embeddings(FOLDER, NAME): load_adapter leaves them out")
+        notices.append("load its tokens too, with model.load_embeddings(FOLDER, NAME): load_adapter leaves them out")
     if contents.head is not None:
         notices += write_head(contents.head, backbone, folder, describe(backbone, name))
     return notices

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lect.backbones.stored import stored_tensors
-from lect.errors import ComponentError
-from lect.exchange.contents import (
-    LABELS_MADE_UP,
-    HeadContents,
-    read_json,
-    read_tensors,
-    word_head_of,
-    write_json,
-)
+from lect import ComponentError, stored_tensors
+from lect.exchange import LABELS_MADE_UP, HeadContents, read_json, read_tensors, word_head_of, write_json
 from lect_language.formats.model_heads import head_of_class
 
 if TYPE_CHECKING:
@@ -38,10 +30,10 @@ _KINDS = {
 """Their heads → ours. A `tagging` is ours where its labels are tags of entities, else a `pos`."""
 _OF_WORDS = ("tagging", "pos", "qa")
 _NO_LIKE = {
-    "dependency_parsing": "it scores means of each word's pieces, and lect's parser vectors of a layer over its first",
-    "masked_lm": "lect predicts pieces with the backbone's own head; a language component needs none",
-    "causal_lm": "lect predicts pieces with the backbone's own head; a language component needs none",
-    "seq2seq_lm": "lect predicts pieces with the backbone's own head; a language component needs none",
+    "dependency_parsing": "it scores means of each word's tokens, and lect's parser vectors of a layer over its first",
+    "masked_lm": "lect predicts tokens with the backbone's own head; a language component needs none",
+    "causal_lm": "lect predicts tokens with the backbone's own head; a language component needs none",
+    "seq2seq_lm": "lect predicts tokens with the backbone's own head; a language component needs none",
     "image_classification": "lect reads texts",
 }
 #: Activations of adapters → those of our head.

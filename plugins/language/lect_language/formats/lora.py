@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lect.backbones.anatomy import WRITER
-from lect.errors import ComponentError
-from lect.exchange.contents import PartContents
+from lect import WRITER, ComponentError
+from lect.exchange import PartContents
 from lect_language.formats.detect import CONFIG
 
 if TYPE_CHECKING:

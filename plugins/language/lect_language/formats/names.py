@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lect.backbones.anatomy import WRITER
-from lect.errors import ComponentError
+from lect import WRITER, ComponentError
 from lect_language.kronecker import KroneckerLinear, shared_names
 
 if TYPE_CHECKING:

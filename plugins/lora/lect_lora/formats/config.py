@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lect.errors import ComponentError, RecipeError
-from lect.host import validate_model
+from lect import ComponentError, RecipeError
+from lect.exchange import validate_model
 from lect_lora.config import (
     AdaloraConfig,
     AnyPeftConfig,

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lect.exchange.contents import ForeignFolder, read_json
-from lect.weight_files import check_weights
+from lect.exchange import ForeignFolder, check_weights, read_json
 
 CONFIG = "adapter_config.json"
 

@@ -15,8 +15,8 @@ from peft.utils.save_and_load import get_peft_model_state_dict, set_peft_model_s
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lect.errors import ComponentError, RecipeError
-from lect.exchange.contents import Contents, HeadContents, PartContents, read_json, read_tensors
+from lect import ComponentError, RecipeError
+from lect.exchange import Contents, HeadContents, PartContents, read_json, read_tensors
 from lect_lora.build import Wrapped, build_part, find_targets
 from lect_lora.formats.config import ReadConfig, checked_config, read_config
 from lect_lora.formats.conversion import as_lora, starts_in_weights

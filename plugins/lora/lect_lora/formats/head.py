@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lect.backbones.stored import stored_tensors
-from lect.errors import ComponentError
-from lect.exchange.contents import LABELS_MADE_UP, HeadContents, word_head_of
+from lect import ComponentError, stored_tensors
+from lect.exchange import LABELS_MADE_UP, HeadContents, word_head_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +60,7 @@ _HEADS = (
     "classifier.", "classification_head.", "cls.", "decoder.", "generator_lm_head.", "generator_predictions.", "head.",
     "lm_head.", "pooler.", "pre_classifier.", "qa_outputs.", "score.", "sequence_summary.", "vocab_",
 )  # fmt: skip
-_OF_PIECES = ("cls.", "decoder.", "generator_", "lm_head.", "vocab_")
+_OF_TOKENS = ("cls.", "decoder.", "generator_", "lm_head.", "vocab_")
 _KINDS = ("weight", "bias")
 
 
@@ -118,7 +117,7 @@ def read_head(others: Mapping[str, Tensor], task: str | None, backbone: Backbone
         notices = ("left out what it adds to the model's pooler, which lect's backbones do not have",)
     if not head:
         if task == "SEQ_2_SEQ_LM":
-            # The backbone's own table of pieces writes: the head says what is written, and has no tensors.
+            # The backbone's own table of tokens writes: the head says what is written, and has no tensors.
             return ReadHead(HeadContents("translation", {}, (), {}), notices, unused)
         return ReadHead(notices=notices, unused=unused)
     try:
@@ -151,8 +150,8 @@ def _read(
     family = backbone.model.config.model_type
     if any(_is_change(name) for name in head):
         raise _NoHeadError("the adapter changes it, and lect's heads are not changed by parts")
-    if any(name.startswith(_OF_PIECES) for name in head):
-        raise _NoHeadError("it predicts pieces, which lect does with the backbone's own head, and leaves that as it is")
+    if any(name.startswith(_OF_TOKENS) for name in head):
+        raise _NoHeadError("it predicts tokens, which lect does with the backbone's own head, and leaves that as it is")
     if backbone.kind == "encoder-decoder":
         raise _NoHeadError(f'in models of type "{family}" it reads what the half that writes gives, and lect\'s do not')
     places = {name.rpartition(".")[0] for name in head}

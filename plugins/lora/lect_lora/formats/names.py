@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lect.backbones.anatomy import WRITER
+from lect import WRITER
 from lect_lora.patterns import values_by_path
 
 if TYPE_CHECKING:

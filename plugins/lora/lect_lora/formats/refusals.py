@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
-from lect.errors import ComponentError
+from lect import ComponentError
 from lect_lora.settings import library_class_of
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ _AGAIN = "train it again without"
 _MORE = {
     "layer_replication": "it repeats layers of the model, and a component leaves the backbone's layers as they are",
     "target_parameters": "it changes parameters that are no projections",
-    "trainable_token_indices": "it trained embeddings of some pieces of the model, and a component leaves them frozen",
-    "alora_invocation_tokens": "it acts behind certain pieces of a text only, and a projection does not see the text",
+    "trainable_token_indices": "it trained embeddings of some tokens of the model, and a component leaves them frozen",
+    "alora_invocation_tokens": "it acts behind certain tokens of a text only, and a projection does not see the text",
 }
 #: Initialisations that take a share out of the weights which only their data, or chance, could tell again.
 _FORGOTTEN = {
@@ -89,13 +89,13 @@ def refuse_tensors(others: Mapping[str, Tensor], stated: Mapping[str, Any], back
     same = set()
     for name, tensor in others.items():
         module = name.rpartition(".")[0].removesuffix(".base_layer").removesuffix(".original_module")
-        # An encoder-decoder's table of pieces has several names.
-        of_pieces = module == table or module.rsplit(".", 1)[-1] in ("shared", "embed_tokens", "word_embeddings")
-        own = known.get(f"{table}.weight" if of_pieces else f"{module}.{name.rpartition('.')[2]}")
+        # An encoder-decoder's table of tokens has several names.
+        of_tokens = module == table or module.rsplit(".", 1)[-1] in ("shared", "embed_tokens", "word_embeddings")
+        own = known.get(f"{table}.weight" if of_tokens else f"{module}.{name.rpartition('.')[2]}")
         if own is not None and own.shape == tensor.shape and torch.equal(own.float(), tensor.float()):
             same.add(name)
-        elif of_pieces or ".lora_embedding_" in name or ".token_adapter." in name:
-            _refuse(file, _of_pieces(name, tensor, own), "train it without, or train new pieces with lect vocabulary")
+        elif of_tokens or ".lora_embedding_" in name or ".token_adapter." in name:
+            _refuse(file, _of_tokens(name, tensor, own), "train it without, or train new tokens with lect vocabulary")
         elif own is not None:
             listed = stated.get("modules_to_save") or ()
             fix = f"train it again without {', '.join(map(str, listed))}" if listed else "train it again without"
@@ -103,13 +103,13 @@ def refuse_tensors(others: Mapping[str, Tensor], stated: Mapping[str, Any], back
     return same
 
 
-def _of_pieces(name: str, tensor: Tensor, own: Tensor | None) -> str:
+def _of_tokens(name: str, tensor: Tensor, own: Tensor | None) -> str:
     if ".lora_embedding_" in name:
         return f"it changes the embeddings of the model (target_modules names them), and {_FROZEN}"
     if own is not None and tensor.shape != own.shape:
         return (
             f"its embeddings were resized: they have {tensor.shape[0]:,} rows, and the model's {own.shape[0]:,}; "
-            "it was trained with pieces of its own, which a folder of peft does not name"
+            "it was trained with tokens of its own, which a folder of peft does not name"
         )
     return f"it trained the model's whole table of embeddings, and {_FROZEN}"
 

@@ -7,8 +7,8 @@ from grid.themes.nko import BATCH, TASKS
 from grid.themes.tests import NAMES, flores, masakhaner, nusax_sentiment, sib, trees
 
 PARTS: dict[str, tuple[str, str, str]] = {
-    "bam": ("bam", "bm", "alignment with new pieces"),
-    "ace-seed": ("ace", "ace", "alignment with new pieces"),
+    "bam": ("bam", "bm", "alignment with new tokens"),
+    "ace-seed": ("ace", "ace", "alignment with new tokens"),
     "bam-mlm": ("bam", "bm", "masked LM"),
     "ace-seed-mlm": ("ace", "ace", "masked LM"),
 }

@@ -1,0 +1,196 @@
+"""Training from Python: of a recipe, of rows in memory, or in one line with sensible defaults."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lect.api.components import SavedComponent, library_of
+from lect.api.rows import Rows, examples_of
+from lect.data.written import record_of
+from lect.errors import DataError, RecipeError
+from lect.files import write_aside
+from lect.host import Host
+from lect.languages.tags import normalise
+from lect.recipes.load import load_recipe, recipe_of
+from lect.recipes.schema import Recipe
+from lect.storage.library import Library
+
+if TYPE_CHECKING:
+    from lect.training.callbacks.base import Callback
+
+_LANGUAGE: Mapping[str, Any] = {
+    "parts": [{"method": "bottleneck", "reduction_factor": 16}],
+    "objective": {"name": "alignment", "distance": 100.0, "contrast": 0.2, "temperature": 0.05},
+    "training": {"epochs": 8, "batch_size": 16, "learning_rate": 5e-4, "schedule": "one-cycle", "warmup": 0.3},
+}
+_TASK: Mapping[str, Any] = {
+    "parts": [{"method": "bottleneck", "reduction_factor": 16}],
+    "objective": {"name": "supervised"},
+    "training": {"epochs": 10, "batch_size": 16, "learning_rate": 5e-4, "schedule": "one-cycle", "warmup": 0.2},
+}
+
+
+def train(
+    recipe: str | Path | Recipe | Mapping[str, Any],
+    data: Rows | None = None,
+    *,
+    validation: Rows | None = None,
+    callbacks: Sequence[Callback] = (),
+    resume: bool = False,
+    library: str | Path | Library | None = None,
+    runs: str | Path = "runs",
+    **columns: str,
+) -> SavedComponent:
+    """Train a component as a recipe says, and write it where stacks find it.
+
+    Args:
+        recipe: a file, a `lect.Recipe`, or its fields as a dictionary.
+        data: training rows in memory, in the place of those that the recipe names. They are kept in the run's folder,
+            so that the run can be resumed and repeated.
+        validation: held-out rows in memory.
+        callbacks: told of the run's events; they may stop it.
+        resume: go on from the newest checkpoint of this recipe.
+        library: the folder to write to; by default ``./components``.
+        runs: the folder of checkpoints and measurements.
+        columns: by field, the column of the rows that holds it: ``label="sentiment"``.
+
+    Raises:
+        RecipeError: a field of the recipe is wrong.
+        DataError: a row lacks what is needed.
+        Interrupted: Ctrl-C; a checkpoint is there to go on from.
+    """
+    from lect.api.progress import ProgressLines, progress_console
+    from lect.training.prepare import prepare_run
+    from lect.training.run import execute_run
+
+    host = Host.load()
+    made = _recipe(recipe, host, data, validation, Path(runs), columns)
+    run = prepare_run(made, host, library_of(library), runs=Path(runs))
+    console = progress_console()
+    told = [*callbacks] if console.is_terminal else [ProgressLines(), *callbacks]
+    (trained,) = execute_run(run, console=console, resume=resume, callbacks=told)
+    return SavedComponent.read(trained.folder)
+
+
+def teach_language(
+    pairs: Rows,
+    language: str,
+    *,
+    name: str | None = None,
+    backbone: str = "e5-small",
+    licence: str = "",
+    training: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> SavedComponent:
+    """A language component from sentences and their translations into a language that the backbone knows.
+
+    Args:
+        pairs: sentences with their translations: pairs of texts, or rows with a column ``translation``.
+        language: a BCP 47 tag, or a name.
+        name: of the component; by default the tag.
+        training: fields of the recipe's table ``training``, such as ``{"epochs": 4}``.
+        options: as `train` takes them.
+
+    Raises:
+        DataError: a row has no translation, or the language is none.
+    """
+    tag = normalise(language)
+    rows = [
+        {"text": row[0], "translation": row[1]} if isinstance(row, tuple | list) and len(row) == 2 else row
+        for row in (pairs if isinstance(pairs, list | tuple) else examples_of(pairs, _columns(options)))
+    ]
+    values = _with(_LANGUAGE, "lang", name or tag, [tag], backbone, licence, training)
+    return train(values, rows, **options)
+
+
+def teach_task(
+    rows: Rows,
+    name: str,
+    *,
+    head: str | Mapping[str, Any] = "classification",
+    languages: Sequence[str] = (),
+    stack: str = "",
+    backbone: str = "e5-small",
+    licence: str = "",
+    training: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> SavedComponent:
+    """A task component from labelled rows.
+
+    Args:
+        rows: with what the head learns from: a column ``label``, say.
+        name: of the component.
+        head: its kind, or its table: ``{"kind": "classification", "labels": ["no", "yes"]}``.
+        languages: of the rows.
+        stack: the language components that it is trained above.
+        training: fields of the recipe's table ``training``.
+        options: as `train` takes them.
+    """
+    values = _with(_TASK, "task", name, [normalise(each) for each in languages], backbone, licence, training)
+    values["head"] = {"kind": head} if isinstance(head, str) else dict(head)
+    if stack:
+        values["stack"] = str(stack)
+    return train(values, rows, **options)
+
+
+def _with(
+    defaults: Mapping[str, Any],
+    role: str,
+    name: str,
+    languages: Sequence[str],
+    backbone: str,
+    licence: str,
+    training: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    values = json.loads(json.dumps(defaults))
+    values["component"] = {"name": name, "role": role, "languages": list(languages), "licence": licence}
+    values["backbone"] = {"name": backbone}
+    values["training"] |= dict(training or {})
+    return dict(values)
+
+
+def _recipe(
+    given: str | Path | Recipe | Mapping[str, Any],
+    host: Host,
+    data: Rows | None,
+    validation: Rows | None,
+    runs: Path,
+    columns: Mapping[str, str],
+) -> Recipe:
+    if data is None and validation is None:
+        if columns:
+            raise RecipeError(f'"{next(iter(columns))}" names a column, and no rows are given', fix="give data=…")
+        if isinstance(given, str | Path):
+            return load_recipe(given, host=host)
+        return given if isinstance(given, Recipe) else recipe_of(given, host=host)
+    if isinstance(given, str | Path):
+        given = load_recipe(given)
+    folder, label = (given.folder, given.name) if isinstance(given, Recipe) else (Path(), "recipe")
+    values = given.model_dump(mode="json", exclude_unset=True) if isinstance(given, Recipe) else dict(given)
+    component = values.get("component", {})
+    place = runs / f"{component.get('role', 'lang')}-{component.get('name', 'unnamed')}" / "data"
+    tables = dict(values.get("data", {}))
+    for part, rows in (("train", data), ("validation", validation)):
+        if rows is not None:
+            tables[part] = {"reader": "examples", "path": str(_kept(rows, columns, place / f"{part}.jsonl"))}
+    values["data"] = tables
+    return recipe_of(values, name=label, folder=folder, host=host)
+
+
+def _kept(rows: Rows, columns: Mapping[str, str], file: Path) -> Path:
+    """The rows in a file that a recipe can name."""
+    lines = [json.dumps(record_of(example), ensure_ascii=False) for example in examples_of(rows, columns)]
+    if not lines:
+        raise DataError("no rows are given", fix='give some, such as [("a text", "its translation")]')
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_aside(file, "".join(f"{line}\n" for line in lines))
+    return file.absolute()
+
+
+def _columns(options: Mapping[str, Any]) -> dict[str, str]:
+    """The columns among the options, which are no options of `train`."""
+    known = {"validation", "callbacks", "resume", "library", "runs"}
+    return {name: value for name, value in options.items() if name not in known}
