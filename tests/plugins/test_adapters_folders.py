@@ -512,25 +512,3 @@ def test_weights_that_do_not_fit_the_configuration(place, host, change, message)
     with pytest.raises(ComponentError, match=message):
         import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions(role="lang"))
     assert not Path("components").exists()
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"{" + b" " * 1000 + b"}", "larger than 100 bytes"),
-        (b"{}", "no tokenizer"),
-        (b'{"model": 1, "added_tokens": []}', "no tokenizer"),
-        (b'{"model": {"vocab": []}, "added_tokens": [{}]}', "no tokenizer"),
-        (b"\xff", "not valid JSON"),
-    ],
-)
-def test_embeddings_whose_tokenizer_is_none(tmp_path, monkeypatch, content, message):
-    from lect.exchange import contents as foreign
-    from lect_language.formats.embeddings import read_embeddings
-
-    monkeypatch.setattr(foreign, "MAX_JSON_BYTES", 100)
-    torch.save(torch.randn(50, 32), tmp_path / "embedding.pt")
-    (tmp_path / "tokenizer").mkdir()
-    (tmp_path / "tokenizer/tokenizer.json").write_bytes(content)
-    with pytest.raises(ComponentError, match=message):
-        read_embeddings(tmp_path, tiny_backbone("bert"))
