@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from lect.parts import Inner, NewTokens, Part, SiteContext
     from lect.recipes.load import recipe_of
     from lect.recipes.schema import Recipe
+    from lect.runs import Job, JobEvent, Outcome, RunInfo
     from lect.specs import (
         BackboneSpec,
         BuildContext,
@@ -58,8 +59,6 @@ if TYPE_CHECKING:
         FormatSpec,
         HeadSpec,
         InitialiserSpec,
-        Job,
-        JobEvent,
         MergedPart,
         MergeSpec,
         Merging,
@@ -67,11 +66,9 @@ if TYPE_CHECKING:
         MetricSpec,
         NewEmbeddings,
         ObjectiveSpec,
-        Outcome,
         Problem,
         ReaderSpec,
         RouteSpec,
-        RunInfo,
     )
     from lect.storage.library import Library
     from lect.summed_metric import SummedMetric
@@ -112,10 +109,10 @@ _NAMES = {
     "lect.parts": "Inner NewTokens Part SiteContext",
     "lect.recipes.load": "recipe_of",
     "lect.recipes.schema": "Recipe",
+    "lect.runs": "Job JobEvent Outcome RunInfo",
     "lect.specs": (
-        "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec InitialiserSpec Job "
-        "JobEvent MergeSpec MergedPart Merging MethodSpec MetricSpec NewEmbeddings ObjectiveSpec Outcome "
-        "Problem ReaderSpec RouteSpec RunInfo"
+        "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec InitialiserSpec MergeSpec "
+        "MergedPart Merging MethodSpec MetricSpec NewEmbeddings ObjectiveSpec Problem ReaderSpec RouteSpec"
     ),
     "lect.summed_metric": "SummedMetric",
     "lect.training.callbacks.base": "Callback",

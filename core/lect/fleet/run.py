@@ -16,7 +16,8 @@ from lect.errors import ComponentError
 from lect.fleet.plan import LanguageRun
 from lect.recipes.load import recipe_text
 from lect.recipes.schema import OutputTable
-from lect.specs import ExecutorSpec, Job, JobEvent
+from lect.runs import Job, JobEvent
+from lect.specs import ExecutorSpec
 from lect.storage.library import Library
 from lect.storage.manifest import Manifest
 from lect.storage.store import WEIGHTS, read_folder_manifest
