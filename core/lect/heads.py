@@ -282,5 +282,4 @@ class GenerationHead(Head):
         return Prediction(written, None)
 
     def answers(self, examples: Sequence[Example]) -> list[Any]:
-        """What should be written for each example."""
         return [self.target(example) for example in examples]

@@ -49,12 +49,10 @@ class AlignmentObjective(Objective):
         self._words = WordAlignment(config.dictionary, context) if config.tokens else None
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The tokens of each row."""
         encodings = self._context.encoder.tokens([example.text for example in examples], self._context.stack)
         return [len(encoding.ids) for encoding in encodings]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
-        """The rows, encoded, with the vectors of their translations."""
         return self.batch_share(examples, range(len(examples)), device)
 
     def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
@@ -76,7 +74,6 @@ class AlignmentObjective(Objective):
         return Batch(rows, _Translations(vectors, answers.to(device), candidates.to(device), words))
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
-        """The weighted sum of the terms."""
         translations: _Translations = batch.targets
         vectors = model.pool(hidden_states, batch.rows.attention_mask).float()
         distance = mse_loss(vectors, translations.vectors)
@@ -96,7 +93,6 @@ class AlignmentObjective(Objective):
         return self._retrieval(model, examples, self._context.stack)
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The same retrieval by the stack beneath."""
         return self._retrieval(model, examples, self._context.stack[:-1])
 
     def _retrieval(

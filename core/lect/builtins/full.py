@@ -38,16 +38,13 @@ class FullPart(Part):
         return [name.replace("/", ".") for name in self.copies]
 
     def reads_input(self, site: str) -> bool:
-        """Nothing of the backbone's is computed."""
         return True
 
     def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
-        """The output of the own copy."""
         output: Tensor = self.copies[site.replace(".", "/")](inputs)
         return output
 
     def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """The copy's own, whatever stands below."""
         return dict(self.copies[site.replace(".", "/")].named_parameters(recurse=False))
 
     def origin(self) -> Mapping[str, Tensor]:

@@ -56,7 +56,6 @@ class FusionPart(Part):
         )
 
     def sites(self) -> Iterable[str]:
-        """Where the members act."""
         return tuple(self._acting)
 
     def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:

@@ -71,11 +71,9 @@ class GenerationObjective(Objective):
         self.directions = joined_scores(self._metrics, [metric.scores for metric in self._metrics])
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The tokens of each text and its answer."""
         return [len(source.ids) + len(source.forced) + len(target) for source, target in map(self._cut, examples)]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
-        """The rows that are read, with what should be written."""
         cut = [self._cut(example) for example in examples]
         is_decoder = self._context.model.backbone.kind == "decoder"
         answers = [target for _, target in cut]
@@ -99,7 +97,6 @@ class GenerationObjective(Objective):
         return Batch(rows.to(device), _Written(ids, mask, places_of(places, device), labels.to(device)))
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
-        """The mean over tokens of answers."""
         written: _Written = batch.targets
         if written.ids is not None and written.mask is not None:
             hidden_states = model.decode(written.ids, written.mask, hidden_states, batch.rows)
@@ -108,11 +105,9 @@ class GenerationObjective(Objective):
         return Loss(self._loss(states, written.labels, self._loss.draw(), new))
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The head's metrics of what is written."""
         return self._scores(model, examples, self._context.stack)
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The same by the stack beneath."""
         return self._scores(model, examples, self._context.stack[:-1])
 
     def _scores(self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]) -> Mapping[str, float]:

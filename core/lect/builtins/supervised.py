@@ -37,13 +37,11 @@ class SupervisedObjective(Objective):
         self.directions = joined_scores(self._metrics, [metric.scores for metric in self._metrics])
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The tokens of each example, in all its rows."""
         # A few at a time: what a layout holds of a row is much larger than its length.
         parts = (examples[start : start + _AT_ONCE] for start in range(0, len(examples), _AT_ONCE))
         return [length for part in parts for length in self._head.layout(part, self._cut).lengths]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
-        """The rows, encoded, with the head's targets."""
         return self.batch_share(examples, range(len(examples)), device)
 
     def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
@@ -54,12 +52,10 @@ class SupervisedObjective(Objective):
         return Batch(rows, targets.to(device))
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
-        """The head's loss."""
         (output,) = model.logits(hidden_states, batch.rows)
         return Loss(self._head.loss(output.logits.float(), batch.targets))
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The head's metrics."""
         return self._metrics_of(model, examples, self._context.stack)
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:

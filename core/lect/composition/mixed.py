@@ -28,7 +28,6 @@ class MixedPart(Part):
         self.members = nn.ModuleList([part for chain in self._chains for part in chain])
 
     def sites(self) -> Iterable[str]:
-        """Where any of the components acts."""
         return tuple(self._acting)
 
     def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:

@@ -83,11 +83,9 @@ class CombinedObjective(Objective):
         return [len(own) * max(own, default=0) for own in found]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
-        """What each term makes of its rows, one below the other."""
         return self.batch_share(examples, range(len(examples)), device)
 
     def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
-        """The same of some of the rows, where each term may compare them with all of its own."""
         taken: list[_Taken] = []
         joined: list[EncodedRows] = []
         size = 0
@@ -125,7 +123,6 @@ class CombinedObjective(Objective):
         return self._named(lambda objective, own: objective.scores(model, own), examples)
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The same without what is trained."""
         return self._named(lambda objective, own: objective.scores_without(model, own), examples)
 
     def _named(self, score: _Scoring, examples: Sequence[Example]) -> Mapping[str, float]:

@@ -49,7 +49,6 @@ class OrdinalHead(Head):
         return scores - thresholds
 
     def answers(self, examples: Sequence[Example]) -> list[str]:
-        """Each row's label."""
         for example in examples:
             if example.label not in self.labels:
                 fix = nearest(example.label or "", self.labels)
@@ -66,7 +65,6 @@ class OrdinalHead(Head):
         return binary_cross_entropy_with_logits(logits, targets)
 
     def decode(self, logits: Tensor, examples: Sequence[Example], layout: Layout) -> list[Prediction]:
-        """The likeliest label of each row."""
         above = nn.functional.pad(nn.functional.pad(logits.sigmoid(), (1, 0), value=1.0), (0, 1))
         predictions = []
         for row in (above[:, :-1] - above[:, 1:]).clamp(min=0).tolist():

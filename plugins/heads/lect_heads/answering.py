@@ -56,7 +56,6 @@ class QuestionAnsweringHead(Head):
         self.output = nn.Linear(backbone.hidden_size, 2)
 
     def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
-        """The question, and the context in as many rows as it takes."""
         questions = [_question(example) for example in examples]
         return Layout.of(cut.windows(questions, [example.text for example in examples], self._config.overlap))
 

@@ -53,11 +53,9 @@ class ChoiceHead(PooledHead):
         return Layout(tuple(cut.whole(texts, seconds)), tuple(counts))
 
     def answers(self, examples: Sequence[Example]) -> list[str]:
-        """The number of each example's right choice, from 0."""
         return [str(_right(example)) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> ChoiceTargets:
-        """Each example's right choice."""
         return ChoiceTargets(torch.tensor([_right(example) for example in examples]), layout.counts)
 
     def loss(self, logits: Tensor, targets: ChoiceTargets) -> Tensor:
@@ -65,7 +63,6 @@ class ChoiceHead(PooledHead):
         return nn.functional.cross_entropy(_by_example(logits, targets.counts), targets.right)
 
     def decode(self, logits: Tensor, examples: Sequence[Example], layout: Layout) -> list[Prediction]:
-        """The most probable choice of each example."""
         predictions = []
         for example, row in zip(examples, _by_example(logits, layout.counts).softmax(-1).tolist(), strict=True):
             choices = _choices(example)

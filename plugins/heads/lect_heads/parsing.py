@@ -81,7 +81,6 @@ class ParsingHead(Head):
         return [self._arcs_of(example) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> TreeTargets:
-        """Each word's head, relation and tag."""
         values = [
             torch.tensor(
                 [

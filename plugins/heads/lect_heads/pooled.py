@@ -62,7 +62,6 @@ class ClassificationHead(PooledHead):
             self._weights = torch.where(counts > 0, len(examples) / (there * counts.clamp(min=1)), 1.0)
 
     def answers(self, examples: Sequence[Example]) -> list[str]:
-        """Each row's label."""
         return [self.labels[self._index(example.label, example)] for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout | None = None) -> Tensor:
@@ -80,7 +79,6 @@ class ClassificationHead(PooledHead):
     def decode(
         self, logits: Tensor, examples: Sequence[Example] = (), layout: Layout | None = None
     ) -> list[Prediction]:
-        """The most probable label of each row."""
         predictions = []
         for row in logits.softmax(-1).tolist():
             scores = dict(zip(self.labels, row, strict=True))
@@ -105,7 +103,6 @@ class MultiLabelHead(PooledHead):
             self._weights = torch.where(having > 0, (len(examples) - having) / having.clamp(min=1), 1.0).clamp(min=1e-3)
 
     def answers(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
-        """Each row's labels, in the order of the head's."""
         found = []
         for example in examples:
             indices = {self._index(label, example) for label in labels_of(example, self._separator)}
@@ -145,7 +142,6 @@ class RegressionHead(PooledHead):
         self._loss = losses.get(config.loss, nn.functional.smooth_l1_loss)
 
     def answers(self, examples: Sequence[Example]) -> list[float]:
-        """Each row's number."""
         return [value_of(example) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout | None = None) -> Tensor:
@@ -159,7 +155,6 @@ class RegressionHead(PooledHead):
     def decode(
         self, logits: Tensor, examples: Sequence[Example] = (), layout: Layout | None = None
     ) -> list[Prediction]:
-        """The number itself."""
         return [Prediction(value, None, shown=f"{value:.3f}") for value in logits[:, 0].tolist()]
 
 

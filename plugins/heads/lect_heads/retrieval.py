@@ -100,7 +100,6 @@ class RetrievalHead(Head):
         return [(_match(example),) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> RetrievalTargets:
-        """Every text against the matches and negatives of all."""
         rows = list(layout.spans)
         others = [(index, row) for index, own in enumerate(rows) for row in own[1:]]
         return _targets(examples, range(len(examples)), [own[0] for own in rows], others)

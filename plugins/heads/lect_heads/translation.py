@@ -52,7 +52,6 @@ class TranslationHead(GenerationHead):
         return GenerationRequest(text, self._before, self._after, config.source_code, config.target_code)
 
     def target(self, example: Example) -> str:
-        """The translation that the data has."""
         if example.translation is None:
             raise DataError(
                 "the row has no translation", where=example.origin, fix='name its column with translation = "…"'

@@ -67,7 +67,6 @@ class BottleneckPart(Part):
         self._linear = {site: LinearBottleneck.of(self._bottleneck_at(site)) for site in self._places}
 
     def sites(self) -> Iterable[str]:
-        """The projections that end the blocks, and the embeddings."""
         if self.invertible is None:
             return tuple(self._places)
         assert self._embeddings is not None

@@ -51,7 +51,6 @@ class PeftPart(Part):
         self._plain = {site: PlainLora.of(layer) for site, layer in self._layer_at.items()}
 
     def sites(self) -> Iterable[str]:
-        """The paths of the projections."""
         return tuple(self._base_uses)
 
     def reads_input(self, site: str) -> bool:
@@ -59,7 +58,6 @@ class PeftPart(Part):
         return self._base_uses[site].reads_other_input
 
     def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
-        """What the layer gives, standing on what is below."""
         layer, plain = self._layer_at[site], self._plain[site]
         if plain is not None and plain.is_plain_now:
             return add_lora(plain, inputs, inner(inputs))

@@ -68,7 +68,6 @@ class VocabularyPart(Part):
         return self._added if isinstance(self._added, str) else self._added.to_json()
 
     def sites(self) -> Iterable[str]:
-        """The word embedding."""
         return (self._site,)
 
     def reads_input(self, site: str) -> bool:
