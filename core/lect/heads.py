@@ -149,9 +149,9 @@ class Head(nn.Module):
     windowed: bool = False
     embeds: bool = False
 
-    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
+    def layout(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> Layout:
         """The rows of each example: by default one, of the text and its second one where it has one."""
-        rows = cut.whole([example.text for example in examples], [example.text_pair for example in examples])
+        rows = tokenizer.whole([example.text for example in examples], [example.text_pair for example in examples])
         return Layout.of([[row] for row in rows])
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
@@ -187,18 +187,18 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
-    def share(self, examples: Sequence[Example], own: Sequence[int], cut: RowTokenizer) -> tuple[Layout, Any]:
+    def share(self, examples: Sequence[Example], indices: Sequence[int], tokenizer: RowTokenizer) -> tuple[Layout, Any]:
         """The rows, and the targets, of those examples of a batch that one of several processes has.
 
         By default those of these examples alone. A head whose loss compares examples with each other lays out all that
-        its own ones are compared with, so that the processes' losses together are that of the whole batch.
+        they are compared with, so that the processes' losses together are that of the whole batch.
 
         Args:
             examples: the whole batch.
-            own: indices into it.
+            indices: which of them are this process's.
         """
-        chosen = [examples[index] for index in own]
-        layout = self.layout(chosen, cut)
+        chosen = [examples[index] for index in indices]
+        layout = self.layout(chosen, tokenizer)
         return layout, self.targets(chosen, layout)
 
     def loss(self, logits: Tensor, targets: Any) -> Tensor:
@@ -223,14 +223,14 @@ class Head(nn.Module):
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """What a backbone is to write, and of which text.
+    """What a backbone is to generate, and from which text.
 
     Args:
         text: what is read; too long ones are cut.
         before: what is put in front of it.
         after: what is put behind it.
         source_code: the token that stands for the text's language, where the backbone has such tokens.
-        target_code: the token that stands for the language to write, where the backbone has such tokens.
+        target_code: the token that stands for the language to generate, where the backbone has such tokens.
     """
 
     text: str
@@ -258,7 +258,7 @@ class Decoding:
 
 
 class GenerationHead(Head):
-    """A head whose answers are texts that the backbone writes: it says what is demanded, and has no parameters.
+    """A head whose predictions are texts that the backbone generates: it makes the requests, and has no parameters.
 
     The tokens are predicted by the backbone's own table of tokens, through the parts of the row's stack. So the same
     head answers over the bare backbone, too.
@@ -269,17 +269,17 @@ class GenerationHead(Head):
 
     decoding: Decoding = Decoding()
 
-    def demand(self, example: Example) -> GenerationRequest:
-        """What is to be written for an example."""
+    def request(self, example: Example) -> GenerationRequest:
+        """What is to be generated for an example."""
         raise NotImplementedError
 
     def target(self, example: Example) -> str:
-        """What should be written. Raises `DataError` where the example does not say."""
+        """The reference text. Raises `DataError` where the example does not say."""
         raise NotImplementedError
 
-    def answer(self, example: Example, written: str) -> Prediction:
-        """The answer that a written text is: by default the text itself."""
-        return Prediction(written, None)
+    def prediction(self, example: Example, text: str) -> Prediction:
+        """What a generated text predicts: by default the text itself."""
+        return Prediction(text, None)
 
     def answers(self, examples: Sequence[Example]) -> list[Any]:
         return [self.target(example) for example in examples]

@@ -88,16 +88,16 @@ class Objective:
         """These examples, encoded, on the device."""
         raise NotImplementedError
 
-    def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
+    def batch_share(self, examples: Sequence[Example], indices: Sequence[int], device: torch.device) -> Batch:
         """The batch of those examples that one of several processes has.
 
         By default they are compared with nothing but each other. Where the rows of a batch are compared, as in a
-        contrast, own ones should be compared with all of the examples, so that several processes learn as one would.
+        contrast, they should be compared with all of the examples, so that several processes learn as one would.
 
         Args:
-            own: their indices, one at least.
+            indices: which of the examples are this process's; one at least.
         """
-        return self.batch([examples[index] for index in own], device)
+        return self.batch([examples[index] for index in indices], device)
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The batch's loss, the mean over its rows.
@@ -123,15 +123,15 @@ def score_direction(objective: Objective, name: str) -> Direction:
 
 
 def share_of_batch(
-    objective: Objective, examples: Sequence[Example], own: Sequence[int], device: torch.device
+    objective: Objective, examples: Sequence[Example], indices: Sequence[int], device: torch.device
 ) -> Batch | None:
     """The batch of some of the examples, where a process has only these; None where it has none.
 
     Args:
-        own: indices into the examples.
+        indices: which of the examples the process has.
     """
-    if not own:
+    if not indices:
         return None
-    if len(own) == len(examples):
-        return objective.batch([examples[index] for index in own], device)
-    return objective.batch_share(examples, own, device)
+    if len(indices) == len(examples):
+        return objective.batch([examples[index] for index in indices], device)
+    return objective.batch_share(examples, indices, device)

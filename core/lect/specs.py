@@ -152,7 +152,7 @@ class NewEmbeddings:
         tokens: as the tokenizer writes them, in the order of their ids.
         first: the id of the first one; every id below is the backbone's own.
         tokenizer: the backbone's tokenizer with the new tokens: a `tokenizers.Tokenizer`.
-        cuts: for each new token, the ids that the backbone's tokenizer had for its text; empty where it knows none.
+        base_ids: for each new token, the ids that the backbone's tokenizer had for its text; empty where it knows none.
         texts: for each new token, its text without the tokenizer's marks for spaces and the like.
         examples: the texts that the tokens were learned from, with what they translate into.
         folder: relative paths in a configuration are relative to it.
@@ -162,7 +162,7 @@ class NewEmbeddings:
     tokens: Sequence[str]
     first: int
     tokenizer: Any
-    cuts: Sequence[Sequence[int]]
+    base_ids: Sequence[Sequence[int]]
     texts: Sequence[str]
     examples: Sequence[Example] = ()
     folder: Path = Path()
@@ -196,7 +196,7 @@ class HeadSpec(ConfiguredSpec):
         needs: the fields of `Example` that every row it learns from must have, ``extra.name`` for a plugin's own.
         labels: the labels of a new head, from its configuration and the training rows, where a recipe names none; by
             default the distinct ``label`` of all rows, sorted, of which there must be two. Raises `DataError`.
-        writes: whether it builds a `lect.heads.GenerationHead`: of an encoder-decoder both halves are loaded then.
+        generates: whether it builds a `lect.heads.GenerationHead`: of an encoder-decoder both halves are loaded then.
         pipeline_tag: what the Hugging Face hub calls its task, such as ``token-classification``, for cards.
     """
 
@@ -207,7 +207,7 @@ class HeadSpec(ConfiguredSpec):
     metrics: tuple[str, ...] = ("classification",)
     needs: tuple[str, ...] = ("label",)
     labels: Callable[[Any, Sequence[Example]], Sequence[str]] | None = None
-    writes: bool = False
+    generates: bool = False
     pipeline_tag: str = ""
 
 

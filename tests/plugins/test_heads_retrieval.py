@@ -94,13 +94,13 @@ def test_the_loss_is_that_of_its_definition(host, config):
 
 def test_processes_that_share_a_batch_have_the_gradient_of_the_whole(host):
     model, head, encoder = model_with(host, projection=8, learned=True)
-    cut = StackTokenizer(encoder, ("task:find",))
-    layout = head.layout(ROWS, cut)
+    tokenizer = StackTokenizer(encoder, ("task:find",))
+    layout = head.layout(ROWS, tokenizer)
     loss_of(model, head, encoder, layout, head.targets(ROWS, layout)).backward()
     whole = [parameter.grad.clone() for parameter in head.parameters()]
     head.zero_grad()
     for own in ([2], [0, 3], [1]):
-        shared, targets = head.share(ROWS, own, cut)
+        shared, targets = head.share(ROWS, own, tokenizer)
         # Of the others' texts it has the matches and negatives alone.
         assert len(shared.rows) == 8 + len(own)
         (loss_of(model, head, encoder, shared, targets) * len(own) / len(ROWS)).backward()

@@ -61,7 +61,7 @@ class GenerationObjective(Objective):
         self._phrasing = Phrasing(context.encoder, context.stack, head.decoding)
         # What does not fit is said now, not when a row comes up.
         for example in context.examples[:1]:
-            self._phrasing.source(head.demand(example))
+            self._phrasing.source(head.request(example))
         tokens = generation_head(model.backbone)
         known = known_tokens(tokens, new_tokens(model, context.stack))
         everything = choose_candidates(torch.ones(known), known, "all", 1)
@@ -71,22 +71,25 @@ class GenerationObjective(Objective):
         self.directions = joined_scores(self._metrics, [metric.scores for metric in self._metrics])
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        return [len(source.ids) + len(source.forced) + len(target) for source, target in map(self._cut, examples)]
+        return [len(source.ids) + len(source.forced) + len(target) for source, target in map(self._tokens_of, examples)]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
-        cut = [self._cut(example) for example in examples]
+        tokenized = [self._tokens_of(example) for example in examples]
         is_decoder = self._context.model.backbone.kind == "decoder"
-        answers = [target for _, target in cut]
+        answers = [target for _, target in tokenized]
         if is_decoder:
-            read = [(*source.ids, *target[:-1]) for source, target in cut]
-            given, begun = read, [len(source.ids) for source, _ in cut]
+            read = [(*source.ids, *target[:-1]) for source, target in tokenized]
+            given, begun = read, [len(source.ids) for source, _ in tokenized]
         else:
-            read = [source.ids for source, _ in cut]
-            given, begun = [(*source.forced, *target[:-1]) for source, target in cut], [len(s.forced) for s, _ in cut]
+            read = [source.ids for source, _ in tokenized]
+            given, begun = (
+                [(*source.forced, *target[:-1]) for source, target in tokenized],
+                [len(s.forced) for s, _ in tokenized],
+            )
         encodings = [StoredEncoding(list(ids), [0] * len(ids), source.truncated)
-                     for ids, (source, _) in zip(read, cut, strict=True)]  # fmt: skip
-        rows = self._context.encoder.assemble(encodings, Routes.uniform(self._context.stack, len(cut)))
-        places = torch.zeros(len(cut), max(map(len, given)), dtype=torch.bool)
+                     for ids, (source, _) in zip(read, tokenized, strict=True)]  # fmt: skip
+        rows = self._context.encoder.assemble(encodings, Routes.uniform(self._context.stack, len(tokenized)))
+        places = torch.zeros(len(tokenized), max(map(len, given)), dtype=torch.bool)
         for row, (start, answer) in enumerate(zip(begun, answers, strict=True)):
             places[row, start - 1 : start - 1 + len(answer)] = True
         labels = torch.tensor([token for answer in answers for token in answer])
@@ -115,6 +118,6 @@ class GenerationObjective(Objective):
         truth, answers = self._head.answers(examples), [prediction.answer for prediction in predictions]
         return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])
 
-    def _cut(self, example: Example) -> tuple[Source, tuple[int, ...]]:
-        demand = self._head.demand(example)
-        return self._phrasing.source(demand), self._phrasing.target(self._head.target(example), demand)
+    def _tokens_of(self, example: Example) -> tuple[Source, tuple[int, ...]]:
+        request = self._head.request(example)
+        return self._phrasing.source(request), self._phrasing.target(self._head.target(example), request)

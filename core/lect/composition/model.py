@@ -62,7 +62,7 @@ class RoutedModel(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.encoder: nn.Module = backbone.model
-        self.writer: nn.Module | None = backbone.writer
+        self.decoder: nn.Module | None = backbone.decoder
         self.parts = nn.ModuleDict()
         self.heads = nn.ModuleDict()
         self._components: dict[str, Component] = {}
@@ -145,14 +145,14 @@ class RoutedModel(nn.Module):
         Returns:
             *Shape:* ``(rows, length, hidden)``.
         """
-        assert self.writer is not None, "the backbone was loaded to read"
+        assert self.decoder is not None, "the backbone was loaded to read"
         named = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "encoder_hidden_states": hidden_states,
             "encoder_attention_mask": rows.attention_mask,
         }
-        return self._in_groups(self.writer, named, rows.routes)
+        return self._in_groups(self.decoder, named, rows.routes)
 
     def pool(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Sentence vectors, *Shape:* ``(rows, hidden)``, as the backbone pools them."""

@@ -19,7 +19,7 @@ from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.data.examples import Example
 from lect.errors import StackError
-from lect.generation.answer import cut_texts, generate_predictions, text_limit
+from lect.generation.answer import generate_predictions, text_limit, truncated_texts
 from lect.heads import GenerationHead, Head, Layout, Prediction
 from lect.literals import ComputePrecision
 
@@ -82,7 +82,7 @@ class Engine:
         if head is not None and head.windowed:
             return ()
         if isinstance(head, GenerationHead):
-            return cut_texts(self.encoder, keys, head, examples)
+            return truncated_texts(self.encoder, keys, head, examples)
         columns = [[example.text for example in examples]]
         if self.vectors_by(keys):
             columns.append([example.text_pair or "" for example in examples])

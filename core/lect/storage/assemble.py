@@ -70,7 +70,7 @@ def must_generate(host: Host, stored: Sequence[StoredComponent], kind: str | Non
         # Trained beside one that writes: its parts lie in both halves.
         return True
     kinds = {each.manifest.head.kind for each in stored if each.manifest.head} | ({kind} if kind else set())
-    return any(host.spec(HeadSpec, each).writes for each in kinds)
+    return any(host.spec(HeadSpec, each).generates for each in kinds)
 
 
 def finder(library: Library, host: Host) -> Callable[[Atom], Path]:

@@ -104,6 +104,6 @@ def build_head(
 
 def _read_alone(backbone: Backbone, fingerprint: str) -> Backbone:
     """The half of an encoder-decoder that reads, for a component that was trained on that half alone."""
-    if backbone.writer is None or fingerprint == backbone.fingerprint or fingerprint != backbone.reading.fingerprint:
+    if backbone.decoder is None or fingerprint == backbone.fingerprint or fingerprint != backbone.reading.fingerprint:
         return backbone
     return backbone.reading

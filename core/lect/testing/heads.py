@@ -88,10 +88,10 @@ def head_contract(
         dict(config or {}),
         None if labels is None else tuple(labels),
         tuple(refused),
-        family or ("llama" if spec.writes else "xlm-roberta"),
+        family or ("llama" if spec.generates else "xlm-roberta"),
         tuple(without_gradient),
     )
-    left_out = {*without, *(_OF_LEARNING if spec.writes else ())}
+    left_out = {*without, *(_OF_LEARNING if spec.generates else ())}
 
     @pytest.mark.parametrize("holds", [name for name in PROPERTIES if name not in left_out])
     def test(holds: str) -> None:
@@ -139,7 +139,7 @@ class HeadContract:
             json.dumps([each.record, dict(each.scores)])
             probabilities = [*each.scores.values(), *(() if each.score is None else (each.score,))]
             assert all(-1e-6 <= value <= 1 + 1e-6 for value in probabilities), f"{probabilities} are no probabilities"
-            assert str(each) or self.spec.writes, "a prediction that is shown to people as nothing"
+            assert str(each) or self.spec.generates, "a prediction that is shown to people as nothing"
 
     def rows_stand_alone(self) -> None:
         """Whatever else is in a batch, and however long it is, changes no prediction."""
@@ -181,10 +181,10 @@ class HeadContract:
     def shares_a_batch(self) -> None:
         """`share` of all examples gives what `layout` and `targets` give of them."""
         engine = self._engine()
-        head, cut = _head(engine), StackTokenizer(engine.encoder, _KEYS)
-        layout = head.layout(self.examples, cut)
+        head, tokenizer = _head(engine), StackTokenizer(engine.encoder, _KEYS)
+        layout = head.layout(self.examples, tokenizer)
         whole = _loss(engine, layout.rows, head.targets(self.examples, layout))
-        rows, targets = head.share(self.examples, range(len(self.examples)), cut)
+        rows, targets = head.share(self.examples, range(len(self.examples)), tokenizer)
         shared = _loss(engine, rows.rows, targets)
         assert _same(shared.item(), whole.item()), "a process that has all rows has another loss"
 
@@ -250,12 +250,14 @@ class HeadContract:
 
     def _engine(self, seed: int = 0) -> Engine:
         """A backbone with the head, ready to be used."""
-        backbone = tiny_backbone(self.family, writes=self.spec.writes)
+        backbone = tiny_backbone(self.family, generates=self.spec.generates)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             head = self.spec.build(self._config, backbone, self._labels)
         assert isinstance(head, Head), f"build gave a {type(head).__name__} where a lect.Head is due"
-        assert isinstance(head, GenerationHead) == self.spec.writes, "`writes` says whether it is a lect.GenerationHead"
+        assert isinstance(head, GenerationHead) == self.spec.generates, (
+            "`generates` says whether it is a lect.GenerationHead"
+        )
         model = RoutedModel(backbone)
         model.attach(Component(_KEYS[0], "task", {}, head))
         return Engine(model.eval())
@@ -290,7 +292,7 @@ def _loss(engine: Engine, rows: Sequence[Any], targets: Any) -> Tensor:
 
 def _fit(engine: Engine, examples: Sequence[Example], steps: int) -> list[float]:
     """The losses of some steps over all examples; dropout is off, so that they can be compared."""
-    head, cut = _head(engine), StackTokenizer(engine.encoder, _KEYS)
+    head, tokenizer = _head(engine), StackTokenizer(engine.encoder, _KEYS)
     head.prepare(examples)
     # A head may have no parameters: what stands below it learns.
     optimiser = torch.optim.Adam([*head.parameters(), torch.zeros(1)], lr=1e-3)
@@ -298,7 +300,7 @@ def _fit(engine: Engine, examples: Sequence[Example], steps: int) -> list[float]
     for step in range(steps):
         some = list(examples)
         random.Random(step).shuffle(some)
-        layout = head.layout(some, cut)
+        layout = head.layout(some, tokenizer)
         optimiser.zero_grad()
         loss = _loss(engine, layout.rows, head.targets(some, layout))
         torch.autograd.backward(loss)

@@ -65,8 +65,8 @@ class CodeSwitched(Objective):
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
         return self._objective.batch(self._switched(examples), device)
 
-    def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
-        return self._objective.batch_share(self._switched(examples), own, device)
+    def batch_share(self, examples: Sequence[Example], indices: Sequence[int], device: torch.device) -> Batch:
+        return self._objective.batch_share(self._switched(examples), indices, device)
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         return self._objective.loss(model, hidden_states, batch)

@@ -179,7 +179,7 @@ def _load_backbone(inputs: Sequence[RecipeInputs], host: Host, progress: Progres
         pooling=table.pooling,
         prefix=table.prefix,
         revision=table.revision,
-        writes=any(
+        generates=any(
             must_generate(host, one.stored, one.recipe.head.kind if one.recipe.head else None) for one in inputs
         ),
     )

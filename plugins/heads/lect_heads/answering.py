@@ -55,9 +55,9 @@ class QuestionAnsweringHead(Head):
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(backbone.hidden_size, 2)
 
-    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
+    def layout(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> Layout:
         questions = [_question(example) for example in examples]
-        return Layout.of(cut.windows(questions, [example.text for example in examples], self._config.overlap))
+        return Layout.of(tokenizer.windows(questions, [example.text for example in examples], self._config.overlap))
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits of every token, *Shape:* ``(rows, length, 2)``."""

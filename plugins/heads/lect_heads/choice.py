@@ -41,7 +41,7 @@ class ChoiceHead(PooledHead):
         super().__init__(config, backbone, (), 1)
         self._prompts = dict(config.prompts)
 
-    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
+    def layout(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> Layout:
         """One row a choice: the premise with what is asked of it, and the choice."""
         texts, seconds, counts = [], [], []
         for example in examples:
@@ -50,7 +50,7 @@ class ChoiceHead(PooledHead):
             texts += [f"{example.text} {asked}".rstrip()] * len(choices)
             seconds += choices
             counts.append(len(choices))
-        return Layout(tuple(cut.whole(texts, seconds)), tuple(counts))
+        return Layout(tuple(tokenizer.whole(texts, seconds)), tuple(counts))
 
     def answers(self, examples: Sequence[Example]) -> list[str]:
         return [str(_right(example)) for example in examples]

@@ -66,9 +66,9 @@ class ParsingHead(Head):
         nn.init.xavier_uniform_(self.arcs)
         nn.init.xavier_uniform_(self.relations)
 
-    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
+    def layout(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> Layout:
         """As many rows as each text takes; the tree is that of the whole text."""
-        return word_layout(examples, cut, self._overlap)
+        return word_layout(examples, tokenizer, self._overlap)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """The vectors of every token, and the logits of its tags, *Shape:* ``(rows, length, features)``."""

@@ -31,8 +31,8 @@ class WordHead(Head):
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(backbone.hidden_size, len(self.labels))
 
-    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
-        return word_layout(examples, cut, self._overlap)
+    def layout(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> Layout:
+        return word_layout(examples, tokenizer, self._overlap)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits of every token, *Shape:* ``(rows, length, tags)``."""

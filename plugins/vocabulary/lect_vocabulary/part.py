@@ -197,7 +197,7 @@ def waiting(part: VocabularyPart, context: BuildContext) -> NewEmbeddings:
         tokens=added.pieces,
         first=base.size,
         tokenizer=tokenizer,
-        cuts=[base.cut(piece) for piece in added.pieces],
+        base_ids=[base.tokenize(piece) for piece in added.pieces],
         texts=[surface(base, piece) for piece in added.pieces],
         examples=context.corpus.examples if context.corpus else (),
         folder=context.folder,

@@ -120,7 +120,7 @@ def todays_name(name: str, prefix: str) -> str:
 
 def written_name(name: str, backbone: Backbone) -> str:
     """A tensor's name as `adapters` saves it, for its name without the model's prefix."""
-    half = "encoder." if backbone.writer is not None and name.startswith("invertible_adapters.") else ""
+    half = "encoder." if backbone.decoder is not None and name.startswith("invertible_adapters.") else ""
     return f"{prefix_of(backbone)}.{half}{name}"
 
 
@@ -138,7 +138,7 @@ def model_class_of(backbone: Backbone) -> str:
 
 
 def _family_of(backbone: Backbone) -> LibraryFamily:
-    if backbone.kind == "encoder-decoder" and backbone.writer is None:
+    if backbone.kind == "encoder-decoder" and backbone.decoder is None:
         raise ComponentError(
             "adapters changes both halves of an encoder-decoder, and this one half",
             fix="name a backbone of another family with --backbone, or keep it as it is",
