@@ -1,4 +1,4 @@
-"""The seam between objectives and the training loop."""
+"""`Objective`, the base class of what is minimised, and the records that objectives take and give."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ObjectiveContext:
         target: keys of the stack whose vectors are the target where an objective needs one; empty for the backbone.
         metric: looks a registered metric up by name.
         folder: what relative paths in the objective's configuration start from: the recipe's own.
-        progress: told of what takes long before the first step.
+        progress: called with what takes long before the first step.
     """
 
     model: RoutedModel
@@ -52,7 +52,7 @@ class Batch:
 
     Args:
         rows: what goes through the model, together with the rows of other objectives where several share a pass.
-        targets: what `loss` compares with; only the objective looks inside.
+        targets: what `loss` compares with, in whatever form the objective likes.
     """
 
     rows: EncodedRows
@@ -61,16 +61,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Loss:
-    """What is minimised, and its terms for the log: numbers, or tensors of one number without gradient."""
+    """The loss, and its terms for the log: numbers, or tensors of one number without gradient."""
 
     total: Tensor
     terms: Mapping[str, float | Tensor] = field(default_factory=dict)
 
 
 class Objective:
-    """Gives a loss for a batch; knows nothing of steps, devices or precision.
+    """Gives the loss of a batch; steps, devices and precision are the training loop's.
 
-    An objective has `lengths`, `batch`, `loss` and `scores`; the others have defaults.
+    Subclasses implement `lengths`, `batch`, `loss` and `scores`; the other methods have defaults.
     """
 
     #: The name among `scores` that early stopping looks at.
@@ -113,7 +113,7 @@ class Objective:
         raise NotImplementedError
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The same scores of the stack less what is trained; empty where nothing could be predicted then."""
+        """The same scores without the component that is trained; empty where nothing can be predicted without it."""
         return {}
 
 

@@ -17,8 +17,8 @@ from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.errors import RecipeError, StackError
-from lect.generation.answer import generate_predictions
 from lect.generation.logits import RoutedLogits, generation_head
+from lect.generation.predictions import generate_predictions
 from lect.generation.rows import Phrasing
 from lect.heads import Decoding, GenerationHead, GenerationRequest
 from lect.host import Host

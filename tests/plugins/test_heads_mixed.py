@@ -191,14 +191,14 @@ def test_a_head_learns_its_rows_by_heart_and_only_its_own_parameters_move(host, 
     assert losses[-1] < 0.2 * losses[0]
     answers = [prediction.answer for prediction in Engine(model, encoder).predict(examples, stack)]
     if kind == "regression":
-        assert answers == pytest.approx(head.answers(examples), abs=0.1)
+        assert answers == pytest.approx(head.references(examples), abs=0.1)
     elif kind == "qa":
         assert answers == ["Yogyakarta", ""]
     elif kind == "parsing":
         # The long one is 72 times the same word under the first.
-        assert answers[0] == head.answers(examples)[0]
+        assert answers[0] == head.references(examples)[0]
     elif kind == "retrieval":
         predictions = Engine(model, encoder).predict(examples, stack)
         assert [str(ranked) for ranked in head.compared(predictions, examples)] == ["1", "1"]
     else:
-        assert answers == head.answers(examples)
+        assert answers == head.references(examples)

@@ -146,9 +146,9 @@ def test_texts_that_are_equal_have_their_matches_in_common(host):
     vectors = Engine(model, encoder).embed(["where is the house", *pool], ("task:find",))
     order = (vectors[1:] @ vectors[0]).argsort(descending=True).tolist()
     assert ranked[0].places == ((1 + order.index(0), 1.0),)
-    assert head.answers(ROWS[1:2]) == [("he fell",)]
+    assert head.references(ROWS[1:2]) == [("he fell",)]
     with pytest.raises(DataError, match="no text that matches"):
-        head.answers([Example("a question", origin="line 3")])
+        head.references([Example("a question", origin="line 3")])
 
 
 def read(host, folder, name, **config):

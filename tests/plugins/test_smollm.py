@@ -153,7 +153,7 @@ def test_it_goes_on_with_a_text_as_a_language_model_does(backbone):
 def test_it_writes_what_transformers_writes_with_it(backbone):
     from transformers import AutoModelForCausalLM
 
-    from lect.generation.answer import generate_predictions
+    from lect.generation.predictions import generate_predictions
     from lect.storage.restore import build_head
 
     settings = {"prompt": "The capital of {text} is", "longest": 6}

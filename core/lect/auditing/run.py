@@ -47,7 +47,7 @@ def run_audit(audit: AuditFile, host: Host, library: Library, name: str = "audit
         components |= _hashes(opened)
         backbone, metric_name = opened.backbone.name, _metric(opened, host, audit.stack)
         assert opened.head is not None
-        opened.head.answers(rows)
+        opened.head.references(rows)
         answers += [each.answer for each in _predict(opened, rows)]
         examples += rows
         languages += [dataset.language] * len(rows)

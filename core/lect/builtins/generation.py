@@ -13,8 +13,8 @@ from lect.composition.routes import Routes
 from lect.composition.stored_tokens import StoredEncoding
 from lect.data.examples import Example
 from lect.errors import RecipeError
-from lect.generation.answer import check_generates, generate_predictions
 from lect.generation.logits import generation_head
+from lect.generation.predictions import check_generates, generate_predictions
 from lect.generation.rows import Phrasing, Source, padded
 from lect.heads import GenerationHead
 from lect.language_model.candidates import CandidateLoss, choose_candidates
@@ -115,7 +115,7 @@ class GenerationObjective(Objective):
 
     def _scores(self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]) -> Mapping[str, float]:
         predictions = generate_predictions(self._context.encoder, [stack] * len(examples), self._head, examples)
-        truth, answers = self._head.answers(examples), [prediction.answer for prediction in predictions]
+        truth, answers = self._head.references(examples), [prediction.answer for prediction in predictions]
         return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])
 
     def _tokens_of(self, example: Example) -> tuple[Source, tuple[int, ...]]:

@@ -69,6 +69,6 @@ class SupervisedObjective(Objective):
         self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]
     ) -> Mapping[str, float]:
         predictions = self._head.compared(Engine(model, self._context.encoder).predict(examples, stack), examples)
-        truth = self._head.answers(examples)
+        truth = self._head.references(examples)
         answers = [prediction.answer for prediction in predictions]
         return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])

@@ -1,4 +1,4 @@
-"""One place in the backbone where attached parts act: each row goes through exactly its own stack's parts."""
+"""One module of the backbone with parts attached: each row goes through the parts of its own stack."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def plan_steps(stacks: Sequence[tuple[Part, ...]], rows: Sequence[Tensor], size:
 
 @dataclass(frozen=True)
 class Call:
-    """How the backbone called a module: with the tensor that parts read and may replace, and whatever goes with it.
+    """The arguments with which the backbone called a module: the tensor that parts may replace, and the others.
 
     Args:
-        place: where that tensor stands: a position, or a name; it is the first tensor given.
+        place: the position or the name of that tensor, which is the first one given.
     """
 
     positional: tuple[Any, ...]
@@ -227,7 +227,7 @@ class RoutedSite:
         residual: Tensor | None,
         computed: Tensor | None,
     ) -> Inner:
-        """What stands below, computed once for the part's own input."""
+        """What a part calls for the output below it; computed once for the part's own input."""
 
         def inner(inputs: Tensor) -> Tensor:
             nonlocal computed

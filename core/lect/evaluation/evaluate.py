@@ -77,12 +77,12 @@ def evaluate_rows(
     if kind is None or (opened.vectors_by and not any(example.text_pair for example in examples)):
         report, metric = evaluate_retrieval(opened, host, examples, dataset), "retrieval"
     else:
-        report = evaluate_answers(opened, host, kind, examples, dataset, statistics=statistics)
+        report = evaluate_predictions(opened, host, kind, examples, dataset, statistics=statistics)
         metric = host.spec(HeadSpec, kind).metrics[0]
     return replace(report, remarks=tuple(remarks)), metric
 
 
-def evaluate_answers(
+def evaluate_predictions(
     opened: OpenStack,
     host: Host,
     head_kind: str,
@@ -101,7 +101,7 @@ def evaluate_answers(
     head = opened.head
     if head is None:
         raise StackError("this stack has no head", where=f'stack "{opened.stack}"', fix="end it with a task:…")
-    truth = head.answers(examples)
+    truth = head.references(examples)
     metrics = [host.spec(MetricSpec, name) for name in host.spec(HeadSpec, head_kind).metrics]
     writes = isinstance(head, GenerationHead)
     predictions = {

@@ -191,16 +191,16 @@ class HeadContract:
     def keeps_its_rows_order(self) -> None:
         """True answers are of their own rows alone."""
         head = _head(self._engine())
-        answers = head.answers(self.examples)
+        answers = head.references(self.examples)
         assert len(answers) == len(self.examples)
-        assert head.answers(self.examples[::-1]) == answers[::-1]
+        assert head.references(self.examples[::-1]) == answers[::-1]
 
     def is_scored_by_its_metrics(self) -> None:
         """Of predictions and truth each metric makes numbers, its main one among them."""
         engine = self._engine()
         head = _head(engine)
         found = head.compared(engine.predict(self.examples, _KEYS), self.examples)
-        truth, answers = head.answers(self.examples), [prediction.answer for prediction in found]
+        truth, answers = head.references(self.examples), [prediction.answer for prediction in found]
         assert self.spec.metrics, "a head without a metric cannot be evaluated"
         for name in self.spec.metrics:
             metric = installed_host().spec(MetricSpec, name)
@@ -272,7 +272,7 @@ def _head(engine: Engine) -> Head:
 def _learned_from(engine: Engine, example: Example) -> None:
     """All that a head does with a row before the first step."""
     head = _head(engine)
-    head.answers([example])
+    head.references([example])
     if not isinstance(head, GenerationHead):
         head.prepare([example])
         head.targets([example], head.layout([example], StackTokenizer(engine.encoder, _KEYS)))

@@ -48,7 +48,7 @@ class OrdinalHead(Head):
         thresholds = torch.cat([self.steps.new_zeros(1), softplus(self.steps).cumsum(0)])
         return scores - thresholds
 
-    def answers(self, examples: Sequence[Example]) -> list[str]:
+    def references(self, examples: Sequence[Example]) -> list[str]:
         for example in examples:
             if example.label not in self.labels:
                 fix = nearest(example.label or "", self.labels)
@@ -57,7 +57,7 @@ class OrdinalHead(Head):
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> Tensor:
         """1 for each label that a row's own one is above, *Shape:* ``(rows, labels - 1)``."""
-        places = torch.tensor([self.labels.index(label) for label in self.answers(examples)])
+        places = torch.tensor([self.labels.index(label) for label in self.references(examples)])
         return (places.unsqueeze(1) > torch.arange(len(self.labels) - 1)).float()
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:

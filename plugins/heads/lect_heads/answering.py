@@ -63,7 +63,7 @@ class QuestionAnsweringHead(Head):
         """Logits of every token, *Shape:* ``(rows, length, 2)``."""
         return self.output(self.dropout(hidden_states))
 
-    def answers(self, examples: Sequence[Example]) -> list[Accepted]:
+    def references(self, examples: Sequence[Example]) -> list[Accepted]:
         """The accepted answers of each example; none where there is none in the context."""
         return [Accepted(tuple(span.text for span in _answers(each)), each.language) for each in examples]
 

@@ -52,7 +52,7 @@ class ChoiceHead(PooledHead):
             counts.append(len(choices))
         return Layout(tuple(tokenizer.whole(texts, seconds)), tuple(counts))
 
-    def answers(self, examples: Sequence[Example]) -> list[str]:
+    def references(self, examples: Sequence[Example]) -> list[str]:
         return [str(_right(example)) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> ChoiceTargets:

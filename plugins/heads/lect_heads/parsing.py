@@ -76,7 +76,7 @@ class ParsingHead(Head):
         vectors = self.dropout(nn.functional.leaky_relu(self.vectors(hidden), 0.1))
         return vectors if self.tags is None else torch.cat([vectors, self.tags(hidden)], dim=-1)
 
-    def answers(self, examples: Sequence[Example]) -> list[tuple[Arc, ...]]:
+    def references(self, examples: Sequence[Example]) -> list[tuple[Arc, ...]]:
         """Each example's arcs. A relation that was not learned is none of the head's answers, and counts as missed."""
         return [self._arcs_of(example) for example in examples]
 

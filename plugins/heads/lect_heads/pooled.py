@@ -61,7 +61,7 @@ class ClassificationHead(PooledHead):
             # As scikit-learn has it: over all rows the mean weight is 1. A label without rows needs none.
             self._weights = torch.where(counts > 0, len(examples) / (there * counts.clamp(min=1)), 1.0)
 
-    def answers(self, examples: Sequence[Example]) -> list[str]:
+    def references(self, examples: Sequence[Example]) -> list[str]:
         return [self.labels[self._index(example.label, example)] for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout | None = None) -> Tensor:
@@ -102,7 +102,7 @@ class MultiLabelHead(PooledHead):
             having = self.targets(examples).sum(0)
             self._weights = torch.where(having > 0, (len(examples) - having) / having.clamp(min=1), 1.0).clamp(min=1e-3)
 
-    def answers(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
+    def references(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
         found = []
         for example in examples:
             indices = {self._index(label, example) for label in labels_of(example, self._separator)}
@@ -112,7 +112,7 @@ class MultiLabelHead(PooledHead):
     def targets(self, examples: Sequence[Example], layout: Layout | None = None) -> Tensor:
         """1 for each label that a row has, *Shape:* ``(rows, labels)``."""
         marks = torch.zeros(len(examples), len(self.labels))
-        for row, labels in enumerate(self.answers(examples)):
+        for row, labels in enumerate(self.references(examples)):
             marks[row, [self._indices[label] for label in labels]] = 1
         return marks
 
@@ -141,12 +141,12 @@ class RegressionHead(PooledHead):
         losses = {"mse": nn.functional.mse_loss, "l1": nn.functional.l1_loss}
         self._loss = losses.get(config.loss, nn.functional.smooth_l1_loss)
 
-    def answers(self, examples: Sequence[Example]) -> list[float]:
+    def references(self, examples: Sequence[Example]) -> list[float]:
         return [value_of(example) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout | None = None) -> Tensor:
         """Each row's number, *Shape:* ``(rows,)``."""
-        return torch.tensor(self.answers(examples), dtype=torch.float32)
+        return torch.tensor(self.references(examples), dtype=torch.float32)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The distance that the configuration names, the mean over rows."""

@@ -95,7 +95,7 @@ class RetrievalHead(Head):
             vectors = self.projection(vectors)
         return normalize(vectors.float(), dim=-1)
 
-    def answers(self, examples: Sequence[Example]) -> list[tuple[str]]:
+    def references(self, examples: Sequence[Example]) -> list[tuple[str]]:
         """The match of each text: no label, of which a report would say how frequent it is."""
         return [(_match(example),) for example in examples]
 

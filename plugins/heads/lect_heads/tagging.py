@@ -38,11 +38,13 @@ class WordHead(Head):
         """Logits of every token, *Shape:* ``(rows, length, tags)``."""
         return self.output(self.dropout(hidden_states))
 
-    def answers(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
+    def references(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
         return [self._known(example, tags_of(example)) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> WordTargets:
-        tags = [torch.tensor([self._indices[tag] for tag in own], dtype=torch.long) for own in self.answers(examples)]
+        tags = [
+            torch.tensor([self._indices[tag] for tag in own], dtype=torch.long) for own in self.references(examples)
+        ]
         return word_targets(examples, layout, tags)
 
     def loss(self, logits: Tensor, targets: WordTargets) -> Tensor:
@@ -75,7 +77,7 @@ class EntityHead(WordHead):
         super().__init__(config, backbone, labels)
         self._scheme: schemes.Scheme = config.scheme
 
-    def answers(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
+    def references(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
         return [self._known(example, entity_tags(example, self._scheme)) for example in examples]
 
     def _known(self, example: Example, tags: tuple[str, ...]) -> tuple[str, ...]:

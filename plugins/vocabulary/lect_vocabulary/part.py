@@ -43,7 +43,7 @@ class VocabularyPart(Part):
         added: the new pieces, or a whole tokenizer that has them, as components of older versions and imported ones do.
     """
 
-    may_lack = ("bias",)
+    optional_tensors = ("bias",)
 
     def __init__(self, backbone: Backbone, base: BaseTokenizer, added: LearnedPieces | str) -> None:
         super().__init__()

@@ -127,7 +127,7 @@ class Workshop:
         try:
             if (head := opened.head) is not None:
                 kind = next(each.manifest.head.kind for each in opened.stored if each.manifest.head)
-                truth: Sequence[Any] = head.answers(examples)
+                truth: Sequence[Any] = head.references(examples)
                 found: Sequence[Any] = [each.answer for each in opened.predict(examples)]
                 metrics = self._host.spec(HeadSpec, kind).metrics
             else:
