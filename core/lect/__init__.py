@@ -47,8 +47,7 @@ if TYPE_CHECKING:
     from lect.literals import Progress
     from lect.objectives import Objective, ObjectiveContext
     from lect.parts import Inner, NewTokens, Part, SiteContext
-    from lect.recipes.load import recipe_of
-    from lect.recipes.schema import Recipe
+    from lect.recipes.recipe import Recipe, recipe_of
     from lect.specs import (
         BackboneSpec,
         BuildContext,
@@ -110,8 +109,7 @@ _NAMES = {
     "lect.literals": "Progress",
     "lect.objectives": "Objective ObjectiveContext",
     "lect.parts": "Inner NewTokens Part SiteContext",
-    "lect.recipes.load": "recipe_of",
-    "lect.recipes.schema": "Recipe",
+    "lect.recipes.recipe": "Recipe recipe_of",
     "lect.specs": (
         "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec InitialiserSpec Job "
         "JobEvent MergeSpec MergedPart Merging MethodSpec MetricSpec NewEmbeddings ObjectiveSpec Outcome "

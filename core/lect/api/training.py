@@ -14,8 +14,7 @@ from lect.errors import DataError, RecipeError
 from lect.files import write_aside
 from lect.host import Host
 from lect.languages.tags import normalise
-from lect.recipes.load import load_recipe, recipe_of
-from lect.recipes.schema import Recipe
+from lect.recipes.recipe import Recipe, load_recipe, recipe_of
 from lect.storage.library import Library
 
 if TYPE_CHECKING:
