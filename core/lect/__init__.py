@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from lect.objectives import Objective, ObjectiveContext
     from lect.parts import Inner, NewTokens, Part, SiteContext
     from lect.recipes.recipe import Recipe, recipe_of
+    from lect.runs import Job, JobEvent, Outcome, RunInfo
     from lect.specs import (
         BackboneSpec,
         BuildContext,
@@ -57,8 +58,6 @@ if TYPE_CHECKING:
         FormatSpec,
         HeadSpec,
         InitialiserSpec,
-        Job,
-        JobEvent,
         MergedPart,
         MergeSpec,
         Merging,
@@ -66,11 +65,9 @@ if TYPE_CHECKING:
         MetricSpec,
         NewEmbeddings,
         ObjectiveSpec,
-        Outcome,
         Problem,
         ReaderSpec,
         RouteSpec,
-        RunInfo,
     )
     from lect.storage.library import Library
     from lect.summed_metric import SummedMetric

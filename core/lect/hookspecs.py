@@ -15,6 +15,7 @@ import pluggy
 if TYPE_CHECKING:
     from lect.backbones import Backbone
     from lect.composition.stack import Stack
+    from lect.runs import Outcome, RunInfo
     from lect.specs import (
         BackboneSpec,
         CommandSpec,
@@ -26,11 +27,9 @@ if TYPE_CHECKING:
         MethodSpec,
         MetricSpec,
         ObjectiveSpec,
-        Outcome,
         Problem,
         ReaderSpec,
         RouteSpec,
-        RunInfo,
     )
 
 PROJECT = "lect"

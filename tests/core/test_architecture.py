@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import grimp
@@ -52,3 +54,21 @@ def test_the_package_and_its_commands_load_what_they_need_alone():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found == "[]\n"
+
+
+def test_every_station_of_the_walks_in_the_readme_is_there():
+    text = (CORE.parents[1] / "README.md").read_text(encoding="utf-8")
+    _, recipe, rest = text.partition("**The way of a recipe**")
+    assert recipe
+    walks = rest.partition("What a row gives")[0].split("**The way of a text**")
+    for walk in walks:
+        stations = [line for line in walk.splitlines() if line[:1].isdigit()]
+        assert 5 <= len(stations) <= 8
+    for name in re.findall(r"`([a-z_]+(?:\.\w+)+)`", "".join(walks)):
+        parts = name.split(".")
+        last = next(
+            place for place, part in enumerate(parts) if (CORE / "/".join(parts[: place + 1])).is_dir() is False
+        )
+        module = import_module(".".join(["lect", *parts[: last + 1]]))
+        for attribute in parts[last + 1 :]:
+            module = getattr(module, attribute)

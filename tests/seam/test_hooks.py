@@ -27,7 +27,8 @@ from lect import (
 from lect.errors import PluginError
 from lect.host import Host, plugin_blamed
 from lect.host.records import HOOKS
-from lect.specs import NewEmbeddings, Outcome, Problem, RunInfo
+from lect.runs import Outcome, RunInfo
+from lect.specs import NewEmbeddings, Problem
 
 pytestmark = pytest.mark.models
 

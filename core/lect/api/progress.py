@@ -12,7 +12,7 @@ from rich.console import Console
 from lect.training.callbacks.base import Callback
 
 if TYPE_CHECKING:
-    from lect.specs import RunInfo
+    from lect.runs import RunInfo
 
 _SECONDS = 10.0
 _LINES = 10

@@ -18,7 +18,7 @@ from contextlib import suppress
 from types import MappingProxyType
 
 from lect.errors import UserError
-from lect.specs import Job
+from lect.runs import Job
 
 JOB_PATIENCE = 120.0
 """Seconds that a job is given to write its checkpoint when it is stopped."""

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from lect.fields import Config
 from lect.fleet.job import JobProcess
-from lect.specs import ExecutorSpec, Job, JobEvent
+from lect.runs import Job, JobEvent
+from lect.specs import ExecutorSpec
 
 _PAUSE = 0.1
 """Seconds between two looks at the jobs."""

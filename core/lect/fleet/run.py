@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from lect.errors import ComponentError
 from lect.fleet.plan import LanguageRun
 from lect.recipes.schema import OutputTable
-from lect.specs import ExecutorSpec, Job, JobEvent
+from lect.runs import Job, JobEvent
+from lect.specs import ExecutorSpec
 from lect.storage.library import Library
 from lect.storage.manifest import Manifest
 from lect.storage.store import WEIGHTS, read_folder_manifest

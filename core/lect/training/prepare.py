@@ -20,7 +20,7 @@ from lect.literals import Progress, no_progress
 from lect.recipes.load import mixed_recipe_text
 from lect.recipes.mix import MixedRecipe
 from lect.recipes.recipe import Recipe
-from lect.specs import RunInfo
+from lect.runs import RunInfo
 from lect.storage.assemble import must_generate
 from lect.storage.library import Library
 from lect.storage.members import member_entries

@@ -13,7 +13,7 @@ from rich.console import Console
 from lect.composition.component import Component
 from lect.errors import Interrupted, RecipeError
 from lect.files import write_aside
-from lect.specs import Outcome
+from lect.runs import Outcome
 from lect.storage.store import try_place
 from lect.training.best import DivergedError
 from lect.training.callbacks.base import Callback, Callbacks

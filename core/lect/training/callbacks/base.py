@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from lect.data.examples import Example
-    from lect.specs import Outcome, RunInfo
+    from lect.runs import Outcome, RunInfo
 
 P = ParamSpec("P")
 

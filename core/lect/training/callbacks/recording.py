@@ -18,7 +18,7 @@ from lect.training.callbacks.base import Callback
 
 if TYPE_CHECKING:
     from lect.host import Host
-    from lect.specs import Outcome, RunInfo
+    from lect.runs import Outcome, RunInfo
 
 _RATE_OVER_STEPS = 20
 

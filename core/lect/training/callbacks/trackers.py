@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lect.errors import RecipeError
-from lect.specs import RunInfo
+from lect.runs import RunInfo
 from lect.training.callbacks.base import Callback
 
 PACKAGES: Mapping[str, tuple[str, str]] = {

@@ -1,0 +1,70 @@
+"""What plugins are told of work to be done: commands to run somewhere, and runs of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command of `lect` that is to run somewhere.
+
+    Args:
+        name: what messages call it; no two jobs that run together have the same.
+        arguments: what follows ``lect`` on its command line.
+        folder: where it runs; relative paths in its arguments start there.
+        log: the file that gets all that it prints.
+        environment: variables to set for it.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    folder: Path
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """A job was handed to a machine, or has ended.
+
+    Args:
+        code: its exit code; None where it has not ended yet.
+        where: the machine it ran on, where that is another one.
+        error: why there is no exit code of its own, in one line: its machine was lost, say.
+    """
+
+    job: Job
+    code: int | None = None
+    where: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What lifecycle hooks are told of a training run."""
+
+    name: str
+    role: str
+    backbone: str
+    folder: Path
+    total_steps: int
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training run ended: finished, interrupted or failed, and with what.
+
+    Args:
+        components: the folders of what was trained, one but for mixed recipes.
+    """
+
+    status: Literal["finished", "interrupted", "failed"]
+    steps: int
+    seconds: float
+    error: BaseException | None = None
+    components: tuple[Path, ...] = ()
