@@ -114,6 +114,12 @@ class Recipe(Table):
             write_aside(Path(path), text)
         return text
 
+    def __repr__(self) -> str:
+        parts = " + ".join([*(part.method for part in self.parts), *([f"head {self.head.kind}"] if self.head else [])])
+        sources = ", ".join(source.reader for source in self.data.train)
+        said = f"{parts} on {self.backbone.name}, by {self.objective.title}, from {sources}"
+        return f"<Recipe {self.key}: {said if len(said) < 600 else said[:600] + '…'}>"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recipe) and self.model_dump() == other.model_dump()
 
