@@ -54,7 +54,7 @@ class SavedComponent:
 
         Example:
             >>> component = lect.SavedComponent.read("components/lang/jav")
-            >>> component.push("our-registry").entry.reference
+            >>> component.push("./our-registry").entry.reference
             'lang:jav@1.0.0'
         """
         from lect.registry.push import Key, push, registry_folder

@@ -224,7 +224,7 @@ class Model:
             >>> rows = lect.read("reviews.csv", label="mood")
             >>> report = lect.load("lang:jav + task:sentiment").evaluate(rows)
             >>> [variant.label for variant in report.variants]
-            ['lang:jav + task:sentiment', 'without lang:jav', 'without task:sentiment']
+            ['lang:jav + task:sentiment', 'without lang:jav']
             >>> 0 <= report.variants[0].score("macro_f1").value <= 1
             True
         """

@@ -33,7 +33,7 @@ def pull(
         ComponentError: what was fetched is no sound component.
 
     Example:
-        >>> lect.pull("task:sentiment", registry="our-registry", library="pulled").folder.as_posix()
+        >>> lect.pull("task:sentiment", registry="./our-registry", library="pulled").folder.as_posix()
         'pulled/task/sentiment'
     """
     wanted = wanted_of([reference], open_named(_listed(registry), report=_log), False, _log)
@@ -63,7 +63,7 @@ def search(
         RegistryError: a registry cannot be read.
 
     Example:
-        >>> [found["name"] for found in lect.search("sentiment", registry="our-registry")]
+        >>> [found["name"] for found in lect.search("sentiment", registry="./our-registry")]
         ['sentiment']
     """
     opened = open_named(_listed(registry), report=_log)

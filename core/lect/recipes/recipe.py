@@ -84,6 +84,10 @@ class Recipe(Table):
 
         Raises:
             RecipeError: as `load_recipe`.
+
+        Example:
+            >>> lect.Recipe.from_toml("recipe.toml", ["training.seed=3"]).training.seed
+            3
         """
         from lect.host import Host
 
@@ -94,6 +98,12 @@ class Recipe(Table):
 
         Args:
             path: a file to write it to, too. Relative paths of the data start from the folder that it lies in.
+
+        Example:
+            >>> recipe = lect.Recipe.from_toml("recipe.toml")
+            >>> text = recipe.to_toml("again.toml")
+            >>> lect.Recipe.from_toml("again.toml") == recipe
+            True
         """
         from lect.files import write_aside
         from lect.toml import toml_text
