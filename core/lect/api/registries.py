@@ -34,7 +34,7 @@ def pull(
 
     Example:
         >>> lect.pull("task:sentiment", registry="./our-registry", library="pulled").folder.as_posix()
-        'pulled/task/sentiment'
+        'pulled/task/sentiment@1.0.0'
     """
     wanted = wanted_of([reference], open_named(_listed(registry), report=_log), False, _log)
     done = [pull_one(each, into=None if library is None else Path(library)) for each in wanted]
