@@ -10,6 +10,8 @@ Pooling = Literal["mean", "first", "last"]
 """How a sentence vector is made of a text's hidden states."""
 Weights = Literal["float32", "bfloat16", "int8", "int4"]
 """In what a backbone's frozen weights are held."""
+ComputePrecision = Literal["float32", "bfloat16"]
+"""In what a model computes."""
 Progress = Callable[[str, float], None]
 """Told what is being done and the share of it that is done, 0 to 1."""
 

@@ -45,7 +45,6 @@ class BackboneSpec:
 
     kind: ClassVar[str] = "backbone"
     hook: ClassVar[str] = "lect_register_backbones"
-
     name: str
     summary: str
     prepare: Callable[[Progress], Path]
@@ -123,7 +122,6 @@ class MethodSpec:
 
     kind: ClassVar[str] = "method"
     hook: ClassVar[str] = "lect_register_methods"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -145,7 +143,6 @@ class MergeSpec:
 
     kind: ClassVar[str] = "merge"
     hook: ClassVar[str] = "lect_register_merges"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -190,7 +187,6 @@ class InitialiserSpec:
 
     kind: ClassVar[str] = "initialiser"
     hook: ClassVar[str] = "lect_register_initialisers"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -205,8 +201,7 @@ class HeadSpec:
     Args:
         build: makes the head from its configuration, the backbone and the labels in a fixed order.
         metrics: names of registered metrics to report, the first one the main one.
-        needs: the fields of `Example` that every row it learns from must have; one of a plugin's own is written
-            ``extra.name``.
+        needs: the fields of `Example` that every row it learns from must have, ``extra.name`` for a plugin's own.
         labels: the labels of a new head, from its configuration and the training rows, where a recipe names none; by
             default the distinct ``label`` of all rows, sorted, of which there must be two. Raises `DataError`.
         writes: whether it builds a `lect.heads.GenerationHead`: of an encoder-decoder both halves are loaded then.
@@ -215,7 +210,6 @@ class HeadSpec:
 
     kind: ClassVar[str] = "head"
     hook: ClassVar[str] = "lect_register_heads"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -238,7 +232,6 @@ class ObjectiveSpec:
 
     kind: ClassVar[str] = "objective"
     hook: ClassVar[str] = "lect_register_objectives"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -259,7 +252,6 @@ class ReaderSpec:
 
     kind: ClassVar[str] = "reader"
     hook: ClassVar[str] = "lect_register_readers"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -281,7 +273,6 @@ class ExecutorSpec:
 
     kind: ClassVar[str] = "executor"
     hook: ClassVar[str] = "lect_register_executors"
-
     name: str
     summary: str
     config: type[BaseModel]
@@ -298,7 +289,6 @@ class CommandSpec:
 
     kind: ClassVar[str] = "command"
     hook: ClassVar[str] = "lect_register_commands"
-
     name: str
     summary: str
     load: Callable[[], Any]
@@ -314,7 +304,6 @@ class RouteSpec:
 
     kind: ClassVar[str] = "route"
     hook: ClassVar[str] = "lect_register_routes"
-
     name: str
     summary: str
     load: Callable[[], Any]
@@ -334,7 +323,6 @@ class FormatSpec:
 
     kind: ClassVar[str] = "format"
     hook: ClassVar[str] = "lect_register_formats"
-
     name: str
     summary: str
     detect: Callable[[Path], ForeignFolder | None]

@@ -117,3 +117,14 @@ def test_the_model_goes_back_to_training_and_gradients_stay_on(engine):
     next(rows)
     assert engine.model.training and torch.is_grad_enabled()
     engine.model.eval()
+
+
+def test_lower_precision_gives_nearly_the_same_in_float32(engine):
+    exact = engine.embed(TEXTS, STACKS[1])
+    engine.precision = "bfloat16"
+    try:
+        lower = engine.embed(TEXTS, STACKS[1])
+    finally:
+        engine.precision = "float32"
+    assert lower.dtype == torch.float32 and not torch.equal(lower, exact)
+    torch.testing.assert_close(lower, exact, atol=0.1, rtol=0.1)

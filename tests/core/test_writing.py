@@ -350,7 +350,7 @@ def test_a_long_text_is_cut_and_its_prompt_is_whole():
         phrasing.source(GenerationRequest("the people", "word " * 60, ""))
 
 
-@pytest.mark.parametrize(("family", "piece"), [("llama", "Ċ"), ("gemma2", "<0x0A>")])
+@pytest.mark.parametrize(("family", "token"), [("llama", "Ċ"), ("gemma2", "<0x0A>")])
 def test_an_answer_of_a_decoder_ends_with_its_line(family, token):
     backbone = tiny_backbone(family, writes=True)
     model = RoutedModel(backbone)

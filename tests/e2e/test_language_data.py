@@ -52,8 +52,8 @@ def test_what_there_is_fits_80_columns(workspace):
     assert "wrong script" in result.stdout
     assert sorted(path.name for path in (workspace.folder / "plots").iterdir()) == [
         "lengths.png",
-        "tokens-per-word.png",
         "scripts.png",
+        "tokens-per-word.png",
     ]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in (workspace.folder / "plots").iterdir())
 

@@ -382,14 +382,15 @@ def test_a_head_that_cannot_be_ours_is_said_by_name(place, host):
 
 
 def test_embeddings_with_new_tokens_both_ways(place, host):
-    from lect_vocabulary.tokens import BaseTokenizer, NewTokens, splice
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
+
+    from lect_vocabulary.pieces import BaseTokenizer, LearnedPieces, splice
 
     backbone = place("xlm-roberta")
     text = "the qzqz house"
     base = BaseTokenizer(backbone.tokenizer.backend_tokenizer.to_str())
-    new = NewTokens("Unigram", base.digest, ("▁qzqz", "qz"), scores=(-3.0, -4.0))
+    new = LearnedPieces("Unigram", base.digest, ("▁qzqz", "qz"), scores=(-3.0, -4.0))
     longer, first = splice(base, new), base.size
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(longer), **backbone.tokenizer.special_tokens_map
@@ -511,25 +512,3 @@ def test_weights_that_do_not_fit_the_configuration(place, host, change, message)
     with pytest.raises(ComponentError, match=message):
         import_folder(Path("hub"), host, Library((Path("components"),)), ImportOptions(role="lang"))
     assert not Path("components").exists()
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"{" + b" " * 1000 + b"}", "larger than 100 bytes"),
-        (b"{}", "no tokenizer"),
-        (b'{"model": 1, "added_tokens": []}', "no tokenizer"),
-        (b'{"model": {"vocab": []}, "added_tokens": [{}]}', "no tokenizer"),
-        (b"\xff", "not valid JSON"),
-    ],
-)
-def test_embeddings_whose_tokenizer_is_none(tmp_path, monkeypatch, content, message):
-    from lect.exchange import contents as foreign
-    from lect_language.formats.embeddings import read_embeddings
-
-    monkeypatch.setattr(foreign, "MAX_JSON_BYTES", 100)
-    torch.save(torch.randn(50, 32), tmp_path / "embedding.pt")
-    (tmp_path / "tokenizer").mkdir()
-    (tmp_path / "tokenizer/tokenizer.json").write_bytes(content)
-    with pytest.raises(ComponentError, match=message):
-        read_embeddings(tmp_path, tiny_backbone("bert"))

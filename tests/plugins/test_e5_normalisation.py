@@ -118,7 +118,7 @@ def test_a_character_map_is_read_by_the_library(table):
 
 
 @pytest.mark.parametrize(
-    ("text", "piece", "original"),
+    ("text", "token", "original"),
     [
         ("\x01\x01hello ½", "hello", "hello"),
         ("\x01hello ½\u0338 end", "end", "end"),

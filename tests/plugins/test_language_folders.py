@@ -12,6 +12,7 @@ from lect.exchange.contents import Contents, HeadContents, PartContents
 from lect.testing.backbones import tiny_backbone
 from lect_language.config import BottleneckConfig
 from lect_language.formats.config import member_configs, read_config
+from lect_language.formats.embeddings import read_embeddings
 from lect_language.formats.folder import read_folder, write_folder
 from lect_language.part import build_bottleneck
 
@@ -39,7 +40,7 @@ def stated(folder, **fields):
          "electra.encoder.layer.1.output.adapters.jav.adapter_up.bias"),
         ("distilbert", {"preset": "double_seq_bn", "ln_before": True},
          "distilbert.transformer.layer.0.attention_adapters.adapters.jav.adapter_down.0.weight"),
-        ("gemma3_text", {"preset": "double_seq_bn"},
+        ("qwen3", {"preset": "double_seq_bn"},
          "model.layers.0.attention_adapters.adapters.jav.adapter_up.weight"),
         ("mbart", {"preset": "seq_bn_inv", "original_ln_before": False},
          "model.decoder.layers.0.output_adapters.adapters.jav.adapter_up.weight"),
@@ -132,12 +133,36 @@ def test_heads_of_models_of_transformers(tmp_path, model_class, layers, notice):
         assert found.notices[0].startswith(notice)
 
 
-def test_a_family_that_the_library_has_no_place_for(tmp_path):
-    backbone = tiny_backbone("camembert")
-    with pytest.raises(
-        ComponentError, match=r'no place for bottlenecks in models of type "camembert"; name a backbone'
-    ):
-        write_folder(contents(backbone), backbone, tmp_path)
+@pytest.mark.parametrize(
+    ("family", "message"),
+    [
+        ("camembert", 'adapters has no place for bottlenecks in models of type "camembert"; name a backbone'),
+        ("gemma3_text", 'in models of type "gemma3_text" adapters has bottlenecks before the norm that ends a block'),
+    ],
+)
+def test_families_of_which_the_library_has_no_folder_that_gives_the_same(tmp_path, family, message):
+    backbone = tiny_backbone(family)
+    with pytest.raises(ComponentError, match=message):
+        write_folder(contents(backbone, preset="double_seq_bn"), backbone, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{" + b" " * 1000 + b"}", "larger than 100 bytes"),
+        (b"{}", "no tokenizer"),
+        (b'{"model": 1, "added_tokens": []}', "no tokenizer"),
+        (b'{"model": {"vocab": []}, "added_tokens": [{}]}', "no tokenizer"),
+        (b"\xff", "not valid JSON"),
+    ],
+)
+def test_embeddings_whose_tokenizer_is_none(tmp_path, monkeypatch, content, message):
+    monkeypatch.setattr("lect.exchange.contents.MAX_JSON_BYTES", 100)
+    torch.save(torch.randn(50, 32), tmp_path / "embedding.pt")
+    (tmp_path / "tokenizer").mkdir()
+    (tmp_path / "tokenizer/tokenizer.json").write_bytes(content)
+    with pytest.raises(ComponentError, match=message):
+        read_embeddings(tmp_path, tiny_backbone("bert"))
 
 
 # ----------------------------------------------------------------------------------------- tables beside the library's

@@ -47,7 +47,7 @@ def test_vectors_are_looked_up_before_they_are_changed():
 
     backbone = tiny_backbone("mt5")
     examples = (Example("ߛߣߍ߬ ߞߎߘߊ", translation="new way"),) * 4
-    tokens = build_vocabulary(VocabularyConfig(tokens=10), BuildContext(backbone, Corpus(examples)))
+    tokens = build_vocabulary(VocabularyConfig(pieces=10), BuildContext(backbone, Corpus(examples)))
     bottleneck = build_bottleneck(BottleneckConfig(preset="seq_bn_inv"), backbone)
     torch.nn.init.normal_(next(bottleneck.invertible.parameters()), std=0.5)
     found = []

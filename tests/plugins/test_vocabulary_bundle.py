@@ -1,4 +1,4 @@
-"""The language bundle: adapter, new tokens and their embeddings are one component, in any stack and any batch."""
+"""The language bundle: adapter, new pieces and their embeddings are one component, in any stack and any batch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def backbone(request):
 
 
 def bundle(host, backbone, name, method="lora"):
-    """A component with new tokens and an adapter, as if trained."""
+    """A component with new pieces and an adapter, as if trained."""
     examples = tuple(Example(text, translation="new house") for text in TEXTS[name] * 3)
     context = BuildContext(backbone, Corpus(examples))
     configs = {"vocabulary": {"pieces": 25, "initialise": "random"}, method: {"r": 4} if method == "lora" else {}}
@@ -73,7 +73,7 @@ def hidden(model, texts, stacks):
     return [state[mask.bool()] for state, mask in zip(states, rows.attention_mask, strict=True)]
 
 
-def test_three_languages_with_tokens_of_their_own_and_plain_rows_in_one_batch(host, backbone):
+def test_three_languages_with_pieces_of_their_own_and_plain_rows_in_one_batch(host, backbone):
     model = RoutedModel(backbone).eval()
     for name in TEXTS:
         model.attach(bundle(host, backbone, name)[0])
@@ -88,7 +88,7 @@ def test_three_languages_with_tokens_of_their_own_and_plain_rows_in_one_batch(ho
 
 
 def test_another_language_of_the_same_script_is_cut_otherwise_in_this_languages_stack_alone(host, backbone):
-    """Tokens that Bambara brings may occur in English; rows without its stack do not notice."""
+    """Pieces that Bambara brings may occur in English; rows without its stack do not notice."""
     model = RoutedModel(backbone).eval()
     model.attach(bundle(host, backbone, "bm")[0])
     encoder, text = RowEncoder(model), "the taara house"

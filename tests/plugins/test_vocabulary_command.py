@@ -1,4 +1,4 @@
-"""`lect vocabulary`: what a user sees of how texts are cut, of new tokens, and of initialisers side by side."""
+"""`lect vocabulary`: what a user sees of how texts are cut, of new pieces, and of initialisers side by side."""
 
 from __future__ import annotations
 
@@ -139,9 +139,9 @@ def test_a_comparison_that_is_stopped_shows_what_it_has(lect, monkeypatch):
         (["report", "none.txt"], "none.txt: the file cannot be read (No such file"),
         (["report", "bytes.txt"], "bytes.txt, line 1: the file is in UTF-16"),
         (["report", "empty.txt"], "empty.txt: holds no text"),
-        (["report", "nko.txt", "--with", "nko.txt", "--backbone", "xlm-roberta"], "nko.txt: is no list of new tokens"),
-        (["report", "nko.txt", "--with", "new.json", "--backbone", "llama"], "new.json: its tokens are for another"),
-        (["build", "letters.txt", "--output", "x.json", "--backbone", "xlm-roberta"], "has no token that the"),
+        (["report", "nko.txt", "--with", "nko.txt", "--backbone", "xlm-roberta"], "nko.txt: is no list of new pieces"),
+        (["report", "nko.txt", "--with", "new.json", "--backbone", "llama"], "new.json: its pieces are for another"),
+        (["build", "letters.txt", "--output", "x.json", "--backbone", "xlm-roberta"], "has no piece that the"),
         (["compare", "-d", "train.tsv", "--test", "test.tsv", "-o", "translation=english", "-i", "fokus"],
          'there is no initialiser "fokus"; did you mean "focus"'),
         (["compare", "-d", "train.tsv", "--test", "train.tsv", "-o", "translation=english", "-i", "mean"],
@@ -165,14 +165,14 @@ def _main():
     return app
 
 
-def test_tokens_are_counted_with_the_words_they_lie_in():
+def test_pieces_are_counted_with_the_words_they_lie_in():
     backend = Tokenizer(models.WordPiece({"[UNK]": 0, "ab": 1, "##c": 2, "d": 3, ",": 4}, unk_token="[UNK]"))
     backend.normalizer = normalizers.NFC()
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     cut = report_on("x", ["abc d, ߞߊ", "ab  12"], backend, 0)
-    assert (cut.whole.words, cut.whole.tokens, cut.whole.unknown, cut.whole.single) == (5, 7, 2, 3)
+    assert (cut.whole.words, cut.whole.pieces, cut.whole.unknown, cut.whole.single) == (5, 7, 2, 3)
     assert cut.whole.size == 3 + 2 + 4 + 2 + 2
-    assert {script: (part.words, part.tokens, part.unknown) for script, part in cut.scripts.items()} == {
+    assert {script: (part.words, part.pieces, part.unknown) for script, part in cut.scripts.items()} == {
         "Latin": (3, 5, 0),
         "Nko": (1, 1, 1),
         "no letters": (1, 1, 1),

@@ -45,14 +45,14 @@ def backbone():
     return tiny_backbone("xlm-roberta")
 
 
-def build(backbone, initialise, examples=EXAMPLES, tokens=120, known=None, **more):
+def build(backbone, initialise, examples=EXAMPLES, pieces=120, known=None, **more):
     context = BuildContext(backbone, Corpus(tuple(examples)), initialisers=known or {}, **more)
-    part = build_vocabulary(VocabularyConfig(tokens=tokens, initialise=initialise), context)
+    part = build_vocabulary(VocabularyConfig(pieces=pieces, initialise=initialise), context)
     return part, waiting(part, context)
 
 
 def nearest_word(backbone, part, new, word):
-    """The English word whose embedding is nearest to that of a new token, by cosine."""
+    """The English word whose embedding is nearest to that of a new piece, by cosine."""
     row = part.embeddings.weight[list(new.tokens).index(f"▁{word}")]
     own = backbone.tokenizer.backend_tokenizer
     ids = [own.token_to_id(f"▁{english}") for english in sorted(set(LEXICON.values()))]
@@ -83,9 +83,9 @@ def test_those_that_see_translations_bring_words_near_to_theirs(backbone, name):
     assert right >= {"translations": 0.9, "focus": 0.9, "dictionary": 0.3}[name] * len(learned)
 
 
-def test_mean_is_that_of_the_tokens_it_was_cut_into_before(backbone):
+def test_mean_is_that_of_the_pieces_it_was_cut_into_before(backbone):
     examples = [Example("sugukan taa sugukan")] * 5
-    part, new = build(backbone, "mean", examples, tokens=8)
+    part, new = build(backbone, "mean", examples, pieces=8)
     matrix, own = frozen_rows(new), backbone.tokenizer.backend_tokenizer
     place = list(new.tokens).index("▁sugukan")
     before = own.encode("sugukan", add_special_tokens=False).ids
@@ -95,7 +95,7 @@ def test_mean_is_that_of_the_tokens_it_was_cut_into_before(backbone):
 
 def test_overlap_takes_over_what_is_written_alike(backbone):
     """The backbone has `▁house` and no `house` within a word, and no capital."""
-    part, new = build(backbone, "overlap", [Example("xHouse Hóuse")] * 6, tokens=20)
+    part, new = build(backbone, "overlap", [Example("xHouse Hóuse")] * 6, pieces=20)
     house = frozen_rows(new)[backbone.tokenizer.backend_tokenizer.token_to_id("▁house")]
     alike = [place for place, text in enumerate(new.texts) if text in ("House", "Hóuse")]
     assert alike
@@ -115,10 +115,10 @@ def test_factorised_rows_lie_in_the_main_directions_of_the_backbones(backbone):
 
 def test_focus_without_translations_draws_from_what_occurs_in_the_text(backbone):
     examples = [Example(f"ߛߣߍ house {word} the", translation=None) for word in LEXICON] * 4
-    part, _ = build(backbone, "focus", examples, tokens=60)
+    part, _ = build(backbone, "focus", examples, pieces=60)
     assert bool(part.embeddings.weight.isfinite().all())
-    with pytest.raises(DataError, match="none of the backbone's tokens occurs"):
-        build(backbone, {"name": "focus", "minimum_count": 10_000}, examples, tokens=60)
+    with pytest.raises(DataError, match="none of the backbone's pieces occurs"):
+        build(backbone, {"name": "focus", "minimum_count": 10_000}, examples, pieces=60)
 
 
 def test_a_dictionary_is_read_and_its_mistakes_are_said(backbone, tmp_path):

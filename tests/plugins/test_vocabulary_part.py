@@ -1,4 +1,4 @@
-"""New tokens: what is learned, how it is spliced in, and that the frozen table stays what it was."""
+"""New pieces: what is learned, how it is spliced in, and that the frozen table stays what it was."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lect_vocabulary.tokens import BaseTokenizer
 from tokenizers import Tokenizer
 
 from lect.composition.component import Component
@@ -20,6 +19,7 @@ from lect.parts import Part
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 from lect_vocabulary.part import build_vocabulary
+from lect_vocabulary.pieces import BaseTokenizer
 from lect_vocabulary.plugin import VocabularyConfig
 
 pytestmark = pytest.mark.models
@@ -32,7 +32,7 @@ PAIRS = [
     ("ߡߊ߲߬ߕߊ߬ ߝߟߐ", "first house"),
 ] * 4
 EXAMPLES = tuple(Example(text, translation=translation) for text, translation in PAIRS)
-CONFIG = VocabularyConfig(tokens=30)
+CONFIG = VocabularyConfig(pieces=30)
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +45,12 @@ def part(backbone):
     return build_vocabulary(CONFIG, BuildContext(backbone, Corpus(EXAMPLES)))
 
 
-def test_old_tokens_keep_their_ids_and_new_ones_come_behind(backbone, part):
+def test_old_pieces_keep_their_ids_and_new_ones_come_behind(backbone, part):
     base, own = backbone.tokenizer.backend_tokenizer, Tokenizer.from_str(part.tokenizer_json)
     first = BaseTokenizer(base.to_str()).size
-    for token, index in base.get_vocab().items():
-        assert own.token_to_id(token) == index
-    new = [index for token, index in own.get_vocab().items() if base.token_to_id(token) is None]
+    for piece, index in base.get_vocab().items():
+        assert own.token_to_id(piece) == index
+    new = [index for piece, index in own.get_vocab().items() if base.token_to_id(piece) is None]
     assert sorted(new) == list(range(first, first + len(new)))
     assert part.embeddings.weight.shape == (len(new), backbone.hidden_size)
     assert 0 < len(new) <= 30
@@ -81,7 +81,7 @@ def test_embeddings_start_as_the_mean_of_their_translations(backbone):
         Example("ߛ", translation="first house"),
         Example("ߞ", translation="way"),
     )
-    part = build_vocabulary(VocabularyConfig(tokens=4, longest_piece=2), BuildContext(backbone, Corpus(examples)))
+    part = build_vocabulary(VocabularyConfig(pieces=4, longest_piece=2), BuildContext(backbone, Corpus(examples)))
     own, base = Tokenizer.from_str(part.tokenizer_json), backbone.tokenizer.backend_tokenizer
     matrix = backbone.module(backbone.anatomy.word_embedding).weight
 
@@ -96,10 +96,10 @@ def test_embeddings_start_as_the_mean_of_their_translations(backbone):
     torch.testing.assert_close(embedding("ߞ"), mean("way"))
 
 
-def test_rows_with_and_without_new_tokens_share_a_batch(backbone, part):
+def test_rows_with_and_without_new_pieces_share_a_batch(backbone, part):
     model = RoutedModel(backbone).eval()
     other = build_vocabulary(
-        VocabularyConfig(tokens=10), BuildContext(backbone, Corpus((Example("ሰላም ልጅ", translation="new house"),)))
+        VocabularyConfig(pieces=10), BuildContext(backbone, Corpus((Example("ሰላም ልጅ", translation="new house"),)))
     )
     model.attach(Component("lang:nqo", "lang", {"vocabulary": part}))
     model.attach(Component("lang:am", "lang", {"vocabulary": other}))
@@ -115,7 +115,7 @@ def test_rows_with_and_without_new_tokens_share_a_batch(backbone, part):
 
 
 @pytest.mark.parametrize("kept", ["saved_tokenizer", "tokenizer_json"])
-def test_a_saved_part_reads_back_from_its_new_tokens_and_from_a_whole_tokenizer(backbone, part, kept):
+def test_a_saved_part_reads_back_from_its_new_pieces_and_from_a_whole_tokenizer(backbone, part, kept):
     """Components of version 0.1 kept the whole tokenizer."""
     read = build_vocabulary(CONFIG, BuildContext(backbone, tokenizer_json=getattr(part, kept)))
     assert read.embeddings.weight.shape == part.embeddings.weight.shape
@@ -126,7 +126,7 @@ def test_a_saved_part_reads_back_from_its_new_tokens_and_from_a_whole_tokenizer(
 
 
 def test_text_without_anything_new_is_refused(backbone):
-    with pytest.raises(DataError, match="no token that the backbone's tokenizer lacks"):
+    with pytest.raises(DataError, match="no piece that the backbone's tokenizer lacks"):
         build_vocabulary(CONFIG, BuildContext(backbone, Corpus((Example("a", translation="a"),))))
 
 
@@ -134,7 +134,7 @@ def test_examples_without_translations_are_refused_with_what_to_do(backbone):
     with pytest.raises(DataError, match='initialise = "random"'):
         build_vocabulary(CONFIG, BuildContext(backbone, Corpus((Example("ߛߣߍ߬"),))))
     part = build_vocabulary(
-        VocabularyConfig(tokens=5, initialise="random"), BuildContext(backbone, Corpus((Example("ߛߣߍ߬"),)))
+        VocabularyConfig(pieces=5, initialise="random"), BuildContext(backbone, Corpus((Example("ߛߣߍ߬"),)))
     )
     assert part.embeddings.weight.std() > 0
 
@@ -169,7 +169,7 @@ class Doubled(Part):
 
 
 @torch.no_grad()
-def test_vectors_of_new_tokens_are_looked_up_before_another_part_changes_them():
+def test_vectors_of_new_pieces_are_looked_up_before_another_part_changes_them():
     """Wherever that part stands in the stack."""
     backbone = tiny_backbone("xlm-roberta")
     model = RoutedModel(backbone).eval()

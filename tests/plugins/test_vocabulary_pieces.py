@@ -1,4 +1,4 @@
-"""New tokens, learned and spliced in, for every kind of tokenizer: what changes, what must not, what is refused."""
+"""New pieces, learned and spliced in, for every kind of tokenizer: what changes, what must not, what is refused."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lect_vocabulary.tokens import BaseTokenizer, NewTokens, new_tokens, splice, surface
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from lect.errors import BackboneError, ComponentError
 from lect.testing.tokenizers import tiny_tokenizer
-from lect_vocabulary.learn import learn_tokens
+from lect_vocabulary.learn import learn_pieces
+from lect_vocabulary.pieces import BaseTokenizer, LearnedPieces, new_tokens, splice, surface
 
 _WORDS = random.Random(0)
 LETTERS = [chr(code) for code in range(0x7CA, 0x7EB)]
@@ -27,8 +27,8 @@ MIXED = "the house of ߛߣߍ߬ and the city"
 def wordpiece() -> str:
     """A tokenizer as BERT has it."""
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,"
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters), "house", "##ing"]
-    backend = Tokenizer(models.WordPiece({token: index for index, token in enumerate(tokens)}, unk_token="[UNK]"))
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters), "house", "##ing"]
+    backend = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
     backend.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=False)
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     backend.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
@@ -51,34 +51,34 @@ def kind(request):
 
 @pytest.fixture(scope="module")
 def extended(kind):
-    """A tokenizer, its new tokens for N'Ko, and the spliced one."""
+    """A tokenizer, its new pieces for N'Ko, and the spliced one."""
     base = base_of(kind)
-    new = learn_tokens(base, NKO, 200, 16)
+    new = learn_pieces(base, NKO, 200, 16)
     return base, new, Tokenizer.from_str(splice(base, new))
 
 
-def test_the_backbones_tokens_keep_their_ids_and_new_ones_come_behind(extended):
+def test_the_backbones_pieces_keep_their_ids_and_new_ones_come_behind(extended):
     base, new, own = extended
-    assert 60 < len(new.tokens) <= 200
-    for token, index in {**base.vocabulary, **base.special}.items():
-        assert own.token_to_id(token) == index
-    assert [own.token_to_id(token) for token in new.tokens] == list(range(base.size, base.size + len(new.tokens)))
+    assert 60 < len(new.pieces) <= 200
+    for piece, index in {**base.vocabulary, **base.special}.items():
+        assert own.token_to_id(piece) == index
+    assert [own.token_to_id(piece) for piece in new.pieces] == list(range(base.size, base.size + len(new.pieces)))
 
 
-def test_text_of_the_language_is_cut_into_fewer_tokens_none_of_them_unknown(kind, extended):
+def test_text_of_the_language_is_cut_into_fewer_pieces_none_of_them_unknown(kind, extended):
     base, _, own = extended
     unknown = base.tokenizer.token_to_id(UNKNOWN[kind]) if kind in UNKNOWN else None
     before = [index for text in NKO for index in base.tokenizer.encode(text, add_special_tokens=False).ids]
     after = [index for text in NKO for index in own.encode(text, add_special_tokens=False).ids]
     words = sum(len(text.split()) for text in NKO)
     assert unknown not in after
-    # One token a word would be 1; an unknown word of these was one token before, too.
+    # One piece a word would be 1; an unknown word of these was one piece before, too.
     assert len(after) < 2.5 * words
     assert len(after) < len(before) / 2 or unknown in before
 
 
 @given(text=st.text(alphabet="abcdefghijklmnopqrstuvwxyzABCDEFé ,.0123456789 \t\n<s>東京", max_size=60))
-def test_text_in_which_no_new_token_occurs_is_cut_as_before(extended, text):
+def test_text_in_which_no_new_piece_occurs_is_cut_as_before(extended, text):
     base, _, own = extended
     now, then = own.encode(text), base.tokenizer.encode(text)
     assert (now.ids, now.offsets) == (then.ids, then.offsets)
@@ -103,7 +103,7 @@ def test_every_offset_slices_the_original_text(kind, extended, parts):
         covered.update(range(start, end))
         if index >= base.size and kind not in ("byte-level", "qwen"):
             written = unicodedata.normalize("NFKC", text[start:end]).strip()
-            assert written == surface(base, new.tokens[index - base.size]).strip()
+            assert written == surface(base, new.pieces[index - base.size]).strip()
     assert [start for start, _ in encoding.offsets] == sorted(start for start, _ in encoding.offsets)
     # What a normaliser joins to the character before it has that one's place.
     alone = [place for place, sign in enumerate(text) if not sign.isspace() and not unicodedata.combining(sign)]
@@ -120,9 +120,9 @@ def test_one_text_may_mix_both_scripts(extended):
     assert f"the house {learned} and the city"[start:end].strip() == learned
 
 
-def test_new_tokens_of_a_known_script_win_over_the_old_ones(kind):
+def test_new_pieces_of_a_known_script_win_over_the_old_ones(kind):
     base = base_of(kind)
-    new = learn_tokens(base, BAMBARA, 40, 16)
+    new = learn_pieces(base, BAMBARA, 40, 16)
     own = Tokenizer.from_str(splice(base, new))
     before = sum(len(base.tokenizer.encode(text, add_special_tokens=False).ids) for text in set(BAMBARA))
     after = sum(len(own.encode(text, add_special_tokens=False).ids) for text in set(BAMBARA))
@@ -130,7 +130,7 @@ def test_new_tokens_of_a_known_script_win_over_the_old_ones(kind):
 
 
 def test_learning_is_the_same_in_every_run(kind):
-    runs = [learn_tokens(base_of(kind), NKO, 80, 8) for _ in range(3)]
+    runs = [learn_pieces(base_of(kind), NKO, 80, 8) for _ in range(3)]
     assert all(run == runs[0] for run in runs)
 
 
@@ -140,36 +140,36 @@ def test_what_is_kept_says_the_same_and_is_small(extended):
     again = new_tokens(text)
     assert again == new
     assert Tokenizer.from_str(splice(base, again)).to_str() == own.to_str()
-    assert len(text) < 40 * len(new.tokens) + 200
+    assert len(text) < 40 * len(new.pieces) + 200
     assert new_tokens(own.to_str()) is None
 
 
-def test_the_most_tokens_are_a_bound(kind):
-    assert len(learn_tokens(base_of(kind), NKO, 7, 16).tokens) == 7
+def test_the_most_pieces_are_a_bound(kind):
+    assert len(learn_pieces(base_of(kind), NKO, 7, 16).pieces) == 7
 
 
 @pytest.mark.parametrize("learner", ["bpe", "unigram"])
-def test_no_token_is_longer_than_said(learner):
+def test_no_piece_is_longer_than_said(learner):
     base = base_of("unigram")
-    assert max(len(token) for token in learn_tokens(base, NKO, 100, 3, learner).tokens) == 3
+    assert max(len(piece) for piece in learn_pieces(base, NKO, 100, 3, learner).pieces) == 3
 
 
 def test_pruned_unigrams_are_the_same_in_every_run():
     """Though the library's sums, and its places for rare characters, differ from run to run."""
-    runs = [learn_tokens(base_of("unigram"), NKO, 60, 8, "unigram") for _ in range(4)]
-    assert len(runs[0].tokens) > 50
+    runs = [learn_pieces(base_of("unigram"), NKO, 60, 8, "unigram") for _ in range(4)]
+    assert len(runs[0].pieces) > 50
     assert all(run == runs[0] for run in runs)
 
 
 def test_unigrams_are_for_unigram_tokenizers():
     with pytest.raises(BackboneError, match="this backbone's is WordPiece; leave learner"):
-        learn_tokens(base_of("wordpiece"), NKO, 7, 16, "unigram")
+        learn_pieces(base_of("wordpiece"), NKO, 7, 16, "unigram")
 
 
-def test_a_score_of_a_new_token_leaves_the_score_of_unknown_characters_alone():
+def test_a_score_of_a_new_piece_leaves_the_score_of_unknown_characters_alone():
     """It is counted from the lowest score of all."""
     base = base_of("unigram")
-    new = learn_tokens(base, NKO, 120, 16)
+    new = learn_pieces(base, NKO, 120, 16)
     parsed = json.loads(splice(base, new))
     assert min(score for _, score in parsed["model"]["vocab"]) == base.lowest
 
@@ -178,11 +178,11 @@ def test_a_tokenizer_of_another_kind_is_refused():
     parsed = json.loads(wordpiece())
     parsed["model"]["type"] = "WordLevel"
     with pytest.raises(BackboneError, match="of kind Unigram, BPE, WordPiece, and this backbone's is WordLevel"):
-        learn_tokens(BaseTokenizer(json.dumps(parsed)), NKO, 10, 16)
+        learn_pieces(BaseTokenizer(json.dumps(parsed)), NKO, 10, 16)
 
 
-def test_tokens_of_another_tokenizer_are_refused():
-    new = learn_tokens(base_of("byte-level"), NKO, 10, 16)
+def test_pieces_of_another_tokenizer_are_refused():
+    new = learn_pieces(base_of("byte-level"), NKO, 10, 16)
     with pytest.raises(ComponentError, match="for another tokenizer than this backbone's"):
         splice(base_of("sentencepiece"), new)
 
@@ -203,7 +203,7 @@ def test_a_broken_list_is_refused(text, message):
 
 
 def test_a_list_is_plain_data():
-    new = NewTokens("BPE", "0", ("ab",), merges=(("a", "b"),))
+    new = LearnedPieces("BPE", "0", ("ab",), merges=(("a", "b"),))
     assert json.loads(new.to_json()) == {
         "lect_pieces": 1,
         "algorithm": "BPE",

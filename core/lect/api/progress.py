@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console
 
 from lect.training.callbacks.base import Callback
+from lect.visible import visible
 
 if TYPE_CHECKING:
     from lect.runs import RunInfo
@@ -51,7 +52,7 @@ class ProgressLines(Callback):
         self._printed = now
         left = (now - self._started) / max(1, step - self._first) * (self._total - step)
         said = f"{self._name}  {step:,}/{self._total:,}  loss {metrics['loss']:.3f}{self._score}  {left:.0f} s left"
-        print(said, file=self._stream or sys.stderr, flush=True)
+        print(visible(said), file=self._stream or sys.stderr, flush=True)
 
     def validation_finished(self, step: int, scores: Mapping[str, float]) -> None:
         """Show the first score from now on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from lect.data.examples import Example
 from lect.errors import StackError
 from lect.generation.answer import cut_texts, generate_predictions, text_limit
 from lect.heads import GenerationHead, Head, Layout, Prediction
+from lect.literals import ComputePrecision
 
 Keys = tuple[str, ...]
 """A stack as the model takes it: the keys of attached components, the lowest first; empty for the bare backbone."""
@@ -35,7 +36,12 @@ class Engine:
     Args:
         encoder: how texts are cut; by default as long as the backbone reads.
         tokens_per_batch: the most tokens of a batch, padding included.
+
+    Attributes:
+        precision: what the model computes in; results are float32.
     """
+
+    precision: ComputePrecision = "float32"
 
     def __init__(
         self, model: RoutedModel, encoder: RowEncoder | None = None, *, tokens_per_batch: int = TOKENS_PER_BATCH
@@ -231,7 +237,8 @@ class Engine:
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
         """A block that has the model for itself, in evaluation mode and without gradients."""
-        with self._lock, torch.no_grad():
+        lower = torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
+        with self._lock, torch.no_grad(), lower:
             training = self.model.training
             self.model.eval()
             try:

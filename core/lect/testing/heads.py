@@ -185,7 +185,8 @@ class HeadContract:
         layout = head.layout(self.examples, cut)
         whole = _loss(engine, layout.rows, head.targets(self.examples, layout))
         rows, targets = head.share(self.examples, range(len(self.examples)), cut)
-        assert _same(float(_loss(engine, rows.rows, targets)), float(whole)), "a process with all rows has another loss"
+        shared = _loss(engine, rows.rows, targets)
+        assert _same(shared.item(), whole.item()), "a process that has all rows has another loss"
 
     def keeps_its_rows_order(self) -> None:
         """True answers are of their own rows alone."""

@@ -79,7 +79,9 @@ class BottleneckConfig(Config):
     factorized_phm_rule: bool | None = None
     factorized_phm_W: bool | None = None  # noqa: N815 - the library's own name
     shared_W_phm: bool | None = Field(None, description="whether all layers share their weights")  # noqa: N815
-    hypercomplex_nonlinearity: Literal["phm", "glorot-normal", "glorot-uniform", "normal"] | None = None
+    hypercomplex_nonlinearity: Literal["phm", "glorot-normal", "glorot-uniform", "normal"] | None = Field(
+        None, description="how weights are drawn by its name; adapters 1.3.0, and so lect, draws glorot-normal for each"
+    )
 
     @field_validator("inv_adapter")
     @classmethod

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from lect import BackboneError
 from lect_vocabulary.joining import joined, normalised, pieces_joined, words_of
-from lect_vocabulary.pieces import BaseTokenizer, NewTokens, distinct, splice
+from lect_vocabulary.pieces import BaseTokenizer, LearnedPieces, distinct, splice
 from lect_vocabulary.unigram import Learner, learn_unigrams
 
 # Bytes count as characters in a byte-level tokenizer, and most characters of other scripts than Latin have two.
@@ -16,7 +16,7 @@ _BYTES_OF_CHARACTER = 2
 
 def learn_pieces(
     base: BaseTokenizer, texts: Sequence[str], count: int, longest: int, learner: Learner = "bpe"
-) -> NewTokens:
+) -> LearnedPieces:
     """The pieces of these texts that a tokenizer lacks, learned and scored for its own kind of cutting.
 
     The same texts give the same pieces in every run.
@@ -44,7 +44,7 @@ def learn_pieces(
 # -------------------------------------------------------------------------------------------------- byte pair encoding
 
 
-def _learn_merges(base: BaseTokenizer, texts: Sequence[str], count: int, longest: int) -> NewTokens:
+def _learn_merges(base: BaseTokenizer, texts: Sequence[str], count: int, longest: int) -> LearnedPieces:
     """Merges that go on where the backbone's own end (Sennrich et al. 2016, section 3.2).
 
     Learned on text as the backbone cuts it, and put behind its merges: whatever it joined is joined first, as before,
@@ -54,9 +54,9 @@ def _learn_merges(base: BaseTokenizer, texts: Sequence[str], count: int, longest
     characters = _missing_characters(base, texts)[:count]
     between = base
     if characters:
-        between = BaseTokenizer(splice(base, NewTokens("BPE", base.digest, tuple(characters))))
+        between = BaseTokenizer(splice(base, LearnedPieces("BPE", base.digest, tuple(characters))))
     further = _further_merges(between, texts, count - len(characters), longest)
-    return NewTokens("BPE", base.digest, (*characters, *further), merges=tuple(further.values()))
+    return LearnedPieces("BPE", base.digest, (*characters, *further), merges=tuple(further.values()))
 
 
 def _missing_characters(base: BaseTokenizer, texts: Sequence[str]) -> list[str]:
@@ -106,7 +106,7 @@ def _words_of_pieces(base: BaseTokenizer, text: str, pieces: Mapping[int, str]) 
 # ----------------------------------------------------------------------------------------------------------- WordPiece
 
 
-def _learn_wordpieces(base: BaseTokenizer, texts: Sequence[str], count: int, longest: int) -> NewTokens:
+def _learn_wordpieces(base: BaseTokenizer, texts: Sequence[str], count: int, longest: int) -> LearnedPieces:
     """Pieces for the longest match first (Schuster and Nakajima 2012), learned by joining pairs as the library does."""
     words = Counter(word for text in texts for word in words_of(base, text))
     letters: Counter[str] = Counter()
@@ -118,4 +118,4 @@ def _learn_wordpieces(base: BaseTokenizer, texts: Sequence[str], count: int, lon
             letters[piece] += times
     singles = distinct(sorted(letters, key=lambda piece: (-letters[piece], piece)), base)
     new = pieces_joined(base, spelt, singles, count, longest)
-    return NewTokens("WordPiece", base.digest, tuple(new))
+    return LearnedPieces("WordPiece", base.digest, tuple(new))

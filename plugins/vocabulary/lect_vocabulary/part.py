@@ -11,11 +11,21 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from lect import ComponentError, DataError, Inner, NewEmbeddings, Part, PluginError, RecipeError, SiteContext, nearest
-from lect import NewTokens as NewRows
+from lect import (
+    ComponentError,
+    DataError,
+    Inner,
+    NewEmbeddings,
+    NewTokens,
+    Part,
+    PluginError,
+    RecipeError,
+    SiteContext,
+    nearest,
+)
 from lect_vocabulary.initialisers import INITIALISERS
 from lect_vocabulary.learn import learn_pieces
-from lect_vocabulary.pieces import BaseTokenizer, NewTokens, extended_from, new_tokens, splice, surface
+from lect_vocabulary.pieces import BaseTokenizer, LearnedPieces, extended_from, new_tokens, splice, surface
 
 if TYPE_CHECKING:
     from lect import Backbone, BuildContext, Config, InitialiserSpec
@@ -35,7 +45,7 @@ class VocabularyPart(Part):
 
     may_lack = ("bias",)
 
-    def __init__(self, backbone: Backbone, base: BaseTokenizer, added: NewTokens | str) -> None:
+    def __init__(self, backbone: Backbone, base: BaseTokenizer, added: LearnedPieces | str) -> None:
         super().__init__()
         self._base, self._added = base, added
         self._site = backbone.anatomy.word_embedding
@@ -43,7 +53,7 @@ class VocabularyPart(Part):
         # What is looked up in the frozen table in place of a new id; nothing of it is seen.
         self._first, self._unknown = base.size, own if own is not None else 0
         self._scale = backbone.anatomy.scale
-        count = len(added.pieces) if isinstance(added, NewTokens) else extended_from(base, added)
+        count = len(added.pieces) if isinstance(added, LearnedPieces) else extended_from(base, added)
         self.embeddings = nn.Embedding(count, backbone.module(self._site).weight.shape[1])
         self.bias = nn.Parameter(torch.zeros(count))
 
@@ -72,9 +82,9 @@ class VocabularyPart(Part):
         added = self.embeddings((inputs - self._first).clamp_min(0)).to(old.dtype) * self._scale
         return torch.where(new.unsqueeze(-1), added, old)
 
-    def new_tokens(self) -> NewRows:
+    def new_tokens(self) -> NewTokens:
         """The new rows, for objectives that predict pieces."""
-        return NewRows(self._first, self.embeddings.weight, self.bias)
+        return NewTokens(self._first, self.embeddings.weight, self.bias)
 
     def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The new rows behind those that the backbone's tokenizer uses."""
@@ -115,7 +125,7 @@ def build_vocabulary(config: VocabularyConfig, context: BuildContext) -> Vocabul
     return part
 
 
-def read_pieces(file: Path, base: BaseTokenizer) -> NewTokens:
+def read_pieces(file: Path, base: BaseTokenizer) -> LearnedPieces:
     """The list of pieces that `lect vocabulary build` wrote.
 
     Raises:
@@ -179,13 +189,13 @@ def waiting(part: VocabularyPart, context: BuildContext) -> NewEmbeddings:
     from tokenizers import Tokenizer
 
     base, added = part._base, part._added
-    assert isinstance(added, NewTokens)
+    assert isinstance(added, LearnedPieces)
     tokenizer = Tokenizer.from_str(part.tokenizer_json)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return NewEmbeddings(
         backbone=context.backbone,
-        pieces=added.pieces,
+        tokens=added.pieces,
         first=base.size,
         tokenizer=tokenizer,
         cuts=[base.cut(piece) for piece in added.pieces],

@@ -21,7 +21,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class NewTokens:
+class LearnedPieces:
     """Pieces that a tokenizer gets behind its own, in the order of their ids.
 
     Args:
@@ -149,7 +149,7 @@ class BaseTokenizer:
         return found
 
 
-def splice(base: BaseTokenizer, new: NewTokens) -> str:
+def splice(base: BaseTokenizer, new: LearnedPieces) -> str:
     """The tokenizer with these pieces behind its own, which keep their ids, as the JSON of `tokenizers`.
 
     A text in which none of the new pieces occurs is cut as before.
@@ -182,7 +182,7 @@ def splice(base: BaseTokenizer, new: NewTokens) -> str:
     return json.dumps({**base.parsed, "model": model}, ensure_ascii=False)
 
 
-def new_tokens(text: str) -> NewTokens | None:
+def new_tokens(text: str) -> LearnedPieces | None:
     """The pieces that a text lists, None where it is a whole tokenizer.
 
     Raises:
@@ -194,7 +194,7 @@ def new_tokens(text: str) -> NewTokens | None:
     try:
         values = json.loads(text)
         version = values[FORMAT]
-        found = NewTokens(
+        found = LearnedPieces(
             values["algorithm"],
             str(values["base"]),
             tuple(map(str, values["pieces"])),

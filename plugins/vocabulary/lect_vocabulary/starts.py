@@ -21,7 +21,7 @@ def frozen_rows(new: NewEmbeddings) -> Tensor:
 def random_rows(new: NewEmbeddings) -> Tensor:
     """Rows around zero, with the spread of all the backbone's numbers."""
     matrix = frozen_rows(new)
-    return torch.randn(len(new.pieces), matrix.shape[1]) * matrix.std()
+    return torch.randn(len(new.tokens), matrix.shape[1]) * matrix.std()
 
 
 def drawn_like(matrix: Tensor, count: int) -> Tensor:
@@ -35,7 +35,7 @@ def mean_of_old_pieces(new: NewEmbeddings) -> Tensor:
     A piece that it did not know is drawn as its embeddings lie.
     """
     matrix = frozen_rows(new)
-    rows = drawn_like(matrix, len(new.pieces))
+    rows = drawn_like(matrix, len(new.tokens))
     for row, cut in enumerate(new.cuts):
         if len(cut):
             rows[row] = matrix[torch.tensor(list(cut))].mean(0)
@@ -50,7 +50,7 @@ def lexical_overlap(new: NewEmbeddings) -> Tensor:
     backbone's embeddings lie.
     """
     matrix = frozen_rows(new)
-    rows = drawn_like(matrix, len(new.pieces))
+    rows = drawn_like(matrix, len(new.tokens))
     for row, ids in _alike(new).items():
         rows[row] = matrix[torch.tensor(ids)].mean(0)
     return rows
@@ -66,7 +66,7 @@ def mean_of_translations(new: NewEmbeddings) -> Tensor:
     """
     texts, translations = encoded_pairs(new, "random")
     matrix = frozen_rows(new)
-    total = torch.zeros(len(new.pieces), matrix.shape[1])
+    total = torch.zeros(len(new.tokens), matrix.shape[1])
     count = torch.zeros(len(total), 1)
     for text, translation in zip(texts, translations, strict=True):
         own = torch.tensor([piece - new.first for piece in text if piece >= new.first], dtype=torch.long)
@@ -94,7 +94,7 @@ def factorised(new: NewEmbeddings, dimensions: int) -> Tensor:
     _, vectors = torch.linalg.eigh((centred.T @ centred).double())
     basis = vectors[:, -min(dimensions, matrix.shape[1]) :].float()
     factor = centred @ basis
-    rows = drawn_like(factor, len(new.pieces))
+    rows = drawn_like(factor, len(new.tokens))
     for row, ids in _alike(new).items():
         rows[row] = factor[torch.tensor(ids)].mean(0)
     return rows @ basis.T + mean

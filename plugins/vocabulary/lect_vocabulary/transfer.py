@@ -51,9 +51,9 @@ def focus(config: FocusConfig, new: NewEmbeddings) -> Tensor:
             fix='add translations, or set initialise = "random"',
         )
     shared = matrix[torch.from_numpy(space.keys[overlap])]
-    rows = drawn_like(matrix, len(new.pieces))
-    known = space.rows(range(new.first, new.first + len(new.pieces)))
-    for block in np.array_split(np.flatnonzero(known >= 0), max(1, len(new.pieces) // 512)):
+    rows = drawn_like(matrix, len(new.tokens))
+    known = space.rows(range(new.first, new.first + len(new.tokens)))
+    for block in np.array_split(np.flatnonzero(known >= 0), max(1, len(new.tokens) // 512)):
         cosines = torch.from_numpy(space.vectors[known[block]] @ space.vectors[overlap].T).float()
         rows[torch.from_numpy(block)] = sparsemax(cosines) @ shared
     return rows
@@ -201,7 +201,7 @@ def _pieces_in(
     entries: list[tuple[int, int, int]] = []
     for word, ids in zip(names, encoded(new.tokenizer, names), strict=True):
         entries += [(piece - new.first, index[word], counts[word]) for piece in set(ids) if piece >= new.first]
-    shape = (len(new.pieces), len(names))
+    shape = (len(new.tokens), len(names))
     rows, columns, times = zip(*entries, strict=True) if entries else ((), (), ())
     weights = csr_matrix((np.array(times, dtype=float), (rows, columns)), shape=shape)
     known = np.asarray(weights.sum(1)).ravel() > 0

@@ -14,7 +14,7 @@ from tokenizers.models import Unigram
 from tokenizers.trainers import UnigramTrainer
 
 from lect_vocabulary.joining import joined, pieces_joined, words_of
-from lect_vocabulary.pieces import BaseTokenizer, NewTokens, distinct
+from lect_vocabulary.pieces import BaseTokenizer, LearnedPieces, distinct
 
 Learner = Literal["bpe", "unigram"]
 """How pieces are found: by joining the most frequent pairs, or by pruning a unigram model."""
@@ -25,15 +25,17 @@ _MARGIN = 0.01
 _STEP_OF_RARE_CHARACTERS = 1e-4
 
 
-def learn_unigrams(base: BaseTokenizer, texts: Sequence[str], count: int, longest: int, learner: Learner) -> NewTokens:
+def learn_unigrams(
+    base: BaseTokenizer, texts: Sequence[str], count: int, longest: int, learner: Learner
+) -> LearnedPieces:
     """The pieces that a unigram tokenizer lacks, the most probable first."""
     words = Counter(word for text in texts for word in words_of(base, text))
     if not words:
-        return NewTokens("Unigram", base.digest, ())
+        return LearnedPieces("Unigram", base.digest, ())
     learn = _by_joining if learner == "bpe" else _by_pruning
     new, learned = learn(base, words, texts, count, longest)
     scored = sorted(_on_the_scale_of(base, new, learned), key=lambda entry: (-entry[1], entry[0]))
-    return NewTokens(
+    return LearnedPieces(
         "Unigram", base.digest, tuple(piece for piece, _ in scored), scores=tuple(score for _, score in scored)
     )
 

@@ -48,8 +48,6 @@ FAMILIES: dict[str, LibraryFamily] = {
     "deberta-v2": replace(_BERT, prefix="deberta", model_class="DebertaV2AdapterModel"),
     "distilbert": replace(_LLAMA, prefix="distilbert", model_class="DistilBertAdapterModel"),
     "electra": replace(_BERT, prefix="electra", model_class="ElectraAdapterModel"),
-    "gemma2": _LLAMA,
-    "gemma3_text": _LLAMA,
     "gpt2": replace(_LLAMA, prefix="transformer", model_class="GPT2AdapterModel"),
     "llama": replace(_LLAMA, model_class="LlamaAdapterModel"),
     "mbart": replace(_LLAMA, model_class="MBartAdapterModel"),
@@ -62,7 +60,9 @@ FAMILIES: dict[str, LibraryFamily] = {
     "t5": _T5,
     "xlm-roberta": replace(_BERT, prefix="roberta", model_class="XLMRobertaAdapterModel"),
 }
-"""`model_type` of a family that lect knows and `adapters` can change → how it is called there."""
+"""`model_type` of each family with bottlenecks at the same places in lect and `adapters` → how it is called there."""
+#: Here a norm ends each block: the library's bottlenecks stand before it, and lect's behind it.
+_ELSEWHERE = ("gemma2", "gemma3_text")
 
 #: Names before version 2, and today's (`adapters.loading.AdapterLoader.legacy_weights_mapping`).
 _LEGACY = {
@@ -83,7 +83,7 @@ def library_names(part: BottleneckPart, backbone: Backbone, name: str) -> dict[s
         name: what the adapter is called.
 
     Raises:
-        ComponentError: `adapters` cannot change models of this family.
+        ComponentError: `adapters` cannot change models of this family, or does so at other places.
     """
     family = _family_of(backbone)
     own = {id(tensor): key for key, tensor in part.named_parameters()}
@@ -127,7 +127,8 @@ def written_name(name: str, backbone: Backbone) -> str:
 def prefix_of(backbone: Backbone) -> str:
     """What the encoder is called inside models with heads, such as ``roberta``."""
     family = FAMILIES.get(backbone.model.config.model_type)
-    return family.prefix if family is not None else str(backbone.model.base_model_prefix)
+    # Before version 5 of transformers, Gemma 3's bare model names none.
+    return family.prefix if family is not None else str(backbone.model.base_model_prefix) or "model"
 
 
 def model_class_of(backbone: Backbone) -> str:
@@ -143,6 +144,11 @@ def _family_of(backbone: Backbone) -> LibraryFamily:
             fix="name a backbone of another family with --backbone, or keep it as it is",
         )
     kind = backbone.model.config.model_type
+    if kind in _ELSEWHERE:
+        raise ComponentError(
+            f'in models of type "{kind}" adapters has bottlenecks before the norm that ends a block, lect behind it',
+            fix="name a backbone of another family with --backbone",
+        )
     if kind not in FAMILIES:
         raise ComponentError(
             f'adapters has no place for bottlenecks in models of type "{kind}"',
