@@ -1,8 +1,20 @@
 """Language and task adapters composed row by row onto one frozen multilingual model.
 
-The names below, with those of `lect.cache`, `lect.cli`, `lect.data.files`, `lect.exchange`, `lect.files`,
-`lect.languages` and `lect.testing`, are what plugins may use; everything else may move. Importing this package imports
-neither torch nor transformers: each name is loaded when it is first used.
+    model = lect.load("lang:jav + task:sentiment")
+    model.predict(["Panganan ing kene enak banget!"])
+
+A model      load, Model: predict, embed, evaluate, explain, close; Prediction, Predictions
+Rows         read, Example, Span; texts, pairs, dictionaries and frames go as they are
+Stacks       lang, task, avg, mix, stack, Composition
+Training     teach_language, teach_task, train, Recipe, Callback
+Components   components, SavedComponent, pull, search, merge, export
+Reports      evaluate_matrix, audit; EvaluationReport, MatrixReport, AuditReport, Explanation
+Errors       UserError, of which BackboneError, ComponentError, DataError, RecipeError … are kinds
+
+`help(lect.load)` and so on says more; docs/python.md shows them at work. All other names here are for plugins, with
+those of `lect.cache`, `lect.cli`, `lect.data.files`, `lect.exchange`, `lect.files`, `lect.languages` and `lect.testing`
+(docs/hooks.md); what stands in no list may move. Importing this package imports neither torch nor transformers: each
+name is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -11,77 +23,103 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lect.api.components import SavedComponent, components
-    from lect.api.model import Model, load
-    from lect.api.registries import pull, search
-    from lect.api.results import Predictions
-    from lect.api.stacks import Composition, avg, lang, mix, stack, task
-    from lect.api.training import teach_language, teach_task, train
-    from lect.backbones import Backbone
-    from lect.backbones.anatomy import FAMILIES, WRITER
-    from lect.backbones.stored import stored_tensors
-    from lect.composition.batched import Projections, add_by_rows
-    from lect.composition.stack import Stack, parse_stack
-    from lect.data.dataset import Source
-    from lect.data.examples import Example, Span
+    from lect.api.components import SavedComponent as SavedComponent, components as components
+    from lect.api.exchange import export as export, merge as merge
+    from lect.api.model import Model as Model, load as load
+    from lect.api.reading import read as read
+    from lect.api.registries import pull as pull, search as search
+    from lect.api.reports import audit as audit, evaluate_matrix as evaluate_matrix
+    from lect.api.results import Predictions as Predictions
+    from lect.api.stacks import (
+        Composition as Composition,
+        avg as avg,
+        lang as lang,
+        mix as mix,
+        stack as stack,
+        task as task,
+    )
+    from lect.api.training import teach_language as teach_language, teach_task as teach_task, train as train
+    from lect.auditing.report import AuditReport as AuditReport
+    from lect.backbones import Backbone as Backbone
+    from lect.backbones.anatomy import FAMILIES as FAMILIES, WRITER as WRITER
+    from lect.backbones.stored import stored_tensors as stored_tensors
+    from lect.composition.batched import Projections as Projections, add_by_rows as add_by_rows
+    from lect.composition.stack import Stack as Stack, parse_stack as parse_stack
+    from lect.data.dataset import Source as Source
+    from lect.data.examples import Example as Example, Span as Span
     from lect.errors import (
-        BackboneError,
-        ComponentError,
-        DataError,
-        Interrupted,
-        PluginError,
-        RecipeError,
-        RegistryError,
-        StackError,
-        UserError,
-        nearest,
+        BackboneError as BackboneError,
+        ComponentError as ComponentError,
+        DataError as DataError,
+        Interrupted as Interrupted,
+        PluginError as PluginError,
+        RecipeError as RecipeError,
+        RegistryError as RegistryError,
+        StackError as StackError,
+        UserError as UserError,
+        nearest as nearest,
     )
-    from lect.evaluation.ranking import rank_relevant
-    from lect.fields import Config
-    from lect.fleet.job import JOB_PATIENCE, run_job
-    from lect.heads import Decoding, GenerationHead, GenerationRequest, Head, Layout, Prediction, RowTokenizer, Window
-    from lect.hookspecs import hookimpl
-    from lect.host import Host
-    from lect.host.backbones import load_backbone
-    from lect.host.reading import read_source
-    from lect.literals import Progress
-    from lect.objectives import Objective, ObjectiveContext
-    from lect.parts import Inner, NewTokens, Part, SiteContext
-    from lect.recipes.load import recipe_of
-    from lect.recipes.schema import Recipe
-    from lect.runs import Job, JobEvent, Outcome, RunInfo
+    from lect.evaluation.matrix.result import MatrixReport as MatrixReport
+    from lect.evaluation.ranking import rank_relevant as rank_relevant
+    from lect.evaluation.report import EvaluationReport as EvaluationReport
+    from lect.explain.explanation import Explanation as Explanation
+    from lect.fields import Config as Config
+    from lect.fleet.job import JOB_PATIENCE as JOB_PATIENCE, run_job as run_job
+    from lect.heads import (
+        Decoding as Decoding,
+        GenerationHead as GenerationHead,
+        GenerationRequest as GenerationRequest,
+        Head as Head,
+        Layout as Layout,
+        Prediction as Prediction,
+        RowTokenizer as RowTokenizer,
+        Window as Window,
+    )
+    from lect.hookspecs import hookimpl as hookimpl
+    from lect.host import Host as Host
+    from lect.host.backbones import load_backbone as load_backbone
+    from lect.host.reading import read_source as read_source
+    from lect.literals import Progress as Progress
+    from lect.objectives import Objective as Objective, ObjectiveContext as ObjectiveContext
+    from lect.parts import Inner as Inner, NewTokens as NewTokens, Part as Part, SiteContext as SiteContext
+    from lect.recipes.recipe import Recipe as Recipe, recipe_of as recipe_of
+    from lect.runs import Job as Job, JobEvent as JobEvent, Outcome as Outcome, RunInfo as RunInfo
     from lect.specs import (
-        BackboneSpec,
-        BuildContext,
-        CommandSpec,
-        Corpus,
-        ExecutorSpec,
-        FormatSpec,
-        HeadSpec,
-        InitialiserSpec,
-        MergedPart,
-        MergeSpec,
-        Merging,
-        MethodSpec,
-        MetricSpec,
-        NewEmbeddings,
-        ObjectiveSpec,
-        Problem,
-        ReaderSpec,
-        RouteSpec,
+        BackboneSpec as BackboneSpec,
+        BuildContext as BuildContext,
+        CommandSpec as CommandSpec,
+        Corpus as Corpus,
+        ExecutorSpec as ExecutorSpec,
+        FormatSpec as FormatSpec,
+        HeadSpec as HeadSpec,
+        InitialiserSpec as InitialiserSpec,
+        MergeSpec as MergeSpec,
+        MergedPart as MergedPart,
+        Merging as Merging,
+        MethodSpec as MethodSpec,
+        MetricSpec as MetricSpec,
+        NewEmbeddings as NewEmbeddings,
+        ObjectiveSpec as ObjectiveSpec,
+        Problem as Problem,
+        ReaderSpec as ReaderSpec,
+        RouteSpec as RouteSpec,
     )
-    from lect.storage.library import Library
-    from lect.summed_metric import SummedMetric
-    from lect.training.callbacks.base import Callback
-    from lect.training.prepare import prepare_run
-    from lect.training.run import execute_run
-    from lect.versions import __version__
+    from lect.storage.library import Library as Library
+    from lect.summed_metric import SummedMetric as SummedMetric
+    from lect.training.callbacks.base import Callback as Callback
+    from lect.training.prepare import prepare_run as prepare_run
+    from lect.training.run import execute_run as execute_run
+    from lect.versions import __version__ as __version__
 
 _NAMES = {
     "lect.api.components": "SavedComponent components",
+    "lect.api.exchange": "export merge",
     "lect.api.model": "Model load",
+    "lect.api.reading": "read",
     "lect.api.registries": "pull search",
+    "lect.api.reports": "audit evaluate_matrix",
     "lect.api.results": "Predictions",
+    "lect.auditing.report": "AuditReport",
     "lect.api.stacks": "Composition avg lang mix stack task",
     "lect.api.training": "teach_language teach_task train",
     "lect.backbones": "Backbone",
@@ -96,7 +134,10 @@ _NAMES = {
         "BackboneError ComponentError DataError Interrupted PluginError RecipeError RegistryError StackError "
         "UserError nearest"
     ),
+    "lect.evaluation.matrix.result": "MatrixReport",
     "lect.evaluation.ranking": "rank_relevant",
+    "lect.evaluation.report": "EvaluationReport",
+    "lect.explain.explanation": "Explanation",
     "lect.fields": "Config",
     "lect.fleet.job": "JOB_PATIENCE run_job",
     "lect.heads": "Decoding GenerationRequest Head Layout Prediction RowTokenizer Window GenerationHead",
@@ -107,12 +148,12 @@ _NAMES = {
     "lect.literals": "Progress",
     "lect.objectives": "Objective ObjectiveContext",
     "lect.parts": "Inner NewTokens Part SiteContext",
-    "lect.recipes.load": "recipe_of",
-    "lect.recipes.schema": "Recipe",
+    "lect.recipes.recipe": "Recipe recipe_of",
     "lect.runs": "Job JobEvent Outcome RunInfo",
     "lect.specs": (
-        "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec InitialiserSpec MergeSpec "
-        "MergedPart Merging MethodSpec MetricSpec NewEmbeddings ObjectiveSpec Problem ReaderSpec RouteSpec"
+        "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec InitialiserSpec "
+        "MergeSpec MergedPart Merging MethodSpec MetricSpec NewEmbeddings ObjectiveSpec "
+        "Problem ReaderSpec RouteSpec"
     ),
     "lect.summed_metric": "SummedMetric",
     "lect.training.callbacks.base": "Callback",
@@ -122,105 +163,13 @@ _NAMES = {
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = [
-    "FAMILIES",
-    "JOB_PATIENCE",
-    "WRITER",
-    "Backbone",
-    "BackboneError",
-    "BackboneSpec",
-    "BuildContext",
-    "Callback",
-    "CommandSpec",
-    "ComponentError",
-    "Composition",
-    "Config",
-    "Corpus",
-    "DataError",
-    "Decoding",
-    "Example",
-    "ExecutorSpec",
-    "FormatSpec",
-    "GenerationHead",
-    "GenerationRequest",
-    "Head",
-    "HeadSpec",
-    "Host",
-    "InitialiserSpec",
-    "Inner",
-    "Interrupted",
-    "Job",
-    "JobEvent",
-    "Layout",
-    "Library",
-    "MergeSpec",
-    "MergedPart",
-    "Merging",
-    "MethodSpec",
-    "MetricSpec",
-    "Model",
-    "NewEmbeddings",
-    "NewTokens",
-    "Objective",
-    "ObjectiveContext",
-    "ObjectiveSpec",
-    "Outcome",
-    "Part",
-    "PluginError",
-    "Prediction",
-    "Predictions",
-    "Problem",
-    "Progress",
-    "Projections",
-    "ReaderSpec",
-    "Recipe",
-    "RecipeError",
-    "RegistryError",
-    "RouteSpec",
-    "RowTokenizer",
-    "RunInfo",
-    "SavedComponent",
-    "SiteContext",
-    "Source",
-    "Span",
-    "Stack",
-    "StackError",
-    "SummedMetric",
-    "UserError",
-    "Window",
-    "__version__",
-    "add_by_rows",
-    "avg",
-    "components",
-    "execute_run",
-    "hookimpl",
-    "lang",
-    "load",
-    "load_backbone",
-    "mix",
-    "nearest",
-    "parse_stack",
-    "prepare_run",
-    "pull",
-    "rank_relevant",
-    "read_source",
-    "recipe_of",
-    "run_job",
-    "search",
-    "stack",
-    "stored_tensors",
-    "task",
-    "teach_language",
-    "teach_task",
-    "train",
-]
+if not TYPE_CHECKING:
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'lect' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        raise AttributeError(f"module 'lect' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(_HOMES)

@@ -283,7 +283,7 @@ def cut(own: Any, texts: list[str]) -> list[list[int]]:
 def prepare(options: argparse.Namespace, folder: Path, seed: int) -> Any:
     """The run of `lect`."""
     from lect.host import Host
-    from lect.recipes.load import load_recipe
+    from lect.recipes.recipe import load_recipe
     from lect.storage.library import Library
     from lect.training.prepare import prepare_run
 

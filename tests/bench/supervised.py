@@ -128,7 +128,7 @@ def lect_side(options: argparse.Namespace, task: str, seed: int) -> dict[str, fl
 
     from lect.engine.engine import Engine
     from lect.host import Host
-    from lect.recipes.load import load_recipe
+    from lect.recipes.recipe import load_recipe
     from lect.storage.library import Library
     from lect.training.prepare import prepare_run
     from lect.training.run import execute_run

@@ -14,7 +14,7 @@ from lect.composition.model import RoutedModel
 from lect.errors import DataError, PluginError, RecipeError
 from lect.host import Host
 from lect.objectives import ObjectiveContext, share_of_batch
-from lect.recipes.load import recipe_of, recipe_text
+from lect.recipes.recipe import recipe_of
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 from lect.toml import parse_toml
@@ -174,7 +174,7 @@ def test_mistakes_in_a_recipe(terms, more, message):
 def test_a_combined_recipe_reads_back_equal():
     made = recipe({"name": "alignment", "weight": 2.0, "contrast": 0.3}, MASKED)
     assert made.objective.title == "alignment + masked-lm"
-    assert recipe_of(parse_toml(recipe_text(made), RecipeError, where="text")) == made
+    assert recipe_of(parse_toml(made.to_toml(), RecipeError, where="text")) == made
 
 
 def test_rows_through_several_stacks_make_the_mean_over_all_rows():

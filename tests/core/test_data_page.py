@@ -7,7 +7,7 @@ import pytest
 
 from lect.builtins.plugin import lect_register_readers
 from lect.data.cleaning import REASONS, Cleaning
-from lect.recipes.load import recipe_of, recipe_text
+from lect.recipes.recipe import recipe_of
 from lect.toml import parse_toml
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
@@ -37,5 +37,5 @@ def test_a_recipe_with_all_of_it_reads_back_equal():
         data |= parse_toml(block, ValueError, where="page")["data"]
     data["cleaning"] = {"scripts": ["Jpan"], "not_identified_as": ["en"], "shortest": 3, "ratio": 4}
     recipe = recipe_of({**RECIPE, "data": data})
-    assert recipe_of(parse_toml(recipe_text(recipe), ValueError, where="written")) == recipe
+    assert recipe_of(parse_toml(recipe.to_toml(), ValueError, where="written")) == recipe
     assert recipe.data.cleaning.scripts == ("Hani", "Hira", "Kana")

@@ -6,7 +6,8 @@ import pytest
 
 from lect.errors import DataError, RecipeError
 from lect.fleet.plan import plan_fleet
-from lect.recipes.load import load_any_recipe, load_recipe
+from lect.recipes.load import load_any_recipe
+from lect.recipes.recipe import load_recipe
 
 RECIPE = """
 [component]

@@ -16,7 +16,7 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.errors import Interrupted, RecipeError
 from lect.objectives import Batch, Loss, Objective
-from lect.recipes.load import recipe_of, recipe_text
+from lect.recipes.recipe import recipe_of
 from lect.recipes.training import LearningTable, MetaTable, RunTable
 from lect.testing.backbones import tiny_backbone
 from lect.toml import parse_toml
@@ -198,7 +198,7 @@ VALUES = {
 def test_a_recipe_says_it():
     made = recipe_of(VALUES)
     assert (made.training.meta.inner_steps, made.data.train[1].stack) == (3, "lang:jav")
-    assert recipe_of(parse_toml(recipe_text(made), RecipeError, where="text")) == made
+    assert recipe_of(parse_toml(made.to_toml(), RecipeError, where="text")) == made
 
 
 @pytest.mark.parametrize(

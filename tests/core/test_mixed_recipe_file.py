@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lect.errors import RecipeError
-from lect.recipes.load import load_any_recipe, load_recipe, mixed_recipe_of, mixed_recipe_text, recipe_text
+from lect.recipes.load import load_any_recipe, mixed_recipe_of, mixed_recipe_text
 from lect.recipes.mix import MixedRecipe
-from lect.recipes.schema import Recipe
+from lect.recipes.recipe import Recipe, load_recipe
 from lect.toml import parse_toml
 
 pytestmark = pytest.mark.models
@@ -134,7 +134,7 @@ def test_what_is_written_loads_to_an_equal_recipe(write: Any) -> None:
     text = mixed_recipe_text(mixed)
     again = mixed_recipe_of(parse_toml(text, RecipeError, where="text"), folder=path.parent)
     assert again.model_dump() == mixed.model_dump()
-    assert [recipe_text(recipe) for recipe in again.recipes] == [recipe_text(recipe) for recipe in mixed.recipes]
+    assert [recipe.to_toml() for recipe in again.recipes] == [recipe.to_toml() for recipe in mixed.recipes]
     assert mixed_recipe_text(again) == text
     assert "learning_rate" not in text
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from lect.errors import RecipeError, UserError
 from lect.host import Host
-from lect.recipes.load import load_recipe, recipe_of, recipe_text
-from lect.recipes.schema import Recipe
+from lect.recipes.recipe import Recipe, load_recipe, recipe_of
 from lect.toml import parse_toml, toml_text
 
 TEXT = """\
@@ -308,9 +307,9 @@ RECIPES = st.fixed_dictionaries(
 @given(RECIPES)
 def test_what_is_written_loads_to_an_equal_recipe(values: dict[str, Any]) -> None:
     recipe = recipe_of(values)
-    again = recipe_of(parse_toml(recipe_text(recipe), RecipeError, where="text"), name="other", folder=Path("/other"))
+    again = recipe_of(parse_toml(recipe.to_toml(), RecipeError, where="text"), name="other", folder=Path("/other"))
     assert again == recipe
-    assert recipe_text(again) == recipe_text(recipe)
+    assert again.to_toml() == recipe.to_toml()
 
 
 @pytest.mark.parametrize("more", [{"tables": [{}], "text": ""}, {"table": {"in": {}, "text": ""}, "text": ""}])

@@ -173,7 +173,7 @@ def test_from_memory_to_a_component_to_a_prediction(workspace, capsys):
         assert model.predict("a great and happy day").label in {"good", "bad"}
         assert sorted(model.labels) == ["bad", "good"]
     assert spoken.manifest.languages == ("jv",) and "own-mood" in repr(mood)
-    assert "task:own-mood" in mood._repr_markdown_()
+    assert "task:own-mood" in mood._repr_html_()
     assert {"lang:spoken", "task:own-mood"} <= {component.key for component in lect.components()}
     assert "lang:spoken  " in capsys.readouterr().err
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from lect.errors import Interrupted, UserError
 from lect.host import Host
-from lect.recipes.load import load_recipe
+from lect.recipes.recipe import load_recipe
 from lect.storage.library import Library
 from lect.storage.manifest import read_manifest
 from lect.training.callbacks.base import Callback, CallbackError

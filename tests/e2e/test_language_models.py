@@ -9,7 +9,7 @@ from rich.console import Console
 
 from lect.errors import Interrupted, RecipeError
 from lect.host import Host
-from lect.recipes.load import load_recipe
+from lect.recipes.recipe import load_recipe
 from lect.storage.library import Library
 from lect.testing.backbones import save_tiny_backbone
 from lect.training.prepare import prepare_run

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lect.storage.library import Library
 from lect.storage.manifest import Manifest
 from lect.storage.store import CARD, read_folder_manifest
+from lect.visible import visible
 
 if TYPE_CHECKING:
     from lect.registry.push import Pushed
@@ -50,6 +51,11 @@ class SavedComponent:
         Raises:
             RegistryError: the registry cannot be read or written.
             ComponentError: it is not sound, or its licence is not stated.
+
+        Example:
+            >>> component = lect.SavedComponent.read("components/lang/jav")
+            >>> component.push("./our-registry").entry.reference
+            'lang:jav@1.0.0'
         """
         from lect.registry.push import Key, push, registry_folder
 
@@ -63,9 +69,12 @@ class SavedComponent:
         about = "; ".join(filter(None, (languages, " + ".join(self.manifest.methods), self.manifest.licence)))
         return f"<component {self.key} {self.manifest.version} in {self.folder}{f': {about}' if about else ''}>"
 
-    def _repr_markdown_(self) -> str:
-        # Without its metadata, which no notebook shows.
-        return self.card.split("---\n", 2)[-1]
+    def _repr_html_(self) -> str:
+        from markdown_it import MarkdownIt
+
+        # Its author may be anyone: HTML in a card is shown as text. Its metadata is for the hub alone.
+        text = visible(self.card.split("---\n", 2)[-1])
+        return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
 
 
 def components(library: str | Path | Library | None = None) -> list[SavedComponent]:
@@ -73,6 +82,10 @@ def components(library: str | Path | Library | None = None) -> list[SavedCompone
 
     Args:
         library: the folder of components; by default ``./components`` and the user's own.
+
+    Example:
+        >>> [component.key for component in lect.components()]
+        ['lang:jav', 'lang:sun', 'task:sentiment', 'task:tuned']
     """
     return [
         SavedComponent(listing.folder, listing.manifest)

@@ -7,7 +7,7 @@ from html import escape
 from itertools import repeat
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lect.api.components import library_of
 from lect.api.results import Predictions
-from lect.api.rows import Rows, examples_of, is_single, is_stream
+from lect.api.rows import Row, Rows, Single, Table, examples_of, is_single, is_stream
 from lect.api.stacks import Composition
 from lect.backbones import Backbone
 from lect.backbones.in_memory import HeldModel
@@ -25,16 +25,20 @@ from lect.data.examples import Example
 from lect.engine.engine import Engine, Keys
 from lect.engine.open import OpenStack, open_on, open_stack
 from lect.errors import DataError, StackError
+from lect.heads import Prediction
 from lect.host import Host
 from lect.literals import ComputePrecision, Pooling
 from lect.selection.donors import resolve_auto
 from lect.storage.library import Library
+from lect.storage.manifest import Manifest
 
 if TYPE_CHECKING:
     from lect.evaluation.report import EvaluationReport
     from lect.explain.explanation import Explanation
 
 StackLike: TypeAlias = "str | Composition | Stack"
+Stacks: TypeAlias = "StackLike | Iterable[StackLike] | None"
+"""One stack for all rows, one for each, or the model's own."""
 
 
 def load(
@@ -65,7 +69,16 @@ def load(
         precision: what it computes in; bfloat16 is faster where the processor has it, and a little less exact.
 
     Raises:
-        UserError: the stack, a component or the backbone is wrong.
+        StackError: the stack does not parse, or cannot be composed.
+        ComponentError: a component is absent or broken, or of another backbone.
+        BackboneError: the backbone cannot be loaded.
+
+    Example:
+        >>> with lect.load("lang:jav + task:sentiment") as model:
+        ...     model.predict("a great and happy day").label
+        'good'
+        >>> lect.load(backbone="e5-small").embed(["a text", "another"]).shape[0]
+        2
     """
     host, found = Host.load(), library_of(library)
     text, _ = resolve_auto(str(stack), language, found)
@@ -83,7 +96,8 @@ def load(
 class Model:
     """A frozen backbone with stacks on it; every row of a call may go through a stack of its own.
 
-    It may be called from several threads. Made by `load`.
+    It may be called from several threads, each call with stacks of its own: a batch has the model for itself, and the
+    results are those that the calls would have one after the other. Made by `load`.
     """
 
     def __init__(
@@ -117,7 +131,16 @@ class Model:
 
     # ------------------------------------------------------------------------------------------------------ results
 
-    def predict(self, rows: Rows, *, stacks: StackLike | Iterable[StackLike] | None = None, **columns: str) -> Any:
+    @overload
+    def predict(self, rows: Single, *, stacks: Stacks = None, **columns: str) -> Prediction: ...  # type: ignore[overload-overlap]
+    @overload
+    def predict(self, rows: Table, *, stacks: Stacks = None, **columns: str) -> Predictions: ...  # type: ignore[overload-overlap]
+    @overload
+    def predict(self, rows: Iterable[Row], *, stacks: Stacks = None, **columns: str) -> Iterator[Prediction]: ...
+
+    def predict(
+        self, rows: Rows, *, stacks: Stacks = None, **columns: str
+    ) -> Prediction | Predictions | Iterator[Prediction]:
         """What the head of each row's stack predicts.
 
         Args:
@@ -132,6 +155,17 @@ class Model:
         Raises:
             DataError: a row is none, or there are none.
             StackError: a stack has no head.
+
+        Example:
+            >>> model = lect.load("lang:jav + task:sentiment")
+            >>> found = model.predict(["a great and happy day", "the grim cold"])
+            >>> found.values
+            ['good', 'bad']
+            >>> found[0].label, sorted(found[0].probabilities)
+            ('good', ['bad', 'good'])
+            >>> mixed = model.predict(["warm", "cold"], stacks=["task:sentiment", "lang:sun + task:sentiment"])
+            >>> model.predict("the grim cold").label
+            'bad'
         """
         routed = self._routed(rows, stacks, columns)
         if is_single(rows):
@@ -142,22 +176,37 @@ class Model:
         given = list(routed)
         return Predictions(self._engine.predictions(given), [example for example, _ in given])
 
+    @overload
+    def embed(  # type: ignore[overload-overlap]
+        self, rows: Single | Table, *, stacks: Stacks = None, normalize: bool = False, **columns: str
+    ) -> NDArray[np.float32]: ...
+    @overload
     def embed(
-        self,
-        rows: Rows,
-        *,
-        stacks: StackLike | Iterable[StackLike] | None = None,
-        normalize: bool = False,
-        **columns: str,
-    ) -> Any:
+        self, rows: Iterable[Row], *, stacks: Stacks = None, normalize: bool = False, **columns: str
+    ) -> Iterator[NDArray[np.float32]]: ...
+
+    def embed(
+        self, rows: Rows, *, stacks: Stacks = None, normalize: bool = False, **columns: str
+    ) -> NDArray[np.float32] | Iterator[NDArray[np.float32]]:
         """The sentence vectors of texts.
 
         Args:
+            rows, stacks, columns: as `predict` takes them.
             normalize: whether each vector has length 1.
 
         Returns:
             A float32 array, *Shape:* ``(rows, width)``; of a single text ``(width,)``; of an iterator an iterator of
             vectors.
+
+        Raises:
+            DataError: a row is none, or there are none.
+            StackError: a stack is wrong, or stacks give vectors of several widths.
+
+        Example:
+            >>> model = lect.load("lang:jav")
+            >>> vectors = model.embed(["warm and bright", "the grim cold"], normalize=True)
+            >>> vectors.shape == (2, model.backbone.hidden_size), str(vectors.dtype)
+            (True, 'float32')
         """
         routed = ((example.text, keys) for example, keys in self._routed(rows, stacks, columns))
         vectors = (_as_array(vector, normalize) for vector in self._engine.vectors(
@@ -175,6 +224,14 @@ class Model:
 
         Raises:
             DataError: a row lacks what is asked of it.
+
+        Example:
+            >>> rows = lect.read("reviews.csv", label="mood")
+            >>> report = lect.load("lang:jav + task:sentiment").evaluate(rows)
+            >>> [variant.label for variant in report.variants]
+            ['lang:jav + task:sentiment', 'without lang:jav']
+            >>> 0 <= report.variants[0].score("macro_f1").value <= 1
+            True
         """
         from lect.evaluation.evaluate import evaluate_rows
 
@@ -189,6 +246,15 @@ class Model:
             target: the label to explain; by default the predicted one.
             against: of a stack without a head: the text that `text` is compared with.
             attention: attention maps, too.
+
+        Raises:
+            StackError: the stack has no head, and there is nothing to compare with.
+            UserError: the head has no such label.
+
+        Example:
+            >>> explanation = lect.load("lang:jav + task:sentiment").explain("a great and happy day")
+            >>> [word for word, *_ in explanation.words]
+            ['a', 'great', 'and', 'happy', 'day']
         """
         from lect.explain.explain import explain
 
@@ -217,7 +283,7 @@ class Model:
     def __repr__(self) -> str:
         stack = str(self._default.stack) or "the bare backbone"
         head = self._default.head_kind
-        parameters = sum(tensor.numel() for each in self._default.stored for tensor in each.tensors.values())
+        parameters = sum(each.parameters for each in self._default.stored)
         parts = [f"{len(self._default.stored)} components, {parameters:,} parameters"] if self._default.stored else []
         parts += [f"head {head}" + (f" ({len(self.labels)} labels)" if self.labels else "")] if head else []
         return f"<lect.Model {stack} on {self.backbone.name}{': ' if parts else ''}{'; '.join(parts)}>"
@@ -228,18 +294,19 @@ class Model:
                 f"<code>{escape(each.manifest.key)}</code>",
                 escape(", ".join(each.manifest.languages)),
                 escape(", ".join(each.manifest.methods) or "–"),
-                f"{sum(tensor.numel() for tensor in each.tensors.values()):,}",
+                f"{each.parameters:,}",
+                "<br>".join(map(escape, _scores(each.manifest))) or "–",
             )
             for each in self._default.stored
         ]
         rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in cells)
-        head = "<tr><th>component</th><th>languages</th><th>methods</th><th>parameters</th></tr>"
+        head = "<tr><th>component</th><th>languages</th><th>parts</th><th>parameters</th><th>scores</th></tr>"
         return f"<p><b>{escape(repr(self)[1:-1])}</b></p><table><thead>{head}</thead>{rows}</table>"
 
     # --------------------------------------------------------------------------------------------------------- ways
 
     @property
-    def _engine(self) -> Any:
+    def _engine(self) -> Engine:
         return self._current.engine
 
     @property
@@ -260,9 +327,7 @@ class Model:
             self._opened[text] = open_on(self._engine, text, self._host, self._library)
         return self._opened[text].keys
 
-    def _routed(
-        self, rows: Rows, stacks: StackLike | Iterable[StackLike] | None, columns: dict[str, str]
-    ) -> Iterator[tuple[Example, Keys]]:
+    def _routed(self, rows: Rows, stacks: Stacks, columns: dict[str, str]) -> Iterator[tuple[Example, Keys]]:
         examples = examples_of(rows, columns) if is_stream(rows) else iter(self._examples(rows, columns))
         if stacks is None or isinstance(stacks, str | Composition | Stack):
             ways: Iterable[Keys] = repeat(self._current.keys if stacks is None else self._keys_of(stacks))
@@ -288,6 +353,17 @@ def _paired(examples: Iterator[Example], ways: Iterator[Keys], *, may_go_on: boo
         yield example, way
     if not may_go_on and next(ways, missing) is not missing:
         raise DataError("there are more stacks than rows", fix="give one stack for each row")
+
+
+def _scores(manifest: Manifest) -> list[str]:
+    """The scores that a component says it has, with it and without, a line each."""
+    return [
+        f"{each.metric.replace('_', ' ')} {each.value:.3f}"
+        + (f" (without {each.without:.3f})" if each.without is not None else "")
+        + f" on {each.dataset}"
+        for each in manifest.results[:4]
+        if "[" not in each.metric
+    ]
 
 
 def _as_array(vector: torch.Tensor, normalize: bool) -> NDArray[np.float32]:

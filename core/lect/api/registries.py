@@ -31,6 +31,10 @@ def pull(
     Raises:
         RegistryError: it is nowhere offered, or is not what is listed.
         ComponentError: what was fetched is no sound component.
+
+    Example:
+        >>> lect.pull("task:sentiment", registry="./our-registry", library="pulled").folder.as_posix()
+        'pulled/task/sentiment@1.0.0'
     """
     wanted = wanted_of([reference], open_named(_listed(registry), report=_log), False, _log)
     done = [pull_one(each, into=None if library is None else Path(library)) for each in wanted]
@@ -52,6 +56,15 @@ def search(
         language: a tag or name: ``jv``, ``Javanese``.
         task: a word of the task, such as ``sentiment``.
         role: ``lang`` or ``task``.
+        backbone: the name of the one that they are for.
+        registry: the name, folder or address of one; by default all that are known.
+
+    Raises:
+        RegistryError: a registry cannot be read.
+
+    Example:
+        >>> [found["name"] for found in lect.search("sentiment", registry="./our-registry")]
+        ['sentiment']
     """
     opened = open_named(_listed(registry), report=_log)
     tag = None if language is None else canonical_tag((each.index for each in opened), language)

@@ -17,6 +17,13 @@ class Predictions(Sequence[Prediction]):
 
     Args:
         rows: what was predicted, a row each.
+
+    Example:
+        >>> found = lect.load("task:sentiment").predict(["a great and happy day", "the grim cold"])
+        >>> len(found), found[1].label, found.records()[1]["answer"]
+        (2, 'bad', 'bad')
+        >>> list(found.to_pandas().columns)
+        ['text', 'answer', 'score', 'scores']
     """
 
     def __init__(self, found: Iterable[Prediction], rows: Sequence[Example]) -> None:

@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import fields, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from lect.data.examples import Example, Span
 from lect.errors import DataError, nearest
 
-Rows: TypeAlias = Any
-"""Texts, pairs of texts, mappings or `lect.Example`s in any iterable, or a table: a frame of pandas or polars, a
-`datasets.Dataset`, a `pyarrow.Table`."""
+
+class Frame(Protocol):
+    """A table: a frame of pandas or polars, a `pyarrow.Table`."""
+
+    @property
+    def columns(self) -> Any:
+        """The columns or their names."""
+
+    def __len__(self) -> int: ...
+
+
+class NamedColumns(Protocol):
+    """A table: a `datasets.Dataset`."""
+
+    @property
+    def column_names(self) -> Any:
+        """The columns' names."""
+
+    def __len__(self) -> int: ...
+
+
+Single: TypeAlias = "str | Mapping[str, Any] | Example"
+"""One row that is no sequence of others."""
+Row: TypeAlias = "Single | Sequence[str]"
+"""A text, a pair of texts, a mapping by field, or a `lect.Example`."""
+Table: TypeAlias = "Collection[Row] | Frame | NamedColumns"
+"""Rows whose number is known."""
+Rows: TypeAlias = "Single | Table | Iterable[Row]"
+"""Rows in any iterable, or a table: a frame of pandas or polars, a `datasets.Dataset`, a `pyarrow.Table`."""
 
 _FIELDS = tuple(field.name for field in fields(Example))
 _SEQUENCES = ("labels", "words", "tags", "heads", "relations", "choices", "negatives")
@@ -35,17 +61,17 @@ def examples_of(rows: Rows, columns: Mapping[str, str] | None = None) -> Iterato
         yield _example(row, names, f"row {number}")
 
 
-def is_single(rows: Rows) -> bool:
+def is_single(rows: object) -> bool:
     """Whether what was given is one row and not several."""
     return isinstance(rows, str | Mapping | Example)
 
 
-def is_stream(rows: Rows) -> bool:
+def is_stream(rows: object) -> bool:
     """Whether rows are read from an iterator, whose end is not known."""
     return isinstance(rows, Iterable) and not isinstance(rows, Sized)
 
 
-def _each(rows: Rows, names: Mapping[str, str]) -> Iterable[Any]:
+def _each(rows: Any, names: Mapping[str, str]) -> Iterable[Any]:
     if isinstance(rows, str | Mapping | Example):
         return (rows,)
     if hasattr(rows, "iter_rows") and hasattr(rows, "columns"):  # polars

@@ -43,27 +43,55 @@ class Composition:
 
 
 def lang(name: str, version: str | None = None) -> Composition:
-    """The component of a language, such as ``lang("jav")``; ``lang("auto")`` for the nearest one that there is."""
+    """The component of a language; ``lang("auto")`` for the nearest one that there is.
+
+    Raises:
+        StackError: the name or the version is none.
+
+    Example:
+        >>> print(0.7 * lect.lang("jav", "^1") + lect.task("sentiment"))
+        0.7*lang:jav@^1 + task:sentiment
+    """
     return _reference("lang", name, version)
 
 
 def task(name: str, version: str | None = None) -> Composition:
-    """The component of a task, such as ``task("sentiment")``."""
+    """The component of a task. Raises `StackError`.
+
+    Example:
+        >>> print(lect.task("sentiment"))
+        task:sentiment
+    """
     return _reference("task", name, version)
 
 
 def avg(*terms: Composition) -> Composition:
-    """The mean of what several components change, from the same output below."""
+    """The mean of what several components change, from the same output below. Raises `StackError`.
+
+    Example:
+        >>> print(lect.avg(lect.lang("jav"), lect.lang("sun")) + lect.task("sentiment"))
+        avg(lang:jav, lang:sun) + task:sentiment
+    """
     return _composed(f"avg({', '.join(map(_text, terms))})")
 
 
 def mix(*terms: Composition) -> Composition:
-    """The sum of what several components change, with weights: ``mix(0.7 * lang("jav"), 0.3 * lang("sun"))``."""
+    """The sum of what several components change, with weights. Raises `StackError`.
+
+    Example:
+        >>> print(lect.mix(0.7 * lect.lang("jav"), 0.3 * lect.lang("sun")))
+        mix(0.7*lang:jav, 0.3*lang:sun)
+    """
     return _composed(f"mix({', '.join(map(_text, terms))})")
 
 
 def stack(text: str | Composition | Stack) -> Composition:
-    """A stack from its text. Raises `StackError` with the column where it is wrong."""
+    """A stack from its text. Raises `StackError` with the column where it is wrong.
+
+    Example:
+        >>> lect.stack("lang:jav+task:sentiment") == lect.lang("jav") + lect.task("sentiment")
+        True
+    """
     return _composed(str(text))
 
 

@@ -14,8 +14,7 @@ from lect.errors import DataError, RecipeError
 from lect.files import write_aside
 from lect.host import Host
 from lect.languages.tags import normalise
-from lect.recipes.load import load_recipe, recipe_of
-from lect.recipes.schema import Recipe
+from lect.recipes.recipe import Recipe, load_recipe, recipe_of
 from lect.storage.library import Library
 
 if TYPE_CHECKING:
@@ -61,6 +60,18 @@ def train(
         RecipeError: a field of the recipe is wrong.
         DataError: a row lacks what is needed.
         Interrupted: Ctrl-C; a checkpoint is there to go on from.
+
+    Example:
+        >>> recipe = {
+        ...     "component": {"name": "mood", "role": "task", "languages": ["en"]},
+        ...     "parts": [{"method": "lora", "r": 8}],
+        ...     "head": {"kind": "classification"},
+        ...     "objective": {"name": "supervised"},
+        ...     "training": {"steps": 4},
+        ... }
+        >>> rows = [{"text": "warm and bright", "mood": "good"}, {"text": "the grim cold", "mood": "bad"}]
+        >>> lect.train(recipe, rows, label="mood").key
+        'task:mood'
     """
     from lect.api.progress import ProgressLines, progress_console
     from lect.training.prepare import prepare_run
@@ -96,6 +107,12 @@ def teach_language(
 
     Raises:
         DataError: a row has no translation, or the language is none.
+
+    Example:
+        >>> pairs = [("Panganan ing kene enak banget", "Makanan di sini enak sekali"), ("ora", "tidak")]
+        >>> component = lect.teach_language(pairs, "Javanese", name="javanese", training={"epochs": 1})
+        >>> component.key, component.manifest.languages
+        ('lang:javanese', ('jv',))
     """
     tag = normalise(language)
     rows = [
@@ -128,6 +145,15 @@ def teach_task(
         stack: the language components that it is trained above.
         training: fields of the recipe's table ``training``.
         options: as `train` takes them.
+
+    Raises:
+        DataError: a row lacks what the head learns from.
+
+    Example:
+        >>> rows = lect.read("reviews.csv", label="mood")
+        >>> mood = lect.teach_task(rows, "moods", languages=["en"], training={"epochs": 1})
+        >>> lect.load(str(mood)).labels
+        ('bad', 'good')
     """
     values = _with(_TASK, "task", name, [normalise(each) for each in languages], backbone, licence, training)
     values["head"] = {"kind": head} if isinstance(head, str) else dict(head)

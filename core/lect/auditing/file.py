@@ -91,6 +91,12 @@ class AuditFile(Table):
         """Every data set, patterns filled in."""
         return datasets_of(self.dataset)
 
+    def about(self, stack: str) -> AuditFile:
+        """The same of another stack."""
+        copy = self.model_copy(update={"stack": stack})
+        copy._folder = self._folder
+        return copy
+
     @model_validator(mode="after")
     def _something(self) -> AuditFile:
         if not self.dataset and not self.counterfactual:
@@ -100,16 +106,29 @@ class AuditFile(Table):
 
 def load_audit(path: Path) -> AuditFile:
     """The audit in a TOML file. Raises `RecipeError`."""
-    from lect.recipes.check import check_kind
     from lect.toml import read_toml
-    from lect.validation import validate_model
 
     if not path.is_file():
         raise RecipeError("there is no such file", where=str(path), fix="name a TOML file with [[dataset]] tables")
-    values = read_toml(path, RecipeError)
-    check_kind(values, "audit", path)
-    audit = validate_model(AuditFile, values, str(path))
-    audit._folder = path.parent
+    return audit_of(read_toml(path, RecipeError), str(path), path.parent)
+
+
+def audit_of(values: Mapping[str, Any], name: str = "audit", folder: Path = Path()) -> AuditFile:
+    """The audit with these values, as TOML has them.
+
+    Args:
+        name: what messages call it.
+        folder: relative paths start from it.
+
+    Raises:
+        RecipeError: a field is wrong.
+    """
+    from lect.recipes.check import check_kind
+    from lect.validation import validate_model
+
+    check_kind(values, "audit", name)
+    audit = validate_model(AuditFile, values, name)
+    audit._folder = folder
     return audit
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from typing import Any
 
 from lect.auditing.report import AuditReport, Counterfactual, DataBias, Parity
+from lect.evaluation.html.parts import fragment as in_page
+from lect.evaluation.html.parts import paragraph, table
 from lect.evaluation.matrix.render import Table, markdown_table, p_text
 from lect.evaluation.render import readable
 
@@ -21,12 +24,12 @@ def renderables(report: AuditReport) -> Iterator[Any]:
     for plain, said in _tables(report):
         yield Text("")
         yield Text(plain.heading, style="bold")
-        table = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        columns = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for place, name in enumerate(plain.header):
-            table.add_column(Text(name), justify="right" if place else "left", overflow="fold")
+            columns.add_column(Text(name), justify="right" if place else "left", overflow="fold")
         for row in plain.rows:
-            table.add_row(*(Text(cell) for cell in row))
-        yield Padding(table, (0, 0, 0, 2))
+            columns.add_row(*(Text(cell) for cell in row))
+        yield Padding(columns, (0, 0, 0, 2))
         yield Text(said, style="dim")
     for note in report.notes:
         yield Text(note, style="dim")
@@ -35,10 +38,20 @@ def renderables(report: AuditReport) -> Iterator[Any]:
 def markdown(report: AuditReport) -> str:
     """The audit as GitHub-flavoured Markdown."""
     lines = [f"## {report.title}", "", f"`{report.stack}` on `{report.backbone}`", ""]
-    for table, said in _tables(report):
-        lines += [f"### {table.heading}", "", *markdown_table(table), "", said, ""]
+    for plain, said in _tables(report):
+        lines += [f"### {plain.heading}", "", *markdown_table(plain), "", said, ""]
     lines += [f"- {note}" for note in report.notes]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def fragment(report: AuditReport) -> str:
+    """The audit as HTML, inside another page."""
+    parts = [f"<p><code>{escape(report.stack)}</code> on <code>{escape(report.backbone)}</code></p>"]
+    for plain, said in _tables(report):
+        rows = [[escape(cell) for cell in row] for row in plain.rows]
+        shown = table([escape(name) for name in plain.header], rows)
+        parts += [f"<h4>{escape(plain.heading)}</h4>", shown, paragraph(said, "dim")]
+    return in_page(report.title, *parts, *(paragraph(note, "dim") for note in report.notes))
 
 
 def summary(report: AuditReport) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lect.errors import DataError
-from lect.visible import visible
+from lect.visible import one_screen, visible
 
 SCHEMA = 1
 
@@ -181,6 +181,14 @@ class AuditReport:
         from lect.auditing.render import markdown
 
         return visible(markdown(self))
+
+    def _repr_html_(self) -> str:
+        from lect.auditing.render import fragment
+
+        return visible(fragment(self))
+
+    def __repr__(self) -> str:
+        return one_screen(self)
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         from lect.auditing.render import renderables

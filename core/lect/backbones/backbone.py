@@ -62,6 +62,9 @@ class Backbone:
                 fix='use pooling = "mean" or "last"',
             )
 
+    def __repr__(self) -> str:
+        return f"<Backbone {self.name}: {self.kind} of {self.hidden_size} hidden units, pooling by {self.pooling}>"
+
     @property
     def kind(self) -> Kind:
         """How the model's family reads: as an encoder, a decoder or an encoder-decoder."""

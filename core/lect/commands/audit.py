@@ -27,26 +27,17 @@ def audit(
     ] = None,
 ) -> None:
     """Score a stack by language and group, on texts that differ only in the group, and count the data's own bias."""
-    from lect.auditing.file import load_audit
-    from lect.errors import StackError, UserError
+    from lect.errors import UserError
 
     for path in output or ():
         if path.suffix not in (".json", ".md"):
             raise UserError(f'audits are not written as "{path.suffix}"', where=str(path), fix="use .json or .md")
-    asked = load_audit(file)
-    if stack is not None:
-        folder = asked.folder
-        asked = asked.model_copy(update={"stack": stack})
-        asked._folder = folder
-    if not asked.stack:
-        raise StackError("no stack is given", where=str(file), fix='add stack = "…", or name one with --stack')
-    if components is None and asked.components is not None:
-        components = asked.folder / Path(asked.components).expanduser()
     host = load_host(ctx)
     with stderr_console().status("Auditing"):
-        from lect.auditing.run import run_audit
+        from lect.api.reports import audit as audited
 
-        report = run_audit(asked, host, library_of(components), str(file))
+        library = None if components is None else library_of(components)
+        report = audited(file, stack=stack or "", library=library, host=host)
     for path in output or ():
         from lect.files import write_aside
 

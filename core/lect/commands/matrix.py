@@ -36,23 +36,15 @@ def evaluate_matrix(
             raise UserError(
                 f'reports are not written as "{file.suffix}"', where=str(file), fix=f"use {', '.join(ENDINGS)}"
             )
-    from lect.evaluation.matrix.file import load_matrix
-    from lect.storage.library import Library
-
-    matrix = load_matrix(path)
-    if components is None and matrix.components is not None:
-        components = Library((matrix.folder / Path(matrix.components).expanduser(),))
-    folder = cells or matrix.folder / Path(matrix.runs).expanduser() / f"eval-{path.stem}"
     with stderr_console().status("Loading") as status:
-        from lect.evaluation.matrix.run import run_matrix
+        from lect.api.reports import evaluate_matrix as evaluated
 
-        report = run_matrix(
-            matrix,
-            host,
-            components or Library.default(),
-            folder,
-            lambda what, share: status.update(f"{share:.0%} {what}"),
-            str(path),
+        report = evaluated(
+            path,
+            library=components,
+            cells=cells,
+            host=host,
+            progress=lambda what, share: status.update(f"{share:.0%} {what}"),
         )
         status.update("Writing")
         for file in output:

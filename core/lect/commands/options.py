@@ -44,24 +44,9 @@ def source_of(host: Host, data: str | None, reader: str | None, fields: list[str
     Raises:
         UserError: an option is no KEY=VALUE, or nothing says how the data is read.
     """
-    from lect.data.dataset import Source
-    from lect.host.reading import reader_of
+    from lect.host.reading import source_of as described
 
-    config = settings_of(fields)
-    if data is not None:
-        reader = reader or _reader_of_folder(Path(data)) or reader_of(host, data)
-        config["path"] = data
-    if reader is None:
-        raise UserError("there is nothing to read", fix="name a file with --data, or a reader with --reader")
-    return Source(reader, config)
-
-
-def _reader_of_folder(folder: Path) -> str | None:
-    """What reads a folder, None for anything else: one that `datasets` wrote, or one of texts."""
-    if not folder.is_dir():
-        return None
-    saved = any((folder / name).is_file() for name in ("state.json", "dataset_dict.json"))
-    return "datasets" if saved else "text"
+    return described(host, data, reader, settings_of(fields))
 
 
 def is_file_name(text: str) -> bool:

@@ -18,8 +18,7 @@ from lect.evaluation.evaluate import evaluate_predictions, evaluate_retrieval
 from lect.evaluation.report import EvaluationReport
 from lect.host.backbones import load_backbone
 from lect.host.reading import read_source
-from lect.recipes.load import recipe_of
-from lect.recipes.schema import Recipe
+from lect.recipes.recipe import Recipe, recipe_of
 from lect.storage.library import Library
 from lect.toml import parse_toml
 from lect.training.prepare import prepare_run

@@ -44,6 +44,9 @@ class OpenStack:
     stored: tuple[StoredComponent, ...]
     engine: Engine
 
+    def __repr__(self) -> str:
+        return f"<OpenStack {str(self.stack) or 'without components'} on {self.backbone.name}>"
+
     @property
     def backbone(self) -> Backbone:
         """The frozen model beneath."""

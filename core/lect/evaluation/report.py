@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lect.errors import DataError
 from lect.scores import Direction, direction_of, kind_of
-from lect.visible import visible
+from lect.visible import one_screen, visible
 
 if TYPE_CHECKING:
     from lect.evaluation.bootstrap import Gain, Interval
@@ -193,9 +193,19 @@ class EvaluationReport:
 
     def to_html(self) -> str:
         """The report as one page that needs nothing else: no network, no scripts, no files beside it."""
-        from lect.evaluation.html.single import page
+        from lect.evaluation.html.parts import document
+        from lect.evaluation.html.single import content
 
-        return page(self)
+        return document(self.title, content(self))
+
+    def _repr_html_(self) -> str:
+        from lect.evaluation.html.parts import fragment
+        from lect.evaluation.html.single import content
+
+        return visible(fragment(self.title, content(self)))
+
+    def __repr__(self) -> str:
+        return one_screen(self)
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         """The report as tables that fit the terminal's width, so that `console.print(report)` shows it."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lect.visible import visible
+from lect.visible import one_screen, visible
 
 SCHEMA = 1
 
@@ -96,6 +96,14 @@ class Explanation:
         from lect.explain.render import page
 
         return visible(page(self))
+
+    def _repr_html_(self) -> str:
+        from lect.explain.render import page
+
+        return visible(page(self, inside=True))
+
+    def __repr__(self) -> str:
+        return one_screen(self)
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         from lect.explain.render import renderables

@@ -6,13 +6,10 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
-from lect.evaluation.html.parts import paragraph, section, table
-from lect.evaluation.html.style import CSS
+from lect.evaluation.html.parts import document, fragment, paragraph, section, table
 from lect.explain.explanation import Explained, Explanation
 
 _FOR, _AGAINST = (16, 150, 96), (220, 60, 60)
-_CSS = """.words { line-height:2.1; font-size:1.05rem; max-width:46rem; overflow-wrap:anywhere }
-.words span { padding:.15rem .2rem; border-radius:4px }"""
 
 
 def renderables(explanation: Explanation, *, in_colour: bool = True) -> Iterator[Any]:
@@ -46,8 +43,12 @@ def renderables(explanation: Explanation, *, in_colour: bool = True) -> Iterator
         yield Text(sentence, style="dim")
 
 
-def page(explanation: Explanation) -> str:
-    """The page as HTML."""
+def page(explanation: Explanation, *, inside: bool = False) -> str:
+    """The page as HTML.
+
+    Args:
+        inside: another page, such as a notebook: the words and what each part changed, in short.
+    """
     whole, *others = explanation.variants
     largest = _largest(explanation)
     header, *rows = [[escape(cell) for cell in row] for row in _table(explanation)]
@@ -60,23 +61,17 @@ def page(explanation: Explanation) -> str:
                 _spans(explanation, explanation.changes(variant), largest))
         for place, variant in enumerate(others)
     ]  # fmt: skip
-    if whole.rollout:
+    if whole.rollout and not inside:
         said = "The share of each word in the sentence vector by attention rollout. Attention says where the model "
         said += "looks, which is not the same as what its answer hangs on."
         shares = _spans(explanation, whole.rollout, max(whole.rollout))
         parts.append(section("attention", "Attention", paragraph(said), shares))
     tokens = [[escape(p.token), f"{p.attribution:+.4f}", "" if p.rollout is None else f"{p.rollout:.4f}"]
               for p in whole.tokens]  # fmt: skip
-    parts.append(section("tokens", "Tokens", table(["token", "attribution", "rollout"], tokens)))
+    parts += [] if inside else [section("tokens", "Tokens", table(["token", "attribution", "rollout"], tokens))]
     legend = "".join(paragraph(sentence, "dim") for sentence in _legend(explanation))
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(explanation.stack)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<style>{CSS}{_CSS}</style></head><body><main><h1>{escape(_headline(explanation, whole))}</h1>"
-        f'<p class="dim"><code>{escape(explanation.stack)}</code> on <code>{escape(explanation.backbone)}</code></p>'
-        f"{legend}{''.join(parts)}</main></body></html>\n"
-    )
+    on = f'<p class="dim"><code>{escape(explanation.stack)}</code> on <code>{escape(explanation.backbone)}</code></p>'
+    return (fragment if inside else document)(_headline(explanation, whole), on, legend, *parts)
 
 
 def _headline(explanation: Explanation, whole: Explained) -> str:

@@ -38,9 +38,9 @@ from pydantic import BeforeValidator, ConfigDict
 from lect.errors import DataError, RecipeError, nearest
 from lect.fields import tuple_of
 from lect.languages.tags import is_tag, normalise
-from lect.recipes.load import load_recipe, recipe_values
-from lect.recipes.schema import Recipe
+from lect.recipes.recipe import Recipe, load_recipe
 from lect.recipes.tables import Table
+from lect.recipes.values import recipe_values
 
 _WORD = re.compile(r"\{\{(\w+)\}\}|\{([A-Za-z_]\w*)\}")
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Literal
 
 from lect.errors import ComponentError
 from lect.fleet.plan import LanguageRun
-from lect.recipes.load import recipe_text
 from lect.recipes.schema import OutputTable
 from lect.runs import Job, JobEvent
 from lect.specs import ExecutorSpec
@@ -122,7 +121,7 @@ def finished(run: LanguageRun, library: Library) -> Manifest | None:
     except ComponentError:
         return None
     training = manifest.training
-    text = recipe_text(run.recipe.model_copy(update={"output": OutputTable()}))
+    text = run.recipe.model_copy(update={"output": OutputTable()}).to_toml()
     if training is None or training.mixed is not None or training.recipe != text or not (folder / WEIGHTS).is_file():
         return None
     return manifest
@@ -136,7 +135,7 @@ def can_resume(run: LanguageRun) -> bool:
         noted = (run.folder / "recipe.toml").read_text(encoding="utf-8")
     except (OSError, ValueError):
         return False
-    return noted == recipe_text(run.recipe) and bool(checkpoints(run.folder / "checkpoints"))
+    return noted == run.recipe.to_toml() and bool(checkpoints(run.folder / "checkpoints"))
 
 
 def _place(run: LanguageRun, library: Library) -> Path:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lect.data.dataset import Dataset, Source, digest
 from lect.data.examples import Example
@@ -14,7 +14,7 @@ from lect.data.files import say
 from lect.data.label_forms import LabelForms
 from lect.data.paths import existing_file
 from lect.data.stored import hold
-from lect.errors import DataError, nearest
+from lect.errors import DataError, UserError, nearest
 from lect.host.bundled import bundled
 from lect.specs import ReaderSpec
 
@@ -68,6 +68,24 @@ def stream_source(host: Host, source: Source, folder: Path, where: str) -> Itera
         raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
 
 
+def source_of(host: Host, data: str | None, reader: str | None, config: Mapping[str, Any]) -> Source:
+    """The source that a file or folder, a reader and its settings describe together.
+
+    Args:
+        data: a file, a folder of texts, or one that `datasets` wrote; None for readers that need none.
+        reader: by default what the file's ending tells.
+
+    Raises:
+        UserError: nothing says how the data is read.
+    """
+    if data is not None:
+        reader = reader or _reader_of_folder(Path(data)) or reader_of(host, data)
+        config = {**config, "path": data}
+    if reader is None:
+        raise UserError("there is nothing to read", fix="name a file with --data, or a reader with --reader")
+    return Source(reader, dict(config))
+
+
 def reader_of(host: Host, file: str) -> str:
     """The reader that a file's ending tells, in front of that of a compressed one.
 
@@ -88,6 +106,14 @@ def reader_of(host: Host, file: str) -> str:
     clause = nearest(ending, [each for endings in known.values() for each in endings])
     fix = f"try: pip install {distribution}" if distribution else f"name one with --reader; {clause}"
     raise DataError(what, where=file, fix=fix)
+
+
+def _reader_of_folder(folder: Path) -> str | None:
+    """What reads a folder, None for anything else: one that `datasets` wrote, or one of texts."""
+    if not folder.is_dir():
+        return None
+    saved = any((folder / name).is_file() for name in ("state.json", "dataset_dict.json"))
+    return "datasets" if saved else "text"
 
 
 def _read(examples: Iterable[Example], remarks: list[str]) -> Iterator[Example]:

@@ -18,7 +18,7 @@ _FOR = {"recipe": "lect train", "matrix": "lect eval", "audit": "lect audit"}
 _SPLITS = ("train", "validation", "evaluation")
 
 
-def check_kind(values: Mapping[str, Any], wanted: FileKind, path: Path) -> None:
+def check_kind(values: Mapping[str, Any], wanted: FileKind, name: Path | str) -> None:
     """Refuse a file that is for another command, rather than call all of its tables unknown. Raises `RecipeError`."""
     found: FileKind | None = None
     if "component" in values or ("train" in values and "dataset" not in values):
@@ -30,8 +30,8 @@ def check_kind(values: Mapping[str, Any], wanted: FileKind, path: Path) -> None:
         article = "an" if found == "audit" else "a"
         raise RecipeError(
             f"is {article} {found}, not {'an' if wanted == 'audit' else 'a'} {wanted}",
-            where=str(path),
-            fix=f"give it to another command: {_FOR[found]} {path}",
+            where=str(name),
+            fix=f"give it to another command: {_FOR[found]} {name}",
         )
 
 

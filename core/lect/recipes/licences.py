@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lect.data.dataset import Source
-from lect.recipes.schema import Recipe
+from lect.recipes.recipe import Recipe
 from lect.storage.licences import licence_conflicts
 
 

@@ -1,17 +1,16 @@
-"""Recipes as files: read with overrides, and written back."""
+"""Recipes that mix others, as files: read with overrides, and written back."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lect.errors import RecipeError, UserError, nearest, together
-from lect.recipes.check import check_kind, in_order, mistakes_for_plugins, mistakes_of_stacks
+from lect.errors import RecipeError, UserError, together
 from lect.recipes.mix import MixedRecipe
-from lect.recipes.schema import BackboneTable, Recipe
+from lect.recipes.recipe import Recipe, recipe_of
+from lect.recipes.schema import BackboneTable
+from lect.recipes.values import is_mixed, read_values
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -27,66 +26,14 @@ def load_any_recipe(path: Path | str, overrides: Iterable[str] = (), host: Host 
     Raises:
         RecipeError: as `load_recipe`; of a recipe that is mixed in, says which.
     """
-    path, values = _read(path, overrides)
+    path, values = read_values(path, overrides)
     if "fleet" in values:
         raise RecipeError(
             "is for several languages: it has a table [fleet]", where=str(path), fix=f"run it with lect fleet {path}"
         )
-    if _is_mixed(values):
+    if is_mixed(values):
         return mixed_recipe_of(values, name=str(path), folder=path.parent, host=host)
     return recipe_of(values, name=str(path), folder=path.parent, host=host)
-
-
-def load_recipe(path: Path | str, overrides: Iterable[str] = (), host: Host | None = None) -> Recipe:
-    """The recipe in a file.
-
-    Args:
-        host: checks what plugins read of it as well, so that all mistakes are said at once.
-        overrides: ``KEY=VALUE`` each, such as ``training.seed=1``, ``parts.0.reduction=8``, ``stack=lang:jav``. A value
-            is TOML, or else a text; ``KEY=`` takes the key out.
-
-    Raises:
-        RecipeError: there is no such file, it is not TOML, or a field is wrong; says where, and the nearest valid name.
-    """
-    path, values = _read(path, overrides)
-    if _is_mixed(values):
-        raise RecipeError("mixes several recipes", where=str(path), fix="name one with a [component] of its own")
-    return recipe_of(values, name=str(path), folder=path.parent, host=host)
-
-
-def recipe_values(path: Path | str, overrides: Iterable[str] = ()) -> dict[str, Any]:
-    """The values in a recipe's file, changed by `overrides` and not yet checked. Raises as `load_recipe`."""
-    return _read(path, overrides)[1]
-
-
-def recipe_of(
-    values: Mapping[str, Any], *, name: str = "recipe", folder: Path = Path(), host: Host | None = None
-) -> Recipe:
-    """The recipe with these values, as TOML has them.
-
-    Args:
-        name: what messages call it.
-        folder: relative paths start from it.
-        host: checks what plugins read of it as well.
-
-    Raises:
-        RecipeError: a field is wrong, or several are: it says all of them.
-    """
-    from lect.validation import validate_model
-
-    found, recipe = mistakes_of_stacks(values, name), None
-    # Of these the model knows no column.
-    located = {str(mistake.where).rpartition(", column")[0] for mistake in found}
-    try:
-        recipe = validate_model(Recipe, values, name)
-    except RecipeError as error:
-        placed = error.at(RecipeError, partial(_as_written, values)).each
-        found += (mistake for mistake in placed if mistake.where not in located)
-    if host is not None:
-        found += mistakes_for_plugins(values, host, name)
-    if found or recipe is None:
-        raise together(in_order(found, values, name))
-    return recipe.placed(folder, name)
 
 
 def mixed_recipe_of(
@@ -111,8 +58,10 @@ def mixed_recipe_of(
     for index, entry in enumerate(mixed.train.mix):
         where = f"{name}, train.mix[{index}]"
         try:
-            path, own = _read(folder / Path(entry.recipe).expanduser(), entry.set, lambda change: f'set "{change}"')
-            if _is_mixed(own):
+            path, own = read_values(
+                folder / Path(entry.recipe).expanduser(), entry.set, lambda change: f'set "{change}"'
+            )
+            if is_mixed(own):
                 raise RecipeError("mixes several recipes itself", where=str(path), fix="name those here")
             recipe = recipe_of(own, name=str(path), folder=path.parent, host=host)
             if recipe.training.meta is not None:
@@ -151,53 +100,6 @@ def mixed_recipe_text(mixed: MixedRecipe) -> str:
             if not table.get(name, True):
                 del table[name]
     return toml_text(values)
-
-
-def recipe_text(recipe: Recipe) -> str:
-    """The recipe as TOML that loads to an equal one, every default written out."""
-    from lect.toml import toml_text
-
-    values = recipe.model_dump(exclude_none=True)
-    for table, name in (
-        (values, "output"),
-        (values["data"], "validation"),
-        (values["data"], "evaluation"),
-        (values["data"], "guard"),
-        (values["training"], "learning_rates"),
-        (values["objective"], "terms"),
-    ):
-        if not table[name]:
-            del table[name]
-    return toml_text(values)
-
-
-def _read(
-    path: Path | str, overrides: Iterable[str], said: Callable[[str], str] = "--set {}".format
-) -> tuple[Path, dict[str, Any]]:
-    """A recipe's values, changed.
-
-    Args:
-        said: how messages quote a change.
-    """
-    from lect.toml import read_toml
-
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise _no_such_file(path)
-    try:
-        values = read_toml(path, RecipeError)
-    except RecipeError as error:
-        if path.suffix.lower() == ".toml":
-            raise
-        raise RecipeError("is no recipe", where=str(path), fix="name a TOML file") from error
-    check_kind(values, "recipe", path)
-    for override in overrides:
-        _override(values, override, said(override))
-    return path, values
-
-
-def _is_mixed(values: Mapping[str, Any]) -> bool:
-    return "train" in values and "component" not in values
 
 
 def _check_distinct_components(recipes: Sequence[Recipe], name: str) -> None:
@@ -257,78 +159,3 @@ def _check_one_backbone(backbone: BackboneTable | None, recipes: Sequence[Recipe
 def _told(backbone: BackboneTable) -> str:
     more = backbone.model_dump(exclude_defaults=True, exclude={"name"})
     return " ".join([f'"{backbone.name}"', *(f"with {field} {value!r}" for field, value in more.items())])
-
-
-def _no_such_file(path: Path) -> RecipeError:
-    if path.is_dir():
-        return RecipeError("is a folder, not a recipe", where=str(path), fix="name the TOML file in it")
-    beside = [file.name for file in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-    close = nearest(path.name, beside)
-    if close.startswith("did you mean"):
-        return RecipeError("there is no such file", where=str(path), fix=close)
-    known = f"recipes there: {', '.join(sorted(beside)[:5])}" if beside else "name a recipe, a TOML file"
-    return RecipeError("there is no such file", where=str(path), fix=known)
-
-
-def _as_written(values: Mapping[str, Any], where: str | None) -> str | None:
-    """Without a position in a list where the recipe has one table."""
-    data = values.get("data")
-    for split in ("train", "validation", "evaluation"):
-        if where and isinstance(data, dict) and isinstance(data.get(split), dict):
-            where = where.replace(f"data.{split}[0]", f"data.{split}")
-    return where
-
-
-def _override(values: dict[str, Any], override: str, where: str) -> None:
-    """Change one value in place."""
-    key, equals, text = override.partition("=")
-    key, text = key.strip(), text.strip()
-    steps = key.split(".")
-    if not equals or not all(re.fullmatch(r"[A-Za-z0-9_-]+", step) for step in steps):
-        raise RecipeError("is not KEY=VALUE", where=where, fix="write it as training.seed=1, say")
-    table: Any = values
-    for depth, step in enumerate(steps[:-1]):
-        table = _into(table, step, ".".join(steps[: depth + 1]), where)
-    last = steps[-1]
-    if isinstance(table, list):
-        index = _index(table, last, key, where)
-        if text:
-            table[index] = _value(text, where)
-        else:
-            del table[index]
-    elif text:
-        table[last] = _value(text, where)
-    else:
-        table.pop(last, None)
-
-
-def _into(table: Any, step: str, path: str, where: str) -> Any:
-    inner = table[_index(table, step, path, where)] if isinstance(table, list) else table.setdefault(step, {})
-    if not isinstance(inner, dict | list):
-        raise RecipeError(f'"{path}" is a single value, with no fields in it', where=where, fix=f"write {path}=VALUE")
-    return inner
-
-
-def _index(table: list[Any], step: str, path: str, where: str) -> int:
-    if step.isascii() and step.isdigit() and len(step) < 10 and int(step) < len(table):
-        return int(step)
-    outer = path.rpartition(".")[0]
-    raise RecipeError(
-        f'"{outer}" is a list of {len(table)}, and "{step}" no place in it',
-        where=where,
-        fix="count from 0" if table else "write it into the recipe",
-    )
-
-
-def _value(text: str, where: str) -> Any:
-    """A TOML value; what is none is a text, unless it begins as one of TOML's own."""
-    from lect.toml import parse_toml
-
-    try:
-        parsed = parse_toml(f"value = {text}", RecipeError, where=where)
-    except RecipeError as error:
-        if text[0] in "\"'[{":
-            raise RecipeError(error.what, where=where, fix=error.fix or "check its quotes and brackets") from None
-        return text
-    # A line break in the value could smuggle further keys in.
-    return parsed["value"] if len(parsed) == 1 else text

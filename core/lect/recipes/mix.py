@@ -30,7 +30,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from lect.fields import tuple_of
-from lect.recipes.schema import BackboneTable, OutputTable, Recipe
+from lect.recipes.recipe import Recipe
+from lect.recipes.schema import BackboneTable, OutputTable
 from lect.recipes.tables import Names, Table
 from lect.recipes.training import LearningTable, RunTable
 

@@ -1,15 +1,13 @@
-"""A recipe as a model: what to train, on what, how."""
+"""The tables of a recipe: what to train, on what, how."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
     Field,
     PositiveInt,
-    PrivateAttr,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -18,12 +16,9 @@ from pydantic import (
 from lect.composition.stack import StackText
 from lect.data.cleaning import Cleaning
 from lect.data.guard import Overlaps
-from lect.errors import nearest
 from lect.fields import Languages, Licence, Line, Name, VersionText, check_distinct, tuple_of
 from lect.literals import Pooling, Role, Weights
 from lect.recipes.tables import Names, OpenTable, Share, Table
-from lect.recipes.training import TrainingTable
-from lect.storage.manifest import CardEntry
 
 
 class ComponentTable(Table):
@@ -217,87 +212,3 @@ class OutputTable(Table):
     """Where the run's checkpoints and log go; None for ``runs/<role>-<name>``, or ``runs/mix-<file>``."""
 
     folder: str | None = Field(default=None, min_length=1)
-
-
-class Recipe(Table):
-    """What to train, on what, how.
-
-    Two recipes are equal where their fields are, wherever they were read from.
-
-    Args:
-        stack: the frozen stack beneath what is trained.
-        card: what the component's card says beside what the run tells.
-    """
-
-    component: ComponentTable
-    card: CardEntry | None = None
-    backbone: BackboneTable = BackboneTable()
-    stack: StackText = ""
-    parts: Annotated[tuple[PartTable, ...], BeforeValidator(tuple_of)] = ()
-    head: HeadTable | None = None
-    objective: ObjectiveTable
-    data: DataSection
-    training: TrainingTable = TrainingTable()
-    output: OutputTable = OutputTable()
-    _folder: Path = PrivateAttr(default=Path())
-    _name: str = PrivateAttr(default="recipe")
-
-    @property
-    def key(self) -> str:
-        """How stacks name the component: ``lang:jav``."""
-        return f"{self.component.role}:{self.component.name}"
-
-    @property
-    def folder(self) -> Path:
-        """The folder that relative paths of the data start from: the recipe's own."""
-        return self._folder
-
-    @property
-    def name(self) -> str:
-        """The recipe's file, as messages quote it."""
-        return self._name
-
-    def placed(self, folder: Path, name: str) -> Recipe:
-        """The same recipe, as if read from a file of this name in this folder."""
-        copy = self.model_copy()
-        copy._folder, copy._name = folder, name
-        return copy
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Recipe) and self.model_dump() == other.model_dump()
-
-    __hash__ = None  # type: ignore[assignment]
-
-    @field_validator("parts")
-    @classmethod
-    def _parts(cls, parts: tuple[PartTable, ...]) -> tuple[PartTable, ...]:
-        check_distinct([part.method for part in parts])
-        return parts
-
-    @field_validator("head")
-    @classmethod
-    def _head(cls, head: HeadTable | None, info: ValidationInfo) -> HeadTable | None:
-        component = info.data.get("component")
-        if head is not None and component is not None and component.role == "lang":
-            raise ValueError('a component of role "lang" has no head; leave it out, or set component.role = "task"')
-        return head
-
-    @field_validator("training")
-    @classmethod
-    def _training(cls, training: TrainingTable, info: ValidationInfo) -> TrainingTable:
-        if "parts" in info.data and "head" in info.data:
-            learning = [*(part.method for part in info.data["parts"]), *(["head"] if info.data["head"] else [])]
-            for name in training.learning_rates:
-                if name not in learning:
-                    raise ValueError(f'learning_rates: "{name}" is not trained; {nearest(name, learning)}')
-        if training.patience is not None and "data" in info.data and not info.data["data"].validates:
-            raise ValueError("patience needs validation; add data.validation or data.validation_share")
-        if training.meta is not None and "data" in info.data and len(info.data["data"].train) < 2:
-            raise ValueError("meta learns over several sources; write each as a [[data.train]]")
-        return training
-
-    @model_validator(mode="after")
-    def _something(self) -> Recipe:
-        if not self.parts and self.head is None:
-            raise ValueError("there is nothing to train; add [[parts]] or [head]")
-        return self

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lect.host import Host
-    from lect.recipes.schema import Recipe
+    from lect.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def starters(registry: Path, references: Sequence[str] = ()) -> list[StarterEntr
 
 def starter_recipe(entry: StarterEntry, registry: Path) -> Recipe:
     """The recipe of a starter component. Raises `RegistryError` where it is another component's."""
-    from lect.recipes.load import load_recipe
+    from lect.recipes.recipe import load_recipe
 
     file = registry / entry.recipe
     recipe = load_recipe(file)

@@ -19,7 +19,7 @@ from lect.storage.store import read_folder_manifest
 
 if TYPE_CHECKING:
     from lect.host import Host
-    from lect.recipes.schema import Recipe
+    from lect.recipes.recipe import Recipe
 
 VALIDATION = "validation: "
 """How the data set of a result begins that the run itself took."""
@@ -153,7 +153,7 @@ def _scores(
 
 
 def _recipe(training: TrainingEntry, manifest: Manifest, data: Path) -> Recipe:
-    from lect.recipes.load import recipe_of
+    from lect.recipes.recipe import recipe_of
     from lect.toml import parse_toml
 
     name = f"the recipe of {manifest.key}"

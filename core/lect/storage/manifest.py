@@ -264,6 +264,10 @@ class Manifest(Entry):
         """The methods of its parts, in order."""
         return tuple(part.method for part in self.parts)
 
+    def __repr__(self) -> str:
+        languages = ", ".join(self.languages[:8])
+        return f"<Manifest {self.key} {self.version}: {' + '.join(self.methods)} on {self.backbone.name}; {languages}>"
+
     @field_validator("parts")
     @classmethod
     def _parts(cls, parts: tuple[PartEntry, ...]) -> tuple[PartEntry, ...]:

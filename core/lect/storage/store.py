@@ -45,6 +45,14 @@ class StoredComponent:
     folder: Path
     members: Mapping[str, StoredComponent] = field(default_factory=dict)
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers its weights are."""
+        return sum(tensor.numel() for tensor in self.tensors.values())
+
+    def __repr__(self) -> str:
+        return f"<StoredComponent {self.manifest.key} {self.manifest.version}, {self.parameters:,} parameters>"
+
 
 def write_component(
     folder: Path, manifest: Manifest, tensors: Mapping[str, Tensor], tokenizer_json: str | None, card: str

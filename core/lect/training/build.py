@@ -19,7 +19,7 @@ from lect.generation.predictions import check_generates, truncated_texts
 from lect.heads import GenerationHead, Head
 from lect.literals import Progress, no_progress
 from lect.objectives import Objective, ObjectiveContext
-from lect.recipes.schema import Recipe
+from lect.recipes.recipe import Recipe
 from lect.specs import BuildContext, Corpus, HeadSpec, InitialiserSpec, MethodSpec, MetricSpec
 from lect.storage.assemble import attach_component, attach_stack
 from lect.storage.restore import build_head, build_part, restore

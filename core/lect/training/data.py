@@ -16,7 +16,8 @@ from lect.data.examples import Example
 from lect.data.guard import Guard, Overlap, check_files, corpus_of
 from lect.errors import DataError
 from lect.host.reading import read_source
-from lect.recipes.schema import DataSection, DataTable, Recipe
+from lect.recipes.recipe import Recipe
+from lect.recipes.schema import DataSection, DataTable
 from lect.specs import HeadSpec
 from lect.training.code_switching import Switching
 

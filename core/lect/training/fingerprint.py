@@ -16,7 +16,7 @@ from lect.storage.store import StoredComponent
 
 if TYPE_CHECKING:
     from lect.recipes.mix import MixedRecipe
-    from lect.recipes.schema import Recipe
+    from lect.recipes.recipe import Recipe
 
 _NAMED_AT_MOST = 3
 

@@ -15,7 +15,8 @@ from lect.data.shots import draw_shots
 from lect.data.stored import hold, joined
 from lect.errors import DataError
 from lect.host.reading import read_source
-from lect.recipes.schema import DataTable, Recipe
+from lect.recipes.recipe import Recipe
+from lect.recipes.schema import DataTable
 from lect.specs import MethodSpec
 from lect.storage.assemble import finder, read_stack
 from lect.storage.library import Library

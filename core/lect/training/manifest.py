@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from lect.objectives import score_direction
-from lect.recipes.load import mixed_recipe_text, recipe_text
+from lect.recipes.load import mixed_recipe_text
 from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import OutputTable
 from lect.storage.card import hub_task, render_card
@@ -73,7 +73,7 @@ def write_trained(run: TrainingRun, index: int, result: TrainingResult) -> Path:
             hardware=f"{_hardware()}, {run.setup.precision.name}",
             examples=inputs.rows,
             # Where this machine kept its runs is nobody else's business.
-            recipe=recipe_text(recipe.model_copy(update={"output": OutputTable()})),
+            recipe=recipe.model_copy(update={"output": OutputTable()}).to_toml(),
             mixed=_mixed(run, trained, result),
         ),
         card=recipe.card,

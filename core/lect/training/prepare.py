@@ -17,9 +17,9 @@ from lect.errors import RecipeError
 from lect.generation.predictions import text_limit
 from lect.host.backbones import load_backbone
 from lect.literals import Progress, no_progress
-from lect.recipes.load import mixed_recipe_text, recipe_text
+from lect.recipes.load import mixed_recipe_text
 from lect.recipes.mix import MixedRecipe
-from lect.recipes.schema import Recipe
+from lect.recipes.recipe import Recipe
 from lect.runs import RunInfo
 from lect.storage.assemble import must_generate
 from lect.storage.library import Library
@@ -119,7 +119,7 @@ def prepare_run(
     else:
         recipes, weights = (recipe,), [1.0]
         name, role, temperature = recipe.component.name, str(recipe.component.role), 1.0
-        text, joint, meta_table = recipe_text(recipe), False, recipe.training.meta
+        text, joint, meta_table = recipe.to_toml(), False, recipe.training.meta
     if meta_table is not None and processes.count > 1:
         fix = "start one process"
         raise RecipeError("meta-learning takes one process", where=f"{recipe.name}, training.meta", fix=fix)
@@ -212,7 +212,7 @@ def _legacy_hash(text: str, inputs: Sequence[RecipeInputs], backbone: Backbone) 
     """Hash of recipes, rows and backbone, as checkpoints of earlier versions have it."""
     parts = [text, backbone.fingerprint]
     for one in inputs:
-        parts.append(recipe_text(one.recipe))
+        parts.append(one.recipe.to_toml())
         parts += [data.sha256 for data in (*one.train, *one.validation)]
         parts += [one.switching.sha256] if one.switching else []
         parts += [entry.weights for entry in member_entries(one.members)]

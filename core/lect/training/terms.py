@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lect.data.examples import Example
 from lect.errors import DataError, PluginError
 from lect.objectives import Objective, ObjectiveContext
-from lect.recipes.schema import Recipe
+from lect.recipes.recipe import Recipe
 from lect.specs import HeadSpec, ObjectiveSpec
 from lect.training.combined import CombinedObjective, Term
 

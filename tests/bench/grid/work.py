@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lect import Backbone, Example, Prediction
     from lect.engine.open import OpenStack
     from lect.recipes.mix import MixedRecipe
-    from lect.recipes.schema import Recipe
+    from lect.recipes.recipe import Recipe
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 QUICK_ROWS = 24
@@ -248,7 +248,9 @@ class Workshop:
 
 def load(step: Train, seed: int, settings: Settings) -> Recipe | MixedRecipe:
     """A step's recipe, with its changes, on the grid's data and backbone."""
-    from lect.recipes.load import load_any_recipe, recipe_of, recipe_values
+    from lect.recipes.load import load_any_recipe
+    from lect.recipes.recipe import recipe_of
+    from lect.recipes.values import recipe_values
 
     changes = [change.replace("{made}", str(made(settings, seed, "").parent)) for change in step.changes]
     changes.append(f"training.seed={seed}")

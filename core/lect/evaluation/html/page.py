@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lect.counts import number_of
 from lect.evaluation.html import errors, plots, scores
-from lect.evaluation.html.parts import document, paragraph, section
+from lect.evaluation.html.parts import document, fragment, paragraph, section
 from lect.evaluation.matrix.render import facts, remarks
 from lect.evaluation.render import marked, readable
 from lect.glossary import meaning_of
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from lect.evaluation.matrix.result import MatrixReport
 
 
-def page(report: MatrixReport) -> str:
+def page(report: MatrixReport, *, inside: bool = False) -> str:
     """The page as HTML.
+
+    Args:
+        inside: another page, such as a notebook.
 
     Raises:
         UserError: matplotlib is not installed.
@@ -37,13 +40,14 @@ def page(report: MatrixReport) -> str:
     ]
     shown = [(anchor, title, content) for anchor, title, content in sections if content]
     links = "".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title, _ in shown)
+    nav = "" if inside else f"<nav>{links}</nav>"
     body = "".join(section(anchor, title, content) for anchor, title, content in shown)
     note = paragraph(" ".join(report.note.split())) if report.note else ""
     said = "".join(paragraph(remark) for remark in remarks(report))
-    return document(
+    return (fragment if inside else document)(
         report.title,
         f'<p class="dim">{escape(facts(report))}</p>{said}{note}',
-        f'<div class="short">{scores.in_short(report)}</div><nav>{links}</nav>{body}',
+        f'<div class="short">{scores.in_short(report)}</div>{nav}{body}',
     )
 
 

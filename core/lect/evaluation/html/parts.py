@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from lect.evaluation.html.style import CSS
+from lect.evaluation.html.style import CSS, SCOPED
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _HEAT = "59,130,246"
@@ -20,6 +20,11 @@ def document(title: str, *content: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><style>{CSS}</style></head><body><main>'
         f"<h1>{escape(title)}</h1>{''.join(content)}</main></body></html>\n"
     )
+
+
+def fragment(title: str, *content: str) -> str:
+    """The same inside another page, such as a notebook."""
+    return f'<div class="lect"><style>{SCOPED}</style><h3>{escape(title)}</h3>{"".join(content)}</div>\n'
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:

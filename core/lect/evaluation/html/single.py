@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from lect.evaluation.html.parts import document, paragraph, table
+from lect.evaluation.html.parts import paragraph, table
 from lect.evaluation.render import facts, sentences, tables
 
 if TYPE_CHECKING:
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from lect.evaluation.report import EvaluationReport
 
 
-def page(report: EvaluationReport) -> str:
-    """The page as HTML: the same tables as in Markdown, every interval with them."""
+def content(report: EvaluationReport) -> str:
+    """What stands below the title, as HTML: the same tables as in Markdown, every interval with them."""
     said = "".join(paragraph(remark) for remark in report.remarks)
     shown = "".join(_table(each) for each in tables(report, None))
     notes = "".join(paragraph(sentence, "dim") for sentence in sentences(report))
-    return document(report.title, paragraph(facts(report), "dim"), said, shown, notes)
+    return paragraph(facts(report), "dim") + said + shown + notes
 
 
 def _table(plain: Table) -> str:

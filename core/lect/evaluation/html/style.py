@@ -1,13 +1,10 @@
 """The look of a report: one column on a phone, more on a desk, light or dark as the reader has it."""
 
-CSS = """
-:root { --back:#fff; --text:#1a1d21; --dim:#5c6570; --line:#d9dee4; --card:#f6f8fa; --link:#1d5bbf;
-  color-scheme: light dark }
-@media (prefers-color-scheme: dark) {
-  :root { --back:#14171a; --text:#e6e9ec; --dim:#9aa4ae; --line:#333a41; --card:#1c2024; --link:#7fb0ff } }
+_LIGHT = "--back:#fff; --text:#1a1d21; --dim:#5c6570; --line:#d9dee4; --card:#f6f8fa; --link:#1d5bbf"
+_DARK = "--back:#14171a; --text:#e6e9ec; --dim:#9aa4ae; --line:#333a41; --card:#1c2024; --link:#7fb0ff"
+_LETTERS = 'background:var(--back); color:var(--text); font-family:system-ui,"Segoe UI",Roboto,"Noto Sans",sans-serif'
+_RULES = """
 * { box-sizing: border-box }
-body { margin:0; background:var(--back); color:var(--text);
-  font:16px/1.5 system-ui,"Segoe UI",Roboto,"Noto Sans",sans-serif }
 main { max-width: 66rem; margin: 0 auto; padding: 1rem }
 h1 { font-size:1.6rem; line-height:1.2; margin:.5rem 0 }
 h2 { font-size:1.2rem; margin:2.2rem 0 .4rem; border-top:1px solid var(--line); padding-top:1rem }
@@ -31,6 +28,8 @@ th.text { text-align:left }
 figure { margin:0 } figcaption { font-size:.88rem; margin:.2rem 0 }
 .plot { width:100%; max-width:34rem; height:auto; display:block }
 .plot.small { max-width:30rem }
+.words { line-height:2.1; font-size:1.05rem; max-width:46rem; overflow-wrap:anywhere }
+.words span { padding:.15rem .2rem; border-radius:4px }
 details { border:1px solid var(--line); border-radius:8px; padding:.4rem .8rem; margin:.5rem 0 }
 summary { cursor:pointer; font-weight:600 }
 td code { white-space:nowrap }
@@ -46,3 +45,12 @@ nav { display:flex; flex-wrap:wrap; gap:.2rem .9rem; font-size:.9rem } a { color
   .heat thead th { font-size:.78rem; padding:.3rem .1rem } }
 @media print { details { break-inside:avoid } h2 { break-after:avoid } }
 """
+CSS = f"""
+:root {{ {_LIGHT}; color-scheme: light dark }}
+@media (prefers-color-scheme: dark) {{ :root {{ {_DARK} }} }}
+body {{ margin:0; font-size:16px; line-height:1.5; {_LETTERS} }}{_RULES}"""
+SCOPED = f"""
+.lect {{ {_LIGHT}; padding:.2rem .8rem; font-size:14px; line-height:1.5; {_LETTERS};
+@media (prefers-color-scheme: dark) {{ {_DARK} }}{_RULES}}}
+"""
+"""The same inside a notebook, of which nothing else changes its look."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -139,42 +139,51 @@ class MatrixStack:
 
 
 def load_matrix(path: Path) -> MatrixFile:
-    """The matrix in a TOML file.
-
-    Raises:
-        RecipeError: it cannot be read, a field is wrong, two data sets or stacks have one name, or the source or the
-            baseline is none of them.
-        StackError: a stack does not parse.
-    """
-    from lect.composition.stack import parse_stack
-    from lect.recipes.check import check_kind
+    """The matrix in a TOML file. Raises `RecipeError` where it cannot be read, and as `matrix_of`."""
     from lect.toml import read_toml
-    from lect.validation import validate_model
 
     if not path.is_file():
         fix = "name a TOML file with [[dataset]], [[stack]]"
         if str(path).startswith(("lang:", "task:")):
             fix = f'a stack goes with --stack: -s "{path}"'
         raise RecipeError("there is no such file", where=str(path), fix=fix)
-    values = read_toml(path, RecipeError)
-    check_kind(values, "matrix", path)
-    matrix = validate_model(MatrixFile, values, str(path))
+    return matrix_of(read_toml(path, RecipeError), str(path), path.parent)
+
+
+def matrix_of(values: Mapping[str, Any], name: str = "matrix", folder: Path = Path()) -> MatrixFile:
+    """The matrix with these values, as TOML has them.
+
+    Args:
+        name: what messages call it.
+        folder: relative paths start from it.
+
+    Raises:
+        RecipeError: a field is wrong, two data sets or stacks have one name, or the source or the baseline is none of
+            them.
+        StackError: a stack does not parse.
+    """
+    from lect.composition.stack import parse_stack
+    from lect.recipes.check import check_kind
+    from lect.validation import validate_model
+
+    check_kind(values, "matrix", name)
+    matrix = validate_model(MatrixFile, values, name)
     datasets, stacks = matrix.datasets, matrix.stacks
     for kind, names in (("dataset", [each.name for each in datasets]), ("stack", [each.name for each in stacks])):
-        twice = next((name for name in names if names.count(name) > 1), None)
+        twice = next((each for each in names if names.count(each) > 1), None)
         if twice is not None:
-            raise RecipeError(f'"{twice}" is there twice', where=f"{path}, {kind}", fix='tell them apart by name = "…"')
+            raise RecipeError(f'"{twice}" is there twice', where=f"{name}, {kind}", fix='tell them apart by name = "…"')
     languages = {each.language for each in datasets}
     if matrix.source is not None and matrix.source not in languages:
         raise RecipeError(
             f'no data set is of the language "{matrix.source}"',
-            where=f"{path}, source",
+            where=f"{name}, source",
             fix=nearest(matrix.source, languages),
         )
     if matrix.baseline is not None and matrix.baseline not in {each.name for each in stacks}:
         raise RecipeError(
             f'no stack is named "{matrix.baseline}"',
-            where=f"{path}, baseline",
+            where=f"{name}, baseline",
             fix=nearest(matrix.baseline, [each.name for each in stacks]),
         )
     for index, stack in enumerate(stacks):
@@ -182,8 +191,8 @@ def load_matrix(path: Path) -> MatrixFile:
             try:
                 parse_stack(text or "")
             except StackError as error:
-                raise StackError(error.what, where=f"{path}, stack[{index}]: {error.where}", fix=error.fix) from None
-    matrix._folder = path.parent
+                raise StackError(error.what, where=f"{name}, stack[{index}]: {error.where}", fix=error.fix) from None
+    matrix._folder = folder
     return matrix
 
 

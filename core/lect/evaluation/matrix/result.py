@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from lect.errors import UserError
 from lect.evaluation.matrix.cells import Cell
 from lect.evaluation.report import Score
 from lect.scores import Direction, best_of
-from lect.visible import visible
+from lect.visible import one_screen, visible
 
 SCHEMA = 1
 
@@ -244,6 +245,18 @@ class MatrixReport:
         from lect.evaluation.html.page import page
 
         return visible(page(self))
+
+    def _repr_html_(self) -> str | None:
+        from lect.evaluation.html.page import page
+
+        try:
+            return visible(page(self, inside=True))
+        except UserError:
+            # Without matplotlib there are no plots: the text is shown.
+            return None
+
+    def __repr__(self) -> str:
+        return one_screen(self)
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         from lect.evaluation.matrix.render import renderables
