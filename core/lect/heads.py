@@ -21,14 +21,14 @@ class Prediction:
     """A head's prediction for one example.
 
     Args:
-        answer: as the head's metrics take it: a label, a number, a tag for each word.
+        value: as the head's metrics take it: a label, a number, a tag for each word.
         score: its probability; None where the head has none.
         scores: the probability of every alternative, where they can be listed.
         shown: the prediction as people read it; empty where that is the value itself.
         record: what programs get besides, by field: values that JSON can hold.
     """
 
-    answer: Any
+    value: Any
     score: float | None
     scores: Mapping[str, float] = field(default_factory=dict)
     shown: str = ""
@@ -45,7 +45,7 @@ class Prediction:
         return self.scores
 
     def __str__(self) -> str:
-        return self.shown or str(self.answer)
+        return self.shown or str(self.value)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 
-class Inner(Protocol):
+class BaseLayer(Protocol):
     """What stands below a part at a place: the backbone's own module and the parts applied before.
 
     Called with the very tensor that the part was given, it returns what is already computed; called with another
@@ -80,10 +80,10 @@ class Part(nn.Module):
         raise NotImplementedError
 
     def reads_input(self, site: str) -> bool:
-        """Whether the part gives `inner` another input than its own there, so that nothing is computed in vain."""
+        """Whether the part gives `base_layer` another input than its own there, so that nothing is computed in vain."""
         return False
 
-    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+    def at(self, site: str, base_layer: BaseLayer, inputs: Tensor, context: SiteContext) -> Tensor:
         """The module's new output for these rows.
 
         Args:
@@ -106,7 +106,13 @@ class Part(nn.Module):
         return None
 
     def at_rows(
-        self, parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext, assignment: Tensor
+        self,
+        parts: Sequence[Part],
+        site: str,
+        base_layer: BaseLayer,
+        inputs: Tensor,
+        context: SiteContext,
+        assignment: Tensor,
     ) -> Tensor | None:
         """The module's new output where every row goes through one of several parts of this class, at once.
 

@@ -101,12 +101,12 @@ def test_every_row_of_a_mixed_batch_writes_what_it_writes_alone(host, family, be
     encoder, head = RowEncoder(model), Echo(model.backbone, beams)
     own = stacks_of(methods)
     stacks = [own[index % len(own)] for index in range(len(ROWS))]
-    together = [each.answer for each in generate_predictions(encoder, stacks, head, ROWS)]
+    together = [each.value for each in generate_predictions(encoder, stacks, head, ROWS)]
     alone = [
-        generate_predictions(encoder, [stack], head, [row])[0].answer for stack, row in zip(stacks, ROWS, strict=True)
+        generate_predictions(encoder, [stack], head, [row])[0].value for stack, row in zip(stacks, ROWS, strict=True)
     ]
     assert together == alone
-    bare = [each.answer for each in generate_predictions(encoder, [()] * len(ROWS), head, ROWS)]
+    bare = [each.value for each in generate_predictions(encoder, [()] * len(ROWS), head, ROWS)]
     changed = [index for index, stack in enumerate(stacks) if stack]
     assert sum(together[index] != bare[index] for index in changed) >= len(changed) - 1
     assert [together[index] for index in range(len(ROWS)) if index not in changed] == [
@@ -170,7 +170,7 @@ def test_the_bare_backbone_writes_and_scores_as_transformers_does(tmp_path, fami
                     pad_token_id=backbone.padding_id,
                 )
             begun = len(source.forced) or len(source.ids)
-            assert answer.answer == phrasing.text(ids[begun:].tolist()), (beams, row.text)
+            assert answer.value == phrasing.text(ids[begun:].tolist()), (beams, row.text)
     # The loss of answers is the one that transformers gives for the same labels.
     objective = objective_of(model, head)
     for row in ROWS[:3]:
@@ -231,7 +231,7 @@ def test_what_is_kept_from_token_to_token_is_what_a_whole_pass_computes(host, fa
                 states = model(EncodedRows(given, torch.ones_like(given), None, routes))
             written.append(int(RoutedLogits(model, tokens, routes)(states[:, -1:]).argmax()))
         (answer,) = generate_predictions(encoder, [stack], head, [row])
-        assert answer.answer == phrasing.text(written)
+        assert answer.value == phrasing.text(written)
 
 
 @pytest.mark.parametrize("family", ["llama", "mt5", "mbart", "m2m_100"])
@@ -287,7 +287,7 @@ def test_new_tokens_are_read_and_written_by_a_decoder_and_refused_by_an_encoder_
         head = Echo(model.backbone, beams)
         together = generate_predictions(RowEncoder(model), stacks, head, rows)
         for stack, row, answer in zip(stacks, rows, together, strict=True):
-            assert generate_predictions(RowEncoder(model), [stack], head, [row])[0].answer == answer.answer
+            assert generate_predictions(RowEncoder(model), [stack], head, [row])[0].value == answer.value
     taught = [Example("a new dog", translation="ߛߣߍ߬ ߞߎߘߊ")]
     objective = objective_of(model, Echo(model.backbone, longest=40), ("task:lora", "task:vocabulary"), taught)
     batch = objective.batch(taught, torch.device("cpu"))

@@ -139,7 +139,7 @@ def test_texts_that_are_equal_have_their_matches_in_common(host):
     from lect.engine.engine import Engine
 
     predictions = Engine(model, encoder).predict(ROWS, ("task:find",))
-    ranked = [each.answer for each in head.compared(predictions, ROWS)]
+    ranked = [each.value for each in head.compared(predictions, ROWS)]
     assert [len(each.places) for each in ranked] == [1, 2, 2, 1]
     assert ranked[1] == ranked[2]
     pool = ["the house is on the way", "a dark day", "it was good", "he fell", "a man fell down", "the sun shone"]

@@ -160,7 +160,7 @@ def test_it_writes_what_transformers_writes_with_it(backbone):
     head = build_head(Host.load(), "translation", settings, backbone, (), "head")
     model = RoutedModel(backbone)
     rows = [Example("France"), Example("the United Kingdom of Great Britain")]
-    answers = [each.answer for each in generate_predictions(RowEncoder(model), [()] * 2, head, rows)]
+    answers = [each.value for each in generate_predictions(RowEncoder(model), [()] * 2, head, rows)]
     whole = AutoModelForCausalLM.from_pretrained(backbone.folder, dtype=torch.float32).eval()
     for row, answer in zip(rows, answers, strict=True):
         ids = backbone.tokenizer(f"The capital of {row.text} is", return_tensors="pt").input_ids

@@ -48,7 +48,7 @@ def run_audit(audit: AuditFile, host: Host, library: Library, name: str = "audit
         backbone, metric_name = opened.backbone.name, _metric(opened, host, audit.stack)
         assert opened.head is not None
         opened.head.references(rows)
-        answers += [each.answer for each in _predict(opened, rows)]
+        answers += [each.value for each in _predict(opened, rows)]
         examples += rows
         languages += [dataset.language] * len(rows)
     found: list[Parity] = []

@@ -90,7 +90,7 @@ def kind_of(model: Any) -> Kind:
     return FAMILIES[model.config.model_type].kind
 
 
-WRITER = "writer."
+DECODER = "writer."
 """What the paths of an encoder-decoder's second half begin with."""
 
 
@@ -109,7 +109,7 @@ def read_anatomy(model: Any, decoder: Any = None) -> Anatomy:
     reading = _read_half(model, family)
     if decoder is None:
         return reading
-    writing = _read_half(decoder, family.decoder or family, WRITER)
+    writing = _read_half(decoder, family.decoder or family, DECODER)
     return replace(
         reading,
         layers=reading.layers + writing.layers,

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lect.backbones.anatomy import WRITER, Anatomy, kind_of, read_anatomy
+from lect.backbones.anatomy import DECODER, Anatomy, kind_of, read_anatomy
 from lect.backbones.families import Kind
 from lect.backbones.fingerprint import fingerprint_of
 from lect.backbones.trimmed import ParentEntry, Trimmed
@@ -142,7 +142,7 @@ class Backbone:
 
     def module(self, path: str) -> nn.Module:
         """The model's module at a path such as ``encoder.layer.0.output.dense``."""
-        half, path = (self.decoder, path[len(WRITER) :]) if path.startswith(WRITER) else (self.model, path)
+        half, path = (self.decoder, path[len(DECODER) :]) if path.startswith(DECODER) else (self.model, path)
         found: nn.Module = half.get_submodule(path)
         return found
 
@@ -150,14 +150,14 @@ class Backbone:
         """Every module by its path."""
         yield from self.model.named_modules()
         if self.decoder is not None:
-            yield from ((f"{WRITER}{path}", module) for path, module in self.decoder.named_modules() if path)
+            yield from ((f"{DECODER}{path}", module) for path, module in self.decoder.named_modules() if path)
 
     def named_parameters(self, remove_duplicate: bool = True) -> Iterator[tuple[str, nn.Parameter]]:
         """Every parameter by its path; the halves' common table of tokens in both."""
         yield from self.model.named_parameters(remove_duplicate=remove_duplicate)
         if self.decoder is not None:
             named = self.decoder.named_parameters(remove_duplicate=remove_duplicate)
-            yield from ((f"{WRITER}{path}", parameter) for path, parameter in named)
+            yield from ((f"{DECODER}{path}", parameter) for path, parameter in named)
 
     def pool(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Sentence vectors.

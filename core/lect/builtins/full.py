@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
 
-from lect.parts import Inner, Part, SiteContext
+from lect.parts import BaseLayer, Part, SiteContext
 from lect.specs import BuildContext
 
 
@@ -40,7 +40,7 @@ class FullPart(Part):
     def reads_input(self, site: str) -> bool:
         return True
 
-    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+    def at(self, site: str, base_layer: BaseLayer, inputs: Tensor, context: SiteContext) -> Tensor:
         output: Tensor = self.copies[site.replace(".", "/")](inputs)
         return output
 

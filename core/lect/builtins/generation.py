@@ -115,7 +115,7 @@ class GenerationObjective(Objective):
 
     def _scores(self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]) -> Mapping[str, float]:
         predictions = generate_predictions(self._context.encoder, [stack] * len(examples), self._head, examples)
-        truth, answers = self._head.references(examples), [prediction.answer for prediction in predictions]
+        truth, answers = self._head.references(examples), [prediction.value for prediction in predictions]
         return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])
 
     def _tokens_of(self, example: Example) -> tuple[Source, tuple[int, ...]]:

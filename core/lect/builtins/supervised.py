@@ -70,5 +70,5 @@ class SupervisedObjective(Objective):
     ) -> Mapping[str, float]:
         predictions = self._head.compared(Engine(model, self._context.encoder).predict(examples, stack), examples)
         truth = self._head.references(examples)
-        answers = [prediction.answer for prediction in predictions]
+        answers = [prediction.value for prediction in predictions]
         return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])

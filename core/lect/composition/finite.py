@@ -70,7 +70,7 @@ def _numbers(prediction: Prediction) -> Iterator[float]:
     if prediction.score is not None:
         yield prediction.score
     yield from prediction.scores.values()
-    answer: Any = prediction.answer
+    answer: Any = prediction.value
     if isinstance(answer, float):
         yield answer
     elif isinstance(answer, list):

@@ -108,7 +108,7 @@ def evaluate_predictions(
         ablation: head.compared(opened.engine.predict(examples, ablation.keys, head if writes else None), examples)
         for ablation in ablations(opened, keep_head=not writes)
     }
-    answers = {ablation: [each.answer for each in own] for ablation, own in predictions.items()}
+    answers = {ablation: [each.value for each in own] for ablation, own in predictions.items()}
     shown = {ablation: [str(each) for each in own] for ablation, own in predictions.items()}
     notes = _truncated(opened, examples)
     labelled = _are_labels(truth) and not writes

@@ -147,7 +147,7 @@ class HeadContract:
         together = engine.predict(self.examples, _KEYS)
         for example, beside in zip(self.examples, together, strict=True):
             (alone,) = engine.predict([example], _KEYS)
-            assert _same(alone.answer, beside.answer), f'"{example.text}" gives {beside} beside others, alone {alone}'
+            assert _same(alone.value, beside.value), f'"{example.text}" gives {beside} beside others, alone {alone}'
             assert _same(alone.score, beside.score) and _same(alone.scores, beside.scores)
 
     def survives_saving(self) -> None:
@@ -161,7 +161,7 @@ class HeadContract:
             save_file(engine.model.components[_KEYS[0]].tensors(), file)
             other.model.components[_KEYS[0]].load_tensors(load_file(file))
         for now, then in zip(other.predict(self.examples, _KEYS), engine.predict(self.examples, _KEYS), strict=True):
-            assert _same(now.answer, then.answer) and _same(now.scores, then.scores), "it predicts something else"
+            assert _same(now.value, then.value) and _same(now.scores, then.scores), "it predicts something else"
 
     def learns_by_its_loss(self) -> None:
         """A gradient for each parameter, or where it has none for the hidden states, and steps down it help."""
@@ -200,7 +200,7 @@ class HeadContract:
         engine = self._engine()
         head = _head(engine)
         found = head.compared(engine.predict(self.examples, _KEYS), self.examples)
-        truth, answers = head.references(self.examples), [prediction.answer for prediction in found]
+        truth, answers = head.references(self.examples), [prediction.value for prediction in found]
         assert self.spec.metrics, "a head without a metric cannot be evaluated"
         for name in self.spec.metrics:
             metric = installed_host().spec(MetricSpec, name)

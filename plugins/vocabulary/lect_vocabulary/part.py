@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from lect import (
+    BaseLayer,
     ComponentError,
     DataError,
-    Inner,
     NewEmbeddings,
     NewTokens,
     Part,
@@ -74,10 +74,10 @@ class VocabularyPart(Part):
         """The frozen matrix has no rows for the new ids."""
         return True
 
-    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+    def at(self, site: str, base_layer: BaseLayer, inputs: Tensor, context: SiteContext) -> Tensor:
         """The rows' embeddings, each id from the table that knows it."""
         new = inputs >= self._first
-        old = inner(inputs.masked_fill(new, self._unknown))
+        old = base_layer(inputs.masked_fill(new, self._unknown))
         added = self.embeddings((inputs - self._first).clamp_min(0)).to(old.dtype) * self._scale
         return torch.where(new.unsqueeze(-1), added, old)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lect import WRITER, ComponentError
+from lect import DECODER, ComponentError
 from lect_language.kronecker import KroneckerLinear, shared_names
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ def library_names(part: BottleneckPart, backbone: Backbone, name: str) -> dict[s
     found: dict[str, str] = {}
     for number, blocks in part.layers.items():
         path = backbone.anatomy.layer_paths[int(number)]
-        writes = path.startswith(WRITER)
+        writes = path.startswith(DECODER)
         feed_forward = (family.feed_forward_writing if writes else None) or family.feed_forward
         if backbone.kind == "encoder-decoder":
-            path = f"decoder.{path.removeprefix(WRITER)}" if writes else f"encoder.{path}"
+            path = f"decoder.{path.removeprefix(DECODER)}" if writes else f"encoder.{path}"
         for block, bottleneck in blocks.items():
             module = family.attention if block == "attention" else feed_forward
             prefix = f"{path}.{module}.adapters.{name}."
