@@ -1,0 +1,330 @@
+"""Models in the hands of other libraries, each tested against the real one: what their users type runs on a stack."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+
+import numpy as np
+import pytest
+
+import lect
+
+TEXTS = ["a great and happy day", "the grim cold", "warm and bright", "sad, dark day the awful"]
+STACK = "lang:cipher + task:mood"
+HEAVY = (
+    "these tests load sentence-transformers and mteb, which takes half a minute; they run where the extra "
+    '"interop" is installed: pip install "lect[interop]"'
+)
+
+
+@pytest.fixture
+def model(workspace, trained):
+    with lect.load(STACK, backbone="backbone", library=trained) as model:
+        yield model
+
+
+@pytest.mark.slow
+class TestSentenceTransformers:
+    @pytest.fixture(autouse=True)
+    def installed(self):
+        pytest.importorskip("sentence_transformers", reason=HEAVY)
+
+    def test_encodes_with_what_encode_takes(self, model):
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        encoder = model.as_sentence_transformer({"cipher": "lang:cipher"})
+        assert isinstance(encoder, SentenceTransformer)
+        vectors = encoder.encode(TEXTS, batch_size=2)
+        assert vectors.dtype == np.float32 and vectors == pytest.approx(model.embed(TEXTS), abs=1e-5)
+        assert encoder.encode(TEXTS[0]) == pytest.approx(vectors[0], abs=1e-5)
+        assert isinstance(encoder.encode(TEXTS, convert_to_tensor=True), torch.Tensor)
+        normal = encoder.encode(TEXTS, normalize_embeddings=True)
+        assert normal == pytest.approx(model.embed(TEXTS, normalize=True), abs=1e-5)
+        similar = encoder.similarity(vectors, vectors)
+        assert similar.numpy() == pytest.approx(normal @ normal.T, abs=1e-5)
+        assert encoder.get_embedding_dimension() == 32 and len(
+            encoder.encode(TEXTS[0], output_value="token_embeddings")
+        )
+        assert encoder.encode_query(TEXTS) == pytest.approx(vectors, abs=1e-5)
+
+    def test_a_prompt_an_argument_or_the_row_says_which_stack(self, model):
+        encoder = model.as_sentence_transformer({"cipher": "0.5*lang:cipher", "bare": "lang:cipher"})
+        for stack, vectors in (
+            ("0.5*lang:cipher", encoder.encode(TEXTS, prompt_name="cipher")),
+            ("lang:cipher", encoder.encode(TEXTS, prompt_name="bare")),
+            ("task:mood", encoder.encode(TEXTS, stack="task:mood")),
+            ("", encoder.encode(TEXTS, stack="")),
+            (STACK, encoder.encode(TEXTS)),
+        ):
+            assert vectors == pytest.approx(model.embed(TEXTS, stacks=stack), abs=1e-5), stack
+        stacks = ["lang:cipher", "", "task:mood", "0.5*lang:cipher"]
+        rows = [{"text": text, "stack": stack} for text, stack in zip(TEXTS, stacks, strict=True)]
+        assert encoder.encode(rows) == pytest.approx(model.embed(TEXTS, stacks=stacks), abs=1e-5)
+        assert encoder.encode(["day"], prompt="happy ") == pytest.approx(model.embed(["happy day"]), abs=1e-5)
+        with pytest.raises(lect.UserError, match='there is no component "lang:nowhere"'):
+            encoder.encode(TEXTS, stack="lang:nowhere")
+
+    def test_saved_it_is_loaded_without_the_components_or_trust_in_code(self, model, tmp_path, monkeypatch):
+        import sentence_transformers
+
+        from lect.api.sentence_transformers import load_sentence_transformer
+
+        encoder = model.as_sentence_transformer({"cipher": "0.5*lang:cipher"})
+        encoder.max_seq_length = 12
+        encoder.save(str(tmp_path / "saved"))
+        said = json.loads((tmp_path / "saved" / "lect.json").read_text("utf-8"))
+        assert said["stack"] == STACK and said["max_seq_length"] == 12
+        assert not list((tmp_path / "saved").glob("*.py")) and not list((tmp_path / "saved").glob("*.safetensors"))
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        ways = [load_sentence_transformer]
+        # From version 6 on, `SentenceTransformer` itself asks for trust in whatever module is not its own.
+        ways += [sentence_transformers.SentenceTransformer] if sentence_transformers.__version__ < "6" else []
+        for way in ways:
+            again = way(str(tmp_path / "saved"))
+            assert again.max_seq_length == 12
+            assert again.encode(TEXTS) == pytest.approx(encoder.encode(TEXTS), abs=1e-5)
+            assert again.encode(TEXTS, prompt_name="cipher") == pytest.approx(
+                encoder.encode(TEXTS, prompt_name="cipher"), abs=1e-5
+            )
+        with pytest.raises(lect.UserError, match="this is no SentenceTransformer with a stack of lect"):
+            load_sentence_transformer(tmp_path)
+
+
+@pytest.mark.slow
+class TestMteb:
+    @pytest.fixture(autouse=True)
+    def installed(self):
+        pytest.importorskip("mteb", reason=HEAVY)
+
+    def test_evaluates_a_stack_and_each_language_by_its_own(self, model, tmp_path):
+        import mteb
+        from datasets import Dataset, DatasetDict
+        from mteb.abstasks.sts import AbsTaskSTS
+        from mteb.abstasks.task_metadata import TaskMetadata
+        from mteb.cache import ResultCache
+        from scipy.stats import spearmanr
+
+        first, second = [*TEXTS, *TEXTS], [*TEXTS[1:], "a day", "the happy", "grim and cold", *TEXTS[:2]]
+        scores = [1.0, 0.9, 0.8, 0.7, 0.1, 0.3, 0.2, 0.0]
+
+        class LocalSTS(AbsTaskSTS):
+            metadata = TaskMetadata(
+                name="LocalSTS",
+                description="made by a test",
+                dataset={"path": "local", "revision": "1"},
+                type="STS",
+                category="t2t",
+                modalities=["text"],
+                eval_splits=["test"],
+                eval_langs={"jav": ["jav-Latn"], "eng": ["eng-Latn"]},
+                main_score="cosine_spearman",
+                reference=None,
+                date=("2020-01-01", "2020-01-02"),
+                domains=[],
+                task_subtypes=[],
+                license="cc0-1.0",
+                annotations_creators="derived",
+                dialect=[],
+                sample_creation="found",
+                bibtex_citation="",
+            )
+            min_score, max_score = 0, 1
+
+            def load_data(self, **_):
+                rows = Dataset.from_dict({"sentence1": first, "sentence2": second, "score": scores})
+                self.dataset = {language: DatasetDict({"test": rows}) for language in ("jav", "eng")}
+                self.data_loaded = True
+
+        def measured(encoder, folder):
+            result = mteb.evaluate(encoder, LocalSTS(), cache=ResultCache(tmp_path / folder), show_progress_bar=False)
+            (task,) = result.task_results
+            return {each["hf_subset"]: each["main_score"] for each in task.scores["test"]}
+
+        def expected(stack):
+            pairs = zip(*(model.embed(rows, stacks=stack, normalize=True) for rows in (first, second)), strict=True)
+            return pytest.approx(spearmanr([float(a @ b) for a, b in pairs], scores).statistic, abs=1e-4)
+
+        by_language = measured(model.as_mteb_encoder({"Javanese": "lang:cipher"}), "by language")
+        assert by_language == {"jav": expected("lang:cipher"), "eng": expected(STACK)}
+        assert model.as_mteb_encoder().stacks == {"en": "lang:cipher + task:mood"}
+        plain = measured(model.as_sentence_transformer(), "plain")
+        assert plain == {"jav": expected(STACK), "eng": expected(STACK)}
+        with pytest.raises(lect.UserError, match='there is no component "lang:nowhere"'):
+            model.as_mteb_encoder({"jv": "lang:nowhere"})
+
+
+@pytest.mark.models
+class TestPipelines:
+    def test_text_classification_is_what_the_real_pipeline_gives_of_equal_weights(self, model, workspace, trained):
+        import torch
+        import transformers
+
+        from lect.engine.merge import merge_stack
+        from lect.host import Host
+        from lect.storage.library import Library
+
+        merge_stack(STACK, workspace.folder / "merged", Host.load(), Library((trained,)), backbone="backbone")
+        head = model._default.head
+
+        class XLMRobertaForSequenceClassification(transformers.XLMRobertaPreTrainedModel):
+            def __init__(self, config):
+                super().__init__(config)
+                self.roberta = transformers.XLMRobertaModel(config, add_pooling_layer=False)
+                self.post_init()
+
+            def forward(self, input_ids=None, attention_mask=None, **_):
+                hidden = self.roberta(input_ids, attention_mask=attention_mask).last_hidden_state
+                return transformers.modeling_outputs.SequenceClassifierOutput(logits=head(hidden, attention_mask))
+
+        config = transformers.AutoConfig.from_pretrained("merged")
+        config.id2label = dict(enumerate(model.labels))
+        plain = XLMRobertaForSequenceClassification(config).eval()
+        plain.roberta = transformers.AutoModel.from_pretrained("merged", add_pooling_layer=False).eval()
+        tokenizer = transformers.AutoTokenizer.from_pretrained("merged")
+        pair = {"text": TEXTS[0], "text_pair": TEXTS[1]}
+        calls = [
+            ((TEXTS[0],), {}),
+            ((TEXTS,), {}),
+            ((TEXTS[0],), {"top_k": None}),
+            ((TEXTS,), {"top_k": 1}),
+            ((TEXTS,), {"top_k": 2, "batch_size": 2}),
+            ((pair,), {}),
+            (([pair, pair],), {"top_k": None}),
+        ]
+        for options in ({}, {"top_k": 2}):
+            real = transformers.TextClassificationPipeline(model=plain, tokenizer=tokenizer, device="cpu", **options)
+            ours = model.as_pipeline("text-classification", **options)
+            for given, named in calls:
+                with torch.no_grad():
+                    alike(ours(*given, **named), real(*given, **named))
+            alike(list(ours(text for text in TEXTS)), list(real(text for text in TEXTS)))
+        assert model.as_pipeline()([]) == []
+        features = transformers.FeatureExtractionPipeline(model=plain.roberta, tokenizer=tokenizer, device="cpu")
+        own = model.as_pipeline("feature-extraction")
+        for given in (TEXTS[0], TEXTS):
+            assert flat(own(given)) == pytest.approx(flat(features(given)), abs=1e-4)
+        assert own(TEXTS[0], return_tensors=True).shape == features(TEXTS[0], return_tensors=True).shape
+
+    def test_streams_data_sets_and_each_row_its_stack(self, model):
+        from datasets import Dataset
+        from transformers.pipelines.pt_utils import KeyDataset
+
+        ours, read = model.as_pipeline(), []
+        assert ours.task == "text-classification"
+        whole = ours(TEXTS)
+        rows = Dataset.from_dict({"text": TEXTS, "id": range(4)})
+        alike(list(ours(rows)), whole)
+        alike(list(ours(KeyDataset(rows, "text"))), whole)
+
+        def endless():
+            for number in count():
+                read.append(number)
+                yield TEXTS[number % 4]
+
+        stream = ours(endless())
+        alike([next(stream) for _ in TEXTS], whole)
+        assert len(read) < 1000
+        stacks = [STACK, "task:mood", STACK, "task:mood"]
+        mixed = ours(TEXTS, stacks=stacks, top_k=None)
+        for found, prediction in zip(mixed, model.predict(TEXTS, stacks=stacks), strict=True):
+            assert {each["label"]: each["score"] for each in found} == pytest.approx(dict(prediction.scores), abs=1e-5)
+
+    def test_words_entities_and_answers(self, workspace):
+        import transformers
+
+        words = ["the", "happy", "house", "and", "sad", "water"]
+        tags = ["O", "O", "B-LOC", "O", "O", "B-LOC"]
+        rows = [{"text": " ".join(words), "words": words, "tags": tags}] * 16
+        quick = {"epochs": 12, "learning_rate": 1e-2, "precision": "float32"}
+        options = {"backbone": "backbone", "training": quick}
+        places = lect.teach_task(rows, "places", head="tagging", **options)
+        with lect.load(str(places), backbone="backbone") as model:
+            ours = model.as_pipeline("ner")
+            real = transformers.pipeline(
+                "token-classification",
+                model=transformers.XLMRobertaForTokenClassification(
+                    transformers.AutoConfig.from_pretrained("backbone", num_labels=2, id2label={0: "B-LOC", 1: "I-LOC"})
+                ),
+                tokenizer=transformers.AutoTokenizer.from_pretrained("backbone"),
+                device="cpu",
+            )
+            text = " ".join(words)
+            found = ours(text)
+            assert found[0].keys() == real(text)[0].keys()
+            assert [(each["entity"], each["index"], each["start"], each["end"]) for each in found] == [
+                ("B-LOC", 3, 10, 15),
+                ("B-LOC", 6, 24, 29),
+            ]
+            grouped = ours(text, aggregation_strategy="simple")
+            assert grouped[0].keys() == real(text, aggregation_strategy="simple")[0].keys()
+            assert [(each["entity_group"], each["word"]) for each in grouped] == [("LOC", "house"), ("LOC", "water")]
+            assert all(text[each["start"] : each["end"]] == each["word"] for each in grouped)
+            assert ours([text, text]) == [found, found] and len(ours(text, ignore_labels=[])) == 6
+            with pytest.raises(lect.UserError, match='there is no aggregation strategy "frst"; did you mean "first"'):
+                ours(text, aggregation_strategy="frst")
+        context = "the happy house and sad water"
+        rows = [{"text": context, "question": "the house", "answers": [{"text": "house", "start": 10}]}] * 16
+        asked = lect.teach_task(rows, "asked", head="qa", **options)
+        with lect.load(str(asked), backbone="backbone") as model:
+            ours = model.as_pipeline("question-answering")
+            found = ours(question="the house", context=context)
+            assert found.keys() == {"score", "start", "end", "answer"} and 0 < found["score"] <= 1
+            assert context[found["start"] : found["end"]] == found["answer"]
+            assert found["answer"] == model.predict({"text": context, "question": "the house"}).answer
+            assert ours({"question": "the house", "context": context}) == found
+            assert ours(question=["the house"] * 2, context=context) == [found, found]
+            best = ours(question="the house", context=context, top_k=3)
+            assert len(best) == 3 and best[0] == found
+            with pytest.raises(lect.DataError, match="row 1: the row has no context"):
+                ours([{"question": "the house"}])
+
+    def test_translation(self, workspace):
+        from lect.testing.backbones import save_tiny_backbone
+
+        save_tiny_backbone(workspace.folder / "writer", "m2m_100", writes=True)
+        head = {"kind": "translation", "source_code": "__en__", "target_code": "__id__", "longest": 4}
+        quick = {"epochs": 1, "precision": "float32"}
+        rows = [{"text": "house", "translation": "water"}, {"text": "day", "translation": "year"}]
+        made = lect.teach_task(rows, "job", head=head, backbone="writer", training=quick)
+        with lect.load(str(made), backbone="writer") as model:
+            ours = model.as_pipeline("translation_en_to_id")
+            written = model.predict(["house", "day"]).values
+            assert ours("house") == [{"translation_text": written[0]}]
+            assert ours(["house", "day"], src_lang="en") == [{"translation_text": text} for text in written]
+
+    def test_a_task_that_the_head_is_not_for(self, model):
+        with pytest.raises(
+            lect.UserError,
+            match='the head "classification" makes no pipeline "ner"; ask for text-classification or feature-ex',
+        ):
+            model.as_pipeline("ner")
+        with pytest.raises(
+            lect.UserError, match='"text-classification" has no option "topk" here; did you mean "top_k"'
+        ):
+            model.as_pipeline("text-classification")(TEXTS, topk=2)
+        with lect.load(backbone="backbone") as bare:
+            assert bare.as_pipeline().task == "feature-extraction"
+            with pytest.raises(lect.UserError, match="a stack without a head makes no pipeline"):
+                bare.as_pipeline("text-classification")
+
+
+def alike(ours, real):
+    """Equal in shape, keys and order; and in numbers, but for their last digits."""
+    assert type(ours) is type(real), (ours, real)
+    if isinstance(real, dict):
+        assert list(ours) == list(real)
+        for key in real:
+            alike(ours[key], real[key])
+    elif isinstance(real, list):
+        assert len(ours) == len(real), (ours, real)
+        for one, other in zip(ours, real, strict=True):
+            alike(one, other)
+    else:
+        assert ours == (pytest.approx(real, abs=1e-4) if isinstance(real, float) else real)
+
+
+def flat(nested):
+    return [value for each in nested for value in flat(each)] if isinstance(nested, list) else [nested]
