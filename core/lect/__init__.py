@@ -7,6 +7,7 @@ A model      load, Model: predict, embed, evaluate, explain, close; Prediction, 
 Rows         read, Example, Span; texts, pairs, dictionaries and frames go as they are
 Stacks       lang, task, avg, mix, stack, Composition
 Training     teach_language, teach_task, train, Recipe, Callback
+Elsewhere    TaskClassifier for scikit-learn; Model.as_sentence_transformer, as_mteb_encoder, as_pipeline
 Components   components, SavedComponent, pull, search, merge, export
 Reports      evaluate_matrix, audit; EvaluationReport, MatrixReport, AuditReport, Explanation
 Errors       UserError, of which BackboneError, ComponentError, DataError, RecipeError … are kinds
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lect.api.components import SavedComponent as SavedComponent, components as components
+    from lect.api.estimator import TaskClassifier as TaskClassifier
     from lect.api.exchange import export as export, merge as merge
     from lect.api.model import Model as Model, load as load
     from lect.api.reading import read as read
@@ -113,6 +115,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "lect.api.components": "SavedComponent components",
+    "lect.api.estimator": "TaskClassifier",
     "lect.api.exchange": "export merge",
     "lect.api.model": "Model load",
     "lect.api.reading": "read",

@@ -156,6 +156,82 @@ class TestMteb:
             model.as_mteb_encoder({"jv": "lang:nowhere"})
 
 
+SHORT, LABELS = ["a great day", "the grim cold", "a happy, warm day", "a sad, dark day"] * 8, [7, 3] * 16
+QUICK = {"epochs": 15, "batch_size": 4, "learning_rate": 3e-2, "precision": "float32"}
+
+
+class TestScikitLearn:
+    @pytest.fixture
+    def classifier(self, workspace):
+        return lect.TaskClassifier(backbone="backbone", training=QUICK)
+
+    def test_fits_predicts_and_is_pickled(self, classifier, tmp_path, trained):
+        import pickle
+
+        from sklearn.exceptions import NotFittedError
+
+        with pytest.raises(NotFittedError):
+            classifier.predict(TEXTS)
+        assert classifier.fit(SHORT, LABELS) is classifier
+        assert classifier.classes_.tolist() == [3, 7] and classifier.component_.manifest.head.labels == ("3", "7")
+        shares = classifier.predict_proba(np.array(TEXTS))
+        assert shares.shape == (4, 2) and shares.sum(axis=1) == pytest.approx(np.ones(4), abs=1e-5)
+        assert classifier.predict(np.array([TEXTS]).T).tolist() == classifier.classes_[shares.argmax(axis=1)].tolist()
+        assert classifier.score(SHORT, LABELS) > 0.9
+        assert classifier.predict_proba(TEXTS[:1:-1]) == pytest.approx(shares[:1:-1], abs=1e-5)
+        assert classifier.predict([]).shape == (0,) and classifier.get_params()["training"] == QUICK
+        again = pickle.loads(pickle.dumps(classifier))
+        assert again.predict_proba(TEXTS) == pytest.approx(shares, abs=1e-6)
+        classifier.set_params(stack="lang:cipher", library=tmp_path / "own", training={**QUICK, "epochs": 1})
+        with pytest.raises(lect.UserError, match='there is no component "lang:cipher"'):
+            classifier.fit(SHORT, LABELS)
+        classifier.set_params(stack=f"({trained / 'lang' / 'cipher'})").fit(SHORT, LABELS)
+        assert lect.components(tmp_path / "own")[0].key == "task:classifier"
+
+    def test_is_cloned_searched_over_and_a_step_of_a_pipeline(self, classifier):
+        from sklearn.base import clone
+        from sklearn.model_selection import GridSearchCV, cross_val_score
+        from sklearn.pipeline import Pipeline
+        from sklearn.preprocessing import FunctionTransformer
+
+        lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
+        steps = Pipeline([("lower", lower), ("task", classifier)])
+        scores = cross_val_score(steps, [text.upper() for text in SHORT], LABELS, cv=2)
+        assert scores.mean() > 0.9
+        some = [{**QUICK, "epochs": epochs} for epochs in (1, 2)]
+        search = GridSearchCV(classifier, {"training": some}, cv=2, refit=False).fit(SHORT, LABELS)
+        assert search.cv_results_["params"] == [{"training": each} for each in some]
+        assert clone(classifier).get_params() == classifier.get_params()
+
+    def test_what_is_wrong_is_said(self, classifier):
+        for rows, labels, said in (
+            (SHORT, LABELS[:-1], "there are 32 rows and labels of the shape"),
+            (SHORT, [1] * 32, "the rows have 1 label, and a task needs two"),
+            (np.ones((32, 1)), LABELS, "row 1: the text is 1.0 of type float"),
+            (["a text"] * 31 + [float("nan")], LABELS, "row 32: the text is missing"),
+            ("a text", ["a"], "several rows are due"),
+        ):
+            with pytest.raises(lect.DataError, match=said):
+                classifier.fit(rows, labels)
+
+    def test_keeps_the_rules_of_scikit_learn_that_are_not_about_numbers(self, classifier):
+        from sklearn.utils import estimator_checks
+
+        for check in (
+            "check_do_not_raise_errors_in_init_or_set_params",
+            "check_estimator_cloneable",
+            "check_estimator_repr",
+            "check_estimator_tags_renamed",
+            "check_get_params_invariance",
+            "check_mixin_order",
+            "check_no_attributes_set_in_init",
+            "check_parameters_default_constructible",
+            "check_set_params",
+            "check_valid_tag_types",
+        ):
+            getattr(estimator_checks, check)("TaskClassifier", classifier)
+
+
 @pytest.mark.models
 class TestPipelines:
     def test_text_classification_is_what_the_real_pipeline_gives_of_equal_weights(self, model, workspace, trained):
