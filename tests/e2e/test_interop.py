@@ -232,6 +232,89 @@ class TestScikitLearn:
             getattr(estimator_checks, check)("TaskClassifier", classifier)
 
 
+RECIPE = {
+    "component": {"name": "moods", "role": "task", "languages": ["en"]},
+    "backbone": {"name": "backbone"},
+    "parts": [{"method": "full"}],
+    "head": {"kind": "classification"},
+    "objective": {"name": "supervised"},
+    "training": {"precision": "float32", "epochs": 99},
+}
+ROWS = [{"text": f"{text} {number}", "mood": "bad" if index % 2 else "good"} for number in range(12)
+        for index, text in enumerate(TEXTS)]  # fmt: skip
+
+
+@pytest.mark.models
+class TestTrainer:
+    def arguments(self, **others):
+        from transformers import TrainingArguments
+
+        common = {"report_to": [], "disable_tqdm": True, "use_cpu": True, "logging_steps": 1, "seed": 3}
+        return TrainingArguments("out", **{**common, **others})
+
+    def test_the_loop_of_hugging_face_trains_the_component_alone(self, workspace, trained):
+        from transformers import Trainer
+
+        parts = lect.for_trainer(RECIPE, ROWS, validation=ROWS[:8], label="mood")
+        frozen = {name: tensor.clone() for name, tensor in parts.model._routed.encoder.named_parameters()}
+        counted = sum(parameter.numel() for parameter in parts.model.parameters() if parameter.requires_grad)
+        trainer = Trainer(
+            args=self.arguments(
+                gradient_checkpointing=True,
+                num_train_epochs=6,
+                per_device_train_batch_size=8,
+                learning_rate=3e-3,
+                eval_strategy="epoch",
+            ),
+            compute_metrics=lambda given: {"accuracy": (given.predictions.argmax(-1) == given.label_ids).mean()},
+            **parts.arguments,
+        )
+        trainer.train()
+        history = trainer.state.log_history
+        losses = [each["loss"] for each in history if "loss" in each]
+        assert len(losses) == 36 and losses[-1] < 0.5 * losses[0]
+        assert history[-2]["eval_accuracy"] == 1.0 and history[-2]["eval_loss"] < losses[0]
+        encoder = parts.model._routed.encoder
+        assert all(frozen[name].equal(tensor) for name, tensor in encoder.named_parameters())
+        from safetensors.torch import load_file
+
+        kept = load_file(f"out/checkpoint-{trainer.state.global_step}/model.safetensors")
+        assert sum(tensor.numel() for tensor in kept.values()) == counted
+        component = parts.save(trainer)
+        said = component.manifest.training
+        assert said.steps == 36 and said.epochs == 6 and said.seed == 3 and "learning_rate = 0.003" in said.recipe
+        assert {result.metric: result.value for result in component.manifest.results}["macro_f1"] == 1.0
+        with lect.load(str(component), backbone="backbone") as model:
+            assert model.predict(TEXTS).values == ["good", "bad", "good", "bad"]
+
+    def test_goes_on_from_a_checkpoint_and_learns_a_language(self, workspace):
+        from transformers import Trainer
+
+        recipe = {
+            "component": {"name": "spoken", "role": "lang", "languages": ["en"]},
+            "backbone": {"name": "backbone"},
+            "parts": [{"method": "bottleneck", "reduction_factor": 2}],
+            "objective": {"name": "alignment", "contrast": 1.0},
+            "training": {"precision": "float32"},
+        }
+        rows = [{"text": f"xbsn boe csjhiu {n}", "translation": f"warm and bright {n}"} for n in range(16)]
+        options = {"per_device_train_batch_size": 4, "learning_rate": 5e-3, "save_steps": 4}
+        parts = lect.for_trainer(recipe, rows)
+        Trainer(args=self.arguments(max_steps=8, **options), **parts.arguments).train()
+        whole = {name: tensor.clone() for name, tensor in parts.model.state_dict().items()}
+        parts = lect.for_trainer(recipe, rows)
+        trainer = Trainer(args=self.arguments(max_steps=8, **options), **parts.arguments)
+        trainer.train(resume_from_checkpoint="out/checkpoint-4")
+        assert all(np.allclose(whole[name], tensor, atol=1e-5) for name, tensor in parts.model.state_dict().items())
+        assert parts.save(trainer).key == "lang:spoken"
+
+    def test_meta_learning_is_for_the_other_loop(self, workspace):
+        sources = [{"reader": "csv", "path": path, "label": "label"} for path in ("train.csv", "valid.csv")]
+        recipe = {**RECIPE, "training": {"meta": {"method": "reptile"}}, "data": {"train": sources}}
+        with pytest.raises(lect.RecipeError, match="meta-learning needs the loop of lect"):
+            lect.for_trainer(recipe)
+
+
 @pytest.mark.models
 class TestPipelines:
     def test_text_classification_is_what_the_real_pipeline_gives_of_equal_weights(self, model, workspace, trained):
