@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from lect.api.training import teach_language as teach_language, teach_task as teach_task, train as train
     from lect.auditing.report import AuditReport as AuditReport
     from lect.backbones import Backbone as Backbone
-    from lect.backbones.anatomy import FAMILIES as FAMILIES, DECODER as DECODER
+    from lect.backbones.anatomy import DECODER as DECODER, FAMILIES as FAMILIES
     from lect.backbones.stored import stored_tensors as stored_tensors
     from lect.composition.batched import Projections as Projections, add_by_rows as add_by_rows
     from lect.composition.stack import Stack as Stack, parse_stack as parse_stack
@@ -128,7 +128,7 @@ _NAMES = {
     "lect.api.trainer": "TrainerParts for_trainer",
     "lect.api.training": "teach_language teach_task train",
     "lect.backbones": "Backbone",
-    "lect.backbones.anatomy": "FAMILIES DECODER",
+    "lect.backbones.anatomy": "DECODER FAMILIES",
     "lect.backbones.stored": "stored_tensors",
     "lect.composition.stack": "Stack parse_stack",
     "lect.composition.batched": "Projections add_by_rows",

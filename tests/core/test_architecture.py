@@ -94,7 +94,14 @@ def test_public_methods_say_what_they_do_where_no_base_class_does():
 
 
 def methods_of(node: ast.ClassDef) -> list[ast.FunctionDef]:
-    return [each for each in node.body if isinstance(each, ast.FunctionDef)]
+    """All but overloads and setters, which the method that they belong to speaks for."""
+    found = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+    decorators = [" ".join(map(ast.unparse, each.decorator_list)) for each in found]
+    return [
+        each
+        for each, named in zip(found, decorators, strict=True)
+        if "overload" not in named and ".setter" not in named
+    ]
 
 
 def inherited(node: ast.ClassDef, classes: dict[str, tuple[Path, ast.ClassDef]]) -> Iterator[str]:

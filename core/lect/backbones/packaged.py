@@ -20,6 +20,8 @@ from lect.files import folder_aside
 if TYPE_CHECKING:
     from lect.literals import Progress
 
+__all__ = ["PackagedBackbone", "UnpackedModel"]
+
 _SHARE_OF_UNPACKING, _SHARE_OF_WEIGHTS = 0.7, 0.2
 
 
