@@ -135,19 +135,19 @@ def inspect_examples(
     source: str,
     examples: Iterable[Example],
     cleaning: Cleaning,
-    cut: Tokenize | None = None,
+    tokenize: Tokenize | None = None,
     unknown: int | None = None,
 ) -> Inspection:
     """One pass over the examples; of their texts nothing is kept but the first ones.
 
     Args:
         source: how messages call it.
-        cut: the backbone's tokenizer.
+        tokenize: the backbone's tokenizer.
         unknown: the id of its unknown token; None where it has none.
     """
-    found = Inspection(source, tokens=None if cut is None else Tokens())
+    found = Inspection(source, tokens=None if tokenize is None else Tokens())
     pairs: list[Example] = []
-    seen = _seen(examples, found, cut, unknown)
+    seen = _seen(examples, found, tokenize, unknown)
     for _ in clean(_with_pairs(seen, pairs), cleaning, found.cleaning):
         pass
     if found.rows and found.filled["translation"] == found.rows and found.words <= 2 * found.rows:
@@ -156,7 +156,7 @@ def inspect_examples(
 
 
 def _seen(
-    examples: Iterable[Example], found: Inspection, cut: Tokenize | None, unknown: int | None
+    examples: Iterable[Example], found: Inspection, tokenize: Tokenize | None, unknown: int | None
 ) -> Iterator[Example]:
     waiting: list[str] = []
     for example in examples:
@@ -171,13 +171,13 @@ def _seen(
             found.labels[example.label] += 1
         if len(found.shown) < _SHOWN:
             found.shown.append(example)
-        if cut is not None:
+        if tokenize is not None:
             waiting.append(text)
             if len(waiting) == _TEXTS_AT_ONCE:
-                _cut_texts(waiting, found, cut, unknown)
+                _tokenize_texts(waiting, found, tokenize, unknown)
         yield example
-    if cut is not None:
-        _cut_texts(waiting, found, cut, unknown)
+    if tokenize is not None:
+        _tokenize_texts(waiting, found, tokenize, unknown)
 
 
 def _with_pairs(examples: Iterable[Example], pairs: list[Example]) -> Iterator[Example]:
@@ -192,10 +192,10 @@ def _with_pairs(examples: Iterable[Example], pairs: list[Example]) -> Iterator[E
         yield example
 
 
-def _cut_texts(texts: list[str], found: Inspection, cut: Tokenize, unknown: int | None) -> None:
+def _tokenize_texts(texts: list[str], found: Inspection, tokenize: Tokenize, unknown: int | None) -> None:
     assert found.tokens is not None
     tokens = found.tokens
-    for text, ids in zip(texts, cut(texts) if texts else (), strict=True):
+    for text, ids in zip(texts, tokenize(texts) if texts else (), strict=True):
         words = len(text.split())
         tokens.tokens += len(ids)
         tokens.unknown += sum(1 for one in ids if one == unknown)
