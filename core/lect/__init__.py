@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from lect.api.training import teach_language as teach_language, teach_task as teach_task, train as train
     from lect.auditing.report import AuditReport as AuditReport
     from lect.backbones import Backbone as Backbone
-    from lect.backbones.anatomy import FAMILIES as FAMILIES, WRITER as WRITER
+    from lect.backbones.anatomy import DECODER as DECODER, FAMILIES as FAMILIES
     from lect.backbones.stored import stored_tensors as stored_tensors
     from lect.composition.batched import Projections as Projections, add_by_rows as add_by_rows
     from lect.composition.stack import Stack as Stack, parse_stack as parse_stack
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     from lect.host.reading import read_source as read_source
     from lect.literals import Progress as Progress
     from lect.objectives import Objective as Objective, ObjectiveContext as ObjectiveContext
-    from lect.parts import Inner as Inner, NewTokens as NewTokens, Part as Part, SiteContext as SiteContext
+    from lect.parts import BaseLayer as BaseLayer, NewTokens as NewTokens, Part as Part, SiteContext as SiteContext
     from lect.recipes.recipe import Recipe as Recipe, recipe_of as recipe_of
     from lect.runs import Job as Job, JobEvent as JobEvent, Outcome as Outcome, RunInfo as RunInfo
     from lect.specs import (
@@ -128,7 +128,7 @@ _NAMES = {
     "lect.api.trainer": "TrainerParts for_trainer",
     "lect.api.training": "teach_language teach_task train",
     "lect.backbones": "Backbone",
-    "lect.backbones.anatomy": "FAMILIES WRITER",
+    "lect.backbones.anatomy": "DECODER FAMILIES",
     "lect.backbones.stored": "stored_tensors",
     "lect.composition.stack": "Stack parse_stack",
     "lect.composition.batched": "Projections add_by_rows",
@@ -152,7 +152,7 @@ _NAMES = {
     "lect.host.reading": "read_source",
     "lect.literals": "Progress",
     "lect.objectives": "Objective ObjectiveContext",
-    "lect.parts": "Inner NewTokens Part SiteContext",
+    "lect.parts": "BaseLayer NewTokens Part SiteContext",
     "lect.recipes.recipe": "Recipe recipe_of",
     "lect.runs": "Job JobEvent Outcome RunInfo",
     "lect.specs": (

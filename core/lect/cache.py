@@ -96,8 +96,8 @@ def is_whole(folder: Path, made_from: Mapping[str, Any]) -> bool:
         return False
 
 
-def said_of(folder: Path) -> dict[str, Any]:
-    """All that `mark_whole` said of a folder; nothing where it is not marked."""
+def read_marker(folder: Path) -> dict[str, Any]:
+    """What `mark_whole` noted in a folder; empty where it is not marked."""
     try:
         said = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The seam between task heads and the host."""
+"""`Head`, the base class of task heads, and the records that heads take and give."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A head's answer for one example.
+    """A head's prediction for one example.
 
     Args:
-        answer: as the head's metrics take it: a label, a number, a tag for each word.
+        value: as the head's metrics take it: a label, a number, a tag for each word.
         score: its probability; None where the head has none.
         scores: the probability of every alternative, where they can be listed.
-        shown: the answer as people read it; the answer itself where empty.
+        shown: the prediction as people read it; empty where that is the value itself.
         record: what programs get besides, by field: values that JSON can hold.
     """
 
-    answer: Any
+    value: Any
     score: float | None
     scores: Mapping[str, float] = field(default_factory=dict)
     shown: str = ""
@@ -36,7 +36,7 @@ class Prediction:
 
     @property
     def label(self) -> str:
-        """The answer as people read it, which of a classification is the label."""
+        """The prediction as people read it; of a classification it is the label."""
         return str(self)
 
     @property
@@ -45,7 +45,7 @@ class Prediction:
         return self.scores
 
     def __str__(self) -> str:
-        return self.shown or str(self.answer)
+        return self.shown or str(self.value)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Window:
 
 
 class RowTokenizer(Protocol):
-    """How the tokenizer of one stack cuts texts into rows: what a head lays its examples out with."""
+    """The tokenizer of one stack, by which a head lays its examples out in rows."""
 
     def whole(self, texts: Sequence[str], pairs: Sequence[str | None] | None = None) -> list[Any]:
         """One row a text, or a pair where it has a second one; what is too long is cut.
@@ -135,10 +135,10 @@ class Targets(Protocol):
 
 
 class Head(nn.Module):
-    """What turns hidden states into answers; its parameters and buffers are what is saved.
+    """Turns hidden states into predictions; its parameters and buffers are saved.
 
     Examples become rows (`layout`), rows hidden states, hidden states logits (`forward`), and the logits of an
-    example's rows its answer (`decode`) or a loss against its targets. Every row's logits depend on that row alone.
+    example's rows its prediction (`decode`) or a loss against its targets. Every row's logits depend on that row alone.
 
     `labels` is fixed when the head is built. `windowed` says that long texts are spread over rows instead of cut.
     `embeds` says that `forward` gives each row a vector, by whose cosines texts are compared: search, mining and
@@ -149,13 +149,13 @@ class Head(nn.Module):
     windowed: bool = False
     embeds: bool = False
 
-    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
+    def layout(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> Layout:
         """The rows of each example: by default one, of the text and its second one where it has one."""
-        rows = cut.whole([example.text for example in examples], [example.text_pair for example in examples])
+        rows = tokenizer.whole([example.text for example in examples], [example.text_pair for example in examples])
         return Layout.of([[row] for row in rows])
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
-        """What `loss` and `decode` make of each row, such as logits.
+        """What `loss` and `decode` take, such as the logits of each row.
 
         Args:
             hidden_states: *Shape:* ``(rows, length, hidden)``.
@@ -166,8 +166,8 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
-    def answers(self, examples: Sequence[Example]) -> list[Any]:
-        """The true answer of each example, as the metrics take it: by default its label. Raises `DataError`."""
+    def references(self, examples: Sequence[Example]) -> list[Any]:
+        """The reference for each example, as the metrics take it: by default its label. Raises `DataError`."""
         for example in examples:
             if example.label is None:
                 raise DataError("the row has no label", where=example.origin, fix='name its column with label = "…"')
@@ -187,26 +187,26 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
-    def share(self, examples: Sequence[Example], own: Sequence[int], cut: RowTokenizer) -> tuple[Layout, Any]:
+    def share(self, examples: Sequence[Example], indices: Sequence[int], tokenizer: RowTokenizer) -> tuple[Layout, Any]:
         """The rows, and the targets, of those examples of a batch that one of several processes has.
 
         By default those of these examples alone. A head whose loss compares examples with each other lays out all that
-        its own ones are compared with, so that the processes' losses together are that of the whole batch.
+        they are compared with, so that the processes' losses together are that of the whole batch.
 
         Args:
             examples: the whole batch.
-            own: indices into it.
+            indices: which of them are this process's.
         """
-        chosen = [examples[index] for index in own]
-        layout = self.layout(chosen, cut)
+        chosen = [examples[index] for index in indices]
+        layout = self.layout(chosen, tokenizer)
         return layout, self.targets(chosen, layout)
 
     def loss(self, logits: Tensor, targets: Any) -> Tensor:
-        """The scalar to minimise, the mean over rows (or words, or examples: whatever is answered)."""
+        """The scalar to minimise, the mean over rows (or words, or examples: whatever is predicted)."""
         raise NotImplementedError
 
     def decode(self, logits: Tensor, examples: Sequence[Example], layout: Layout) -> list[Prediction]:
-        """An answer for each example.
+        """A prediction for each example.
 
         Args:
             logits: what `forward` gave for the layout's rows. *Shape:* ``(rows, …)``.
@@ -216,21 +216,21 @@ class Head(nn.Module):
     def compared(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> list[Prediction]:
         """The predictions of a whole data set as its metrics take them: by default as they are.
 
-        A head whose answers are ranks finds them here, where the examples of all batches are there.
+        A head whose predictions are ranks computes them here, from the examples of all batches.
         """
         return list(predictions)
 
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """What a backbone is to write, and of which text.
+    """What a backbone is to generate, and from which text.
 
     Args:
         text: what is read; too long ones are cut.
         before: what is put in front of it.
         after: what is put behind it.
         source_code: the token that stands for the text's language, where the backbone has such tokens.
-        target_code: the token that stands for the language to write, where the backbone has such tokens.
+        target_code: the token that stands for the language to generate, where the backbone has such tokens.
     """
 
     text: str
@@ -245,10 +245,10 @@ class Decoding:
     """How tokens are chosen.
 
     Args:
-        longest: the most tokens of an answer.
-        beams: how many beginnings are kept at a time; 1 takes the likeliest token each time.
+        longest: the most tokens to generate.
+        beams: how many hypotheses are kept (beam search); 1 is greedy decoding.
         length_penalty: of beams: their logarithmic probability is divided by their length to this power.
-        one_line: whether a decoder's answer ends where its line does.
+        one_line: whether a decoder's text ends at the end of its first line.
     """
 
     longest: int = 128
@@ -258,29 +258,28 @@ class Decoding:
 
 
 class GenerationHead(Head):
-    """A head whose answers are texts that the backbone writes: it says what is demanded, and has no parameters.
+    """A head whose predictions are texts that the backbone generates: it makes the requests, and has no parameters.
 
     The tokens are predicted by the backbone's own table of tokens, through the parts of the row's stack. So the same
     head answers over the bare backbone, too.
 
     Attributes:
-        decoding: how the tokens of an answer are chosen.
+        decoding: how tokens are chosen.
     """
 
     decoding: Decoding = Decoding()
 
-    def demand(self, example: Example) -> GenerationRequest:
-        """What is to be written for an example."""
+    def request(self, example: Example) -> GenerationRequest:
+        """What is to be generated for an example."""
         raise NotImplementedError
 
     def target(self, example: Example) -> str:
-        """What should be written. Raises `DataError` where the example does not say."""
+        """The reference text. Raises `DataError` where the example does not say."""
         raise NotImplementedError
 
-    def answer(self, example: Example, written: str) -> Prediction:
-        """The answer that a written text is: by default the text itself."""
-        return Prediction(written, None)
+    def prediction(self, example: Example, text: str) -> Prediction:
+        """What a generated text predicts: by default the text itself."""
+        return Prediction(text, None)
 
-    def answers(self, examples: Sequence[Example]) -> list[Any]:
-        """What should be written for each example."""
+    def references(self, examples: Sequence[Example]) -> list[Any]:
         return [self.target(example) for example in examples]

@@ -9,12 +9,12 @@ Role = Literal["lang", "task"]
 Pooling = Literal["mean", "first", "last"]
 """How a sentence vector is made of a text's hidden states."""
 Weights = Literal["float32", "bfloat16", "int8", "int4"]
-"""In what a backbone's frozen weights are held."""
+"""The type in which a backbone's frozen weights are held in memory."""
 ComputePrecision = Literal["float32", "bfloat16"]
-"""In what a model computes."""
+"""The type in which a model computes."""
 Progress = Callable[[str, float], None]
-"""Told what is being done and the share of it that is done, 0 to 1."""
+"""Called with what is being done and the share of it that is done, 0 to 1."""
 
 
 def no_progress(_what: str, _share: float) -> None:
-    """Progress that nobody is told of."""
+    """A `Progress` that shows nothing."""

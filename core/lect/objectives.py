@@ -1,4 +1,4 @@
-"""The seam between objectives and the training loop."""
+"""`Objective`, the base class of what is minimised, and the records that objectives take and give."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ObjectiveContext:
         target: keys of the stack whose vectors are the target where an objective needs one; empty for the backbone.
         metric: looks a registered metric up by name.
         folder: what relative paths in the objective's configuration start from: the recipe's own.
-        progress: told of what takes long before the first step.
+        progress: called with what takes long before the first step.
     """
 
     model: RoutedModel
@@ -52,7 +52,7 @@ class Batch:
 
     Args:
         rows: what goes through the model, together with the rows of other objectives where several share a pass.
-        targets: what `loss` compares with; only the objective looks inside.
+        targets: what `loss` compares with, in whatever form the objective likes.
     """
 
     rows: EncodedRows
@@ -61,16 +61,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Loss:
-    """What is minimised, and its terms for the log: numbers, or tensors of one number without gradient."""
+    """The loss, and its terms for the log: numbers, or tensors of one number without gradient."""
 
     total: Tensor
     terms: Mapping[str, float | Tensor] = field(default_factory=dict)
 
 
 class Objective:
-    """Gives a loss for a batch; knows nothing of steps, devices or precision.
+    """Gives the loss of a batch; steps, devices and precision are the training loop's.
 
-    An objective has `lengths`, `batch`, `loss` and `scores`; the others have defaults.
+    Subclasses implement `lengths`, `batch`, `loss` and `scores`; the other methods have defaults.
     """
 
     #: The name among `scores` that early stopping looks at.
@@ -88,16 +88,16 @@ class Objective:
         """These examples, encoded, on the device."""
         raise NotImplementedError
 
-    def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
+    def batch_share(self, examples: Sequence[Example], indices: Sequence[int], device: torch.device) -> Batch:
         """The batch of those examples that one of several processes has.
 
         By default they are compared with nothing but each other. Where the rows of a batch are compared, as in a
-        contrast, own ones should be compared with all of the examples, so that several processes learn as one would.
+        contrast, they should be compared with all of the examples, so that several processes learn as one would.
 
         Args:
-            own: their indices, one at least.
+            indices: which of the examples are this process's; one at least.
         """
-        return self.batch([examples[index] for index in own], device)
+        return self.batch([examples[index] for index in indices], device)
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
         """The batch's loss, the mean over its rows.
@@ -113,7 +113,7 @@ class Objective:
         raise NotImplementedError
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The same scores of the stack less what is trained; empty where nothing could be predicted then."""
+        """The same scores without the component that is trained; empty where nothing can be predicted without it."""
         return {}
 
 
@@ -123,15 +123,15 @@ def score_direction(objective: Objective, name: str) -> Direction:
 
 
 def share_of_batch(
-    objective: Objective, examples: Sequence[Example], own: Sequence[int], device: torch.device
+    objective: Objective, examples: Sequence[Example], indices: Sequence[int], device: torch.device
 ) -> Batch | None:
     """The batch of some of the examples, where a process has only these; None where it has none.
 
     Args:
-        own: indices into the examples.
+        indices: which of the examples the process has.
     """
-    if not own:
+    if not indices:
         return None
-    if len(own) == len(examples):
-        return objective.batch([examples[index] for index in own], device)
-    return objective.batch_share(examples, own, device)
+    if len(indices) == len(examples):
+        return objective.batch([examples[index] for index in indices], device)
+    return objective.batch_share(examples, indices, device)

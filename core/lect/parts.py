@@ -1,4 +1,4 @@
-"""The seam between methods and the host: a trained change to the backbone, place by place."""
+"""`Part`: the base class of what methods train, a change to the backbone at some of its modules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 
-class Inner(Protocol):
+class BaseLayer(Protocol):
     """What stands below a part at a place: the backbone's own module and the parts applied before.
 
     Called with the very tensor that the part was given, it returns what is already computed; called with another
@@ -64,14 +64,14 @@ class Part(nn.Module):
     #: component stands in a stack, so that none of them is lost.
     replaces_module: bool = False
 
-    #: Names of own tensors that components of older versions may lack: as the method builds them they change nothing.
-    may_lack: tuple[str, ...] = ()
+    #: Names of tensors that components of older versions do not have; as the method builds them they change nothing.
+    optional_tensors: tuple[str, ...] = ()
 
     @property
     def saved_tokenizer(self) -> str | None:
-        """What is saved in its ``tokenizer.json``: JSON that the method's builder makes the tokenizer of again.
+        """The content of the component's ``tokenizer.json``, from which the method's builder makes the tokenizer again.
 
-        The tokenizer itself, where a part does not know how to say it in less.
+        By default the whole tokenizer; a part may save less.
         """
         return self.tokenizer_json
 
@@ -80,10 +80,10 @@ class Part(nn.Module):
         raise NotImplementedError
 
     def reads_input(self, site: str) -> bool:
-        """Whether the part gives `inner` another input than its own there, so that nothing is computed in vain."""
+        """Whether the part gives `base_layer` another input than its own there, so that nothing is computed in vain."""
         return False
 
-    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+    def at(self, site: str, base_layer: BaseLayer, inputs: Tensor, context: SiteContext) -> Tensor:
         """The module's new output for these rows.
 
         Args:
@@ -106,12 +106,18 @@ class Part(nn.Module):
         return None
 
     def at_rows(
-        self, parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext, assignment: Tensor
+        self,
+        parts: Sequence[Part],
+        site: str,
+        base_layer: BaseLayer,
+        inputs: Tensor,
+        context: SiteContext,
+        assignment: Tensor,
     ) -> Tensor | None:
         """The module's new output where every row goes through one of several parts of this class, at once.
 
-        A batch of many languages has few rows for each; what a part can do for all of them together, with one
-        product over batches of matrices, need not be done part by part.
+        A batch of many languages has few rows for each. A part that can compute all of them with one batched matrix
+        product saves the time of going through them one by one.
 
         Args:
             parts: this one first; all of its class.
@@ -130,17 +136,17 @@ class Part(nn.Module):
         return {}
 
     def new_tokens(self) -> NewTokens | None:
-        """The live rows of the part's own tokens, for objectives that predict tokens; None where it has none."""
+        """The embeddings of the tokens that the part adds, for objectives that predict them; None for no tokens."""
         return None
 
     def after_step(self, step: int, total_steps: int) -> None:
-        """Observe that the optimiser has taken `step` of `total_steps` (rank budgets, say)."""
+        """Called after each step of the optimiser; AdaLoRA, for one, lowers its rank budget here."""
 
     def penalty(self) -> Tensor | None:
-        """A scalar to add to the loss (an orthogonality term, say), or None."""
+        """A regularisation term that is added to the loss, such as orthogonality; None for none."""
         return None
 
 
 def in_order(parts: Iterable[Part]) -> list[Part]:
-    """Parts as they stand on one another at a site, the lowest first."""
+    """Parts in the order in which they are applied at a site."""
     return sorted(parts, key=lambda part: not part.replaces_module)

@@ -1,4 +1,4 @@
-"""What plugins are told of work to be done: commands to run somewhere, and runs of training."""
+"""Records that plugins receive: jobs to run on some machine, and training runs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class JobEvent:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What lifecycle hooks are told of a training run."""
+    """A training run as lifecycle hooks see it."""
 
     name: str
     role: str

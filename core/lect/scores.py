@@ -8,13 +8,14 @@ from itertools import combinations
 from typing import Any, ClassVar, Literal
 
 from lect.errors import PluginError
+from lect.spec import Spec
 
 Direction = Literal["higher", "lower"]
 """Which way a score is better."""
 
 
 @dataclass(frozen=True)
-class MetricSpec:
+class MetricSpec(Spec):
     """A set of scores over parallel sequences of true and predicted values.
 
     Args:
@@ -31,8 +32,6 @@ class MetricSpec:
     kind: ClassVar[str] = "metric"
     hook: ClassVar[str] = "lect_register_metrics"
 
-    name: str
-    summary: str
     compute: Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]]
     main: str
     signatures: Callable[[Sequence[Any]], Mapping[str, str]] | None = None

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel
-
 from lect.literals import Pooling, Progress, Role
 from lect.scores import MetricSpec as MetricSpec
+from lect.spec import ConfiguredSpec, Spec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class BackboneSpec:
+class BackboneSpec(Spec):
     """A backbone that is known by a short name.
 
     Args:
@@ -45,8 +44,7 @@ class BackboneSpec:
 
     kind: ClassVar[str] = "backbone"
     hook: ClassVar[str] = "lect_register_backbones"
-    name: str
-    summary: str
+
     prepare: Callable[[Progress], Path]
     identity: str
     pooling: Pooling = "mean"
@@ -108,7 +106,7 @@ class MergedPart:
 
 
 @dataclass(frozen=True)
-class MethodSpec:
+class MethodSpec(ConfiguredSpec):
     """A way to change the backbone, such as a bottleneck or LoRA.
 
     Args:
@@ -122,9 +120,7 @@ class MethodSpec:
 
     kind: ClassVar[str] = "method"
     hook: ClassVar[str] = "lect_register_methods"
-    name: str
-    summary: str
-    config: type[BaseModel]
+
     build: Callable[[Any, BuildContext], Part]
     roles: tuple[Role, ...] = ("lang", "task")
     merge: Callable[[Sequence[tuple[Any, Part]], Merging, BuildContext], MergedPart] | None = None
@@ -132,7 +128,7 @@ class MethodSpec:
 
 
 @dataclass(frozen=True)
-class MergeSpec:
+class MergeSpec(ConfiguredSpec):
     """A way to make one tensor of the tensors of several components, such as TIES.
 
     Args:
@@ -143,9 +139,7 @@ class MergeSpec:
 
     kind: ClassVar[str] = "merge"
     hook: ClassVar[str] = "lect_register_merges"
-    name: str
-    summary: str
-    config: type[BaseModel]
+
     merge: Callable[[Any, str, Sequence[Tensor], Sequence[float]], Tensor]
     is_linear: bool = False
 
@@ -158,7 +152,7 @@ class NewEmbeddings:
         tokens: as the tokenizer writes them, in the order of their ids.
         first: the id of the first one; every id below is the backbone's own.
         tokenizer: the backbone's tokenizer with the new tokens: a `tokenizers.Tokenizer`.
-        cuts: for each new token, the ids that the backbone's tokenizer had for its text; empty where it knows none.
+        base_ids: for each new token, the ids that the backbone's tokenizer had for its text; empty where it knows none.
         texts: for each new token, its text without the tokenizer's marks for spaces and the like.
         examples: the texts that the tokens were learned from, with what they translate into.
         folder: relative paths in a configuration are relative to it.
@@ -168,14 +162,14 @@ class NewEmbeddings:
     tokens: Sequence[str]
     first: int
     tokenizer: Any
-    cuts: Sequence[Sequence[int]]
+    base_ids: Sequence[Sequence[int]]
     texts: Sequence[str]
     examples: Sequence[Example] = ()
     folder: Path = Path()
 
 
 @dataclass(frozen=True)
-class InitialiserSpec:
+class InitialiserSpec(ConfiguredSpec):
     """A way to give new tokens their first embeddings.
 
     Args:
@@ -187,15 +181,13 @@ class InitialiserSpec:
 
     kind: ClassVar[str] = "initialiser"
     hook: ClassVar[str] = "lect_register_initialisers"
-    name: str
-    summary: str
-    config: type[BaseModel]
+
     initialise: Callable[[Any, NewEmbeddings], Tensor]
     source: str = ""
 
 
 @dataclass(frozen=True)
-class HeadSpec:
+class HeadSpec(ConfiguredSpec):
     """What turns hidden states into answers to one task.
 
     Args:
@@ -204,25 +196,23 @@ class HeadSpec:
         needs: the fields of `Example` that every row it learns from must have, ``extra.name`` for a plugin's own.
         labels: the labels of a new head, from its configuration and the training rows, where a recipe names none; by
             default the distinct ``label`` of all rows, sorted, of which there must be two. Raises `DataError`.
-        writes: whether it builds a `lect.heads.GenerationHead`: of an encoder-decoder both halves are loaded then.
+        generates: whether it builds a `lect.heads.GenerationHead`: of an encoder-decoder both halves are loaded then.
         pipeline_tag: what the Hugging Face hub calls its task, such as ``token-classification``, for cards.
     """
 
     kind: ClassVar[str] = "head"
     hook: ClassVar[str] = "lect_register_heads"
-    name: str
-    summary: str
-    config: type[BaseModel]
+
     build: Callable[[Any, Backbone, Sequence[str]], Head]
     metrics: tuple[str, ...] = ("classification",)
     needs: tuple[str, ...] = ("label",)
     labels: Callable[[Any, Sequence[Example]], Sequence[str]] | None = None
-    writes: bool = False
+    generates: bool = False
     pipeline_tag: str = ""
 
 
 @dataclass(frozen=True)
-class ObjectiveSpec:
+class ObjectiveSpec(ConfiguredSpec):
     """What is minimised.
 
     Args:
@@ -232,15 +222,13 @@ class ObjectiveSpec:
 
     kind: ClassVar[str] = "objective"
     hook: ClassVar[str] = "lect_register_objectives"
-    name: str
-    summary: str
-    config: type[BaseModel]
+
     build: Callable[[Any, ObjectiveContext], Objective]
     needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class ReaderSpec:
+class ReaderSpec(ConfiguredSpec):
     """A source of examples.
 
     Args:
@@ -252,15 +240,13 @@ class ReaderSpec:
 
     kind: ClassVar[str] = "reader"
     hook: ClassVar[str] = "lect_register_readers"
-    name: str
-    summary: str
-    config: type[BaseModel]
+
     read: Callable[[Any, Path], Iterable[Example]]
     endings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class ExecutorSpec:
+class ExecutorSpec(ConfiguredSpec):
     """Where commands of `lect` run: on this machine, on a cluster.
 
     Args:
@@ -273,14 +259,12 @@ class ExecutorSpec:
 
     kind: ClassVar[str] = "executor"
     hook: ClassVar[str] = "lect_register_executors"
-    name: str
-    summary: str
-    config: type[BaseModel]
+
     run: Callable[[Any, Sequence[Job], int | None], Iterator[JobEvent]]
 
 
 @dataclass(frozen=True)
-class CommandSpec:
+class CommandSpec(Spec):
     """A subcommand of `lect`.
 
     Args:
@@ -289,13 +273,12 @@ class CommandSpec:
 
     kind: ClassVar[str] = "command"
     hook: ClassVar[str] = "lect_register_commands"
-    name: str
-    summary: str
+
     load: Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class RouteSpec:
+class RouteSpec(Spec):
     """A group of HTTP routes for `lect`'s server.
 
     Args:
@@ -304,13 +287,12 @@ class RouteSpec:
 
     kind: ClassVar[str] = "route"
     hook: ClassVar[str] = "lect_register_routes"
-    name: str
-    summary: str
+
     load: Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class FormatSpec:
+class FormatSpec(Spec):
     """A way in which another library lays trained parts into a folder.
 
     Args:
@@ -323,8 +305,7 @@ class FormatSpec:
 
     kind: ClassVar[str] = "format"
     hook: ClassVar[str] = "lect_register_formats"
-    name: str
-    summary: str
+
     detect: Callable[[Path], ForeignFolder | None]
     read: Callable[[Path, Backbone], Contents]
     write: Callable[[Contents, Backbone, Path], Sequence[str]]

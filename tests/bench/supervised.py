@@ -168,7 +168,7 @@ learning_rate = {options.rate}
     tested = read(this, this.test)
     model, [component] = run.setup.model, run.components
     model.attach(component.component)
-    answers = [each.answer for each in Engine(model, run.setup.encoder).predict(tested, component.stack)]
+    answers = [each.value for each in Engine(model, run.setup.encoder).predict(tested, component.stack)]
     seen = tokens(model.backbone.tokenizer, this, read(this, this.train, options.rows)) * options.epochs
     return {
         "tokens": seen,

@@ -99,7 +99,7 @@ class Careless(Head):
     def forward(self, hidden_states, attention_mask):
         return hidden_states.mean((1, 2)) - hidden_states.mean()
 
-    def answers(self, examples):
+    def references(self, examples):
         return [example.label for example in examples]
 
     def targets(self, examples, layout):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -72,3 +74,42 @@ def test_every_station_of_the_walks_in_the_readme_is_there():
         module = import_module(".".join(["lect", *parts[: last + 1]]))
         for attribute in parts[last + 1 :]:
             module = getattr(module, attribute)
+
+
+def test_public_methods_say_what_they_do_where_no_base_class_does():
+    files = [file for folder in ("core/lect", "plugins") for file in (CORE.parents[1] / folder).rglob("*.py")]
+    classes = {
+        node.name: (file, node)
+        for file in files
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    }
+    assert [
+        f"{file}:{method.lineno}: {name}.{method.name}"
+        for name, (file, node) in classes.items()
+        if not name.startswith("_")
+        for method in methods_of(node)
+        if not (method.name.startswith("_") or ast.get_docstring(method) or method.name in inherited(node, classes))
+    ] == []
+
+
+def methods_of(node: ast.ClassDef) -> list[ast.FunctionDef]:
+    """All but overloads and setters, which the method that they belong to speaks for."""
+    found = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+    decorators = [" ".join(map(ast.unparse, each.decorator_list)) for each in found]
+    return [
+        each
+        for each, named in zip(found, decorators, strict=True)
+        if "overload" not in named and ".setter" not in named
+    ]
+
+
+def inherited(node: ast.ClassDef, classes: dict[str, tuple[Path, ast.ClassDef]]) -> Iterator[str]:
+    """The methods of the class's bases, as far as these are in this tree, and what torch calls a module by."""
+    yield "forward"
+    for base in node.bases:
+        name = base.value if isinstance(base, ast.Subscript) else base
+        if isinstance(name, ast.Name) and name.id in classes:
+            above = classes[name.id][1]
+            yield from (method.name for method in methods_of(above))
+            yield from inherited(above, classes)

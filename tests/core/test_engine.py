@@ -75,7 +75,7 @@ def test_each_row_is_predicted_by_its_own_stack_as_alone(engine):
     rows = rows_of_stacks()
     for (example, stack), mixed in zip(rows, engine.predictions(iter(rows)), strict=True):
         (alone,) = engine.predict([example], stack)
-        assert mixed.answer == alone.answer and mixed.scores == pytest.approx(alone.scores, abs=1e-5)
+        assert mixed.value == alone.value and mixed.scores == pytest.approx(alone.scores, abs=1e-5)
     with pytest.raises(StackError, match="has no head"):
         list(engine.predictions([*rows, (Example("a text"), ("lang:a",))]))
 

@@ -57,7 +57,7 @@ def expected_rows(model, translations):
             ],
             one.type_ids,
         )
-        for one in encoder.cut([example.text for example in EXAMPLES], (), pairs)
+        for one in encoder.tokenize([example.text for example in EXAMPLES], (), pairs)
     ]
 
 
@@ -71,8 +71,8 @@ def test_rows_of_a_long_corpus_are_those_of_the_rule(model, long, monkeypatch, t
     if kept:
         cutter.keep(EXAMPLES)
     at_once = []
-    cut = encoder.cut
-    monkeypatch.setattr(encoder, "cut", lambda texts, *more: at_once.append(len(texts)) or cut(texts, *more))
+    cut = encoder.tokenize
+    monkeypatch.setattr(encoder, "tokenize", lambda texts, *more: at_once.append(len(texts)) or cut(texts, *more))
     rows = cutter.rows(EXAMPLES)
     assert len(rows) == len(EXAMPLES)
     for _ in range(2):
@@ -85,8 +85,8 @@ def test_rows_of_a_long_corpus_are_those_of_the_rule(model, long, monkeypatch, t
 def test_of_a_long_corpus_the_first_rows_alone_are_remembered(model, long, monkeypatch):
     encoder = RowEncoder(model, 12)
     rows, asked = RowTokens(model, encoder, ()).rows(EXAMPLES), []
-    cut = encoder.cut
-    monkeypatch.setattr(encoder, "cut", lambda texts, *more: asked.extend(texts) or cut(texts, *more))
+    cut = encoder.tokenize
+    monkeypatch.setattr(encoder, "tokenize", lambda texts, *more: asked.extend(texts) or cut(texts, *more))
     once, twice = said(rows), said(rows)
     assert once == twice
     texts = [example.text for example in EXAMPLES]

@@ -54,7 +54,7 @@ def test_kept_tokens_are_those_that_would_be_cut(model, cache, monkeypatch, pair
     assert list(kept.truncated()) == [row for row, one in enumerate(fresh.tokens(TEXTS, (), pairs)) if one.overflowing]
     assert list(kept.truncated())
     with monkeypatch.context() as patched:
-        patched.setattr(encoder, "cut", never)
+        patched.setattr(encoder, "tokenize", never)
         assert said(encoder.tokens(TEXTS, (), pairs)) == said(fresh.tokens(TEXTS, (), pairs))
         order = [4, 0, 2]
         some, seconds = [TEXTS[row] for row in order], None if pairs is None else [PAIRS[row] for row in order]
@@ -71,7 +71,7 @@ def test_kept_tokens_are_those_that_would_be_cut(model, cache, monkeypatch, pair
 def test_a_second_run_finds_them_and_other_texts_or_lengths_have_files_of_their_own(model, cache, monkeypatch):
     RowEncoder(model, 16).keep(TEXTS, ())
     again = RowEncoder(model, 16)
-    monkeypatch.setattr(again, "cut", never)
+    monkeypatch.setattr(again, "tokenize", never)
     again.keep(TEXTS, ())
     assert all(isinstance(one, StoredEncoding) for one in again.tokens(TEXTS, ()))
     assert len(list(cache.glob("*/tokens.arrow"))) == 1
@@ -106,8 +106,8 @@ def _keep(queue, folder):
     encode_module.ROWS_IN_MEMORY = 1
     encoder = RowEncoder(RoutedModel(tiny_backbone("bert")), 16)
     cuts = []
-    cut = encoder.cut
-    encoder.cut = lambda *arguments: cuts.append(1) or cut(*arguments)
+    cut = encoder.tokenize
+    encoder.tokenize = lambda *arguments: cuts.append(1) or cut(*arguments)
     encoder.keep([f"{text} {row}" for row in range(3000) for text in TEXTS], ())
     queue.put(len(cuts))
 
@@ -134,7 +134,7 @@ def test_where_the_cache_cannot_be_written_they_are_kept_in_memory(model, cache,
     monkeypatch.setattr("lect.composition.stored_tokens.make_once", refuse)
     encoder = RowEncoder(model, 16)
     encoder.keep(TEXTS, ())
-    monkeypatch.setattr(encoder, "cut", never)
+    monkeypatch.setattr(encoder, "tokenize", never)
     assert said(encoder.tokens(TEXTS, ())) == said(RowEncoder(model, 16).tokens(TEXTS, ()))
     assert not Path(cache).exists()
 

@@ -110,7 +110,7 @@ def test_a_words_state_is_the_mean_of_its_tokens():
     objective, context = objective_of(rows, prefix="query: ", tokens=1.0)
     words = objective.batch(rows, CPU).targets.words
     for row, example in enumerate(rows):
-        encoding = context.encoder.cut([example.text], ("lang:x",))[0]
+        encoding = context.encoder.tokenize([example.text], ("lang:x",))[0]
         spans = {tuple(mean.nonzero()[:, 0].tolist()) for mean in words.own[row] if mean.any()}
         texts = {"".join(encoding.tokens[place] for place in span).strip("▁") for span in spans}
         assert texts == ({"mad", "houses"} if row == 0 else {"a"})

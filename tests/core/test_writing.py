@@ -17,8 +17,8 @@ from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.errors import RecipeError, StackError
-from lect.generation.answer import generate_predictions
 from lect.generation.logits import RoutedLogits, generation_head
+from lect.generation.predictions import generate_predictions
 from lect.generation.rows import Phrasing
 from lect.heads import Decoding, GenerationHead, GenerationRequest
 from lect.host import Host
@@ -57,7 +57,7 @@ class Echo(GenerationHead):
         self.decoding = Decoding(longest=longest, beams=beams, length_penalty=penalty, one_line=False)
         self.prompt, self.codes = prompt, codes or CODES.get(backbone.model.config.model_type, (None, None))
 
-    def demand(self, example):
+    def request(self, example):
         return GenerationRequest(example.text, *self.prompt, *self.codes)
 
     def target(self, example):
@@ -76,7 +76,7 @@ def host():
 
 def model_of(host, family, methods=("full", "lora", "bottleneck")):
     """A model with a component of each method, each of which changes a lot."""
-    backbone = tiny_backbone(family, writes=True)
+    backbone = tiny_backbone(family, generates=True)
     model, configs = RoutedModel(backbone), {"lora": {"target_modules": "all-linear"}, "vocabulary": {"pieces": 20}}
     for seed, method in enumerate(methods):
         torch.manual_seed(seed)
@@ -101,12 +101,12 @@ def test_every_row_of_a_mixed_batch_writes_what_it_writes_alone(host, family, be
     encoder, head = RowEncoder(model), Echo(model.backbone, beams)
     own = stacks_of(methods)
     stacks = [own[index % len(own)] for index in range(len(ROWS))]
-    together = [each.answer for each in generate_predictions(encoder, stacks, head, ROWS)]
+    together = [each.value for each in generate_predictions(encoder, stacks, head, ROWS)]
     alone = [
-        generate_predictions(encoder, [stack], head, [row])[0].answer for stack, row in zip(stacks, ROWS, strict=True)
+        generate_predictions(encoder, [stack], head, [row])[0].value for stack, row in zip(stacks, ROWS, strict=True)
     ]
     assert together == alone
-    bare = [each.answer for each in generate_predictions(encoder, [()] * len(ROWS), head, ROWS)]
+    bare = [each.value for each in generate_predictions(encoder, [()] * len(ROWS), head, ROWS)]
     changed = [index for index, stack in enumerate(stacks) if stack]
     assert sum(together[index] != bare[index] for index in changed) >= len(changed) - 1
     assert [together[index] for index in range(len(ROWS)) if index not in changed] == [
@@ -122,7 +122,7 @@ def saved_whole(folder, family, tied):
     """A folder as transformers saves a whole model with a head over tokens, that model, and the backbone of it."""
     import transformers
 
-    save_tiny_backbone(folder, family, writes=True)
+    save_tiny_backbone(folder, family, generates=True)
     config = transformers.AutoConfig.from_pretrained(folder)
     config.tie_word_embeddings = tied
     kind = getattr(transformers, KINDS.get(family, "AutoModelForSeq2SeqLM"))
@@ -137,7 +137,7 @@ def saved_whole(folder, family, tied):
         whole.save_pretrained(folder)
         whole = kind.from_pretrained(folder).eval()
         whole.generation_config.forced_eos_token_id = None
-    return whole, load_backbone(str(folder), host=loaded_host(), writes=True)
+    return whole, load_backbone(str(folder), host=loaded_host(), generates=True)
 
 
 @pytest.mark.slow
@@ -154,7 +154,7 @@ def test_the_bare_backbone_writes_and_scores_as_transformers_does(tmp_path, fami
     for beams in (1, 4):
         head = Echo(backbone, beams, longest=12)
         for row, answer in zip(ROWS[:4], generate_predictions(encoder, [()] * 4, head, ROWS[:4]), strict=True):
-            source = phrasing.source(head.demand(row))
+            source = phrasing.source(head.request(row))
             named = {"input_ids": torch.tensor([source.ids]), "attention_mask": torch.ones(1, len(source.ids)).long()}
             if source.forced:
                 named |= forced_as_transformers_does(source.forced)
@@ -170,7 +170,7 @@ def test_the_bare_backbone_writes_and_scores_as_transformers_does(tmp_path, fami
                     pad_token_id=backbone.padding_id,
                 )
             begun = len(source.forced) or len(source.ids)
-            assert answer.answer == phrasing.text(ids[begun:].tolist()), (beams, row.text)
+            assert answer.value == phrasing.text(ids[begun:].tolist()), (beams, row.text)
     # The loss of answers is the one that transformers gives for the same labels.
     objective = objective_of(model, head)
     for row in ROWS[:3]:
@@ -178,7 +178,7 @@ def test_the_bare_backbone_writes_and_scores_as_transformers_does(tmp_path, fami
         read = batch.rows
         hidden = model(read)
         loss = objective.loss(model, hidden, batch).total
-        source, target = phrasing.source(head.demand(row)), phrasing.target(row.translation, head.demand(row))
+        source, target = phrasing.source(head.request(row)), phrasing.target(row.translation, head.request(row))
         if source.forced:
             given = torch.tensor([[*source.forced, *target[:-1]]])
             labels = torch.tensor([[*(-100,) * (len(source.forced) - 1), *target]])
@@ -218,7 +218,7 @@ def test_what_is_kept_from_token_to_token_is_what_a_whole_pass_computes(host, fa
     phrasing, tokens = Phrasing(encoder, stack, head.decoding), generation_head(model.backbone)
     routes = Routes.uniform(stack, 1)
     for row in ROWS[:3]:
-        source = phrasing.source(head.demand(row))
+        source = phrasing.source(head.request(row))
         read = torch.tensor([source.ids])
         written: list[int] = []
         while len(written) < 6 and phrasing.end not in written:
@@ -231,7 +231,7 @@ def test_what_is_kept_from_token_to_token_is_what_a_whole_pass_computes(host, fa
                 states = model(EncodedRows(given, torch.ones_like(given), None, routes))
             written.append(int(RoutedLogits(model, tokens, routes)(states[:, -1:]).argmax()))
         (answer,) = generate_predictions(encoder, [stack], head, [row])
-        assert answer.answer == phrasing.text(written)
+        assert answer.value == phrasing.text(written)
 
 
 @pytest.mark.parametrize("family", ["llama", "mt5", "mbart", "m2m_100"])
@@ -287,7 +287,7 @@ def test_new_tokens_are_read_and_written_by_a_decoder_and_refused_by_an_encoder_
         head = Echo(model.backbone, beams)
         together = generate_predictions(RowEncoder(model), stacks, head, rows)
         for stack, row, answer in zip(stacks, rows, together, strict=True):
-            assert generate_predictions(RowEncoder(model), [stack], head, [row])[0].answer == answer.answer
+            assert generate_predictions(RowEncoder(model), [stack], head, [row])[0].value == answer.value
     taught = [Example("a new dog", translation="ߛߣߍ߬ ߞߎߘߊ")]
     objective = objective_of(model, Echo(model.backbone, longest=40), ("task:lora", "task:vocabulary"), taught)
     batch = objective.batch(taught, torch.device("cpu"))
@@ -303,7 +303,7 @@ def test_new_tokens_are_read_and_written_by_a_decoder_and_refused_by_an_encoder_
 
 
 def test_a_component_of_the_encoder_alone_fits_the_whole_model(host):
-    alone, whole = tiny_backbone("mbart"), tiny_backbone("mbart", writes=True)
+    alone, whole = tiny_backbone("mbart"), tiny_backbone("mbart", generates=True)
     assert whole.fingerprint != whole.reading.fingerprint
     assert {path for path, _ in alone.named_modules()} < {path for path, _ in whole.named_modules()}
     assert len(whole.anatomy.layers) == len(alone.anatomy.layers) + 1
@@ -335,16 +335,16 @@ def test_an_encoder_is_refused_with_what_would_write(host):
 
 
 def test_a_long_text_is_cut_and_its_prompt_is_whole():
-    backbone = tiny_backbone("llama", writes=True)
+    backbone = tiny_backbone("llama", generates=True)
     model = RoutedModel(backbone)
     encoder = RowEncoder(model, 48)
     phrasing = Phrasing(encoder, (), Decoding(longest=16))
-    demand = GenerationRequest("the people " * 40, "Read: ", "\nSay:")
-    source = phrasing.source(demand)
+    request = GenerationRequest("the people " * 40, "Read: ", "\nSay:")
+    source = phrasing.source(request)
     read = encoder.tokenizer(()).decode(list(source.ids))
     assert source.truncated and len(source.ids) <= 48 - 16
     assert read.startswith("Read: the people") and read.endswith("\nSay:")
-    long, short = phrasing.target("the people " * 40, demand), phrasing.target("the people", demand)
+    long, short = phrasing.target("the people " * 40, request), phrasing.target("the people", request)
     assert len(long) == 16 and phrasing.end not in long and short[-1] == phrasing.end
     with pytest.raises(RecipeError, match="no room for the text"):
         phrasing.source(GenerationRequest("the people", "word " * 60, ""))
@@ -352,7 +352,7 @@ def test_a_long_text_is_cut_and_its_prompt_is_whole():
 
 @pytest.mark.parametrize(("family", "token"), [("llama", "Ċ"), ("gemma2", "<0x0A>")])
 def test_an_answer_of_a_decoder_ends_with_its_line(family, token):
-    backbone = tiny_backbone(family, writes=True)
+    backbone = tiny_backbone(family, generates=True)
     model = RoutedModel(backbone)
     encoder = RowEncoder(model)
     end, line = backbone.tokenizer.eos_token_id, encoder.tokenizer(()).token_to_id(token)
@@ -364,7 +364,7 @@ def test_an_answer_of_a_decoder_ends_with_its_line(family, token):
 
 
 def test_codes_that_a_backbone_does_not_have_are_refused():
-    model = RoutedModel(tiny_backbone("m2m_100", writes=True))
+    model = RoutedModel(tiny_backbone("m2m_100", generates=True))
     encoder = RowEncoder(model)
 
     def source(*codes):
@@ -376,6 +376,6 @@ def test_codes_that_a_backbone_does_not_have_are_refused():
         source("__en__", "__xx__")
     with pytest.raises(RecipeError, match="must be told which language"):
         source()
-    model = RoutedModel(tiny_backbone("t5", writes=True))
+    model = RoutedModel(tiny_backbone("t5", generates=True))
     with pytest.raises(RecipeError, match="no tokens that stand for languages"):
         Phrasing(RowEncoder(model), (), Decoding()).source(GenerationRequest("a day", "", "", None, "id_ID"))

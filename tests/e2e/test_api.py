@@ -40,7 +40,7 @@ def test_two_lines_to_predictions_of_whatever_holds_texts(model):
     ):
         assert model.predict(rows).values == found.values
     assert model.predict(frame.rename(columns={"text": "tweet"}), text="tweet").values == found.values
-    assert [each.answer for each in model.predict(iter(TEXTS))] == found.values
+    assert [each.value for each in model.predict(iter(TEXTS))] == found.values
     assert model.predict(TEXTS[0]).label == found.values[0]
     table = found.to_pandas()
     assert list(table["text"]) == TEXTS and list(table["answer"]) == found.values

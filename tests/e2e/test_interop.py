@@ -432,7 +432,7 @@ class TestPipelines:
             found = ours(question="the house", context=context)
             assert found.keys() == {"score", "start", "end", "answer"} and 0 < found["score"] <= 1
             assert context[found["start"] : found["end"]] == found["answer"]
-            assert found["answer"] == model.predict({"text": context, "question": "the house"}).answer
+            assert found["answer"] == model.predict({"text": context, "question": "the house"}).value
             assert ours({"question": "the house", "context": context}) == found
             assert ours(question=["the house"] * 2, context=context) == [found, found]
             best = ours(question="the house", context=context, top_k=3)
@@ -443,7 +443,7 @@ class TestPipelines:
     def test_translation(self, workspace):
         from lect.testing.backbones import save_tiny_backbone
 
-        save_tiny_backbone(workspace.folder / "writer", "m2m_100", writes=True)
+        save_tiny_backbone(workspace.folder / "writer", "m2m_100", generates=True)
         head = {"kind": "translation", "source_code": "__en__", "target_code": "__id__", "longest": 4}
         quick = {"epochs": 1, "precision": "float32"}
         rows = [{"text": "house", "translation": "water"}, {"text": "day", "translation": "year"}]

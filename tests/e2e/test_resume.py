@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from lect.errors import Interrupted
 from lect.training.callbacks.recording import MetricsFile
 from lect.training.checkpoint import checkpoints
-from lect.training.holding import only_one
+from lect.training.holding import run_alone
 
 __all__ = ["small_disk"]
 SHORT = ("--set", "training.epochs=2", "--set", "training.log_every=1")
@@ -183,7 +183,7 @@ def test_what_cannot_be_written_at_the_end_stays_and_is_written_later(workspace,
 
 
 def test_a_second_run_in_a_folder_says_who_holds_it(workspace):
-    with only_one(Path("runs/task-mood")):
+    with run_alone(Path("runs/task-mood")):
         refused = workspace.lect("train", "task.toml", *SHORT)
     assert refused.exit_code == 1
     assert f"runs/task-mood: another run is going on there: process {os.getpid()} on " in refused.stderr

@@ -71,7 +71,7 @@ def write_pairs(workspace, count=48):
     ],
 )
 def test_a_translator_is_trained_scored_and_asked(workspace, family, head):
-    save_tiny_backbone(workspace.folder / "writer", family, writes=True)
+    save_tiny_backbone(workspace.folder / "writer", family, generates=True)
     pairs = write_pairs(workspace)
     workspace.write("job.toml", RECIPE.format(backbone="writer", head=head, epochs=40))
     result = workspace.lect("train", "job.toml")
@@ -150,7 +150,7 @@ steps = 2
 
 
 def test_a_language_of_the_encoder_alone_stands_beneath_a_translator(workspace):
-    save_tiny_backbone(workspace.folder / "writer", "m2m_100", writes=True)
+    save_tiny_backbone(workspace.folder / "writer", "m2m_100", generates=True)
     write_pairs(workspace)
     workspace.write("language.toml", LANGUAGE)
     assert workspace.lect("train", "language.toml").exit_code == 0
@@ -174,7 +174,7 @@ def test_a_language_of_the_encoder_alone_stands_beneath_a_translator(workspace):
 
 @pytest.mark.parametrize("family", ["llama", "mbart"])
 def test_a_translator_learns_beside_a_classifier(workspace, family):
-    save_tiny_backbone(workspace.folder / "writer", family, writes=True)
+    save_tiny_backbone(workspace.folder / "writer", family, generates=True)
     write_pairs(workspace)
     head = {"llama": 'prompt = "{text} ="', "mbart": 'source_code = "en_XX"\ntarget_code = "id_ID"'}[family]
     recipe = RECIPE.format(backbone="writer", head=f"{head}\nlongest = 4", epochs=1)
@@ -203,7 +203,7 @@ def refusal(workspace, recipe):
 
 def test_what_cannot_be_is_refused_in_one_line(workspace):
     write_pairs(workspace)
-    save_tiny_backbone(workspace.folder / "writer", "llama", writes=True)
+    save_tiny_backbone(workspace.folder / "writer", "llama", generates=True)
 
     def recipe(head="", backbone="writer", **changes):
         text = RECIPE.format(backbone=backbone, head=head, epochs=1)

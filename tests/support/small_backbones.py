@@ -31,7 +31,7 @@ def _two_layers(whole: Path, folder: Path) -> None:
 
 def _in_its_place(cache: Path, make: Callable[[Path, Path], object]) -> None:
     """Make a folder that stands for the converted `e5-small`, given that one and the folder's path."""
-    from lect.cache import mark_whole, said_of
+    from lect.cache import mark_whole, read_marker
     from lect.host import Host
 
     whole = Host.load(report=print).spec(BackboneSpec, "e5-small").prepare(lambda what, share: None)
@@ -41,4 +41,4 @@ def _in_its_place(cache: Path, make: Callable[[Path, Path], object]) -> None:
         if path.name != whole.name and not path.name.endswith(".lock"):
             (backbones / path.name).symlink_to(path)
     make(whole, backbones / whole.name)
-    mark_whole(backbones / whole.name, {name: value for name, value in said_of(whole).items() if name != "files"})
+    mark_whole(backbones / whole.name, {name: value for name, value in read_marker(whole).items() if name != "files"})

@@ -99,7 +99,7 @@ class TextClassification(Pipeline):
             records = [{"label": label, "score": score} for label, score in ranked]
         else:
             # As of a regression: the number itself.
-            records = [{"label": "LABEL_0", "score": prediction.answer}]
+            records = [{"label": "LABEL_0", "score": prediction.value}]
         if "top_k" not in options:
             return records[0]
         top = options["top_k"]
@@ -179,7 +179,7 @@ class QuestionAnswering(Pipeline):
         allowed = options.get("handle_impossible_answer", True)
         listed = [each for each in prediction.record["n_best"] if allowed or each["text"]]
         # What the head answers comes first, whatever else is a little likelier.
-        listed.sort(key=lambda each: each["text"] != prediction.answer)
+        listed.sort(key=lambda each: each["text"] != prediction.value)
         records = [
             {"score": each["score"], "start": each["start"] or 0, "end": each["end"] or 0, "answer": each["text"]}
             for each in listed
@@ -204,7 +204,7 @@ class Translation(Pipeline):
         return examples_of(named)
 
     def _record(self, prediction: Prediction, example: Example, options: Mapping[str, Any]) -> list[dict[str, str]]:
-        return [{"translation_text": str(prediction.answer)}]
+        return [{"translation_text": str(prediction.value)}]
 
     def _listed(self, found: Any) -> Any:
         return found[0]

@@ -45,7 +45,7 @@ class Predictions(Sequence[Prediction]):
     @property
     def values(self) -> list[Any]:
         """What is predicted for each row: a label, a number, a tag for each word, a text."""
-        return [each.answer for each in self._found]
+        return [each.value for each in self._found]
 
     def records(self) -> list[dict[str, Any]]:
         """A dictionary a row, as ``lect predict --json`` prints it: what was given, the prediction, and its scores."""
@@ -79,5 +79,5 @@ def record_of_prediction(example: Example, prediction: Prediction) -> dict[str, 
     given = {name: value for name in ("text_pair", "question", "choices") if (value := getattr(example, name))}
     scores = {label: round(score, 6) for label, score in prediction.scores.items()}
     score = None if prediction.score is None else round(prediction.score, 6)
-    answer = {"answer": prediction.answer, "score": score, "scores": scores}
+    answer = {"answer": prediction.value, "score": score, "scores": scores}
     return {**key, "text": example.text, **given, **answer, **prediction.record}

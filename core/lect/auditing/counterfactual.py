@@ -67,10 +67,8 @@ def counterfactual(
             for index in range(len(templates))
             for pair in itertools.product(by_place[index, reference], by_place[index, group])
         ]
-        flipped = [(one, two) for one, two in pairs if answers[one].answer != answers[two].answer]
-        shown = tuple(
-            (one.text, answers[one].answer, two.text, answers[two].answer) for one, two in flipped[:_EXAMPLES]
-        )
+        flipped = [(one, two) for one, two in pairs if answers[one].value != answers[two].value]
+        shown = tuple((one.text, answers[one].value, two.text, answers[two].value) for one, two in flipped[:_EXAMPLES])
         means = {
             name: np.array(
                 [

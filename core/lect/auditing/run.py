@@ -47,8 +47,8 @@ def run_audit(audit: AuditFile, host: Host, library: Library, name: str = "audit
         components |= _hashes(opened)
         backbone, metric_name = opened.backbone.name, _metric(opened, host, audit.stack)
         assert opened.head is not None
-        opened.head.answers(rows)
-        answers += [each.answer for each in _predict(opened, rows)]
+        opened.head.references(rows)
+        answers += [each.value for each in _predict(opened, rows)]
         examples += rows
         languages += [dataset.language] * len(rows)
     found: list[Parity] = []

@@ -90,15 +90,15 @@ def kind_of(model: Any) -> Kind:
     return FAMILIES[model.config.model_type].kind
 
 
-WRITER = "writer."
+DECODER = "writer."
 """What the paths of an encoder-decoder's second half begin with."""
 
 
-def read_anatomy(model: Any, writer: Any = None) -> Anatomy:
+def read_anatomy(model: Any, decoder: Any = None) -> Anatomy:
     """The places of this model; of an encoder-decoder the encoder is given.
 
     Args:
-        writer: its decoder, where that is to carry components too: its layers come behind the encoder's.
+        decoder: its decoder, where that is to carry components too: its layers come behind the encoder's.
 
     Raises:
         BackboneError: for a family that is not in the table.
@@ -107,9 +107,9 @@ def read_anatomy(model: Any, writer: Any = None) -> Anatomy:
     check_family(kind)
     family = FAMILIES[kind]
     reading = _read_half(model, family)
-    if writer is None:
+    if decoder is None:
         return reading
-    writing = _read_half(writer, family.writer or family, WRITER)
+    writing = _read_half(decoder, family.decoder or family, DECODER)
     return replace(
         reading,
         layers=reading.layers + writing.layers,

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lect.backbones.anatomy import WRITER, Anatomy, kind_of, read_anatomy
+from lect.backbones.anatomy import DECODER, Anatomy, kind_of, read_anatomy
 from lect.backbones.families import Kind
 from lect.backbones.fingerprint import fingerprint_of
 from lect.backbones.trimmed import ParentEntry, Trimmed
@@ -36,7 +36,7 @@ class Backbone:
         prefix: a text put before every input.
         folder: where it was read from; what its checkpoint holds beside the model can be read there.
         trimmed: what it was cut from, where it was.
-        writer: of an encoder-decoder the decoder, where it was loaded to write. The paths of its modules begin with
+        decoder: of an encoder-decoder the decoder, where it was loaded to generate. The paths of its modules begin with
             ``writer.``; the encoder's, and so what was trained on the encoder alone, are as they are without it.
 
     Raises:
@@ -53,7 +53,7 @@ class Backbone:
     licence: str = ""
     folder: Path | None = None
     trimmed: Trimmed | None = None
-    writer: Any = None
+    decoder: Any = None
 
     def __post_init__(self) -> None:
         if self.pooling == "first" and self.kind == "decoder":
@@ -78,17 +78,17 @@ class Backbone:
     @cached_property
     def anatomy(self) -> Anatomy:
         """Where the model's parts lie."""
-        return read_anatomy(self.model, self.writer)
+        return read_anatomy(self.model, self.decoder)
 
     @cached_property
     def reading(self) -> Backbone:
         """The same without the half that writes, where it has one."""
-        return self if self.writer is None else replace(self, writer=None)
+        return self if self.decoder is None else replace(self, decoder=None)
 
     @property
-    def writes(self) -> bool:
+    def generates(self) -> bool:
         """Whether it can write as it was loaded: a decoder, or both halves of an encoder-decoder."""
-        return self.kind == "decoder" or self.writer is not None
+        return self.kind == "decoder" or self.decoder is not None
 
     @property
     def hidden_size(self) -> int:
@@ -142,22 +142,22 @@ class Backbone:
 
     def module(self, path: str) -> nn.Module:
         """The model's module at a path such as ``encoder.layer.0.output.dense``."""
-        half, path = (self.writer, path[len(WRITER) :]) if path.startswith(WRITER) else (self.model, path)
+        half, path = (self.decoder, path[len(DECODER) :]) if path.startswith(DECODER) else (self.model, path)
         found: nn.Module = half.get_submodule(path)
         return found
 
     def named_modules(self) -> Iterator[tuple[str, nn.Module]]:
         """Every module by its path."""
         yield from self.model.named_modules()
-        if self.writer is not None:
-            yield from ((f"{WRITER}{path}", module) for path, module in self.writer.named_modules() if path)
+        if self.decoder is not None:
+            yield from ((f"{DECODER}{path}", module) for path, module in self.decoder.named_modules() if path)
 
     def named_parameters(self, remove_duplicate: bool = True) -> Iterator[tuple[str, nn.Parameter]]:
         """Every parameter by its path; the halves' common table of tokens in both."""
         yield from self.model.named_parameters(remove_duplicate=remove_duplicate)
-        if self.writer is not None:
-            named = self.writer.named_parameters(remove_duplicate=remove_duplicate)
-            yield from ((f"{WRITER}{path}", parameter) for path, parameter in named)
+        if self.decoder is not None:
+            named = self.decoder.named_parameters(remove_duplicate=remove_duplicate)
+            yield from ((f"{DECODER}{path}", parameter) for path, parameter in named)
 
     def pool(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Sentence vectors.

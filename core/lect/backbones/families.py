@@ -30,7 +30,7 @@ class Family:
             outside of any module, where nothing can act on the product.
         attention: the one implementation of attention that gives this family's own results, row by row.
         shared: names of modules that the model calls once for the whole batch.
-        writer: of an encoder-decoder the decoder, where its layers are built otherwise than the encoder's.
+        decoder: of an encoder-decoder the decoder, where its layers are built otherwise than the encoder's.
     """
 
     layers: str
@@ -48,7 +48,7 @@ class Family:
     kind: Kind = "encoder"
     attention: str | None = None
     shared: tuple[str, ...] = ()
-    writer: Family | None = None
+    decoder: Family | None = None
 
 
 _BERT = Family(
@@ -89,7 +89,7 @@ _T5 = Family(
 # Between its two blocks stands a third one, which reads what the encoder gave.
 _T5 = replace(
     _T5,
-    writer=replace(_T5, feed_forward_output="layer.2.DenseReluDense.wo", feed_forward_input_norm="layer.2.layer_norm"),
+    decoder=replace(_T5, feed_forward_output="layer.2.DenseReluDense.wo", feed_forward_input_norm="layer.2.layer_norm"),
 )
 _MBART = Family(
     "layers",
@@ -103,7 +103,7 @@ _MBART = Family(
     kind="encoder-decoder",
 )
 # Its decoder looks positions up once for all rows.
-_MBART = replace(_MBART, writer=replace(_MBART, shared=("embed_positions",)))
+_MBART = replace(_MBART, decoder=replace(_MBART, shared=("embed_positions",)))
 
 FAMILIES: dict[str, Family] = {
     "bert": _BERT,

@@ -29,20 +29,20 @@ def read_backbone(
     licence: str = "",
     revision: str | None = None,
     trimmed: Trimmed | None = None,
-    writes: bool = False,
+    generates: bool = False,
 ) -> Backbone:
     """The model in a folder as a backbone in float32, frozen and in evaluation mode.
 
     Args:
         name, identity, pooling, prefix, licence, revision, trimmed: as `Backbone` has them.
-        writes: whether of an encoder-decoder both halves are loaded.
+        generates: whether of an encoder-decoder both halves are loaded.
 
     Raises:
         BackboneError: what is in the folder cannot be used; the message says what to do.
     """
     with quiet_transformers():
         config = _read_config(folder)
-        model, writer = _read_model(folder, config, writes)
+        model, decoder = _read_model(folder, config, generates)
         tokenizer = _read_tokenizer(folder, model)
     return Backbone(
         name=name,
@@ -55,18 +55,18 @@ def read_backbone(
         licence=licence,
         folder=folder,
         trimmed=trimmed,
-        writer=writer,
+        decoder=decoder,
     )
 
 
 # ---------------------------------------------------------------------------------------------------- the model alone
 
 
-def model_class(config: Any, writes: bool = False) -> Any:
+def model_class(config: Any, generates: bool = False) -> Any:
     """The class of `transformers` that holds what `lect` runs of a model, and as little else as there is."""
     from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING
 
-    if not writes and config.model_type in _ENCODERS_OF_THEIR_OWN:
+    if not generates and config.model_type in _ENCODERS_OF_THEIR_OWN:
         return MODEL_FOR_TEXT_ENCODING_MAPPING[type(config)]
     return MODEL_MAPPING[type(config)]
 
@@ -94,16 +94,16 @@ def encoder_half(model: Any) -> Any:
 def decoder_half(model: Any) -> Any:
     """An encoder-decoder's decoder, in the state of `encoder_half`; its table of tokens has the encoder's weight.
 
-    It is a module of its own: what acts on the one that reads does not act on the one that writes.
+    It is a module of its own: what acts on the encoder does not act on the decoder.
     """
-    writer, table = model.get_decoder(), model.get_encoder().get_input_embeddings()
-    if writer.get_input_embeddings() is table:
+    decoder, table = model.get_decoder(), model.get_encoder().get_input_embeddings()
+    if decoder.get_input_embeddings() is table:
         own = copy.copy(table)
         own._parameters = dict(table._parameters)
-        writer.set_input_embeddings(own)
-    writer.config.use_cache = False
-    writer.requires_grad_(False)
-    return writer.eval()
+        decoder.set_input_embeddings(own)
+    decoder.config.use_cache = False
+    decoder.requires_grad_(False)
+    return decoder.eval()
 
 
 _ENCODERS_OF_THEIR_OWN = {"t5", "mt5", "umt5"}
@@ -140,13 +140,13 @@ def _read_config(folder: Path) -> Any:
     return config
 
 
-def _read_model(folder: Path, config: Any, writes: bool) -> tuple[Any, Any]:
-    """What reads, and of an encoder-decoder that is to write, what writes."""
+def _read_model(folder: Path, config: Any, generates: bool) -> tuple[Any, Any]:
+    """The model that reads, and the decoder of an encoder-decoder that is to generate."""
     import torch
 
     _check_weights(folder)
-    writes = writes and FAMILIES[config.model_type].kind == "encoder-decoder"
-    kind = model_class(config, writes)
+    generates = generates and FAMILIES[config.model_type].kind == "encoder-decoder"
+    kind = model_class(config, generates)
     options = model_options(kind, config)
     try:
         model, report = kind.from_pretrained(
@@ -162,7 +162,7 @@ def _read_model(folder: Path, config: Any, writes: bool) -> tuple[Any, Any]:
             f"its weights cannot be read ({_first_line(error)})", where=str(folder), fix="fetch or save the model again"
         ) from error
     _check_complete(folder, report)
-    return encoder_half(model), decoder_half(model) if writes else None
+    return encoder_half(model), decoder_half(model) if generates else None
 
 
 def _check_weights(folder: Path) -> None:

@@ -30,7 +30,7 @@ def hold_weights(backbone: Backbone, weights: Weights, device: torch.device) -> 
         _check_quantised(weights, device)
     # Read before anything is changed; it is remembered.
     _ = backbone.fingerprint
-    for half in (backbone.model, backbone.writer):
+    for half in (backbone.model, backbone.decoder):
         for path, module in list(half.named_modules()) if half is not None else ():
             if (held := _held(module, weights)) is not None:
                 parent, _, name = path.rpartition(".")

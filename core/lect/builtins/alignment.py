@@ -49,34 +49,31 @@ class AlignmentObjective(Objective):
         self._words = WordAlignment(config.dictionary, context) if config.tokens else None
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The tokens of each row."""
         encodings = self._context.encoder.tokens([example.text for example in examples], self._context.stack)
         return [len(encoding.ids) for encoding in encodings]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
-        """The rows, encoded, with the vectors of their translations."""
         return self.batch_share(examples, range(len(examples)), device)
 
-    def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
+    def batch_share(self, examples: Sequence[Example], indices: Sequence[int], device: torch.device) -> Batch:
         """Some of the rows, told apart from the translations of all of them."""
-        texts = [examples[index].text for index in own]
+        texts = [examples[index].text for index in indices]
         rows = self._context.encoder.encode(texts, [self._context.stack] * len(texts)).to(device)
-        indices = torch.tensor([self._indices[example.translation or ""] for example in examples])
+        translations = torch.tensor([self._indices[example.translation or ""] for example in examples])
         if self._normalised is not None:
-            answers, candidates = indices, self._normalised
+            answers, candidates = translations, self._normalised
         else:
             # Rows with the same translation are not told apart: both point at the first of them.
-            distinct, answers = torch.unique(indices, return_inverse=True)
+            distinct, answers = torch.unique(translations, return_inverse=True)
             candidates = normalize(self._targets[distinct], dim=-1)
-        places = torch.tensor(list(own), dtype=torch.long)
-        vectors, answers = self._targets[indices[places]].to(device), answers[places]
+        places = torch.tensor(list(indices), dtype=torch.long)
+        vectors, answers = self._targets[translations[places]].to(device), answers[places]
         words = None
         if self._words is not None:
-            words = self._words.words([examples[index] for index in own], rows.length, device)
+            words = self._words.words([examples[index] for index in indices], rows.length, device)
         return Batch(rows, _Translations(vectors, answers.to(device), candidates.to(device), words))
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
-        """The weighted sum of the terms."""
         translations: _Translations = batch.targets
         vectors = model.pool(hidden_states, batch.rows.attention_mask).float()
         distance = mse_loss(vectors, translations.vectors)
@@ -96,7 +93,6 @@ class AlignmentObjective(Objective):
         return self._retrieval(model, examples, self._context.stack)
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The same retrieval by the stack beneath."""
         return self._retrieval(model, examples, self._context.stack[:-1])
 
     def _retrieval(

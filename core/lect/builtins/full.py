@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
 
-from lect.parts import Inner, Part, SiteContext
+from lect.parts import BaseLayer, Part, SiteContext
 from lect.specs import BuildContext
 
 
@@ -38,16 +38,13 @@ class FullPart(Part):
         return [name.replace("/", ".") for name in self.copies]
 
     def reads_input(self, site: str) -> bool:
-        """Nothing of the backbone's is computed."""
         return True
 
-    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
-        """The output of the own copy."""
+    def at(self, site: str, base_layer: BaseLayer, inputs: Tensor, context: SiteContext) -> Tensor:
         output: Tensor = self.copies[site.replace(".", "/")](inputs)
         return output
 
     def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """The copy's own, whatever stands below."""
         return dict(self.copies[site.replace(".", "/")].named_parameters(recurse=False))
 
     def origin(self) -> Mapping[str, Tensor]:

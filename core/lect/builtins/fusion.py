@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from lect.composition.mixed import acting_at, copied, through
 from lect.errors import StackError
-from lect.parts import Inner, Part, SiteContext
+from lect.parts import BaseLayer, Part, SiteContext
 from lect.specs import BuildContext
 
 if TYPE_CHECKING:
@@ -56,13 +56,12 @@ class FusionPart(Part):
         )
 
     def sites(self) -> Iterable[str]:
-        """Where the members act."""
         return tuple(self._acting)
 
-    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+    def at(self, site: str, base_layer: BaseLayer, inputs: Tensor, context: SiteContext) -> Tensor:
         """The output below, and the attended sum of the members' changes to it."""
-        below = inner(inputs)
-        own = copied(below, inner, inputs)
+        below = base_layer(inputs)
+        own = copied(below, base_layer, inputs)
         changed = [through(parts, site, own, inputs, context) for _, parts in self._acting[site]]
         output: Tensor = self.attention[_name(site)](below, torch.stack(changed, -2) - below.unsqueeze(-2))
         return output

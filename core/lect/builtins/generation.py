@@ -13,8 +13,8 @@ from lect.composition.routes import Routes
 from lect.composition.stored_tokens import StoredEncoding
 from lect.data.examples import Example
 from lect.errors import RecipeError
-from lect.generation.answer import check_generates, generate_predictions
 from lect.generation.logits import generation_head
+from lect.generation.predictions import check_generates, generate_predictions
 from lect.generation.rows import Phrasing, Source, padded
 from lect.heads import GenerationHead
 from lect.language_model.candidates import CandidateLoss, choose_candidates
@@ -61,7 +61,7 @@ class GenerationObjective(Objective):
         self._phrasing = Phrasing(context.encoder, context.stack, head.decoding)
         # What does not fit is said now, not when a row comes up.
         for example in context.examples[:1]:
-            self._phrasing.source(head.demand(example))
+            self._phrasing.source(head.request(example))
         tokens = generation_head(model.backbone)
         known = known_tokens(tokens, new_tokens(model, context.stack))
         everything = choose_candidates(torch.ones(known), known, "all", 1)
@@ -71,24 +71,25 @@ class GenerationObjective(Objective):
         self.directions = joined_scores(self._metrics, [metric.scores for metric in self._metrics])
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The tokens of each text and its answer."""
-        return [len(source.ids) + len(source.forced) + len(target) for source, target in map(self._cut, examples)]
+        return [len(source.ids) + len(source.forced) + len(target) for source, target in map(self._tokens_of, examples)]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
-        """The rows that are read, with what should be written."""
-        cut = [self._cut(example) for example in examples]
+        tokenized = [self._tokens_of(example) for example in examples]
         is_decoder = self._context.model.backbone.kind == "decoder"
-        answers = [target for _, target in cut]
+        answers = [target for _, target in tokenized]
         if is_decoder:
-            read = [(*source.ids, *target[:-1]) for source, target in cut]
-            given, begun = read, [len(source.ids) for source, _ in cut]
+            read = [(*source.ids, *target[:-1]) for source, target in tokenized]
+            given, begun = read, [len(source.ids) for source, _ in tokenized]
         else:
-            read = [source.ids for source, _ in cut]
-            given, begun = [(*source.forced, *target[:-1]) for source, target in cut], [len(s.forced) for s, _ in cut]
+            read = [source.ids for source, _ in tokenized]
+            given, begun = (
+                [(*source.forced, *target[:-1]) for source, target in tokenized],
+                [len(s.forced) for s, _ in tokenized],
+            )
         encodings = [StoredEncoding(list(ids), [0] * len(ids), source.truncated)
-                     for ids, (source, _) in zip(read, cut, strict=True)]  # fmt: skip
-        rows = self._context.encoder.assemble(encodings, Routes.uniform(self._context.stack, len(cut)))
-        places = torch.zeros(len(cut), max(map(len, given)), dtype=torch.bool)
+                     for ids, (source, _) in zip(read, tokenized, strict=True)]  # fmt: skip
+        rows = self._context.encoder.assemble(encodings, Routes.uniform(self._context.stack, len(tokenized)))
+        places = torch.zeros(len(tokenized), max(map(len, given)), dtype=torch.bool)
         for row, (start, answer) in enumerate(zip(begun, answers, strict=True)):
             places[row, start - 1 : start - 1 + len(answer)] = True
         labels = torch.tensor([token for answer in answers for token in answer])
@@ -99,7 +100,6 @@ class GenerationObjective(Objective):
         return Batch(rows.to(device), _Written(ids, mask, places_of(places, device), labels.to(device)))
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
-        """The mean over tokens of answers."""
         written: _Written = batch.targets
         if written.ids is not None and written.mask is not None:
             hidden_states = model.decode(written.ids, written.mask, hidden_states, batch.rows)
@@ -108,18 +108,16 @@ class GenerationObjective(Objective):
         return Loss(self._loss(states, written.labels, self._loss.draw(), new))
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The head's metrics of what is written."""
         return self._scores(model, examples, self._context.stack)
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The same by the stack beneath."""
         return self._scores(model, examples, self._context.stack[:-1])
 
     def _scores(self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]) -> Mapping[str, float]:
         predictions = generate_predictions(self._context.encoder, [stack] * len(examples), self._head, examples)
-        truth, answers = self._head.answers(examples), [prediction.answer for prediction in predictions]
+        truth, answers = self._head.references(examples), [prediction.value for prediction in predictions]
         return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])
 
-    def _cut(self, example: Example) -> tuple[Source, tuple[int, ...]]:
-        demand = self._head.demand(example)
-        return self._phrasing.source(demand), self._phrasing.target(self._head.target(example), demand)
+    def _tokens_of(self, example: Example) -> tuple[Source, tuple[int, ...]]:
+        request = self._head.request(example)
+        return self._phrasing.source(request), self._phrasing.target(self._head.target(example), request)

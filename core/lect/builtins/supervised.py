@@ -31,35 +31,31 @@ class SupervisedObjective(Objective):
                 'the objective "supervised" needs a head', where="objective", fix='add a table [head] with kind = "…"'
             )
         self._head: Head = head
-        self._cut = StackTokenizer(context.encoder, context.stack)
+        self._tokenizer = StackTokenizer(context.encoder, context.stack)
         self._metrics = [context.metric[name] for name in context.head_metrics]
         self.main_score = self._metrics[0].main
         self.directions = joined_scores(self._metrics, [metric.scores for metric in self._metrics])
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The tokens of each example, in all its rows."""
         # A few at a time: what a layout holds of a row is much larger than its length.
         parts = (examples[start : start + _AT_ONCE] for start in range(0, len(examples), _AT_ONCE))
-        return [length for part in parts for length in self._head.layout(part, self._cut).lengths]
+        return [length for part in parts for length in self._head.layout(part, self._tokenizer).lengths]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
-        """The rows, encoded, with the head's targets."""
         return self.batch_share(examples, range(len(examples)), device)
 
-    def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
+    def batch_share(self, examples: Sequence[Example], indices: Sequence[int], device: torch.device) -> Batch:
         """Some of the rows, with whatever else of the batch the head compares them with."""
-        layout, targets = self._head.share(examples, own, self._cut)
+        layout, targets = self._head.share(examples, indices, self._tokenizer)
         routes = Routes.uniform(self._context.stack, len(layout.rows))
         rows = self._context.encoder.assemble(layout.rows, routes).to(device)
         return Batch(rows, targets.to(device))
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
-        """The head's loss."""
         (output,) = model.logits(hidden_states, batch.rows)
         return Loss(self._head.loss(output.logits.float(), batch.targets))
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The head's metrics."""
         return self._metrics_of(model, examples, self._context.stack)
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
@@ -73,6 +69,6 @@ class SupervisedObjective(Objective):
         self, model: RoutedModel, examples: Sequence[Example], stack: tuple[str, ...]
     ) -> Mapping[str, float]:
         predictions = self._head.compared(Engine(model, self._context.encoder).predict(examples, stack), examples)
-        truth = self._head.answers(examples)
-        answers = [prediction.answer for prediction in predictions]
+        truth = self._head.references(examples)
+        answers = [prediction.value for prediction in predictions]
         return joined_scores(self._metrics, [metric.compute(truth, answers) for metric in self._metrics])

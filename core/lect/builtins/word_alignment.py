@@ -77,9 +77,9 @@ class WordAlignment:
         encoder, target = self._context.encoder, self._context.target
         texts = [example.text for example in examples]
         others = [example.translation or "" for example in examples]
-        encodings = encoder.cut(others, target)
+        encodings = encoder.tokenize(others, target)
         rows = encoder.assemble(encodings, Routes.uniform(target, len(others)))
-        own = self._means(texts, encoder.cut(texts, self._context.stack), length)
+        own = self._means(texts, encoder.tokenize(texts, self._context.stack), length)
         frozen = self._means(others, encodings, rows.length)
         linked = torch.full(own.shape[:2], -1)
         for row, (text, other) in enumerate(zip(texts, others, strict=True)):

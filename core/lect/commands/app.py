@@ -164,7 +164,7 @@ class LazyGroup(TyperGroup):
             with _warnings_printed():
                 code = run()
         except Exception as error:
-            code = _explain(error) if _may_speak() else FAILURE
+            code = _explain(error) if _prints_messages() else FAILURE
         sys.exit(code or 0)
 
 
@@ -251,14 +251,14 @@ def _warnings_printed() -> Iterator[None]:
         logger.propagate = propagates
 
 
-def _may_speak() -> bool:
+def _prints_messages() -> bool:
     """Whether to tell an error: of processes that train together one speaks for all."""
     size, rank = os.environ.get("WORLD_SIZE", "1"), os.environ.get("RANK", "0")
     if size == "1" or not (size.isdecimal() and rank.isdecimal()):
         return True
-    from lect.training.distributed.processes import may_speak
+    from lect.training.distributed.processes import prints_messages
 
-    return may_speak()
+    return prints_messages()
 
 
 def _explain(error: Exception) -> int:

@@ -12,7 +12,8 @@ from lect.commands.app import FAILURE, load_host
 from lect.commands.console import complain, echo, print_json, print_table
 from lect.errors import PluginError, nearest
 from lect.host import API, Host, PluginRecord
-from lect.host.records import HOOKS, SPECS, Spec
+from lect.host.records import HOOKS, SPECS
+from lect.spec import Spec
 
 app = typer.Typer(invoke_without_command=True)
 

@@ -48,7 +48,7 @@ def add_by_rows(
         *Shape:* ``(rows, length, features of the output)``.
     """
     if not torch.is_autocast_enabled(inputs.device.type):
-        # A backbone may be held, and compute, in fewer bits than what learns.
+        # A backbone may be held, and compute, in fewer bits than the trainable parameters.
         inputs = inputs.to(down.weights[0].dtype)
     # The narrow features come before the length: products with few columns are slow where they come last.
     first, columns = _of_rows(down.weights, assignment), inputs.transpose(1, 2)

@@ -53,10 +53,10 @@ class Component:
         """
         from torch import nn
 
-        from lect.composition.finite import NotFiniteError, spoilt_tensor
+        from lect.composition.finite import NotFiniteError, non_finite_tensor
 
         own = self.tensor_references()
-        added_since = {f"{method}.{name}" for method, part in self.parts.items() for name in part.may_lack}
+        added_since = {f"{method}.{name}" for method, part in self.parts.items() for name in part.optional_tensors}
         missing, unexpected = sorted(own.keys() - tensors.keys() - added_since), sorted(tensors.keys() - own.keys())
         if missing or unexpected:
             raise KeyError(f"missing tensors {missing[:3]}, unexpected tensors {unexpected[:3]}")
@@ -70,7 +70,7 @@ class Component:
                     raise ValueError(f'"{name}" has shape {tuple(tensors[name].shape)}, not {tuple(target.shape)}')
                 if _kind(tensors[name]) != _kind(target):
                     raise ValueError(f'"{name}" holds {_kind(tensors[name])}, not {_kind(target)}')
-                spoilt = spoilt_tensor({name: tensors[name]})
+                spoilt = non_finite_tensor({name: tensors[name]})
                 if spoilt is not None and (spoilt[1] == "NaN" or isinstance(target, nn.Parameter)):
                     raise NotFiniteError(f'the tensor "{name}" holds {spoilt[1]}', where=self.key)
             # Only now, so that what is refused has changed nothing.

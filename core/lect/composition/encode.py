@@ -52,7 +52,7 @@ class RowEncoder:
         for stored in self._stored.get(self._owner(stack), ()):
             if (found := stored.find(texts, pairs)) is not None:
                 return list(found)
-        return self.cut(texts, stack, pairs)
+        return self.tokenize(texts, stack, pairs)
 
     def keep(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> StoredTokens:
         """Cut texts into tokens once, so that `tokens` looks them up from then on.
@@ -66,7 +66,7 @@ class RowEncoder:
         def encode(texts: Sequence[str], pairs: Sequence[str] | None) -> list[StoredEncoding]:
             return [
                 StoredEncoding(one.ids, one.type_ids, bool(one.overflowing), self.plain(one).tolist())
-                for one in self.cut(texts, stack, pairs)
+                for one in self.tokenize(texts, stack, pairs)
             ]
 
         try:
@@ -76,8 +76,8 @@ class RowEncoder:
         self._stored.setdefault(self._owner(stack), []).append(stored)
         return stored
 
-    def cut(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> list[Any]:
-        """The `tokenizers.Encoding` of each text (or pair of texts), cut anew, with where its tokens stand in it."""
+    def tokenize(self, texts: Sequence[str], stack: tuple[str, ...], pairs: Sequence[str] | None = None) -> list[Any]:
+        """The `tokenizers.Encoding` of each text (or pair of texts), made anew, with where its tokens stand in it."""
         tokenizer = self._tokenizer(stack)
         prefixed = [f"{self._backbone.prefix}{text}" for text in texts]
         inputs = prefixed if pairs is None else list(zip(prefixed, pairs, strict=True))
@@ -87,7 +87,7 @@ class RowEncoder:
             return list(tokenizer.encode_batch(inputs))
 
     def plain(self, encoding: Any) -> NDArray[np.bool_]:
-        """Whether each token of what `tokens` or `cut` gave is of a text: neither special nor of the prefix.
+        """Whether each token of what `tokens` or `tokenize` gave is of a text: neither special nor of the prefix.
 
         Returns:
             *Shape:* ``(length,)``.

@@ -21,7 +21,7 @@ class NotFiniteError(UserError):
     """Something that should be a number is NaN or infinite."""
 
 
-def spoilt_tensor(tensors: Mapping[str, Tensor]) -> tuple[str, str] | None:
+def non_finite_tensor(tensors: Mapping[str, Tensor]) -> tuple[str, str] | None:
     """The first tensor that holds NaN or an infinity, with which of both; None where all are finite."""
     import torch
 
@@ -70,7 +70,7 @@ def _numbers(prediction: Prediction) -> Iterator[float]:
     if prediction.score is not None:
         yield prediction.score
     yield from prediction.scores.values()
-    answer: Any = prediction.answer
+    answer: Any = prediction.value
     if isinstance(answer, float):
         yield answer
     elif isinstance(answer, list):

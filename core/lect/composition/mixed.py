@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from torch import Tensor, nn
 
 from lect.composition.component import Component
-from lect.parts import Inner, Part, SiteContext
+from lect.parts import BaseLayer, Part, SiteContext
 
 
 class MixedPart(Part):
@@ -28,13 +28,12 @@ class MixedPart(Part):
         self.members = nn.ModuleList([part for chain in self._chains for part in chain])
 
     def sites(self) -> Iterable[str]:
-        """Where any of the components acts."""
         return tuple(self._acting)
 
-    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+    def at(self, site: str, base_layer: BaseLayer, inputs: Tensor, context: SiteContext) -> Tensor:
         """The output below, and the weighted sum of the components' changes to it."""
-        below = inner(inputs)
-        own = copied(below, inner, inputs)
+        below = base_layer(inputs)
+        own = copied(below, base_layer, inputs)
         output = below
         for index, parts in self._acting[site]:
             changed = through(parts, site, own, inputs, context)
@@ -66,15 +65,15 @@ def acting_at(chains: Sequence[Sequence[Part]]) -> dict[str, list[tuple[int, tup
     return found
 
 
-def copied(below: Tensor, inner: Inner, inputs: Tensor) -> Inner:
-    """An `Inner` that gives each caller a copy of what is computed already.
+def copied(below: Tensor, base_layer: BaseLayer, inputs: Tensor) -> BaseLayer:
+    """A `BaseLayer` that gives each caller a copy of what is computed already.
 
     Several parts stand on it side by side, and some change it in place (AdaLoRA of `peft` adds to it so).
     """
-    return lambda given: below.clone() if given is inputs else inner(given)
+    return lambda given: below.clone() if given is inputs else base_layer(given)
 
 
-def through(parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+def through(parts: Sequence[Part], site: str, base_layer: BaseLayer, inputs: Tensor, context: SiteContext) -> Tensor:
     """What parts, each standing on the one before, make of the output below.
 
     Args:
@@ -82,14 +81,14 @@ def through(parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, cont
     """
     *before, last = parts
     if not before:
-        return last.at(site, inner, inputs, context)
+        return last.at(site, base_layer, inputs, context)
     own, computed = inputs, list[Tensor]()
 
     def beneath(inputs: Tensor) -> Tensor:
         if inputs is not own:
-            return through(before, site, inner, inputs, context)
+            return through(before, site, base_layer, inputs, context)
         if not computed:
-            computed.append(through(before, site, inner, own, context))
+            computed.append(through(before, site, base_layer, own, context))
         return computed[0]
 
     return last.at(site, beneath, inputs, context)

@@ -1,4 +1,4 @@
-"""A frozen backbone with components attached, through which every row takes its own way."""
+"""A frozen backbone with components attached; each row of a batch goes through the components of its own stack."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class HeadOutput:
 
 @dataclass
 class _Pass:
-    """One batch on its way through the backbone."""
+    """The state of one forward pass through the backbone."""
 
     routes: Routes
     plans: dict[int, tuple[Step, ...]] = field(default_factory=dict)
@@ -53,8 +53,8 @@ class RoutedModel(nn.Module):
     While nothing is attached, the backbone's modules are as they were, to the bit and to the object.
 
     Attributes:
-        checkpoints_layers: whether what a layer computes is forgotten and computed again on the way back (gradient
-            checkpointing, Chen et al. 2016): less memory, a third more time.
+        checkpoints_layers: gradient checkpointing (Chen et al. 2016): what a layer computes is computed again in the
+            backward pass instead of kept; less memory, a third more time.
         compiled: what is called in place of the backbone's `forward`; None for that itself.
     """
 
@@ -62,7 +62,7 @@ class RoutedModel(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.encoder: nn.Module = backbone.model
-        self.writer: nn.Module | None = backbone.writer
+        self.decoder: nn.Module | None = backbone.decoder
         self.parts = nn.ModuleDict()
         self.heads = nn.ModuleDict()
         self._components: dict[str, Component] = {}
@@ -87,7 +87,7 @@ class RoutedModel(nn.Module):
         return dict(self._components)
 
     def attach(self, component: Component) -> None:
-        """Make a component available to stacks. Costs the rows that do not use it nothing.
+        """Make a component available to stacks; rows whose stacks do not have it are not slowed.
 
         Raises:
             StackError: another component is attached under this key, or another model has components on the backbone.
@@ -145,14 +145,14 @@ class RoutedModel(nn.Module):
         Returns:
             *Shape:* ``(rows, length, hidden)``.
         """
-        assert self.writer is not None, "the backbone was loaded to read"
+        assert self.decoder is not None, "the backbone was loaded without its decoder"
         named = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "encoder_hidden_states": hidden_states,
             "encoder_attention_mask": rows.attention_mask,
         }
-        return self._in_groups(self.writer, named, rows.routes)
+        return self._in_groups(self.decoder, named, rows.routes)
 
     def pool(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Sentence vectors, *Shape:* ``(rows, hidden)``, as the backbone pools them."""
@@ -226,7 +226,7 @@ class RoutedModel(nn.Module):
         try:
             yield
         finally:
-            # Whoever calls the backbone itself gets the bare backbone.
+            # Outside the block, calls of the backbone go through no component.
             self._pass = None
 
     def _in_groups(self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes) -> Tensor:
@@ -259,7 +259,7 @@ class RoutedModel(nn.Module):
         return checkpoint_layers(map(self.backbone.module, self.backbone.anatomy.layer_paths), self._again)
 
     def _again(self, run: Callable[..., Any]) -> Callable[..., Any]:
-        """The same call for now and for the way back, when the pass is over: with this pass's parts and residuals."""
+        """A function that repeats the call in the backward pass, with the parts and residuals of the forward pass."""
         current = self._pass
         assert current is not None
         residuals = dict(current.residuals)
@@ -293,7 +293,7 @@ class RoutedModel(nn.Module):
                 for number, (_, sites) in enumerate(parts)
                 if path in sites
             )
-            # There they are in another order.
+            # At the word embedding parts are applied in another order.
             place = (acting, path == self.backbone.anatomy.word_embedding)
             self._alike[path] = self._numbers.setdefault(place, len(self._numbers))
         return self._alike[path]

@@ -54,7 +54,7 @@ class Routes:
         return cls(tuple(Group(stack, torch.cat(rows)) for stack, rows in members.items()), size)
 
     def repeated(self, times: int) -> Routes:
-        """Each row's route so many times, one behind the other: row 2 becomes rows 6, 7 and 8 for three times."""
+        """Each row's route `times` times in a row: with 3, row 2 becomes rows 6, 7 and 8."""
         if times == 1:
             return self
         offsets = torch.arange(times)

@@ -1,4 +1,4 @@
-"""One place in the backbone where attached parts act: each row goes through exactly its own stack's parts."""
+"""One module of the backbone with parts attached: each row goes through the parts of its own stack."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lect.parts import Inner, Part, SiteContext
+from lect.parts import BaseLayer, Part, SiteContext
 
 
 class RowsMismatchError(RuntimeError):
@@ -69,10 +69,10 @@ def plan_steps(stacks: Sequence[tuple[Part, ...]], rows: Sequence[Tensor], size:
 
 @dataclass(frozen=True)
 class Call:
-    """How the backbone called a module: with the tensor that parts read and may replace, and whatever goes with it.
+    """The arguments with which the backbone called a module: the tensor that parts may replace, and the others.
 
     Args:
-        place: where that tensor stands: a position, or a name; it is the first tensor given.
+        place: the position or the name of that tensor, which is the first one given.
     """
 
     positional: tuple[Any, ...]
@@ -197,8 +197,8 @@ class RoutedSite:
         residual: Tensor | None,
         computed: Tensor | None,
     ) -> Tensor:
-        inner = self._inner(call, below, own, rows, residual, computed)
-        return part.at(self.path, inner, own, SiteContext(residual, self._norm))
+        base_layer = self._base_layer(call, below, own, rows, residual, computed)
+        return part.at(self.path, base_layer, own, SiteContext(residual, self._norm))
 
     def _apply_together(
         self,
@@ -214,11 +214,11 @@ class RoutedSite:
         if len(step.parts) == 1 or any(type(part) is not type(first) for part in step.parts):
             return None
         assignment = step.assignment if rows is None else step.assignment[rows]
-        inner = self._inner(call, below, inputs, rows, residual, None)
+        base_layer = self._base_layer(call, below, inputs, rows, residual, None)
         context = SiteContext(residual, self._norm)
-        return first.at_rows(step.parts, self.path, inner, inputs, context, assignment)
+        return first.at_rows(step.parts, self.path, base_layer, inputs, context, assignment)
 
-    def _inner(
+    def _base_layer(
         self,
         call: Call,
         below: tuple[Step, ...],
@@ -226,10 +226,10 @@ class RoutedSite:
         rows: Tensor | None,
         residual: Tensor | None,
         computed: Tensor | None,
-    ) -> Inner:
-        """What stands below, computed once for the part's own input."""
+    ) -> BaseLayer:
+        """What a part calls for the output below it; computed once for the part's own input."""
 
-        def inner(inputs: Tensor) -> Tensor:
+        def base_layer(inputs: Tensor) -> Tensor:
             nonlocal computed
             if inputs is not own:
                 return self._evaluate(call, below, inputs, rows, residual)
@@ -237,7 +237,7 @@ class RoutedSite:
                 computed = self._evaluate(call, below, own, rows, residual)
             return computed
 
-        return inner
+        return base_layer
 
 
 def _take(values: Tensor | None, rows: Tensor) -> Tensor | None:

@@ -14,7 +14,7 @@ from lect.data.dataset import Source
 from lect.data.examples import Example
 from lect.engine.open import open_stack
 from lect.errors import RecipeError
-from lect.evaluation.evaluate import evaluate_answers, evaluate_retrieval
+from lect.evaluation.evaluate import evaluate_predictions, evaluate_retrieval
 from lect.evaluation.report import EvaluationReport
 from lect.host.backbones import load_backbone
 from lect.host.reading import read_source
@@ -81,7 +81,7 @@ def run_demo(locale: str, folder: Path, seed: int, host: Host, console: Console)
         retrieval = evaluate_retrieval(opened, host, test, f"cldr: {locale}, held out", english)
         composed = open_stack(f"lang:{name} + task:{task.component.name}", host, library)
         kinds = _terms(host, locale, "test", "labelled")
-        answers = evaluate_answers(composed, host, "classification", kinds, f"cldr: {locale}, held out")
+        answers = evaluate_predictions(composed, host, "classification", kinds, f"cldr: {locale}, held out")
     candidates = len({*english, *(example.translation for example in test)})
     return DemoResult(unknown, trained, trained_task, retrieval, answers, candidates, test[0].text)
 

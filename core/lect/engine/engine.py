@@ -19,7 +19,7 @@ from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.data.examples import Example
 from lect.errors import StackError
-from lect.generation.answer import cut_texts, generate_predictions, text_limit
+from lect.generation.predictions import generate_predictions, text_limit, truncated_texts
 from lect.heads import GenerationHead, Head, Layout, Prediction
 from lect.literals import ComputePrecision
 
@@ -34,7 +34,7 @@ class Engine:
     rows. It may be used from several threads: each batch has the model for itself.
 
     Args:
-        encoder: how texts are cut; by default as long as the backbone reads.
+        encoder: how texts are tokenised; by default up to the backbone's longest input.
         tokens_per_batch: the most tokens of a batch, padding included.
 
     Attributes:
@@ -73,22 +73,22 @@ class Engine:
         return next((key for key, head in heads.items() if head is not None and head.embeds), "")
 
     def limit(self, keys: Keys) -> int:
-        """The most tokens of a text that a stack reads; longer ones are cut."""
+        """The most tokens of a text that a stack reads; longer texts are truncated."""
         return text_limit(self.encoder, self.head_of(keys))
 
     def truncated(self, examples: Sequence[Example], keys: Keys) -> tuple[str, ...]:
-        """Where the texts stand that are longer than a stack reads, and are cut."""
+        """The origins of the texts that are longer than a stack reads, and are truncated."""
         head = self.head_of(keys)
         if head is not None and head.windowed:
             return ()
         if isinstance(head, GenerationHead):
-            return cut_texts(self.encoder, keys, head, examples)
+            return truncated_texts(self.encoder, keys, head, examples)
         columns = [[example.text for example in examples]]
         if self.vectors_by(keys):
             columns.append([example.text_pair or "" for example in examples])
         encodings = [self.encoder.tokens(texts, keys) for texts in columns]
-        cut = [any(encoding.overflowing for encoding in own) for own in zip(*encodings, strict=True)]
-        return tuple(example.origin for example, is_cut in zip(examples, cut, strict=True) if is_cut)
+        is_truncated = [any(encoding.overflowing for encoding in own) for own in zip(*encodings, strict=True)]
+        return tuple(example.origin for example, longer in zip(examples, is_truncated, strict=True) if longer)
 
     # ---------------------------------------------------------------------------------------------------- predictions
 
@@ -100,7 +100,7 @@ class Engine:
         """The prediction for each example by the head of its own stack, in order, as they are done.
 
         Args:
-            rows: examples with their stacks; an iterator is read no further than what is predicted needs.
+            rows: examples with their stacks; an iterator is read a stretch at a time, as predictions are asked for.
             head: one that generates texts, in place of the stacks' own.
 
         Raises:
@@ -146,7 +146,7 @@ class Engine:
             batch = self.encoder.assemble([row for place in own for row in rows[place]], routes).to(self.device)
             with self._evaluating():
                 hidden = self.model(batch)
-                # What stands where there is padding means nothing.
+                # Hidden states of padding are not checked.
                 shown = hidden.masked_fill(~batch.attention_mask.bool().unsqueeze(-1), 0.0)
                 check_vectors(shown, [stretch[place][0].origin or "a text" for place in own for _ in rows[place]])
                 outputs = self.model.logits(hidden, batch)
@@ -159,7 +159,7 @@ class Engine:
         return found
 
     def _laid_out(self, stretch: Sequence[tuple[Example, Keys]], places: Sequence[int]) -> dict[int, tuple[Any, ...]]:
-        """The rows of each example, as its stack's head lays it out and its stack's tokenizer cuts it."""
+        """The rows of each example, as its stack's head lays it out with its stack's tokenizer."""
         rows: dict[int, tuple[Any, ...]] = {}
         of_stack: dict[Keys, list[int]] = {}
         for place in places:

@@ -75,7 +75,7 @@ def merge_stack(
     opened = open_stack(text, host, library, backbone, progress)
     if not opened.keys:
         raise StackError("the stack is empty, so there is nothing to merge", fix="name a component, such as task:topic")
-    if opened.backbone.writer is not None:
+    if opened.backbone.decoder is not None:
         raise ComponentError(
             "both halves of an encoder-decoder cannot be merged yet",
             where=f'stack "{opened.stack}"',

@@ -111,7 +111,7 @@ def open_stack(
         host=host,
         progress=progress,
         revision=entry.revision if entry and not backbone else None,
-        writes=must_generate(host, stored),
+        generates=must_generate(host, stored),
     )
     model = RoutedModel(loaded)
     keys = attach_stack(model, host, stack, stored)
@@ -127,7 +127,7 @@ def open_on(engine: Engine, text: str, host: Host, library: Library) -> OpenStac
     """
     stack = parse_stack(text)
     stored = tuple(read_stack(stack, library, host))
-    if must_generate(host, stored) and not engine.backbone.writes:
+    if must_generate(host, stored) and not engine.backbone.generates:
         raise StackError(
             f'"{stack}" generates texts, and "{engine.backbone.name}" was loaded without its decoder',
             fix="load that stack first",

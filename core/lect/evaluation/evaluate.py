@@ -77,12 +77,12 @@ def evaluate_rows(
     if kind is None or (opened.vectors_by and not any(example.text_pair for example in examples)):
         report, metric = evaluate_retrieval(opened, host, examples, dataset), "retrieval"
     else:
-        report = evaluate_answers(opened, host, kind, examples, dataset, statistics=statistics)
+        report = evaluate_predictions(opened, host, kind, examples, dataset, statistics=statistics)
         metric = host.spec(HeadSpec, kind).metrics[0]
     return replace(report, remarks=tuple(remarks)), metric
 
 
-def evaluate_answers(
+def evaluate_predictions(
     opened: OpenStack,
     host: Host,
     head_kind: str,
@@ -101,14 +101,14 @@ def evaluate_answers(
     head = opened.head
     if head is None:
         raise StackError("this stack has no head", where=f'stack "{opened.stack}"', fix="end it with a task:…")
-    truth = head.answers(examples)
+    truth = head.references(examples)
     metrics = [host.spec(MetricSpec, name) for name in host.spec(HeadSpec, head_kind).metrics]
     writes = isinstance(head, GenerationHead)
     predictions = {
         ablation: head.compared(opened.engine.predict(examples, ablation.keys, head if writes else None), examples)
         for ablation in ablations(opened, keep_head=not writes)
     }
-    answers = {ablation: [each.answer for each in own] for ablation, own in predictions.items()}
+    answers = {ablation: [each.value for each in own] for ablation, own in predictions.items()}
     shown = {ablation: [str(each) for each in own] for ablation, own in predictions.items()}
     notes = _truncated(opened, examples)
     labelled = _are_labels(truth) and not writes

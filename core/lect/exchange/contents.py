@@ -39,14 +39,14 @@ class ForeignFolder:
         backbone: the hub id or folder of the model it was trained on.
         model_type: that model's family, as `transformers` calls it.
         hidden_size: that model's width.
-        writes: whether it acts on the half of an encoder-decoder that writes, too.
+        generates: whether it acts on the decoder of an encoder-decoder, too.
     """
 
     name: str = ""
     backbone: str | None = None
     model_type: str | None = None
     hidden_size: int | None = None
-    writes: bool = False
+    generates: bool = False
 
 
 @dataclass(frozen=True)

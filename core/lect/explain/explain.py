@@ -90,7 +90,7 @@ def _explained(
     answer, probability, scores = "", 0.0, {}
     if head is not None:
         decoded = _decoded(opened, head, rows, text)
-        answer, probability, scores = decoded.answer, decoded.score or 0.0, dict(decoded.scores)
+        answer, probability, scores = decoded.value, decoded.score or 0.0, dict(decoded.scores)
     return Explained(
         label=name,
         answer=answer,
@@ -142,7 +142,7 @@ def _head_score(opened: OpenStack, head: Head, text: str, target: str | None) ->
         raise StackError(
             "its head does not give one label a text", where=f'stack "{opened.stack}"', fix="name one that classifies"
         )
-    label = target or _decoded(opened, head, rows, text).answer
+    label = target or _decoded(opened, head, rows, text).value
     if label not in head.labels:
         raise DataError(f'there is no label "{label}"', where="the target", fix=nearest(label, head.labels))
     place = head.labels.index(label)

@@ -102,17 +102,17 @@ class Phrasing:
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         return (self.end, *sorted(index for token, index in vocabulary.items() if mark in token and index != self.end))
 
-    def source(self, demand: GenerationRequest) -> Source:
+    def source(self, request: GenerationRequest) -> Source:
         """What is read.
 
         Raises:
             RecipeError: the words around the text leave no room for it; a language's token is not known, or missing.
         """
-        frame = self._frame.of(self._code(demand.source_code, "source_code"), self._ordinary)
+        frame = self._frame.of(self._code(request.source_code, "source_code"), self._ordinary)
         front, back = frame.front, () if self._is_decoder else frame.back
-        before = f"{self._backbone.prefix}{demand.before}"
+        before = f"{self._backbone.prefix}{request.before}"
         room = self.room - len(front) - len(back)
-        ids, text, truncated = self._plain(before + demand.text + demand.after), demand.text, False
+        ids, text, truncated = self._plain(before + request.text + request.after), request.text, False
         while len(ids) > room:
             offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets
             kept = len(offsets) - (len(ids) - room)
@@ -123,12 +123,12 @@ class Phrasing:
                     fix="shorten the prompt, lower head.longest or raise training.max_length",
                 )
             text, truncated = text[: offsets[kept - 1][1]], True
-            ids = self._plain(before + text + demand.after)
-        return Source((*front, *ids, *back), self._forced(demand), truncated)
+            ids = self._plain(before + text + request.after)
+        return Source((*front, *ids, *back), self._forced(request), truncated)
 
-    def target(self, text: str, demand: GenerationRequest) -> tuple[int, ...]:
+    def target(self, text: str, request: GenerationRequest) -> tuple[int, ...]:
         """What should be written behind a source, its end included; of a long text only the beginning."""
-        ids = tuple(self._plain(f" {text}" if self._goes_on_with_space(demand) else text))
+        ids = tuple(self._plain(f" {text}" if self._goes_on_with_space(request) else text))
         # Where it is cut, it does not end.
         return (*ids, self.end) if len(ids) < self.longest else ids[: self.longest]
 
@@ -158,22 +158,22 @@ class Phrasing:
     def _plain(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def _goes_on_with_space(self, demand: GenerationRequest) -> bool:
+    def _goes_on_with_space(self, request: GenerationRequest) -> bool:
         """Whether the answer's first word needs a space in front of it to be cut as words within a text are."""
-        if not self._is_decoder or (demand.before + demand.text + demand.after)[-1:].isspace():
+        if not self._is_decoder or (request.before + request.text + request.after)[-1:].isspace():
             return False
         tokens = self._tokenizer.encode("a", add_special_tokens=False).tokens
         return not (tokens and tokens[0].startswith("▁"))
 
-    def _forced(self, demand: GenerationRequest) -> tuple[int, ...]:
+    def _forced(self, request: GenerationRequest) -> tuple[int, ...]:
         if self._is_decoder:
-            self._refuse_codes(demand)
+            self._refuse_codes(request)
             return ()
         language = self._frame.language
         if language is None:
-            self._refuse_codes(demand)
+            self._refuse_codes(request)
             return (self._backbone.start_id,)
-        code = self._code(demand.target_code, "target_code")
+        code = self._code(request.target_code, "target_code")
         if code is None:
             raise RecipeError(
                 f'"{self._backbone.name}" must be told which language to write',
@@ -182,9 +182,9 @@ class Phrasing:
             )
         return (code,) if language == "back" else (self._backbone.start_id, code)
 
-    def _refuse_codes(self, demand: GenerationRequest) -> None:
+    def _refuse_codes(self, request: GenerationRequest) -> None:
         for name in ("source_code", "target_code"):
-            if getattr(demand, name) is not None:
+            if getattr(request, name) is not None:
                 raise RecipeError(
                     f'"{self._backbone.name}" has no tokens that stand for languages',
                     where=f"head.{name}",

@@ -120,11 +120,11 @@ class _Writer(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
     _supports_attention_backend = True
 
     def __init__(self, backbone: Backbone, tokens: Callable[[Tensor], Tensor], width: int) -> None:
-        writing = backbone.model if backbone.writer is None else backbone.writer
+        writing = backbone.model if backbone.decoder is None else backbone.decoder
         config = copy.deepcopy(writing.config)
         # The backbone's own stays as it is. Beams are numbered by the count of tokens.
         config.vocab_size, config.use_cache = width, True
-        config.is_encoder_decoder, config.is_decoder = backbone.writer is not None, False
+        config.is_encoder_decoder, config.is_decoder = backbone.decoder is not None, False
         super().__init__(config)
         # What a checkpoint says of searching is not what was asked for.
         self.generation_config = GenerationConfig()

@@ -26,7 +26,7 @@ def load_backbone(
     pooling: Pooling | None = None,
     prefix: str | None = None,
     revision: str | None = None,
-    writes: bool = False,
+    generates: bool = False,
 ) -> Backbone:
     """A backbone in float32, frozen and in evaluation mode.
 
@@ -37,7 +37,7 @@ def load_backbone(
         pooling: instead of what the plugin registers, the folder's ``lect.toml`` says, or of ``mean``.
         prefix: instead of what the plugin registers, the folder's ``lect.toml`` says, or of none.
         revision: a commit, tag or branch; for hub ids only.
-        writes: whether of an encoder-decoder both halves are loaded.
+        generates: whether of an encoder-decoder both halves are loaded.
 
     Raises:
         BackboneError: there is no such backbone, or it cannot be used; the message says what to do.
@@ -71,7 +71,7 @@ def load_backbone(
         licence=own.licence,
         revision=commit,
         trimmed=own.descent(folder) if isinstance(own, FolderSettings) else None,
-        writes=writes,
+        generates=generates,
     )
 
 

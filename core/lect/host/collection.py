@@ -11,9 +11,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from lect.host.attribution import attributed
-from lect.host.records import ESSENTIAL, SPECS, PluginRecord, Provided, Spec
+from lect.host.records import ESSENTIAL, SPECS, PluginRecord, Provided
 from lect.host.registration import SeamError
 from lect.scores import named_by_two
+from lect.spec import Spec
 from lect.specs import CommandSpec, HeadSpec, MetricSpec
 from lect.subcommands import COMMANDS
 

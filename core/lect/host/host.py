@@ -14,7 +14,8 @@ from lect.errors import PluginError, nearest
 from lect.host import attribution
 from lect.host.bundled import bundled
 from lect.host.loading import Caller, Loaded, load_plugins
-from lect.host.records import ESSENTIAL, HOOKS, Configured, ConfiguredSpec, PluginRecord, Provided, Spec
+from lect.host.records import ESSENTIAL, HOOKS, Configured, PluginRecord, Provided
+from lect.spec import ConfiguredSpec, Spec
 from lect.specs import CommandSpec, Problem
 from lect.subcommands import COMMANDS
 from lect.validation import validate_model

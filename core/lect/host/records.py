@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
-
-from pydantic import BaseModel
+from typing import Any, Generic, Literal, TypeVar
 
 from lect import hookspecs, specs
+from lect.spec import Spec
 
 API = 1
 """The version of the seam; plugins name it in their entry point's group, ``lect.v1``."""
@@ -16,32 +15,6 @@ ESSENTIAL = "builtin"
 """The name of the plugin that comes with `lect` itself and cannot be blocked."""
 
 Status = Literal["ok", "broken", "blocked", "incompatible", "clash"]
-
-
-class Spec(Protocol):
-    """What a plugin registers, of whatever kind; the classes are in `lect.specs`."""
-
-    kind: ClassVar[str]
-    hook: ClassVar[str]
-
-    @property
-    def name(self) -> str:
-        """What recipes, manifests and the command line call it."""
-        ...
-
-    @property
-    def summary(self) -> str:
-        """What it is, in one line."""
-        ...
-
-
-class ConfiguredSpec(Spec, Protocol):
-    """A spec whose use has a configuration."""
-
-    @property
-    def config(self) -> type[BaseModel]:
-        """The model that reads it."""
-        ...
 
 
 Spec_co = TypeVar("Spec_co", bound=Spec, covariant=True)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lect.backbones import Backbone
-from lect.cache import cache_folder, is_whole, make_once, mark_whole, said_of
+from lect.cache import cache_folder, is_whole, make_once, mark_whole, read_marker
 from lect.composition.batching import batches_by_length
 from lect.composition.model import RoutedModel
 from lect.data.examples import Example
@@ -65,7 +65,7 @@ def trained_head(
             mark_whole(aside, {**made_from, "backbone": backbone.identity, "trained": steps, "rows": len(rows)})
 
     def is_ready() -> bool:
-        return is_whole(folder, made_from) and said_of(folder).get("trained", 0) >= steps
+        return is_whole(folder, made_from) and read_marker(folder).get("trained", 0) >= steps
 
     make_once(
         folder,

@@ -11,7 +11,7 @@ from lect.errors import RecipeError, StackError, UserError
 
 if TYPE_CHECKING:
     from lect.host import Host
-    from lect.host.records import ConfiguredSpec
+    from lect.spec import ConfiguredSpec
 
 FileKind = Literal["recipe", "matrix", "audit"]
 _FOR = {"recipe": "lect train", "matrix": "lect eval", "audit": "lect audit"}

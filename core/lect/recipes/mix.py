@@ -57,8 +57,8 @@ class MixSection(Table):
 
     Args:
         temperature: 1 draws rows by their number; the higher it is, the more evenly (`lect.training.sampling`).
-        joint: whether a component that learns may stand in the `stack` of others that learn: it then learns from their
-            losses as well, as a language beneath several tasks. All keep what they are at the end of the run.
+        joint: whether a component that is trained may stand in the `stack` of others that are trained, as a language
+            beneath several tasks: it then learns from their losses, too. All are saved as they are at the run's end.
     """
 
     temperature: Positive = 1.0

@@ -1,4 +1,4 @@
-"""Stored components as modules on a backbone, checked against it and against each other."""
+"""Attaches the components of a stack, read from disk, to a model; checks that they fit it and each other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def read_stack(stack: Stack, library: Library, host: Host) -> list[StoredComponent]:
     """The components a stack names, read from disk, in its order: from the library, else where a plugin finds them.
 
-    A term of several components gives several; what a component stands on is read with it.
+    A term of several components, such as a merge, gives several; the members of a component are read with it.
 
     Raises:
         ComponentError: one is not there or broken.
@@ -38,7 +38,7 @@ def read_stack(stack: Stack, library: Library, host: Host) -> list[StoredCompone
 
 
 def attach_stack(model: RoutedModel, host: Host, stack: Stack, stored: Sequence[StoredComponent]) -> tuple[str, ...]:
-    """Attach what is not attached yet; returns the stack's keys, as routes take them.
+    """Attach the components that are not attached yet, and return the stack's keys, as `Routes` takes them.
 
     Raises:
         ComponentError: a component belongs to another backbone, or its weights do not fit its manifest.
@@ -54,10 +54,10 @@ def attach_stack(model: RoutedModel, host: Host, stack: Stack, stored: Sequence[
 
 
 def attach_component(model: RoutedModel, host: Host, key: str, stored: StoredComponent) -> Component:
-    """Attach a stored component, and what it stands on, where they are not attached yet. Raises as `restore`."""
+    """Attach a stored component and its members, unless they are attached. Raises as `restore`."""
     if key in model.components:
         return model.components[key]
-    # Attached as well, members move to a device and change their mode with the model.
+    # Members are attached too, so that they move to a device and change their mode with the model.
     members = {name: attach_component(model, host, name, member) for name, member in stored.members.items()}
     component = restore(key, stored, model.backbone, host, members)
     model.attach(component)
@@ -65,16 +65,16 @@ def attach_component(model: RoutedModel, host: Host, key: str, stored: StoredCom
 
 
 def must_generate(host: Host, stored: Sequence[StoredComponent], kind: str | None = None) -> bool:
-    """Whether the backbone must be loaded to write, for one of these components or for a head of this kind."""
+    """Whether the backbone must be loaded with its decoder, for one of these components or a head of this kind."""
     if any(each.manifest.backbone.reads is not None for each in stored):
-        # Trained beside one that writes: its parts lie in both halves.
+        # It was trained with the decoder loaded, and has parts in both halves.
         return True
     kinds = {each.manifest.head.kind for each in stored if each.manifest.head} | ({kind} if kind else set())
-    return any(host.spec(HeadSpec, each).writes for each in kinds)
+    return any(host.spec(HeadSpec, each).generates for each in kinds)
 
 
 def finder(library: Library, host: Host) -> Callable[[Atom], Path]:
-    """What gives a component's folder: the library's, else the one that a plugin finds. It raises `ComponentError`."""
+    """A function that finds a component's folder, in the library or through a plugin; it raises `ComponentError`."""
 
     def find(atom: Atom) -> Path:
         try:
@@ -89,7 +89,7 @@ def finder(library: Library, host: Host) -> Callable[[Atom], Path]:
 
 
 def _attach(model: RoutedModel, host: Host, part: StackTerm, available: Mapping[str, StoredComponent]) -> Component:
-    """The component that a term means, attached where it is not yet, as are all that it is made of."""
+    """The component that a term stands for; it and its members are attached unless they are."""
     key = str(part)
     if key in model.components:
         return model.components[key]

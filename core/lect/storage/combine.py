@@ -59,7 +59,7 @@ def combine(
     licence = _licence(stored, licence)
     entry = members[0].manifest.backbone
     backbone = backbone or load_backbone(
-        entry.name, host=host, progress=progress, revision=entry.revision, writes=must_generate(host, members)
+        entry.name, host=host, progress=progress, revision=entry.revision, generates=must_generate(host, members)
     )
     merged = merge_components(merge, members, backbone, host)
     values = {

@@ -91,7 +91,7 @@ def import_folder(
     if options.role is not None:
         _check_free(library, options.role, name, options.overwrite)
     try:
-        backbone = load_backbone(wanted, host=host, progress=progress, writes=found.writes)
+        backbone = load_backbone(wanted, host=host, progress=progress, generates=found.generates)
     except BackboneError as error:
         if options.backbone:
             raise
@@ -160,7 +160,7 @@ def export_component(
         host=host,
         progress=progress,
         revision=None if backbone else entry.revision,
-        writes=entry.reads is not None,
+        generates=entry.reads is not None,
     )
     check_backbone(stored.manifest, loaded.fingerprint, name=loaded.name, where=str(stored.folder))
     contents = contents_of(stored)

@@ -68,7 +68,7 @@ class BackboneEntry(Entry):
             fingerprint=backbone.fingerprint,
             hidden_size=backbone.hidden_size,
             trimmed_from=backbone.trimmed.fingerprints if backbone.trimmed else (),
-            reads=backbone.reading.fingerprint if backbone.writer is not None else None,
+            reads=backbone.reading.fingerprint if backbone.decoder is not None else None,
         )
 
     def goes_with(self, other: BackboneEntry) -> bool:

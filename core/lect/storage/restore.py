@@ -1,4 +1,4 @@
-"""A stored component as modules with its saved weights, and the parts and heads that plugins build."""
+"""Builds a stored component's modules with the plugins that provide them, and loads its weights."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def restore(
     """A stored component as modules with its saved weights.
 
     Args:
-        members: what it stands on, where it stands on others.
+        members: the components that it is made of, by the names its manifest has for them.
 
     Raises:
         ComponentError: it belongs to another backbone, or its weights do not fit its manifest.
@@ -48,7 +48,7 @@ def restore(
     if parent is not None:
         stored = cut_tokenizer(stored, backbone, parent)
     context = BuildContext(backbone, tokenizer_json=stored.tokenizer_json, members=members or {})
-    # Building draws random numbers that the saved weights then replace: a run's own sequence must not notice.
+    # Building draws random numbers, which the saved weights replace: the state of the run's generator is kept.
     with torch.random.fork_rng(devices=[]):
         where, values, parts = str(stored.folder / "component.toml"), values_in(stored.tensors), {}
         for index, part in enumerate(manifest.parts):
@@ -82,7 +82,7 @@ def restore(
 
 
 def build_part(host: Host, method: str, config: Mapping[str, Any], context: BuildContext, where: str) -> Part:
-    """A method's part, its configuration checked.
+    """Check a method's configuration and build its part.
 
     Raises:
         PluginError: no plugin provides the method.
@@ -96,14 +96,14 @@ def build_part(host: Host, method: str, config: Mapping[str, Any], context: Buil
 def build_head(
     host: Host, kind: str, config: Mapping[str, Any], backbone: Backbone, labels: Sequence[str], where: str
 ) -> Head:
-    """A head, its configuration checked. Raises as `build_part`."""
+    """Check a head's configuration and build it. Raises as `build_part`."""
     configured = host.configured(HeadSpec, kind, config, where)
     with host.attributed(configured) as spec:
         return spec.build(configured.config, backbone, labels)
 
 
 def _read_alone(backbone: Backbone, fingerprint: str) -> Backbone:
-    """The half of an encoder-decoder that reads, for a component that was trained on that half alone."""
-    if backbone.writer is None or fingerprint == backbone.fingerprint or fingerprint != backbone.reading.fingerprint:
+    """The encoder alone, where the component was trained without the decoder."""
+    if backbone.decoder is None or fingerprint == backbone.fingerprint or fingerprint != backbone.reading.fingerprint:
         return backbone
     return backbone.reading

@@ -120,7 +120,7 @@ def _states(component: Component, backbone: Backbone) -> list[Tensor]:
             rows = RowEncoder(model).encode([text], [(component.key,)])
             hidden = model(rows)
             found.append(hidden)
-            if model.writer is not None:
+            if model.decoder is not None:
                 found.append(model.decode(rows.input_ids, rows.attention_mask, hidden, rows))
     finally:
         model.detach_all()

@@ -15,7 +15,7 @@ from lect.testing.tokenizers import MAX_LENGTH, tiny_tokenizer
 
 
 def tiny_backbone(
-    family: str = "xlm-roberta", seed: int = 0, hidden: int = 32, layers: int = 2, writes: bool = False
+    family: str = "xlm-roberta", seed: int = 0, hidden: int = 32, layers: int = 2, generates: bool = False
 ) -> Backbone:
     """A backbone of random weights, large enough that any change to its input shows in its output.
 
@@ -24,16 +24,16 @@ def tiny_backbone(
     Args:
         family: a `model_type`: one of `TINY_FAMILIES`.
         hidden: the width of a hidden state, a multiple of 16.
-        writes: whether it is one that can write: a decoder, or an encoder-decoder with both halves. Its head over
+        generates: whether it is one that can write: a decoder, or an encoder-decoder with both halves. Its head over
             tokens is its embeddings; an M2M100 or mBART has tokens for two languages.
 
     Raises:
         ValueError: there is no tiny backbone of this family, or it cannot write.
     """
-    _, model, writer, tokenizer = _build(family, seed, hidden, layers, writes)
+    _, model, decoder, tokenizer = _build(family, seed, hidden, layers, generates)
     name = f"tiny-{family}"
     identity = f"{name} (seed {seed}, {layers} layers of {hidden})"
-    return Backbone(name, identity, model, tokenizer, licence="MIT", writer=writer)
+    return Backbone(name, identity, model, tokenizer, licence="MIT", decoder=decoder)
 
 
 def save_tiny_backbone(
@@ -42,10 +42,10 @@ def save_tiny_backbone(
     seed: int = 0,
     hidden: int = 32,
     layers: int = 2,
-    writes: bool = False,
+    generates: bool = False,
 ) -> Path:
     """A tiny backbone as a folder that `transformers` loads; returns the folder. Arguments as in `tiny_backbone`."""
-    whole, _, _, tokenizer = _build(family, seed, hidden, layers, writes)
+    whole, _, _, tokenizer = _build(family, seed, hidden, layers, generates)
     with quiet_transformers(), folder_aside(folder) as aside:
         whole.save_pretrained(aside)
         tokenizer.save_pretrained(aside)
@@ -55,34 +55,34 @@ def save_tiny_backbone(
 # ---------------------------------------------------------------------------------------------------------- the model
 
 
-def _build(family: str, seed: int, hidden: int, layers: int, writes: bool) -> tuple[Any, Any, Any, Any]:
+def _build(family: str, seed: int, hidden: int, layers: int, generates: bool) -> tuple[Any, Any, Any, Any]:
     """The model as it is saved, what `lect` runs of it to read and to write, and the tokenizer."""
     import torch
 
     if family not in TINY_FAMILIES:
         raise ValueError(f'there is no tiny backbone of family "{family}"; {nearest(family, TINY_FAMILIES)}')
-    if writes and family not in _DECODERS and family not in _ENCODER_DECODERS:
+    if generates and family not in _DECODERS and family not in _ENCODER_DECODERS:
         raise ValueError(f'a tiny backbone of family "{family}" cannot write')
-    tokenizer = tiny_tokenizer(**_TOKENIZERS.get(family, {}), **(_LANGUAGES.get(family, {}) if writes else {}))
+    tokenizer = tiny_tokenizer(**_TOKENIZERS.get(family, {}), **(_LANGUAGES.get(family, {}) if generates else {}))
     config = _config(family, tokenizer, hidden, layers)
-    kind = model_class(config, writes)
+    kind = model_class(config, generates)
     options = model_options(kind, config)
     if attention := options.pop("attn_implementation", None):
         config._attn_implementation = attention
-    if writes:
+    if generates:
         config.tie_word_embeddings = True
     with torch.random.fork_rng(devices=[]):
         whole = kind(config, **options)
     _fill(whole, seed, family)
-    writer = None
-    if writes and family in _ENCODER_DECODERS:
-        writer = decoder_half(whole)
-        _fill(writer, seed + 1, family)
+    decoder = None
+    if generates and family in _ENCODER_DECODERS:
+        decoder = decoder_half(whole)
+        _fill(decoder, seed + 1, family)
     model = encoder_half(whole)
     if model is not whole:
         # The same under every version, whatever names the rest of the model has.
         _fill(model, seed, family)
-    return whole, model, writer, tokenizer
+    return whole, model, decoder, tokenizer
 
 
 def _config(family: str, tokenizer: Any, hidden: int, layers: int) -> Any:

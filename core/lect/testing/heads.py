@@ -88,10 +88,10 @@ def head_contract(
         dict(config or {}),
         None if labels is None else tuple(labels),
         tuple(refused),
-        family or ("llama" if spec.writes else "xlm-roberta"),
+        family or ("llama" if spec.generates else "xlm-roberta"),
         tuple(without_gradient),
     )
-    left_out = {*without, *(_OF_LEARNING if spec.writes else ())}
+    left_out = {*without, *(_OF_LEARNING if spec.generates else ())}
 
     @pytest.mark.parametrize("holds", [name for name in PROPERTIES if name not in left_out])
     def test(holds: str) -> None:
@@ -139,7 +139,7 @@ class HeadContract:
             json.dumps([each.record, dict(each.scores)])
             probabilities = [*each.scores.values(), *(() if each.score is None else (each.score,))]
             assert all(-1e-6 <= value <= 1 + 1e-6 for value in probabilities), f"{probabilities} are no probabilities"
-            assert str(each) or self.spec.writes, "a prediction that is shown to people as nothing"
+            assert str(each) or self.spec.generates, "a prediction that is shown to people as nothing"
 
     def rows_stand_alone(self) -> None:
         """Whatever else is in a batch, and however long it is, changes no prediction."""
@@ -147,7 +147,7 @@ class HeadContract:
         together = engine.predict(self.examples, _KEYS)
         for example, beside in zip(self.examples, together, strict=True):
             (alone,) = engine.predict([example], _KEYS)
-            assert _same(alone.answer, beside.answer), f'"{example.text}" gives {beside} beside others, alone {alone}'
+            assert _same(alone.value, beside.value), f'"{example.text}" gives {beside} beside others, alone {alone}'
             assert _same(alone.score, beside.score) and _same(alone.scores, beside.scores)
 
     def survives_saving(self) -> None:
@@ -161,7 +161,7 @@ class HeadContract:
             save_file(engine.model.components[_KEYS[0]].tensors(), file)
             other.model.components[_KEYS[0]].load_tensors(load_file(file))
         for now, then in zip(other.predict(self.examples, _KEYS), engine.predict(self.examples, _KEYS), strict=True):
-            assert _same(now.answer, then.answer) and _same(now.scores, then.scores), "it predicts something else"
+            assert _same(now.value, then.value) and _same(now.scores, then.scores), "it predicts something else"
 
     def learns_by_its_loss(self) -> None:
         """A gradient for each parameter, or where it has none for the hidden states, and steps down it help."""
@@ -181,26 +181,26 @@ class HeadContract:
     def shares_a_batch(self) -> None:
         """`share` of all examples gives what `layout` and `targets` give of them."""
         engine = self._engine()
-        head, cut = _head(engine), StackTokenizer(engine.encoder, _KEYS)
-        layout = head.layout(self.examples, cut)
+        head, tokenizer = _head(engine), StackTokenizer(engine.encoder, _KEYS)
+        layout = head.layout(self.examples, tokenizer)
         whole = _loss(engine, layout.rows, head.targets(self.examples, layout))
-        rows, targets = head.share(self.examples, range(len(self.examples)), cut)
+        rows, targets = head.share(self.examples, range(len(self.examples)), tokenizer)
         shared = _loss(engine, rows.rows, targets)
         assert _same(shared.item(), whole.item()), "a process that has all rows has another loss"
 
     def keeps_its_rows_order(self) -> None:
         """True answers are of their own rows alone."""
         head = _head(self._engine())
-        answers = head.answers(self.examples)
+        answers = head.references(self.examples)
         assert len(answers) == len(self.examples)
-        assert head.answers(self.examples[::-1]) == answers[::-1]
+        assert head.references(self.examples[::-1]) == answers[::-1]
 
     def is_scored_by_its_metrics(self) -> None:
         """Of predictions and truth each metric makes numbers, its main one among them."""
         engine = self._engine()
         head = _head(engine)
         found = head.compared(engine.predict(self.examples, _KEYS), self.examples)
-        truth, answers = head.answers(self.examples), [prediction.answer for prediction in found]
+        truth, answers = head.references(self.examples), [prediction.value for prediction in found]
         assert self.spec.metrics, "a head without a metric cannot be evaluated"
         for name in self.spec.metrics:
             metric = installed_host().spec(MetricSpec, name)
@@ -250,12 +250,14 @@ class HeadContract:
 
     def _engine(self, seed: int = 0) -> Engine:
         """A backbone with the head, ready to be used."""
-        backbone = tiny_backbone(self.family, writes=self.spec.writes)
+        backbone = tiny_backbone(self.family, generates=self.spec.generates)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             head = self.spec.build(self._config, backbone, self._labels)
         assert isinstance(head, Head), f"build gave a {type(head).__name__} where a lect.Head is due"
-        assert isinstance(head, GenerationHead) == self.spec.writes, "`writes` says whether it is a lect.GenerationHead"
+        assert isinstance(head, GenerationHead) == self.spec.generates, (
+            "`generates` says whether it is a lect.GenerationHead"
+        )
         model = RoutedModel(backbone)
         model.attach(Component(_KEYS[0], "task", {}, head))
         return Engine(model.eval())
@@ -270,7 +272,7 @@ def _head(engine: Engine) -> Head:
 def _learned_from(engine: Engine, example: Example) -> None:
     """All that a head does with a row before the first step."""
     head = _head(engine)
-    head.answers([example])
+    head.references([example])
     if not isinstance(head, GenerationHead):
         head.prepare([example])
         head.targets([example], head.layout([example], StackTokenizer(engine.encoder, _KEYS)))
@@ -290,7 +292,7 @@ def _loss(engine: Engine, rows: Sequence[Any], targets: Any) -> Tensor:
 
 def _fit(engine: Engine, examples: Sequence[Example], steps: int) -> list[float]:
     """The losses of some steps over all examples; dropout is off, so that they can be compared."""
-    head, cut = _head(engine), StackTokenizer(engine.encoder, _KEYS)
+    head, tokenizer = _head(engine), StackTokenizer(engine.encoder, _KEYS)
     head.prepare(examples)
     # A head may have no parameters: what stands below it learns.
     optimiser = torch.optim.Adam([*head.parameters(), torch.zeros(1)], lr=1e-3)
@@ -298,7 +300,7 @@ def _fit(engine: Engine, examples: Sequence[Example], steps: int) -> list[float]
     for step in range(steps):
         some = list(examples)
         random.Random(step).shuffle(some)
-        layout = head.layout(some, cut)
+        layout = head.layout(some, tokenizer)
         optimiser.zero_grad()
         loss = _loss(engine, layout.rows, head.targets(some, layout))
         torch.autograd.backward(loss)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from lect.composition.finite import NotFiniteError, spoilt_tensor
+from lect.composition.finite import NotFiniteError, non_finite_tensor
 from lect.errors import RecipeError, nearest
 from lect.objectives import score_direction
 from lect.scores import gain_of
@@ -70,7 +70,7 @@ class BestValidations:
         """All scores of a component's best validation; empty where there was none."""
         return self._scores.get(key, {})
 
-    def put_back(self) -> None:
+    def restore_best(self) -> None:
         """Make each component what it was in its best validation, where there was one."""
         for component in self._setup.components:
             if component.key in self.tensors:
@@ -99,7 +99,7 @@ class BestValidations:
 def check_weights(components: Sequence[TrainedComponent], step: int) -> None:
     """Refuse to keep what is learned where a parameter is no finite number. Raises `NotFiniteError`."""
     for component in components:
-        found = spoilt_tensor(component.parameters)
+        found = non_finite_tensor(component.parameters)
         if found is not None:
             name, what = found
             raise NotFiniteError(f'the weights of {component.key} hold {what} after step {step} ("{name}")')

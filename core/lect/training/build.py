@@ -15,7 +15,7 @@ from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.data.stored import Texts
 from lect.errors import DataError, RecipeError
-from lect.generation.answer import check_generates, cut_texts
+from lect.generation.predictions import check_generates, truncated_texts
 from lect.heads import GenerationHead, Head
 from lect.literals import Progress, no_progress
 from lect.objectives import Objective, ObjectiveContext
@@ -117,7 +117,7 @@ def _truncated(
     if isinstance(head, GenerationHead):
         check_generates(model, list(stacks.values()))
         for text, stack in stacks.items():
-            truncated += cut_texts(encoder, stack, head, rows[text])
+            truncated += truncated_texts(encoder, stack, head, rows[text])
     elif head is None or not head.windowed:
         for text, stack in stacks.items():
             own = rows[text]
@@ -142,7 +142,7 @@ def _objective(
     """The component's objective, once the heads have seen the rows."""
     if component.head is not None:
         # What the head does not know is said now, not when its row comes up.
-        component.head.answers([row for data in (*inputs.train, *inputs.validation) for row in data.examples])
+        component.head.references([row for data in (*inputs.train, *inputs.validation) for row in data.examples])
     head = context.model.head_of(context.stack)
     if head is not None:
         head.prepare(context.examples)

@@ -63,23 +63,18 @@ class CodeSwitched(Objective):
         return self._objective.lengths(examples)
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
-        """The rows, switched and encoded."""
         return self._objective.batch(self._switched(examples), device)
 
-    def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
-        """A process's share of the rows, switched as well."""
-        return self._objective.batch_share(self._switched(examples), own, device)
+    def batch_share(self, examples: Sequence[Example], indices: Sequence[int], device: torch.device) -> Batch:
+        return self._objective.batch_share(self._switched(examples), indices, device)
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
-        """The objective's."""
         return self._objective.loss(model, hidden_states, batch)
 
     def scores(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The objective's."""
         return self._objective.scores(model, examples)
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The objective's."""
         return self._objective.scores_without(model, examples)
 
     def _switched(self, examples: Sequence[Example]) -> list[Example]:

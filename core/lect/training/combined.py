@@ -83,18 +83,16 @@ class CombinedObjective(Objective):
         return [len(own) * max(own, default=0) for own in found]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
-        """What each term makes of its rows, one below the other."""
         return self.batch_share(examples, range(len(examples)), device)
 
-    def batch_share(self, examples: Sequence[Example], own: Sequence[int], device: torch.device) -> Batch:
-        """The same of some of the rows, where each term may compare them with all of its own."""
+    def batch_share(self, examples: Sequence[Example], indices: Sequence[int], device: torch.device) -> Batch:
         taken: list[_Taken] = []
         joined: list[EncodedRows] = []
         size = 0
         for term in self._terms:
             places = [index for index, example in enumerate(examples) if term.takes(example)]
             numbers = {index: number for number, index in enumerate(places)}
-            mine = [numbers[index] for index in own if index in numbers]
+            mine = [numbers[index] for index in indices if index in numbers]
             batch = share_of_batch(term.objective, [examples[index] for index in places], mine, device)
             if batch is None:
                 continue
@@ -103,7 +101,7 @@ class CombinedObjective(Objective):
                 first = size
                 joined.append(batch.rows)
                 size += batch.rows.size
-            taken.append(_Taken(term, batch, first, len(mine) / len(own)))
+            taken.append(_Taken(term, batch, first, len(mine) / len(indices)))
         return Batch(self._encoder.join(joined), tuple(taken))
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
@@ -125,7 +123,6 @@ class CombinedObjective(Objective):
         return self._named(lambda objective, own: objective.scores(model, own), examples)
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The same without what is trained."""
         return self._named(lambda objective, own: objective.scores_without(model, own), examples)
 
     def _named(self, score: _Scoring, examples: Sequence[Example]) -> Mapping[str, float]:

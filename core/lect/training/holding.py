@@ -17,7 +17,7 @@ LOCK, HOLDER = ".lock", ".running.json"
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def run_alone(folder: Path) -> Iterator[None]:
     """A block in which no other process runs in this folder; it is made if it is not there.
 
     Raises:

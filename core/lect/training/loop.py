@@ -30,8 +30,8 @@ Scoring = Callable[[RoutedModel, Sequence[Example]], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What a process was asked while it took a step: to stop, to end the run, or to keep what is learned so far."""
+class _Requests:
+    """What a process was asked for while it took a step: to interrupt the run, to end it, or to write a checkpoint."""
 
     stop: bool = False
     end: bool = False
@@ -42,8 +42,8 @@ class TrainingLoop:
     """One run of the loop.
 
     Args:
-        callbacks: told of each event but the run's start and end, which are not the loop's.
-        stop: asked after every step; True interrupts the run after a checkpoint.
+        callbacks: called at each event but the run's start and end, which `execute_run` announces.
+        stop: called after every step; where it gives True, the run is interrupted after a checkpoint.
     """
 
     def __init__(self, setup: TrainingSetup, callbacks: Callbacks, stop: Callable[[], bool]) -> None:
@@ -72,7 +72,7 @@ class TrainingLoop:
         self._rows = {component.key: 0 for component in setup.components}
         self._seconds = 0.0
         self._has_ended = False
-        self._asked = _Asked()
+        self._asked = _Requests()
 
     def run(self, resume: Checkpoint | None) -> tuple[TrainingResult, ...]:
         """Train the components in place; one result each.
@@ -95,20 +95,20 @@ class TrainingLoop:
         started = time.perf_counter() - self._seconds
         self._saved_at = time.monotonic()
         setup.model.train()
-        # The frozen backbone stays free of dropout: its vectors are what the parts are trained on.
+        # No dropout in the frozen backbone: parts are trained on the hidden states that they will see later.
         setup.model.encoder.eval()
         try:
             self._take_steps(started, saved=self._step if resume else -1)
             check_weights([one for one in setup.components if one.key not in self._best.tensors], self._total)
         except NotFiniteError as error:
             raise self._diverged(error, started) from error
-        self._best.put_back()
+        self._best.restore_best()
         setup.model.eval()
         seconds = time.perf_counter() - started
         return tuple(self._result(component, seconds) for component in setup.components)
 
     def keep(self) -> Path:
-        """Write a checkpoint of the run as it has ended, by this process alone: what goes on from it is at its end.
+        """Write a checkpoint of the finished run, by this process alone: a run that resumes from it ends at once.
 
         Raises:
             UserError: it cannot be written.
@@ -117,7 +117,7 @@ class TrainingLoop:
         try:
             return self._save([random_state()])
         except UserError:
-            # Those before the newest are of no more use, and may be in the way on a full disk.
+            # On a full disk, older checkpoints make room; only the newest is still of use.
             superseded = checkpoints(self._setup.checkpoints)[:-1]
             if not superseded:
                 raise
@@ -128,7 +128,7 @@ class TrainingLoop:
     # ------------------------------------------------------------------------------------------------------- steps
 
     def _take_steps(self, started: float, saved: int) -> None:
-        """All that are left to take.
+        """Take the steps that are left.
 
         Args:
             saved: the step of the newest checkpoint; -1 for none.
@@ -158,7 +158,7 @@ class TrainingLoop:
                 tell(Callback.epoch_ended, epoch)
             if is_last:
                 break
-            # Alone it asks at the end of the step; several must hear of it while they talk.
+            # A single process asks here; several have agreed on it in `_agree`, or some would go on without the others.
             if self._stop() if self._setup.processes.count == 1 else self._asked.stop:
                 if saved != step:
                     self._checkpoint()
@@ -210,9 +210,9 @@ class TrainingLoop:
         return {**self._named(figures), "learning_rate": rate, "pieces": float(tokens), "seconds": seconds}
 
     def _agree(self, figures: list[dict[str, float]], tokens: int) -> tuple[list[dict[str, float]], int]:
-        """Sum gradients and figures over the processes, and hear what any of them was asked."""
+        """Sum gradients and figures over the processes, and exchange what any of them was asked for."""
         processes, minutes = self._setup.processes, self._setup.settings.checkpoint_minutes
-        asked = _Asked(
+        asked = _Requests(
             stop=processes.count > 1 and self._stop(),
             end=self._callbacks.stop_reason is not None,
             checkpoint=processes.is_main and bool(minutes) and time.monotonic() - self._saved_at >= 60 * minutes,
@@ -220,7 +220,7 @@ class TrainingLoop:
         present = [index for index, tensor in enumerate(self._trained) if tensor.grad is not None]
         heard = processes.gather((figures, tokens, asked, present))
         each = [one for _, _, one, _ in heard]
-        self._asked = _Asked(
+        self._asked = _Requests(
             any(one.stop for one in each), any(one.end for one in each), any(one.checkpoint for one in each)
         )
         processes.sum_gradients(self._trained, [own for *_, own in heard])
@@ -284,7 +284,7 @@ class TrainingLoop:
 
     def _diverged(self, error: NotFiniteError, started: float) -> DivergedError:
         """The error that ends the run, once the components are as they were in their best validations."""
-        self._best.put_back()
+        self._best.restore_best()
         self._setup.model.eval()
         seconds = time.perf_counter() - started
         results = [

@@ -1,4 +1,4 @@
-"""From a recipe to a run that is ready to be trained: what it names is read, and built onto the backbone."""
+"""Prepares a run: reads what a recipe names, loads the backbone, and builds the components to be trained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.device import default_device
 from lect.errors import RecipeError
-from lect.generation.answer import text_limit
+from lect.generation.predictions import text_limit
 from lect.host.backbones import load_backbone
 from lect.literals import Progress, no_progress
 from lect.recipes.load import mixed_recipe_text
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRun:
-    """A run that is ready to be trained, and what its components are written with.
+    """A run that is ready to be trained, with what is needed to write its components afterwards.
 
     Args:
         name, role: the component's; of a mixed recipe its file's name, and "mix".
         text: the recipe as TOML.
-        folder: checkpoints, `metrics.jsonl` and the recipe lie here.
-        library: where the trained components go.
-        inputs: what the recipe of each component names, as it was read.
-        setup: the same, built: what the training loop works on.
+        folder: where checkpoints, `metrics.jsonl` and the recipe are written.
+        library: where the trained components are written.
+        inputs: for each component, the data and frozen components that its recipe names.
+        setup: the model, the components and the settings that the training loop works on.
     """
 
     name: str
@@ -82,7 +82,7 @@ class TrainingRun:
 
     @property
     def info(self) -> RunInfo:
-        """What lifecycle hooks and callbacks are told."""
+        """The run as lifecycle hooks and callbacks see it."""
         return RunInfo(
             name=self.name,
             role=self.role,
@@ -106,7 +106,7 @@ def prepare_run(
 
     Args:
         backbone: one that is loaded already, so that several runs share it.
-        runs: the folder that holds each run's own.
+        runs: the folder in which each run has its own folder.
 
     Raises:
         UserError: whatever in recipe, data, stack or backbone is wrong; nothing is written.
@@ -179,7 +179,7 @@ def _load_backbone(inputs: Sequence[RecipeInputs], host: Host, progress: Progres
         pooling=table.pooling,
         prefix=table.prefix,
         revision=table.revision,
-        writes=any(
+        generates=any(
             must_generate(host, one.stored, one.recipe.head.kind if one.recipe.head else None) for one in inputs
         ),
     )
@@ -188,7 +188,7 @@ def _load_backbone(inputs: Sequence[RecipeInputs], host: Host, progress: Progres
 
 
 def _fingerprint(recipe: Recipe | MixedRecipe, inputs: Sequence[RecipeInputs], backbone: Backbone) -> RunFingerprint:
-    """All that decides the result, with names for messages."""
+    """Hashes of everything that decides the result, each under the name that messages have for it."""
     several = isinstance(recipe, MixedRecipe)
     fields = recipe_fields(recipe)
     contents = {f'the backbone "{backbone.name}"': backbone.fingerprint}

@@ -22,7 +22,7 @@ from lect.training.callbacks.trackers import Trackers, check_trackers
 from lect.training.checkpoint import checkpoints, load_checkpoint
 from lect.training.compiled import compile_model
 from lect.training.finish import keep_best, write_all
-from lect.training.holding import only_one
+from lect.training.holding import run_alone
 from lect.training.interrupt import stop_on_interrupt
 from lect.training.loop import TrainingLoop
 from lect.training.prepare import TrainingRun
@@ -68,7 +68,7 @@ def execute_run(
     Args:
         resume: go on from the newest checkpoint of the run's folder.
         name: what the progress line calls the run.
-        callbacks: told of the run's events after those that every run has.
+        callbacks: called at the run's events, after those that every run has.
 
     Raises:
         Interrupted: stopped by Ctrl-C; a checkpoint is there to go on from.
@@ -94,7 +94,7 @@ def execute_run(
         ]
         recording += [Trackers(settings.trackers, settings.log_every)] if settings.trackers else []
     told = Callbacks([*recording, *callbacks], is_main, warn)
-    with only_one(run.folder) if is_main else nullcontext():
+    with run_alone(run.folder) if is_main else nullcontext():
         return _execute(run, told, console, resume)
 
 

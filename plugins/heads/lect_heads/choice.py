@@ -41,7 +41,7 @@ class ChoiceHead(PooledHead):
         super().__init__(config, backbone, (), 1)
         self._prompts = dict(config.prompts)
 
-    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
+    def layout(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> Layout:
         """One row a choice: the premise with what is asked of it, and the choice."""
         texts, seconds, counts = [], [], []
         for example in examples:
@@ -50,14 +50,12 @@ class ChoiceHead(PooledHead):
             texts += [f"{example.text} {asked}".rstrip()] * len(choices)
             seconds += choices
             counts.append(len(choices))
-        return Layout(tuple(cut.whole(texts, seconds)), tuple(counts))
+        return Layout(tuple(tokenizer.whole(texts, seconds)), tuple(counts))
 
-    def answers(self, examples: Sequence[Example]) -> list[str]:
-        """The number of each example's right choice, from 0."""
+    def references(self, examples: Sequence[Example]) -> list[str]:
         return [str(_right(example)) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> ChoiceTargets:
-        """Each example's right choice."""
         return ChoiceTargets(torch.tensor([_right(example) for example in examples]), layout.counts)
 
     def loss(self, logits: Tensor, targets: ChoiceTargets) -> Tensor:
@@ -65,7 +63,6 @@ class ChoiceHead(PooledHead):
         return nn.functional.cross_entropy(_by_example(logits, targets.counts), targets.right)
 
     def decode(self, logits: Tensor, examples: Sequence[Example], layout: Layout) -> list[Prediction]:
-        """The most probable choice of each example."""
         predictions = []
         for example, row in zip(examples, _by_example(logits, layout.counts).softmax(-1).tolist(), strict=True):
             choices = _choices(example)

@@ -66,9 +66,9 @@ class ParsingHead(Head):
         nn.init.xavier_uniform_(self.arcs)
         nn.init.xavier_uniform_(self.relations)
 
-    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
+    def layout(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> Layout:
         """As many rows as each text takes; the tree is that of the whole text."""
-        return word_layout(examples, cut, self._overlap)
+        return word_layout(examples, tokenizer, self._overlap)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """The vectors of every token, and the logits of its tags, *Shape:* ``(rows, length, features)``."""
@@ -76,12 +76,11 @@ class ParsingHead(Head):
         vectors = self.dropout(nn.functional.leaky_relu(self.vectors(hidden), 0.1))
         return vectors if self.tags is None else torch.cat([vectors, self.tags(hidden)], dim=-1)
 
-    def answers(self, examples: Sequence[Example]) -> list[tuple[Arc, ...]]:
+    def references(self, examples: Sequence[Example]) -> list[tuple[Arc, ...]]:
         """Each example's arcs. A relation that was not learned is none of the head's answers, and counts as missed."""
         return [self._arcs_of(example) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> TreeTargets:
-        """Each word's head, relation and tag."""
         values = [
             torch.tensor(
                 [

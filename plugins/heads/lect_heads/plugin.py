@@ -211,7 +211,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             metrics=("translation",),
             needs=("translation",),
             labels=_none,
-            writes=True,
+            generates=True,
             pipeline_tag="translation",
         ),
     )

@@ -61,8 +61,7 @@ class ClassificationHead(PooledHead):
             # As scikit-learn has it: over all rows the mean weight is 1. A label without rows needs none.
             self._weights = torch.where(counts > 0, len(examples) / (there * counts.clamp(min=1)), 1.0)
 
-    def answers(self, examples: Sequence[Example]) -> list[str]:
-        """Each row's label."""
+    def references(self, examples: Sequence[Example]) -> list[str]:
         return [self.labels[self._index(example.label, example)] for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout | None = None) -> Tensor:
@@ -80,7 +79,6 @@ class ClassificationHead(PooledHead):
     def decode(
         self, logits: Tensor, examples: Sequence[Example] = (), layout: Layout | None = None
     ) -> list[Prediction]:
-        """The most probable label of each row."""
         predictions = []
         for row in logits.softmax(-1).tolist():
             scores = dict(zip(self.labels, row, strict=True))
@@ -104,8 +102,7 @@ class MultiLabelHead(PooledHead):
             having = self.targets(examples).sum(0)
             self._weights = torch.where(having > 0, (len(examples) - having) / having.clamp(min=1), 1.0).clamp(min=1e-3)
 
-    def answers(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
-        """Each row's labels, in the order of the head's."""
+    def references(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
         found = []
         for example in examples:
             indices = {self._index(label, example) for label in labels_of(example, self._separator)}
@@ -115,7 +112,7 @@ class MultiLabelHead(PooledHead):
     def targets(self, examples: Sequence[Example], layout: Layout | None = None) -> Tensor:
         """1 for each label that a row has, *Shape:* ``(rows, labels)``."""
         marks = torch.zeros(len(examples), len(self.labels))
-        for row, labels in enumerate(self.answers(examples)):
+        for row, labels in enumerate(self.references(examples)):
             marks[row, [self._indices[label] for label in labels]] = 1
         return marks
 
@@ -144,13 +141,12 @@ class RegressionHead(PooledHead):
         losses = {"mse": nn.functional.mse_loss, "l1": nn.functional.l1_loss}
         self._loss = losses.get(config.loss, nn.functional.smooth_l1_loss)
 
-    def answers(self, examples: Sequence[Example]) -> list[float]:
-        """Each row's number."""
+    def references(self, examples: Sequence[Example]) -> list[float]:
         return [value_of(example) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout | None = None) -> Tensor:
         """Each row's number, *Shape:* ``(rows,)``."""
-        return torch.tensor(self.answers(examples), dtype=torch.float32)
+        return torch.tensor(self.references(examples), dtype=torch.float32)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The distance that the configuration names, the mean over rows."""
@@ -159,7 +155,6 @@ class RegressionHead(PooledHead):
     def decode(
         self, logits: Tensor, examples: Sequence[Example] = (), layout: Layout | None = None
     ) -> list[Prediction]:
-        """The number itself."""
         return [Prediction(value, None, shown=f"{value:.3f}") for value in logits[:, 0].tolist()]
 
 

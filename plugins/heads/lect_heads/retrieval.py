@@ -79,9 +79,9 @@ class RetrievalHead(Head):
         self.scale: nn.Parameter | None = nn.Parameter(scale) if config.learned else None
         self._fixed, self._most = 1 / config.temperature, 1 / min(_COLDEST, config.temperature)
 
-    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
+    def layout(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> Layout:
         """The text, its match, its negatives and whatever it may choose from, a row each."""
-        return _layout([(example.text, *_others(example)) for example in examples], cut)
+        return _layout([(example.text, *_others(example)) for example in examples], tokenizer)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Vectors of length 1, *Shape:* ``(rows, width)``, float32."""
@@ -95,28 +95,27 @@ class RetrievalHead(Head):
             vectors = self.projection(vectors)
         return normalize(vectors.float(), dim=-1)
 
-    def answers(self, examples: Sequence[Example]) -> list[tuple[str]]:
+    def references(self, examples: Sequence[Example]) -> list[tuple[str]]:
         """The match of each text: no label, of which a report would say how frequent it is."""
         return [(_match(example),) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> RetrievalTargets:
-        """Every text against the matches and negatives of all."""
         rows = list(layout.spans)
         others = [(index, row) for index, own in enumerate(rows) for row in own[1:]]
         return _targets(examples, range(len(examples)), [own[0] for own in rows], others)
 
     def share(
-        self, examples: Sequence[Example], own: Sequence[int], cut: RowTokenizer
+        self, examples: Sequence[Example], indices: Sequence[int], tokenizer: RowTokenizer
     ) -> tuple[Layout, RetrievalTargets]:
         """The texts of some, and the matches and negatives of all: what every process has a vector of its own for."""
-        is_own = set(own)
+        is_own = set(indices)
         layout = _layout(
             [((example.text,) if index in is_own else ()) + _others(example) for index, example in enumerate(examples)],
-            cut,
+            tokenizer,
         )
         spans = layout.spans
         others = [(index, row) for index, rows in enumerate(spans) for row in (rows[1:] if index in is_own else rows)]
-        return layout, _targets(examples, own, [spans[index][0] for index in own], others)
+        return layout, _targets(examples, indices, [spans[index][0] for index in indices], others)
 
     def loss(self, logits: Tensor, targets: RetrievalTargets) -> Tensor:
         """Cross-entropy of each text's match among the candidates, the mean over texts."""
@@ -172,8 +171,8 @@ def _prediction(example: Example, vectors: Tensor, cosines: list[float]) -> Pred
     return VectorPrediction(vector, None, shown=f"{len(vector)} numbers: {first}, …", vectors=vectors)
 
 
-def _layout(texts: Sequence[Sequence[str]], cut: RowTokenizer) -> Layout:
-    rows = iter(cut.whole([text for own in texts for text in own]))
+def _layout(texts: Sequence[Sequence[str]], tokenizer: RowTokenizer) -> Layout:
+    rows = iter(tokenizer.whole([text for own in texts for text in own]))
     return Layout.of([[next(rows) for _ in own] for own in texts])
 
 

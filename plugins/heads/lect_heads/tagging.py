@@ -31,21 +31,20 @@ class WordHead(Head):
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(backbone.hidden_size, len(self.labels))
 
-    def layout(self, examples: Sequence[Example], cut: RowTokenizer) -> Layout:
-        """As many rows as each text takes."""
-        return word_layout(examples, cut, self._overlap)
+    def layout(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> Layout:
+        return word_layout(examples, tokenizer, self._overlap)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits of every token, *Shape:* ``(rows, length, tags)``."""
         return self.output(self.dropout(hidden_states))
 
-    def answers(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
-        """Each example's tags."""
+    def references(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
         return [self._known(example, tags_of(example)) for example in examples]
 
     def targets(self, examples: Sequence[Example], layout: Layout) -> WordTargets:
-        """Each word's tag as an index."""
-        tags = [torch.tensor([self._indices[tag] for tag in own], dtype=torch.long) for own in self.answers(examples)]
+        tags = [
+            torch.tensor([self._indices[tag] for tag in own], dtype=torch.long) for own in self.references(examples)
+        ]
         return word_targets(examples, layout, tags)
 
     def loss(self, logits: Tensor, targets: WordTargets) -> Tensor:
@@ -53,7 +52,6 @@ class WordHead(Head):
         return nn.functional.cross_entropy(logits[targets.rows, targets.tokens], targets.values)
 
     def decode(self, logits: Tensor, examples: Sequence[Example], layout: Layout) -> list[Prediction]:
-        """The most probable tag of each word."""
         predictions = []
         for words, rows, tokens in locate(examples, layout):
             best = logits[rows.to(logits.device), tokens.to(logits.device)].softmax(-1).max(-1)
@@ -79,8 +77,7 @@ class EntityHead(WordHead):
         super().__init__(config, backbone, labels)
         self._scheme: schemes.Scheme = config.scheme
 
-    def answers(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
-        """Each example's tags, in the head's scheme."""
+    def references(self, examples: Sequence[Example]) -> list[tuple[str, ...]]:
         return [self._known(example, entity_tags(example, self._scheme)) for example in examples]
 
     def _known(self, example: Example, tags: tuple[str, ...]) -> tuple[str, ...]:

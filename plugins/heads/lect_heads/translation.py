@@ -32,7 +32,7 @@ class TranslationHead(GenerationHead):
 
     def __init__(self, config: TranslationConfig, backbone: Backbone, labels: Sequence[str]) -> None:
         super().__init__()
-        if not backbone.writes:
+        if not backbone.generates:
             raise RecipeError(
                 f'"{backbone.name}" reads texts and cannot write translations',
                 where="head.kind",
@@ -45,14 +45,13 @@ class TranslationHead(GenerationHead):
         names = {"source": _name(config.source, "source"), "target": _name(config.target, "target")}
         self._before, self._after = _around_text(prompt, names)
 
-    def demand(self, example: Example) -> GenerationRequest:
+    def request(self, example: Example) -> GenerationRequest:
         """The text in its prompt; on one line, as its translation will be."""
         text = " ".join(example.text.split())
         config = self._config
         return GenerationRequest(text, self._before, self._after, config.source_code, config.target_code)
 
     def target(self, example: Example) -> str:
-        """The translation that the data has."""
         if example.translation is None:
             raise DataError(
                 "the row has no translation", where=example.origin, fix='name its column with translation = "…"'

@@ -26,7 +26,6 @@ class Activation(nn.Module):
         self.f = nn.functional.leaky_relu if name.lower() == "leakyrelu" else get_activation(name.lower())
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Elementwise."""
         outputs: Tensor = self.f(inputs)
         return outputs
 

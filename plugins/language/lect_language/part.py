@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from lect import FAMILIES, Inner, Part, SiteContext
+from lect import FAMILIES, BaseLayer, Part, SiteContext
 from lect_language.batched import LinearBottleneck, batched_bottlenecks, can_be_batched
 from lect_language.kronecker import share_parameters
 from lect_language.layers import Bottleneck, CouplingBlock
@@ -67,15 +67,14 @@ class BottleneckPart(Part):
         self._linear = {site: LinearBottleneck.of(self._bottleneck_at(site)) for site in self._places}
 
     def sites(self) -> Iterable[str]:
-        """The projections that end the blocks, and the embeddings."""
         if self.invertible is None:
             return tuple(self._places)
         assert self._embeddings is not None
         return (*self._places, self._embeddings)
 
-    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+    def at(self, site: str, base_layer: BaseLayer, inputs: Tensor, context: SiteContext) -> Tensor:
         """What the module gives, taken through the bottleneck."""
-        hidden = inner(inputs)
+        hidden = base_layer(inputs)
         if site not in self._places:
             assert self.invertible is not None
             mixed: Tensor = self.invertible(hidden)
@@ -84,13 +83,19 @@ class BottleneckPart(Part):
         return output
 
     def at_rows(
-        self, parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext, assignment: Tensor
+        self,
+        parts: Sequence[Part],
+        site: str,
+        base_layer: BaseLayer,
+        inputs: Tensor,
+        context: SiteContext,
+        assignment: Tensor,
     ) -> Tensor | None:
         """What the module gives, each row taken through its own bottleneck, where these are linear and of one kind."""
         members = [part._linear.get(site) for part in parts if isinstance(part, BottleneckPart)]
         if len(members) < len(parts) or not can_be_batched(members):
             return None
-        hidden = inner(inputs)
+        hidden = base_layer(inputs)
         read, skip = members[0].bottleneck.inputs_of(hidden, context.residual, context.norm)
         output = batched_bottlenecks(members, read, skip, assignment)
         return output if skip is hidden else torch.where((assignment >= 0)[:, None, None], output, hidden)

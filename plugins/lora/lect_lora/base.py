@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lect import Inner
+from lect import BaseLayer
 
 
 class Base(nn.Linear):
@@ -31,7 +31,7 @@ class Base(nn.Linear):
         self.in_features, self.out_features = linear.in_features, linear.out_features
         # In a tuple, so that it does not become a submodule.
         self._backbone = (linear,)
-        self._inner: Inner | None = None
+        self._base_layer: BaseLayer | None = None
         if rank:
             self.register_buffer("share_A", linear.weight.new_zeros(rank, self.in_features, dtype=torch.float32))
             self.register_buffer("share_B", linear.weight.new_zeros(self.out_features, rank, dtype=torch.float32))
@@ -54,9 +54,9 @@ class Base(nn.Linear):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """What stands below gives for these inputs."""
-        if self._inner is None:
+        if self._base_layer is None:
             return self.plain(inputs)
-        output = self._inner(inputs)
+        output = self._base_layer(inputs)
         if self.share_A is None:
             return output
         return output - functional.linear(functional.linear(inputs, self.share_A), self.share_B)
@@ -66,13 +66,13 @@ class Base(nn.Linear):
         return functional.linear(inputs, self.weight, self.bias)
 
     @contextmanager
-    def standing_on(self, inner: Inner) -> Iterator[None]:
-        """For the time being, calls are answered by `inner`."""
-        self._inner = inner
+    def standing_on(self, base_layer: BaseLayer) -> Iterator[None]:
+        """For the time being, calls are answered by `base_layer`."""
+        self._base_layer = base_layer
         try:
             yield
         finally:
-            self._inner = None
+            self._base_layer = None
 
     @torch.no_grad()
     def take_out(self, matrix_a: Tensor, matrix_b: Tensor) -> None:

@@ -89,7 +89,7 @@ def add_lora(plain: PlainLora, inputs: Tensor, onto: Tensor) -> Tensor:
     Returns:
         *Shape:* ``(rows, ..., features of the output)``.
     """
-    # As `peft` does: a backbone may be held, and compute, in fewer bits than what learns.
+    # As `peft` does: a backbone may be held, and compute, in fewer bits than the trainable parameters.
     narrow, scale = plain.down(inputs.to(plain.down.weight.dtype)), plain.layer.scaling[_ADAPTER]
     if onto.dtype != narrow.dtype or onto.shape[:-1] != narrow.shape[:-1]:
         # Under autocast: what is added to keeps its precision.

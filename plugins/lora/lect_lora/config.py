@@ -135,5 +135,4 @@ class AnyPeftConfig(PeftConfig):
 
     @property
     def method(self) -> str:
-        """The method's name in `peft`."""
         return self.type.upper()

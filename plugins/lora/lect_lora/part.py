@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lect import Inner, Part, SiteContext
+from lect import BaseLayer, Part, SiteContext
 from lect_lora.base import base_of
 from lect_lora.batched import PlainLora, add_lora, add_lora_by_rows, can_be_batched
 
@@ -51,33 +51,37 @@ class PeftPart(Part):
         self._plain = {site: PlainLora.of(layer) for site, layer in self._layer_at.items()}
 
     def sites(self) -> Iterable[str]:
-        """The paths of the projections."""
         return tuple(self._base_uses)
 
     def reads_input(self, site: str) -> bool:
         """True where a method scales or rotates what goes into the projection."""
         return self._base_uses[site].reads_other_input
 
-    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
-        """What the layer gives, standing on what is below."""
+    def at(self, site: str, base_layer: BaseLayer, inputs: Tensor, context: SiteContext) -> Tensor:
         layer, plain = self._layer_at[site], self._plain[site]
         if plain is not None and plain.is_plain_now:
-            return add_lora(plain, inputs, inner(inputs))
+            return add_lora(plain, inputs, base_layer(inputs))
         base = base_of(layer)
-        with base.standing_on(inner):
+        with base.standing_on(base_layer):
             output: Tensor = layer(inputs)
         if self._base_uses[site].ignores_below:
-            return output + (inner(inputs) - base.plain(inputs))
+            return output + (base_layer(inputs) - base.plain(inputs))
         return output
 
     def at_rows(
-        self, parts: Sequence[Part], site: str, inner: Inner, inputs: Tensor, context: SiteContext, assignment: Tensor
+        self,
+        parts: Sequence[Part],
+        site: str,
+        base_layer: BaseLayer,
+        inputs: Tensor,
+        context: SiteContext,
+        assignment: Tensor,
     ) -> Tensor | None:
         """What the layers give, each row with its own, where these are plain LoRA of one rank."""
         members = [part._plain.get(site) for part in parts if isinstance(part, PeftPart)]
         if len(members) < len(parts) or inputs.ndim != 3 or not can_be_batched(members):
             return None
-        return add_lora_by_rows(members, inputs, inner(inputs), assignment)
+        return add_lora_by_rows(members, inputs, base_layer(inputs), assignment)
 
     @torch.no_grad()
     def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:
@@ -115,12 +119,12 @@ def base_use_of(layer: nn.Module) -> BaseUse:
     inputs = base.weight.new_ones(1, 2, base.in_features)
     given: list[Tensor] = []
 
-    def below(shift: float) -> Inner:
-        def inner(inputs: Tensor) -> Tensor:
+    def below(shift: float) -> BaseLayer:
+        def base_layer(inputs: Tensor) -> Tensor:
             given.append(inputs)
             return base.plain(inputs) + shift
 
-        return inner
+        return base_layer
 
     was_training = layer.training
     layer.eval()

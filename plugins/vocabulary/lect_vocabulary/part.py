@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from lect import (
+    BaseLayer,
     ComponentError,
     DataError,
-    Inner,
     NewEmbeddings,
     NewTokens,
     Part,
@@ -43,7 +43,7 @@ class VocabularyPart(Part):
         added: the new pieces, or a whole tokenizer that has them, as components of older versions and imported ones do.
     """
 
-    may_lack = ("bias",)
+    optional_tensors = ("bias",)
 
     def __init__(self, backbone: Backbone, base: BaseTokenizer, added: LearnedPieces | str) -> None:
         super().__init__()
@@ -68,17 +68,16 @@ class VocabularyPart(Part):
         return self._added if isinstance(self._added, str) else self._added.to_json()
 
     def sites(self) -> Iterable[str]:
-        """The word embedding."""
         return (self._site,)
 
     def reads_input(self, site: str) -> bool:
         """The frozen matrix has no rows for the new ids."""
         return True
 
-    def at(self, site: str, inner: Inner, inputs: Tensor, context: SiteContext) -> Tensor:
+    def at(self, site: str, base_layer: BaseLayer, inputs: Tensor, context: SiteContext) -> Tensor:
         """The rows' embeddings, each id from the table that knows it."""
         new = inputs >= self._first
-        old = inner(inputs.masked_fill(new, self._unknown))
+        old = base_layer(inputs.masked_fill(new, self._unknown))
         added = self.embeddings((inputs - self._first).clamp_min(0)).to(old.dtype) * self._scale
         return torch.where(new.unsqueeze(-1), added, old)
 
@@ -198,7 +197,7 @@ def waiting(part: VocabularyPart, context: BuildContext) -> NewEmbeddings:
         tokens=added.pieces,
         first=base.size,
         tokenizer=tokenizer,
-        cuts=[base.cut(piece) for piece in added.pieces],
+        base_ids=[base.tokenize(piece) for piece in added.pieces],
         texts=[surface(base, piece) for piece in added.pieces],
         examples=context.corpus.examples if context.corpus else (),
         folder=context.folder,

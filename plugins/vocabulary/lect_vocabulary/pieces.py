@@ -120,7 +120,7 @@ class BaseTokenizer:
             state.update(f"{index}\t{piece}\n".encode("utf-8", "surrogatepass"))
         return state.hexdigest()
 
-    def cut(self, piece: str) -> list[int]:
+    def tokenize(self, piece: str) -> list[int]:
         """The ids that the tokenizer had for a new piece's text; empty where part of it is unknown to it."""
         if self.algorithm == "WordPiece":
             return self._greedy(piece)

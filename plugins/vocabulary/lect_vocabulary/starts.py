@@ -36,9 +36,9 @@ def mean_of_old_pieces(new: NewEmbeddings) -> Tensor:
     """
     matrix = frozen_rows(new)
     rows = drawn_like(matrix, len(new.tokens))
-    for row, cut in enumerate(new.cuts):
-        if len(cut):
-            rows[row] = matrix[torch.tensor(list(cut))].mean(0)
+    for row, ids in enumerate(new.base_ids):
+        if len(ids):
+            rows[row] = matrix[torch.tensor(list(ids))].mean(0)
     return rows
 
 

@@ -151,6 +151,6 @@ def _on_the_scale_of(base: BaseTokenizer, new: Scored, learned: Scored) -> Itera
     shift = round(statistics.median(shared), 1) if len(shared) >= _SHARED_ENOUGH else 0.0
     scores = [score for _, score in base.parsed["model"]["vocab"]]
     for piece, score in new.items():
-        before = base.cut(piece)
+        before = base.tokenize(piece)
         path = sum(scores[index] for index in before) + _MARGIN if before else base.lowest
         yield piece, max(base.lowest, round(min(0.0, max(score - shift, path)), 4))

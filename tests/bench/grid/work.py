@@ -127,8 +127,8 @@ class Workshop:
         try:
             if (head := opened.head) is not None:
                 kind = next(each.manifest.head.kind for each in opened.stored if each.manifest.head)
-                truth: Sequence[Any] = head.answers(examples)
-                found: Sequence[Any] = [each.answer for each in opened.predict(examples)]
+                truth: Sequence[Any] = head.references(examples)
+                found: Sequence[Any] = [each.value for each in opened.predict(examples)]
                 metrics = self._host.spec(HeadSpec, kind).metrics
             else:
                 translations = [example.translation or "" for example in examples]
@@ -206,7 +206,7 @@ class Workshop:
             opened.engine.model.detach_all()
         least = 0.0 if self._settings.quick else step.certainty
         lines = [
-            f"{text}\t{answer.answer}"
+            f"{text}\t{answer.value}"
             for (_, text), answer in zip(pairs, answers, strict=True)
             if (answer.score or 0.0) >= least
         ]

@@ -60,11 +60,9 @@ class CausalObjective(Objective):
         self._loss = CandidateLoss(self._head, candidates, next(model.encoder.parameters()).device)
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The tokens of each row."""
         return [len(row.ids) for row in self._cutter.rows(examples)]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
-        """The rows, with the token that follows each place."""
         rows = self._cutter.rows(examples)
         encoded, _ = self._cutter.padded(rows)
         places = _stacked(rows, encoded.length)
@@ -73,7 +71,6 @@ class CausalObjective(Objective):
         return Batch(encoded.to(device), following)
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
-        """The mean over tokens."""
         following: _Following = batch.targets
         if not len(following.labels):
             return Loss(hidden_states.sum() * 0.0)
@@ -85,7 +82,6 @@ class CausalObjective(Objective):
         return self._scores(model, examples, self._context.stack, self._cutter)
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The same by the stack beneath, where that has the same tokens."""
         *beneath, trained = self._context.stack
         if model.components[trained].tokenizer_json is not None:
             return {}

@@ -80,7 +80,6 @@ class MaskedObjective(Objective):
         self._loss = CandidateLoss(self._head, candidates, device)
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
-        """The tokens of each row."""
         return [len(row.ids) for row in self._cutter.rows(examples)]
 
     def batch(self, examples: Sequence[Example], device: torch.device) -> Batch:
@@ -91,7 +90,6 @@ class MaskedObjective(Objective):
         return Batch(encoded.with_ids(seen).to(device), hidden)
 
     def loss(self, model: RoutedModel, hidden_states: Tensor, batch: Batch) -> Loss:
-        """The mean over hidden places."""
         hidden: _Hidden = batch.targets
         if not len(hidden.labels):
             # A few short texts may have none; what comes before the next step still has a gradient.
@@ -104,7 +102,6 @@ class MaskedObjective(Objective):
         return self._scores(model, examples, self._context.stack, self._cutter)
 
     def scores_without(self, model: RoutedModel, examples: Sequence[Example]) -> Mapping[str, float]:
-        """The same by the stack beneath, where that has the same tokens."""
         *beneath, trained = self._context.stack
         if model.components[trained].tokenizer_json is not None:
             return {}

@@ -162,7 +162,7 @@ class Bench:
         revision = entry.revision if entry and not self.backbone else None
         which = (name, revision, must_generate(self.host, stored))
         if which not in self._models:
-            loaded = load_backbone(name, host=self.host, revision=revision, writes=which[2])
+            loaded = load_backbone(name, host=self.host, revision=revision, generates=which[2])
             self._models[which] = RoutedModel(loaded)
         model = self._models[which]
         model.detach_all()
@@ -205,8 +205,8 @@ def _rows(opened: OpenStack, dataset: Dataset, report: EvaluationReport, metric:
     examples = dataset.examples
     texts = [example.text for example in examples]
     answers = report.variants[0].predictions
-    writes = isinstance(opened.head, GenerationHead)
-    truth = tuple((example.translation if writes else example.label) or "" for example in examples)
+    generates = isinstance(opened.head, GenerationHead)
+    truth = tuple((example.translation if generates else example.label) or "" for example in examples)
     correct: tuple[bool, ...] = ()
     confidence: tuple[float, ...] = ()
     started = time.perf_counter()
@@ -214,7 +214,7 @@ def _rows(opened: OpenStack, dataset: Dataset, report: EvaluationReport, metric:
         opened.embed(texts)
         seconds = time.perf_counter() - started
         correct = tuple(Ranked.parse(answer).places[0][0] == 1 for answer in answers)
-    elif writes:
+    elif generates:
         # What was written is in the report; what it took is the cost.
         seconds = report.seconds / len(report.variants)
     else:

@@ -20,6 +20,7 @@ from lect.evaluation.ranking import Ranked
 from lect.evaluation.render import readable
 from lect.evaluation.significance import holm, of_statistics, paired_test
 from lect.host.reading import read_source
+from lect.literals import Progress, no_progress
 from lect.specs import MetricSpec
 from lect.storage.assemble import finder
 from lect.storage.library import Library
@@ -27,17 +28,19 @@ from lect.storage.library import Library
 if TYPE_CHECKING:
     from lect.host import Host
 
-Told = Callable[[str, float], None]
-
 
 def run_matrix(
-    matrix: MatrixFile, host: Host, library: Library, cells: Path, told: Told | None = None, name: str = "matrix.toml"
+    matrix: MatrixFile,
+    host: Host,
+    library: Library,
+    cells: Path,
+    progress: Progress | None = None,
+    name: str = "matrix.toml",
 ) -> MatrixReport:
     """Score every stack on every data set, as far as that was not done before.
 
     Args:
         cells: the folder of finished cells: an interrupted matrix goes on where it was.
-        told: what is being done, and the share that is done.
         name: quoted in messages.
 
     Raises:
@@ -45,8 +48,7 @@ def run_matrix(
         ComponentError: a component is absent that a stack names for all languages, or one is broken.
         StackError: a stack is refused.
     """
-    started = time.perf_counter()
-    told = told or (lambda _what, _share: None)
+    started, progress = time.perf_counter(), progress or no_progress
     datasets = {
         each.name: read_source(host, each.source, matrix.folder, f"{name}, {each.where}") for each in matrix.datasets
     }
@@ -56,7 +58,7 @@ def run_matrix(
     total = len(matrix.datasets) * len(matrix.stacks)
     for column in matrix.datasets:
         for stack in matrix.stacks:
-            told(f"{column.name}: {stack.name}", len(entries) / total)
+            progress(f"{column.name}: {stack.name}", len(entries) / total)
             entry = _chosen(stack, column.name, column.language, host, library)
             if not entry.skipped:
                 dataset = datasets[column.name]
@@ -65,7 +67,7 @@ def run_matrix(
                 computed += is_new
                 entry = replace(entry, cell=cell)
             entries.append(entry)
-    told("comparing", 1.0)
+    progress("comparing", 1.0)
     report = report_of(matrix, datasets, entries, host)
     return replace(report, seconds=round(time.perf_counter() - started, 2), computed=computed)
 

@@ -1,1 +1,1 @@
-"""What is told of a training run as it goes: the base class with its events, and those that every run has."""
+"""Callbacks: the base class with a training run's events, and the callbacks that every run has."""

@@ -19,7 +19,7 @@ P = ParamSpec("P")
 
 
 class Callback:
-    """Told of a training run's events, in the order in which they stand here; each does nothing by default.
+    """Receives a training run's events, listed in the order in which they come; each does nothing by default.
 
     Steps are counted from 1. Where several components are trained in one run, figures and scores of one bear its key in
     front (``lang:jav/loss``). An exception ends the run, with an error that names the callback. The same object may

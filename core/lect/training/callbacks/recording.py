@@ -43,12 +43,10 @@ class ProgressLine(Callback):
         self._recent: deque[tuple[float, float]] = deque(maxlen=_RATE_OVER_STEPS)
 
     def run_started(self, run: RunInfo, step: int) -> None:
-        """Show the line."""
         self._line = self._progress.add_task(self._title, total=run.total_steps, completed=step, figures="")
         self._progress.start()
 
     def step_finished(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Move on."""
         self._recent.append((metrics["seconds"], metrics["pieces"]))
         seconds = self._recent[-1][0] - self._recent[0][0]
         tokens = sum(count for _, count in list(self._recent)[1:])
@@ -64,7 +62,6 @@ class ProgressLine(Callback):
         self._score = f" {name} {value:.3f}" if name and "/" not in name else ""
 
     def close(self) -> None:
-        """Take the line away."""
         self._progress.stop()
 
 
@@ -86,7 +83,6 @@ class MetricsFile(Callback):
         self._has_told = False
 
     def run_started(self, run: RunInfo, step: int) -> None:
-        """Open the file, with the lines until this step."""
         kept = []
         if step and self._path.is_file():
             lines = self._path.read_text(encoding="utf-8").splitlines()
@@ -97,12 +93,10 @@ class MetricsFile(Callback):
         self._whole = self._file.tell()
 
     def step_finished(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Record every so many steps."""
         if step % self._every == 0 or step == 1:
             self._write({"step": step, **metrics})
 
     def validation_finished(self, step: int, scores: Mapping[str, float]) -> None:
-        """Record a validation."""
         self._write({"step": step, "validation": dict(scores)})
 
     def close(self) -> None:
@@ -148,16 +142,13 @@ class PluginHooks(Callback):
         self._run: RunInfo | None = None
 
     def run_started(self, run: RunInfo, step: int) -> None:
-        """`lect_training_started`."""
         self._run = run
         self._host.notify("lect_training_started", run=run)
 
     def step_finished(self, step: int, metrics: Mapping[str, float]) -> None:
-        """`lect_step_finished`."""
         self._host.notify("lect_step_finished", run=self._run, step=step, metrics=metrics)
 
     def validation_finished(self, step: int, scores: Mapping[str, float]) -> None:
-        """`lect_evaluation_finished`."""
         self._host.notify("lect_evaluation_finished", run=self._run, step=step, scores=scores)
 
     def run_finished(self, outcome: Outcome) -> None:

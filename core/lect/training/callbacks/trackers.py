@@ -47,7 +47,6 @@ class Trackers(Callback):
         self._open: list[Any] = []
 
     def run_started(self, run: RunInfo, step: int) -> None:
-        """Start the trackers, with the recipe's settings."""
         from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
         for name in self._names:
@@ -63,17 +62,14 @@ class Trackers(Callback):
             self._open.append(tracker)
 
     def close(self) -> None:
-        """Let the trackers finish."""
         for tracker in self._open:
             tracker.finish()
 
     def step_finished(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Log every so many steps."""
         if step % self._every == 0 or step == 1:
             self._log({f"train/{name}": value for name, value in metrics.items()}, step)
 
     def validation_finished(self, step: int, scores: Mapping[str, float]) -> None:
-        """Log a validation."""
         self._log({f"validation/{name}": value for name, value in scores.items()}, step)
 
     def _log(self, values: Mapping[str, float], step: int) -> None:

@@ -42,7 +42,7 @@ def is_main_process() -> bool:
     return not launched() or _number("RANK", 0) == 0
 
 
-def may_speak() -> bool:
+def prints_messages() -> bool:
     """Whether an error of this process is the first, and to be told; one message is enough for all of them."""
     if not launched():
         return True
@@ -65,12 +65,12 @@ class Processes:
     Args:
         index: this one's number; the first is the main one.
         count: how many there are, on all machines.
-        talk: the process group for small objects.
+        object_group: the process group for small objects.
     """
 
     index: int = 0
     count: int = 1
-    talk: Any = None
+    object_group: Any = None
 
     @property
     def is_main(self) -> bool:
@@ -85,7 +85,7 @@ class Processes:
 
         values: list[Any] = [None] * self.count
         with _talking():
-            distributed.all_gather_object(values, value, group=self.talk)
+            distributed.all_gather_object(values, value, group=self.object_group)
         return values
 
     def from_main(self, compute: Callable[[], T]) -> T:
@@ -96,7 +96,7 @@ class Processes:
 
         holder: list[Any] = [compute() if self.is_main else None]
         with _talking():
-            distributed.broadcast_object_list(holder, src=0, group=self.talk)
+            distributed.broadcast_object_list(holder, src=0, group=self.object_group)
         value: T = holder[0]
         return value
 
@@ -152,8 +152,10 @@ def join_processes() -> Processes:
     import torch.distributed as distributed
 
     # Small objects go over the processors, also where gradients go from GPU to GPU.
-    talk = None if distributed.get_backend() == "gloo" else distributed.new_group(backend="gloo", timeout=_PATIENCE)
-    return Processes(state.process_index, state.num_processes, talk)
+    object_group = (
+        None if distributed.get_backend() == "gloo" else distributed.new_group(backend="gloo", timeout=_PATIENCE)
+    )
+    return Processes(state.process_index, state.num_processes, object_group)
 
 
 def leave_processes() -> None:

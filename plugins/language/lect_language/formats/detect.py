@@ -28,7 +28,7 @@ def detect_folder(folder: Path) -> ForeignFolder | None:
         name=_text(stated.get("name")) or "",
         backbone=_text(stated.get("model_name")),
         model_type=_text(stated.get("model_type")),
-        writes=stated.get("model_type") in _WITH_TWO_HALVES,
+        generates=stated.get("model_type") in _WITH_TWO_HALVES,
         hidden_size=size if isinstance(size := stated.get("hidden_size"), int) else None,
     )
 

@@ -93,7 +93,7 @@ def _bottleneck(
     config = read_config(stated, folder / CONFIG, has_invertible=invertible)
     _check_norms(config.config, backbone, folder)
     fields = stated.get("config")
-    if backbone.writer is not None and isinstance(fields, Mapping) and fields.get("cross_adapter"):
+    if backbone.decoder is not None and isinstance(fields, Mapping) and fields.get("cross_adapter"):
         raise ComponentError(
             "it has bottlenecks after the attention to what was read (cross_adapter), where lect has no place",
             where=str(folder / CONFIG),

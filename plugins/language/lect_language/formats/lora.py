@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lect import WRITER, ComponentError
+from lect import DECODER, ComponentError
 from lect.exchange import PartContents
 from lect_language.formats.detect import CONFIG
 
@@ -96,7 +96,7 @@ def path_of(module: str, backbone: Backbone) -> str:
     if backbone.kind != "encoder-decoder":
         return module
     if module.startswith("decoder."):
-        return WRITER + module.removeprefix("decoder.")
+        return DECODER + module.removeprefix("decoder.")
     return module.removeprefix("encoder.")
 
 

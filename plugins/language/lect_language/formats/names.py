@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lect import WRITER, ComponentError
+from lect import DECODER, ComponentError
 from lect_language.kronecker import KroneckerLinear, shared_names
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ def library_names(part: BottleneckPart, backbone: Backbone, name: str) -> dict[s
     found: dict[str, str] = {}
     for number, blocks in part.layers.items():
         path = backbone.anatomy.layer_paths[int(number)]
-        writes = path.startswith(WRITER)
+        writes = path.startswith(DECODER)
         feed_forward = (family.feed_forward_writing if writes else None) or family.feed_forward
         if backbone.kind == "encoder-decoder":
-            path = f"decoder.{path.removeprefix(WRITER)}" if writes else f"encoder.{path}"
+            path = f"decoder.{path.removeprefix(DECODER)}" if writes else f"encoder.{path}"
         for block, bottleneck in blocks.items():
             module = family.attention if block == "attention" else feed_forward
             prefix = f"{path}.{module}.adapters.{name}."
@@ -120,7 +120,7 @@ def todays_name(name: str, prefix: str) -> str:
 
 def written_name(name: str, backbone: Backbone) -> str:
     """A tensor's name as `adapters` saves it, for its name without the model's prefix."""
-    half = "encoder." if backbone.writer is not None and name.startswith("invertible_adapters.") else ""
+    half = "encoder." if backbone.decoder is not None and name.startswith("invertible_adapters.") else ""
     return f"{prefix_of(backbone)}.{half}{name}"
 
 
@@ -138,7 +138,7 @@ def model_class_of(backbone: Backbone) -> str:
 
 
 def _family_of(backbone: Backbone) -> LibraryFamily:
-    if backbone.kind == "encoder-decoder" and backbone.writer is None:
+    if backbone.kind == "encoder-decoder" and backbone.decoder is None:
         raise ComponentError(
             "adapters changes both halves of an encoder-decoder, and this one half",
             fix="name a backbone of another family with --backbone, or keep it as it is",

@@ -24,12 +24,12 @@ def detect_folder(folder: Path) -> ForeignFolder | None:
         return None
     backbone = stated.get("base_model_name_or_path")
     return ForeignFolder(
-        backbone=backbone if isinstance(backbone, str) and backbone else None, writes=_writes(folder, stated)
+        backbone=backbone if isinstance(backbone, str) and backbone else None, generates=_generates(folder, stated)
     )
 
 
-def _writes(folder: Path, stated: Mapping[str, Any]) -> bool:
-    """Whether it acts on what a model writes with, too: as the names of its tensors say, else its task."""
+def _generates(folder: Path, stated: Mapping[str, Any]) -> bool:
+    """Whether it acts on the decoder of an encoder-decoder, too: as the names of its tensors say, else its task."""
     weights = folder / "adapter_model.safetensors"
     if weights.is_file():
         return any(".decoder." in name for name in check_weights(weights))

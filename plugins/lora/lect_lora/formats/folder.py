@@ -267,7 +267,7 @@ def _refuse_strange(name: str, file: Path, backbone: Backbone) -> NoReturn:
 
 def _is_written(name: str, backbone: Backbone) -> bool:
     """Whether a tensor belongs to the half that writes, of a model of which only the other half is there."""
-    return backbone.kind == "encoder-decoder" and backbone.writer is None and "decoder." in name
+    return backbone.kind == "encoder-decoder" and backbone.decoder is None and "decoder." in name
 
 
 def _path_of(name: str, backbone: Backbone) -> str | None:

@@ -133,11 +133,11 @@ def read_head(others: Mapping[str, Tensor], task: str | None, backbone: Backbone
 def write_head(head: HeadContents | None, backbone: Backbone) -> WrittenHead:
     """Our head as that of the backbone's family, where it has one like it."""
     if head is None:
-        return WrittenHead(task="SEQ_2_SEQ_LM" if backbone.writer is not None else None)
+        return WrittenHead(task="SEQ_2_SEQ_LM" if backbone.decoder is not None else None)
     try:
         return _written(head, backbone)
     except _NoHeadError as reason:
-        task = "SEQ_2_SEQ_LM" if backbone.writer is not None else None
+        task = "SEQ_2_SEQ_LM" if backbone.decoder is not None else None
         return WrittenHead(notices=(f'left out the head "{head.kind}": {reason}',), task=task)
 
 

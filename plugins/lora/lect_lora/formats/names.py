@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lect import WRITER
+from lect import DECODER
 from lect_lora.patterns import values_by_path
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class ModelNames:
         if backbone.kind != "encoder-decoder":
             # Decoders' models for questions call it "transformer", whatever others of their family call it.
             return cls(reading=first(("", base, "transformer."), ""))
-        return cls(first(("encoder.", f"{base}encoder.", ""), ""), first(("decoder.", f"{base}decoder."), WRITER))
+        return cls(first(("encoder.", f"{base}encoder.", ""), ""), first(("decoder.", f"{base}decoder."), DECODER))
 
     @classmethod
     def of(cls, backbone: Backbone, *, headed: bool) -> ModelNames:
@@ -61,7 +61,7 @@ class ModelNames:
 
     def whole(self, path: str) -> str:
         """The name of a module in the model, for its path in the backbone."""
-        return self.writing + path.removeprefix(WRITER) if path.startswith(WRITER) else self.reading + path
+        return self.writing + path.removeprefix(DECODER) if path.startswith(DECODER) else self.reading + path
 
     def plain(self, name: str) -> str:
         """A tensor's name as if the backbone were the whole model."""
@@ -69,7 +69,7 @@ class ModelNames:
             return name
         bare = name.removeprefix(PREFIX)
         if self.reading.endswith("encoder.") and bare.startswith(self.writing):
-            return f"{PREFIX}{WRITER}{bare.removeprefix(self.writing)}"
+            return f"{PREFIX}{DECODER}{bare.removeprefix(self.writing)}"
         return PREFIX + bare.removeprefix(self.reading)
 
 

@@ -41,7 +41,7 @@ def generate_predictions(
     decoding, phrasings = head.decoding, dict[tuple[str, ...], Phrasing]()
     for stack in dict.fromkeys(stacks):
         phrasings[stack] = Phrasing(encoder, stack, decoding)
-    sources = [phrasings[stack].source(head.demand(each)) for stack, each in zip(stacks, examples, strict=True)]
+    sources = [phrasings[stack].source(head.request(each)) for stack, each in zip(stacks, examples, strict=True)]
     tokens = generation_head(model.backbone)
     training = model.training
     model.eval()
@@ -53,18 +53,18 @@ def generate_predictions(
             search = Search(decoding, ends, min(phrasings[stack].longest for stack in own))
             written = search_rows(model, tokens, [sources[row] for row in rows], Routes.of(own), search)
             for row, ids in zip(rows, written, strict=True):
-                found[row] = head.answer(examples[row], phrasings[stacks[row]].text(ids))
+                found[row] = head.prediction(examples[row], phrasings[stacks[row]].text(ids))
     finally:
         model.train(training)
     return [prediction for prediction in found if prediction is not None]
 
 
-def cut_texts(
+def truncated_texts(
     encoder: RowEncoder, stack: tuple[str, ...], head: GenerationHead, examples: Sequence[Example]
 ) -> tuple[str, ...]:
     """Where the texts stand that are too long to be read whole, beside the words around them and the answer."""
     phrasing = Phrasing(encoder, stack, head.decoding)
-    return tuple(each.origin for each in examples if phrasing.source(head.demand(each)).truncated)
+    return tuple(each.origin for each in examples if phrasing.source(head.request(each)).truncated)
 
 
 def text_limit(encoder: RowEncoder, head: Head | None) -> int:
@@ -82,13 +82,13 @@ def check_generates(model: RoutedModel, stacks: Sequence[tuple[str, ...]]) -> No
         StackError: a stack has tokens that the backbone's second half does not know.
     """
     backbone = model.backbone
-    if not backbone.writes:
+    if not backbone.generates:
         raise RecipeError(
             f'"{backbone.name}" reads texts and cannot write any',
             where="backbone.name",
             fix='use a decoder, such as "smollm2-135m", or an encoder-decoder, such as "google/mt5-small"',
         )
-    if backbone.writer is None:
+    if backbone.decoder is None:
         return
     for key in dict.fromkeys(key for stack in stacks for key in stack):
         if model.components[key].tokenizer_json:
