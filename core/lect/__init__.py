@@ -7,6 +7,7 @@ A model      load, Model: predict, embed, evaluate, explain, close; Prediction, 
 Rows         read, Example, Span; texts, pairs, dictionaries and frames go as they are
 Stacks       lang, task, avg, mix, stack, Composition
 Training     teach_language, teach_task, train, Recipe, Callback
+Elsewhere    TaskClassifier for scikit-learn, for_trainer for transformers; Model.as_sentence_transformer, as_pipeline …
 Components   components, SavedComponent, pull, search, merge, export
 Reports      evaluate_matrix, audit; EvaluationReport, MatrixReport, AuditReport, Explanation
 Errors       UserError, of which BackboneError, ComponentError, DataError, RecipeError … are kinds
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lect.api.components import SavedComponent as SavedComponent, components as components
+    from lect.api.estimator import TaskClassifier as TaskClassifier
     from lect.api.exchange import export as export, merge as merge
     from lect.api.model import Model as Model, load as load
     from lect.api.reading import read as read
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         stack as stack,
         task as task,
     )
+    from lect.api.trainer import TrainerParts as TrainerParts, for_trainer as for_trainer
     from lect.api.training import teach_language as teach_language, teach_task as teach_task, train as train
     from lect.auditing.report import AuditReport as AuditReport
     from lect.backbones import Backbone as Backbone
@@ -113,6 +116,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "lect.api.components": "SavedComponent components",
+    "lect.api.estimator": "TaskClassifier",
     "lect.api.exchange": "export merge",
     "lect.api.model": "Model load",
     "lect.api.reading": "read",
@@ -121,6 +125,7 @@ _NAMES = {
     "lect.api.results": "Predictions",
     "lect.auditing.report": "AuditReport",
     "lect.api.stacks": "Composition avg lang mix stack task",
+    "lect.api.trainer": "TrainerParts for_trainer",
     "lect.api.training": "teach_language teach_task train",
     "lect.backbones": "Backbone",
     "lect.backbones.anatomy": "FAMILIES WRITER",

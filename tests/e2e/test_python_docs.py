@@ -19,6 +19,7 @@ SNIPPETS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 WITH_EXAMPLES = (
     *("load", "read", "lang", "task", "avg", "mix", "stack", "train", "teach_language", "teach_task"),
     *("components", "pull", "search", "merge", "export", "evaluate_matrix", "audit"),
+    *("TaskClassifier", "for_trainer", "Model.as_pipeline"),
     *("Model.predict", "Model.embed", "Model.evaluate", "Model.explain", "SavedComponent.push"),
     *("Recipe.from_toml", "Recipe.to_toml", "Predictions"),
 )

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
-from itertools import repeat
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from lect.api.components import library_of
+from lect.api.opened import OpenStacks, StackLike, Stacks
 from lect.api.progress import ask_for_no_widgets
 from lect.api.results import Predictions
-from lect.api.rows import Row, Rows, Single, Table, examples_of, is_single, is_stream
+from lect.api.rows import Row, Rows, Single, Table, is_single, is_stream
 from lect.api.stacks import Composition
 from lect.backbones import Backbone
 from lect.backbones.in_memory import HeldModel
 from lect.composition.model import RoutedModel
-from lect.composition.stack import Stack
 from lect.counts import number_of
-from lect.data.examples import Example
-from lect.engine.engine import Engine, Keys
+from lect.engine.engine import Engine
 from lect.engine.open import OpenStack, open_on, open_stack
-from lect.errors import DataError, StackError
+from lect.errors import UserError
 from lect.heads import Prediction
 from lect.host import Host
 from lect.literals import ComputePrecision, Pooling
@@ -35,12 +34,9 @@ from lect.storage.library import Library
 from lect.storage.manifest import Manifest
 
 if TYPE_CHECKING:
+    from lect.api.pipelines import Pipeline
     from lect.evaluation.report import EvaluationReport
     from lect.explain.explanation import Explanation
-
-StackLike: TypeAlias = "str | Composition | Stack"
-Stacks: TypeAlias = "StackLike | Iterable[StackLike] | None"
-"""One stack for all rows, one for each, or the model's own."""
 
 
 def load(
@@ -107,9 +103,8 @@ class Model:
         self, opened: OpenStack, host: Host, library: Library, on_close: Callable[[], None] | None = None
     ) -> None:
         self._on_close = on_close
-        self._default, self._host, self._library = opened, host, library
-        self._opened = {str(opened.stack): opened}
-        self._is_closed = False
+        self._stacks = OpenStacks(opened, host, library)
+        self._default = opened
 
     @property
     def backbone(self) -> Backbone:
@@ -124,7 +119,7 @@ class Model:
     @property
     def stacks(self) -> tuple[str, ...]:
         """Every stack that has been loaded."""
-        return tuple(self._opened)
+        return self._stacks.texts
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -170,7 +165,7 @@ class Model:
             >>> model.predict("the grim cold").label
             'bad'
         """
-        routed = self._routed(rows, stacks, columns)
+        routed = self._stacks.routed(rows, stacks, columns)
         if is_single(rows):
             (found,) = self._engine.predictions(list(routed))
             return found
@@ -211,7 +206,7 @@ class Model:
             >>> vectors.shape == (2, model.backbone.hidden_size), str(vectors.dtype)
             (True, 'float32')
         """
-        routed = ((example.text, keys) for example, keys in self._routed(rows, stacks, columns))
+        routed = ((example.text, keys) for example, keys in self._stacks.routed(rows, stacks, columns))
         vectors = (_as_array(vector, normalize) for vector in self._engine.vectors(
             list(routed) if not is_stream(rows) else routed))  # fmt: skip
         if is_single(rows):
@@ -238,7 +233,7 @@ class Model:
         """
         from lect.evaluation.evaluate import evaluate_rows
 
-        return evaluate_rows(self._current, self._host, self._examples(rows, columns), dataset)[0]
+        return evaluate_rows(self._stacks.opened(), self._stacks.host, self._stacks.examples(rows, columns), dataset)[0]
 
     def explain(
         self, text: str, *, target: str | None = None, against: str | None = None, attention: bool = False
@@ -262,18 +257,73 @@ class Model:
         from lect.explain.explain import explain
 
         with self._engine.alone():
-            return explain(self._current, text, target=target, against=against, attention=attention)
+            return explain(self._stacks.opened(), text, target=target, against=against, attention=attention)
+
+    # ---------------------------------------------------------------------------------------------- other libraries
+
+    def as_sentence_transformer(self, stacks: Mapping[str, StackLike] | None = None) -> Any:
+        """This model as a `sentence_transformers.SentenceTransformer`, to encode with, to save and to load again.
+
+        Args:
+            stacks: by the name of a prompt, the stack that it chooses: ``encode(texts, prompt_name="jv")``. Any other
+                is named as ``encode(texts, stack="lang:jav")``.
+
+        Raises:
+            UserError: sentence-transformers is not installed, or a stack is wrong.
+        """
+        _need("sentence_transformers", "sentence-transformers")
+        from lect.api.sentence_transformers import as_sentence_transformer
+
+        return as_sentence_transformer(self._stacks, stacks)
+
+    def as_mteb_encoder(
+        self,
+        stacks: Mapping[str, StackLike] | None = None,
+        *,
+        identify: Callable[[str], str | None] | None = None,
+        name: str | None = None,
+    ) -> Any:
+        """This model as what `mteb.evaluate` takes: each text goes through the stack of its language.
+
+        Args:
+            stacks: by language, its stack; by default this model's, with the library's component of that language in
+                the place of its own. Texts of other languages go through this model's stack as it is.
+            identify: tells the language of a text, for the rows of a subset that is of several languages.
+            name: what results are called, as ``organisation/model``.
+
+        Raises:
+            UserError: mteb is not installed, or a stack is wrong.
+        """
+        _need("mteb", "mteb")
+        from lect.api.mteb import LanguageEncoder
+
+        return LanguageEncoder.of(self._stacks, stacks, identify=identify, name=name)
+
+    def as_pipeline(self, task: str | None = None, **options: Any) -> Pipeline:
+        """This model as a pipeline of `transformers`: called as those are, with the records that they give.
+
+        Args:
+            task: ``text-classification``, ``token-classification``, ``question-answering``, ``translation`` or
+                ``feature-extraction``; by default what the head is for.
+            options: defaults for calls, such as ``top_k=3`` or ``aggregation_strategy="none"``.
+
+        Raises:
+            UserError: the head is for another task.
+
+        Example:
+            >>> classify = lect.load("lang:jav + task:sentiment").as_pipeline("text-classification")
+            >>> [sorted(found) for found in classify(["a great and happy day", "the grim cold"])]
+            [['label', 'score'], ['label', 'score']]
+        """
+        from lect.api.pipelines import pipeline
+
+        return pipeline(self._stacks, task, options)
 
     # ------------------------------------------------------------------------------------------------------- its life
 
     def close(self) -> None:
         """Take the components off the backbone again, which is then what it was before; a model is closed once."""
-        if not self._is_closed:
-            self._is_closed = True
-            with self._default.engine.alone():
-                self._default.engine.model.detach_all()
-                if self._on_close is not None:
-                    self._on_close()
+        self._stacks.close(self._on_close)
 
     def __enter__(self) -> Model:
         return self
@@ -307,36 +357,9 @@ class Model:
         head = "<tr><th>component</th><th>languages</th><th>parts</th><th>parameters</th><th>scores</th></tr>"
         return f"<p><b>{escape(repr(self)[1:-1])}</b></p><table><thead>{head}</thead>{rows}</table>"
 
-    # --------------------------------------------------------------------------------------------------------- ways
-
     @property
     def _engine(self) -> Engine:
-        return self._current.engine
-
-    @property
-    def _current(self) -> OpenStack:
-        if self._is_closed:
-            raise StackError("the model is closed", fix="load it again")
-        return self._default
-
-    def _examples(self, rows: Rows, columns: dict[str, str]) -> Sequence[Example]:
-        examples = tuple(examples_of(rows, columns))
-        if not examples:
-            raise DataError("no rows are given", fix='give some, such as ["a text"]')
-        return examples
-
-    def _keys_of(self, stack: StackLike) -> Keys:
-        text = str(stack)
-        if text not in self._opened:
-            self._opened[text] = open_on(self._engine, text, self._host, self._library)
-        return self._opened[text].keys
-
-    def _routed(self, rows: Rows, stacks: Stacks, columns: dict[str, str]) -> Iterator[tuple[Example, Keys]]:
-        examples = examples_of(rows, columns) if is_stream(rows) else iter(self._examples(rows, columns))
-        if stacks is None or isinstance(stacks, str | Composition | Stack):
-            ways: Iterable[Keys] = repeat(self._current.keys if stacks is None else self._keys_of(stacks))
-            return zip(examples, ways, strict=False)
-        return _paired(examples, map(self._keys_of, stacks), may_go_on=is_stream(stacks))
+        return self._stacks.engine
 
 
 def _on_model_in_memory(text: str, host: Host, library: Library, held: HeldModel) -> Model:
@@ -348,15 +371,9 @@ def _on_model_in_memory(text: str, host: Host, library: Library, held: HeldModel
     return Model(opened, host, library, held.give_back)
 
 
-def _paired(examples: Iterator[Example], ways: Iterator[Keys], *, may_go_on: bool) -> Iterator[tuple[Example, Keys]]:
-    missing: Any = object()
-    for example in examples:
-        way = next(ways, missing)
-        if way is missing:
-            raise DataError("there are fewer stacks than rows", where=example.origin, fix="give one stack for each row")
-        yield example, way
-    if not may_go_on and next(ways, missing) is not missing:
-        raise DataError("there are more stacks than rows", fix="give one stack for each row")
+def _need(module: str, distribution: str) -> None:
+    if find_spec(module) is None:
+        raise UserError(f"{distribution} is not installed", fix=f'try: pip install {distribution}, or "lect[interop]"')
 
 
 def _scores(manifest: Manifest) -> list[str]:

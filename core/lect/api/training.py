@@ -79,7 +79,7 @@ def train(
 
     ask_for_no_widgets()
     host = Host.load()
-    made = _recipe(recipe, host, data, validation, Path(runs), columns)
+    made = recipe_with_rows(recipe, host, data, validation, Path(runs), columns)
     run = prepare_run(made, host, library_of(library), runs=Path(runs))
     console = progress_console()
     told = [*callbacks] if console.is_terminal else [ProgressLines(), *callbacks]
@@ -179,7 +179,7 @@ def _with(
     return dict(values)
 
 
-def _recipe(
+def recipe_with_rows(
     given: str | Path | Recipe | Mapping[str, Any],
     host: Host,
     data: Rows | None,
@@ -187,6 +187,7 @@ def _recipe(
     runs: Path,
     columns: Mapping[str, str],
 ) -> Recipe:
+    """The recipe, with rows in memory in the place of those that it names. Raises as `train`."""
     if data is None and validation is None:
         if columns:
             raise RecipeError(f'"{next(iter(columns))}" names a column, and no rows are given', fix="give data=…")

@@ -235,10 +235,16 @@ class Engine:
             yield
 
     @contextmanager
+    def computing(self) -> Iterator[None]:
+        """A block that has the model for itself, in the number format that it computes in."""
+        lower = torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
+        with self._lock, lower:
+            yield
+
+    @contextmanager
     def _evaluating(self) -> Iterator[None]:
         """A block that has the model for itself, in evaluation mode and without gradients."""
-        lower = torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
-        with self._lock, torch.no_grad(), lower:
+        with self.computing(), torch.no_grad():
             training = self.model.training
             self.model.eval()
             try:
