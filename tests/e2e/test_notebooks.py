@@ -20,11 +20,20 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "examples" / "notebooks").glob("
 def test_the_notebook_runs(notebook, tmp_path):
     shutil.copy(notebook, tmp_path)
     own = {"LECT_HOME": str(tmp_path / "home"), "LECT_NOTEBOOK_BACKBONE": str(backbone_of_studio(tmp_path))}
-    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "--nbmake", notebook.name]
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "--nbmake", "--overwrite"]
     done = subprocess.run(
-        [sys.executable, *words], cwd=tmp_path, env={**os.environ, **own}, capture_output=True, text=True, check=False
+        [sys.executable, *words, notebook.name],
+        cwd=tmp_path,
+        env={**os.environ, **own},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    shown = (tmp_path / notebook.name).read_text(encoding="utf-8")
+    # A line now and then, and nothing that moves or asks for widgets.
+    assert "\\u001b" not in shown and "IProgress" not in shown
+    assert "loss " in shown and len(shown) < 200_000
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""Every command of the README and every recipe of the examples runs as it stands.
+"""Every command and all Python of the README, and every recipe of the examples, runs as it stands.
 
 Training is cut to two steps, on a tiny model in the place of `e5-small`: what the commands do is looked at, not what is
 learned. tests/e2e/test_demo.py and others run on the whole model.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,21 +18,27 @@ from filelock import FileLock
 from small_backbones import small_backbones
 from typer.testing import CliRunner
 
+import lect
+
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def sections():
-    """The commands of each section that has any, by its heading."""
+def sections(language):
+    """The blocks of each section that has any in this language, by its heading."""
     for section in re.split(r"^(?=#+ )", README, flags=re.MULTILINE):
-        blocks = re.findall(r"^```bash\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-        commands = [line for block in blocks for line in block.splitlines() if line.startswith("lect ")]
-        if commands:
-            yield section.splitlines()[0].lstrip("# "), commands
+        blocks = re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+        if blocks:
+            yield section.splitlines()[0].lstrip("# "), blocks
 
 
-SECTIONS = dict(sections())
+def commands(blocks):
+    return [line for block in blocks for line in block.splitlines() if line.startswith("lect ")]
+
+
+SECTIONS = {heading: found for heading, blocks in sections("bash") if (found := commands(blocks))}
+PYTHON = dict(sections("python"))
 COMMANDS = [shlex.split(command)[1:] for commands in SECTIONS.values() for command in commands]
 # What one section trains and others use.
 TAUGHT = ("lang:jav", "lang:sun", "task:sentiment", "task:sentiment-lora")
@@ -149,6 +156,26 @@ def test_every_command_runs(section, taught):
         words = shlex.split(command)[1:]
         if words not in TEACHING:
             run(words)
+
+
+class AfterTwoSteps(lect.Callback):
+    def step_finished(self, step, metrics):
+        if step == 2:
+            self.ask_to_stop("enough for a test")
+
+
+@pytest.mark.slow
+@needs_data
+@pytest.mark.parametrize("section", PYTHON)
+def test_all_python_runs(section, taught, monkeypatch):
+    """On what the commands of the first sections train."""
+    from lect.api import training
+
+    (taught / "our-registry").mkdir()
+    monkeypatch.setattr(training, "train", partial(training.train, callbacks=[AfterTwoSteps()]))
+    names = {"lect": lect}
+    for block in PYTHON[section]:
+        exec(compile(block, f"README.md, {section}", "exec"), names)
 
 
 @pytest.mark.slow

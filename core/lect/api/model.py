@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from lect.api.components import library_of
 from lect.api.opened import OpenStacks, StackLike, Stacks
+from lect.api.progress import ask_for_no_widgets
 from lect.api.results import Predictions
 from lect.api.rows import Row, Rows, Single, Table, is_single, is_stream
 from lect.api.stacks import Composition
 from lect.backbones import Backbone
 from lect.backbones.in_memory import HeldModel
 from lect.composition.model import RoutedModel
+from lect.counts import number_of
 from lect.engine.engine import Engine
 from lect.engine.open import OpenStack, open_on, open_stack
 from lect.errors import UserError
@@ -76,6 +78,7 @@ def load(
         >>> lect.load(backbone="e5-small").embed(["a text", "another"]).shape[0]
         2
     """
+    ask_for_no_widgets()
     host, found = Host.load(), library_of(library)
     text, _ = resolve_auto(str(stack), language, found)
     if model is not None:
@@ -333,8 +336,9 @@ class Model:
     def __repr__(self) -> str:
         stack = str(self._default.stack) or "the bare backbone"
         head = self._default.head_kind
-        parameters = sum(each.parameters for each in self._default.stored)
-        parts = [f"{len(self._default.stored)} components, {parameters:,} parameters"] if self._default.stored else []
+        stored = self._default.stored
+        parameters = sum(each.parameters for each in stored)
+        parts = [f"{number_of(len(stored), 'component')}, {parameters:,} parameters"] if stored else []
         parts += [f"head {head}" + (f" ({len(self.labels)} labels)" if self.labels else "")] if head else []
         return f"<lect.Model {stack} on {self.backbone.name}{': ' if parts else ''}{'; '.join(parts)}>"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
@@ -21,8 +22,24 @@ _LINES = 10
 
 
 def progress_console() -> Console:
-    """A console on standard error, which notebooks show as plain text."""
-    return Console(stderr=True, markup=False, emoji=False, highlight=False, force_jupyter=False)
+    """A console on standard error; it is no terminal in a notebook, whatever that says of itself."""
+    terminal = False if in_notebook() else None
+    return Console(
+        stderr=True, markup=False, emoji=False, highlight=False, force_jupyter=False, force_terminal=terminal
+    )
+
+
+def in_notebook() -> bool:
+    """Whether a kernel of Jupyter runs this, in which nothing that moves is shown well."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")
+
+
+def ask_for_no_widgets() -> None:
+    """Import what would warn, in a notebook without ipywidgets, that there are none."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import tqdm.auto  # noqa: F401
 
 
 class ProgressLines(Callback):

@@ -97,8 +97,11 @@ class RoutedForTraining(nn.Module):
             loss = loss if penalty is None else loss + penalty
         return RoutedOutput(loss=loss, logits=logits)
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Mapping[str, Any] | None = None) -> None:
-        """Forget what layers compute, and compute it again on the way back, as the trainer's arguments may ask."""
+    def gradient_checkpointing_enable(self, **_: Any) -> None:
+        """Forget what layers compute, and compute it again on the way back, as the trainer's arguments may ask.
+
+        How that is done is no choice here: of every layer, whatever version of `transformers` says how.
+        """
         self.__dict__["_routed"].checkpoints_layers = True
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> RoutedForTraining:

@@ -73,10 +73,11 @@ def train(
         >>> lect.train(recipe, rows, label="mood").key
         'task:mood'
     """
-    from lect.api.progress import ProgressLines, progress_console
+    from lect.api.progress import ProgressLines, ask_for_no_widgets, progress_console
     from lect.training.prepare import prepare_run
     from lect.training.run import execute_run
 
+    ask_for_no_widgets()
     host = Host.load()
     made = recipe_with_rows(recipe, host, data, validation, Path(runs), columns)
     run = prepare_run(made, host, library_of(library), runs=Path(runs))

@@ -28,6 +28,10 @@ class Component:
     parts: Mapping[str, Part] = field(default_factory=dict)
     head: Head | None = None
 
+    def __repr__(self) -> str:
+        head = [] if self.head is None else [type(self.head).__name__]
+        return f"<Component {self.key}: {', '.join([*self.parts, *head])}>"
+
     @property
     def tokenizer_json(self) -> str | None:
         """The tokenizer that texts of this component's rows are cut with, where it brings one."""

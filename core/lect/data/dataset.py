@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lect.data.cleaning import Counts
@@ -71,7 +71,7 @@ class Dataset:
     """
 
     source: Source
-    examples: Sequence[Example]
+    examples: Sequence[Example] = field(repr=False)
     sha256: str
     cleaning: Counts | None = None
     overlap: Overlap | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -33,9 +33,9 @@ class Loaded:
         errors: of each broken plugin, the exception.
     """
 
-    records: tuple[PluginRecord, ...]
-    offers: Offers
-    callers: Mapping[str, Sequence[tuple[PluginRecord, Caller]]]
+    records: tuple[PluginRecord, ...] = field(repr=False)
+    offers: Offers = field(repr=False)
+    callers: Mapping[str, Sequence[tuple[PluginRecord, Caller]]] = field(repr=False)
     packages: Mapping[str, str]
     errors: Mapping[str, BaseException]
 

@@ -30,8 +30,8 @@ class RunFingerprint:
         contents: a hash of each thing that is read, by what messages call it.
     """
 
-    fields: Mapping[str, str] = field(default_factory=dict)
-    contents: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    contents: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def changed_since(self, before: RunFingerprint) -> str | None:
         """A clause that names what is another than before; None where nothing is."""

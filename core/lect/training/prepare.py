@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,7 @@ class TrainingRun:
     name: str
     role: str
     recipe: Recipe | MixedRecipe
-    text: str
+    text: str = field(repr=False)
     folder: Path
     host: Host
     library: Library

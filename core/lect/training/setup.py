@@ -40,9 +40,9 @@ class TrainedComponent:
 
     component: Component
     objective: Objective
-    train: Sequence[Example]
-    validation: Sequence[Example]
-    settings: LearningTable
+    train: Sequence[Example] = field(repr=False)
+    validation: Sequence[Example] = field(repr=False)
+    settings: LearningTable = field(repr=False)
     weight: float = 1.0
     stack: tuple[str, ...] = ()
     truncated: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class TrainingSetup:
         keeps_last: whether components end as they are in the last validation, and not as they were in their best one.
     """
 
-    model: RoutedModel
+    model: RoutedModel = field(repr=False)
     encoder: RowEncoder
     components: tuple[TrainedComponent, ...]
     settings: RunTable
