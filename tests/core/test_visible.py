@@ -70,6 +70,7 @@ PRINTS = {
     "core/lect/commands/console.py": "it is the gate",
     "core/lect/host/host.py": "through the gate, before a console can be loaded",
     "core/lect/commands/app.py": "lect's own version and help",
+    "core/lect/visible.py": "into a text, which goes through the gate",
     "core/lect/api/progress.py": "through the gate, in a notebook that has no console",
 }
 
