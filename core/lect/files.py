@@ -20,6 +20,7 @@ __all__ = [
     "PARTIAL",
     "check_target",
     "file_aside",
+    "file_beside",
     "folder_aside",
     "folder_beside",
     "full_disk_named",
@@ -115,6 +116,17 @@ def folder_beside(target: Path) -> Iterator[Path]:
             aside = made.enter_context(_beside(target, Path.mkdir))
         except OSError as error:
             raise _refusal(target, error) from error
+        yield aside
+
+
+@contextmanager
+def file_beside(target: Path) -> Iterator[Path]:
+    """A temporary file beside a path, which others see is in use; gone after the block unless it was renamed.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with _beside(target, lambda aside: aside.touch(exist_ok=False)) as aside:
         yield aside
 
 

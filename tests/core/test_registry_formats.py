@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fuzzing import (
@@ -29,6 +30,7 @@ from lect.composition.stack import parse_combination, parse_stack
 from lect.errors import ComponentError, RegistryError, StackError, UserError
 from lect.registry.archive import unpack
 from lect.registry.entries import entry_text, new_registry_text, with_field
+from lect.registry.index import index_of
 from lect.registry.model import parse_registry, signed_text
 from lect.registry.paths import check_file_path
 from lect.toml import parse_toml
@@ -268,3 +270,12 @@ def test_ranges_that_no_stack_takes(text):
 def test_a_range_is_no_name_for_a_result():
     with pytest.raises(StackError, match="a range of versions cannot be the result"):
         parse_combination("lang:c@^1 = lang:a + lang:b")
+
+
+def test_an_index_that_several_make_at_once_is_made_by_each(tmp_path, monkeypatch):
+    content = b"schema = 1\n"
+    for number in range(15):
+        monkeypatch.setenv("LECT_CACHE", str(tmp_path / str(number)))
+        with ThreadPoolExecutor(8) as threads:
+            for made in [threads.submit(index_of, content, where="registry.toml") for _ in range(8)]:
+                made.result()

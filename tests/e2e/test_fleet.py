@@ -68,9 +68,9 @@ def test_a_failed_language_is_reported_and_harms_no_other(workspace, fleet):
         ["ban", "lang:ban", "finished"],
     ]
     library = Library((workspace.folder / "components",))
-    for changes, status in ((), "kept"), (("training.seed=3",), "waiting"):
+    for changes, expected in ((), "kept"), (("training.seed=3",), "waiting"):
         (status,) = look(plan_fleet(fleet, ["jav"], changes), library, workspace.folder)
-        assert status.status == status, "a component of another recipe is not what was asked for"
+        assert status.status == expected, "a component of another recipe is not what was asked for"
 
 
 @pytest.mark.processes

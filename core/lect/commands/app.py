@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import sys
 import traceback
@@ -134,7 +133,8 @@ class LazyGroup(TyperGroup):
         # Here and not in the callback: a plugin's command is looked up before that runs.
         ctx.obj = Settings(block=tuple(ctx.params.get("no_plugin") or ()))
         try:
-            super().invoke(ctx)
+            with _warnings_printed():
+                super().invoke(ctx)
         except Interrupted as stop:
             # A training within a command that has none to go on with.
             note(str(stop))
@@ -161,8 +161,7 @@ class LazyGroup(TyperGroup):
         # none.
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         try:
-            with _warnings_printed():
-                code = run()
+            code = run()
         except Exception as error:
             code = _explain(error) if _prints_messages() else FAILURE
         sys.exit(code or 0)
@@ -231,17 +230,19 @@ def _plain(command: Any) -> None:
 _COMPLETION = frozenset({"install_completion", "show_completion"})
 
 
-class _Printed(logging.Handler):
-    """Prints what is logged as commands print their own warnings."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        warn(record.getMessage())
-
-
 @contextmanager
 def _warnings_printed() -> Iterator[None]:
     """A block in which warnings of the library are printed, once each."""
-    logger, handler = logging.getLogger("lect"), _Printed(logging.WARNING)
+    # Here and not above: help does without it.
+    import logging
+
+    class Printed(logging.Handler):
+        """Prints what is logged as commands print their own warnings."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            warn(record.getMessage())
+
+    logger, handler = logging.getLogger("lect"), Printed(logging.WARNING)
     logger.addHandler(handler)
     propagates, logger.propagate = logger.propagate, False
     try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lect.cache import cache_folder
 from lect.errors import UserError
-from lect.leftovers import held, name_aside, sweep_beside
+from lect.files import file_beside
 from lect.registry.format import decode_registry
 
 if TYPE_CHECKING:
@@ -137,12 +137,8 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _build(registry: Registry, path: Path) -> None:
-    aside = name_aside(path)
     try:
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        sweep_beside(path)
-        aside.touch()
-        with held(aside):
+        with file_beside(path) as aside:
             with closing(sqlite3.connect(aside)) as connection, connection:
                 connection.executescript(_TABLES)
                 connection.executemany("INSERT INTO component VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _rows(registry))
@@ -167,9 +163,6 @@ def _build(registry: Registry, path: Path) -> None:
             where=str(path.parent),
             fix="free some space, or set LECT_CACHE to a folder of yours",
         ) from error
-    finally:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
 
 
 def _rows(registry: Registry) -> Iterator[tuple[object, ...]]:
