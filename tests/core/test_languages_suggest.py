@@ -63,6 +63,7 @@ def test_without_the_database_scripts_remain(monkeypatch, library):
     }
 
 
+@pytest.mark.slow
 def test_texts_are_compared_by_tokens_and_vectors(new_bench, library):
     bench = new_bench()
     texts = ["the city of the day", "and the house"]

@@ -160,6 +160,7 @@ SHORT, LABELS = ["a great day", "the grim cold", "a happy, warm day", "a sad, da
 QUICK = {"epochs": 15, "batch_size": 4, "learning_rate": 3e-2, "precision": "float32"}
 
 
+@pytest.mark.slow
 class TestScikitLearn:
     @pytest.fixture
     def classifier(self, workspace):
