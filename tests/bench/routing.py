@@ -121,7 +121,11 @@ def with_lect(host: Host, backbone: str, ids: Tensor, mask: Tensor) -> dict[str,
         def run() -> Tensor:
             return torch.cat(
                 [
-                    model(ids[row : row + 1], mask[row : row + 1], Routes.of([stacks[row]]).to(ids.device))
+                    model(
+                        EncodedRows(
+                            ids[row : row + 1], mask[row : row + 1], None, Routes.of([stacks[row]]).to(ids.device)
+                        )
+                    )
                     for row in range(ROWS)
                 ]
             )
