@@ -229,8 +229,10 @@ def test_a_model_in_memory_is_used_and_given_back_to_the_bit(workspace, trained)
     before = {name: tensor.clone() for name, tensor in given.state_dict().items()}
     stack = "lang:cipher + task:mood"
     with lect.load(stack, backbone="backbone", library=trained) as named:
-        expected = named.predict(TEXTS)
+        expected, explained = named.predict(TEXTS), named.explain(TEXTS[0])
     with lect.load(stack, model=given, tokenizer=tokenizer, library=trained) as model:
+        # Before anything else has put the model into evaluation mode: no dropout acts.
+        assert model.explain(TEXTS[0]).variants[0].words == pytest.approx(explained.variants[0].words, abs=1e-5)
         assert model.predict(TEXTS).records() == expected.records()
         assert not any(parameter.requires_grad for parameter in given.parameters())
         with pytest.raises(StackError, match="another model has components on this backbone"):

@@ -72,7 +72,7 @@ def is_stream(rows: object) -> bool:
 
 
 def _each(rows: Any, names: Mapping[str, str]) -> Iterable[Any]:
-    if isinstance(rows, str | Mapping | Example):
+    if is_single(rows):
         return (rows,)
     if hasattr(rows, "iter_rows") and hasattr(rows, "columns"):  # polars
         _check_columns(names, list(rows.columns))

@@ -91,6 +91,6 @@ def value_of(text: str) -> Any:
 
 def library_of(folder: Path | None) -> Any:
     """The library that `--components` names, or the default one."""
-    from lect.storage.library import Library
+    from lect.api.components import library_of as library
 
-    return Library.default() if folder is None else Library((folder,))
+    return library(folder)

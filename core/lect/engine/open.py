@@ -113,10 +113,7 @@ def open_stack(
         revision=entry.revision if entry and not backbone else None,
         generates=must_generate(host, stored),
     )
-    model = RoutedModel(loaded)
-    keys = attach_stack(model, host, stack, stored)
-    model.to(default_device()).eval()
-    return OpenStack(stack, keys, stored, Engine(model))
+    return attach(Engine(RoutedModel(loaded).to(default_device())), stack, stored, host)
 
 
 def open_on(engine: Engine, text: str, host: Host, library: Library) -> OpenStack:
@@ -132,9 +129,18 @@ def open_on(engine: Engine, text: str, host: Host, library: Library) -> OpenStac
             f'"{stack}" generates texts, and "{engine.backbone.name}" was loaded without its decoder',
             fix="load that stack first",
         )
+    return attach(engine, stack, stored, host)
+
+
+def attach(engine: Engine, stack: Stack, stored: tuple[StoredComponent, ...], host: Host) -> OpenStack:
+    """A stack whose components were read, attached where they are not yet: on the model's device, in evaluation mode.
+
+    Raises:
+        UserError: a component belongs to another backbone, or the stack is refused.
+    """
     with engine.alone():
         keys = attach_stack(engine.model, host, stack, stored)
-        engine.model.to(engine.device)
+        engine.model.to(engine.device).eval()
     return OpenStack(stack, keys, stored, engine)
 
 

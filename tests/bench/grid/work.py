@@ -171,16 +171,14 @@ class Workshop:
         from lect.composition.model import RoutedModel
         from lect.device import default_device
         from lect.engine.engine import Engine
-        from lect.engine.open import OpenStack
-        from lect.storage.assemble import attach_stack, read_stack
+        from lect.engine.open import attach
+        from lect.storage.assemble import read_stack
 
         stack = parse_stack(text)
         stored = tuple(read_stack(stack, self._library(seed), self._host))
         cut = {each.manifest.backbone.fingerprint for each in stored} - {self._whole.fingerprint}
-        model = RoutedModel(self._backbone if cut else self._whole)
-        keys = attach_stack(model, self._host, stack, stored)
-        model.to(default_device()).eval()
-        return OpenStack(stack, keys, stored, Engine(model))
+        model = RoutedModel(self._backbone if cut else self._whole).to(default_device())
+        return attach(Engine(model), stack, stored, self._host)
 
     # --------------------------------------------------------------------------------------------------- other steps
 

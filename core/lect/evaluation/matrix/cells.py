@@ -16,13 +16,13 @@ from lect.composition.stack import parse_stack
 from lect.data.dataset import Dataset
 from lect.device import default_device
 from lect.engine.engine import Engine
-from lect.engine.open import DEFAULT_BACKBONE, OpenStack
+from lect.engine.open import DEFAULT_BACKBONE, OpenStack, attach
 from lect.errors import DataError
 from lect.evaluation.ranking import Ranked
 from lect.evaluation.report import EvaluationReport
 from lect.files import write_aside
 from lect.heads import GenerationHead
-from lect.storage.assemble import attach_stack, finder, must_generate, read_stack
+from lect.storage.assemble import finder, must_generate, read_stack
 from lect.storage.library import Library
 from lect.storage.store import TOKENIZER, read_folder_manifest, size_of, weights_hash
 
@@ -163,12 +163,10 @@ class Bench:
         which = (name, revision, must_generate(self.host, stored))
         if which not in self._models:
             loaded = load_backbone(name, host=self.host, revision=revision, generates=which[2])
-            self._models[which] = RoutedModel(loaded)
+            self._models[which] = RoutedModel(loaded).to(default_device())
         model = self._models[which]
         model.detach_all()
-        keys = attach_stack(model, self.host, stack, stored)
-        model.to(default_device()).eval()
-        return OpenStack(stack, keys, stored, Engine(model))
+        return attach(Engine(model), stack, stored, self.host)
 
 
 def compute_cell(bench: Bench, stack: str, dataset: Dataset, key: str) -> Cell:
