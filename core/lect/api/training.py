@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect.api.components import SavedComponent, library_of
-from lect.api.rows import Rows, examples_of
+from lect.api.rows import Rows, examples_of, is_stream
 from lect.data.written import record_of
 from lect.errors import DataError, RecipeError
 from lect.files import write_aside
@@ -116,10 +116,8 @@ def teach_language(
         ('lang:javanese', ('jv',))
     """
     tag = normalise(language)
-    rows = [
-        {"text": row[0], "translation": row[1]} if isinstance(row, tuple | list) and len(row) == 2 else row
-        for row in (pairs if isinstance(pairs, list | tuple) else examples_of(pairs, _columns(options)))
-    ]
+    given: Any = pairs
+    rows = map(_with_translation, given) if isinstance(pairs, list | tuple) or is_stream(pairs) else given
     values = _with(_LANGUAGE, "lang", name or tag, [tag], backbone, licence, training)
     return train(values, rows, **options)
 
@@ -218,7 +216,6 @@ def _kept(rows: Rows, columns: Mapping[str, str], file: Path) -> Path:
     return file.absolute()
 
 
-def _columns(options: Mapping[str, Any]) -> dict[str, str]:
-    """The columns among the options, which are no options of `train`."""
-    known = {"validation", "callbacks", "resume", "library", "runs"}
-    return {name: value for name, value in options.items() if name not in known}
+def _with_translation(row: Any) -> Any:
+    """A pair of texts as a row whose second text is the translation; any other row as it is."""
+    return {"text": row[0], "translation": row[1]} if isinstance(row, tuple | list) and len(row) == 2 else row
