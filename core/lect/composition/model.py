@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from lect.composition.gradient_checkpointing import checkpoint_layers
 from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.composition.sites import RoutedSite, RowsMismatchError, Step, plan_steps
+from lect.composition.spans import LayerForm, Span
 from lect.errors import StackError
 from lect.heads import Head
 from lect.parts import Part, in_order
@@ -67,6 +68,8 @@ class RoutedModel(nn.Module):
         self.heads = nn.ModuleDict()
         self._components: dict[str, Component] = {}
         self._acting: dict[str, tuple[tuple[Part, frozenset[str]], ...]] = {}
+        self._lowest: dict[str, tuple[tuple[Part, int], ...]] = {}
+        self._form: LayerForm | None = None
         self._alike: dict[str, int] = {}
         self._numbers: dict[tuple[object, ...], int] = {}
         self._sites: dict[str, RoutedSite] = {}
@@ -123,15 +126,37 @@ class RoutedModel(nn.Module):
             del self.heads[_module_name(key)]
         self._refresh()
 
-    def forward(self, rows: EncodedRows) -> Tensor:
-        """Hidden states of the last layer, *Shape:* ``(rows, length, hidden)``."""
+    def forward(self, rows: EncodedRows, span: Span | None = None) -> Tensor:
+        """Hidden states of the last layer, or of where a span of layers ends, *Shape:* ``(rows, length, hidden)``."""
+        half = self.encoder if span else self.compiled or self.encoder
+        return self._in_groups(half, self._inputs(rows), rows.routes, span)
+
+    def span(self, start: int = 0, given: Tensor | None = None, stop: int | None = None) -> Span:
+        """A span of the layers, for `forward` (`Span` says of what)."""
+        if self._form is None:
+            self._form = LayerForm.of(self.backbone)
+        return Span(self._form, start, given, stop)
+
+    def parts_below(self, stack: tuple[str, ...], depth: int) -> tuple[Part, ...]:
+        """The parts of a stack that act below so many layers, on which hidden states at that depth depend."""
+        return tuple(part for key in stack for part, lowest in self._lowest.get(key, ()) if lowest < depth)
+
+    def depths(self, stacks: Iterable[tuple[str, ...]]) -> list[int]:
+        """The depths, in layers, at which parts of these stacks begin to act, and the last; none in some families."""
+        layers = len(self.backbone.anatomy.separable)
+        if not layers or self.compiled is not None:
+            return []
+        acting = {lowest for stack in set(stacks) for key in stack for _, lowest in self._lowest.get(key, ())}
+        return sorted({*acting, layers} - {0})
+
+    def _inputs(self, rows: EncodedRows) -> dict[str, Any]:
         named: dict[str, Any] = {"input_ids": rows.input_ids, "attention_mask": rows.attention_mask}
         if rows.token_type_ids is not None:
             named["token_type_ids"] = rows.token_type_ids
         if self.backbone.kind == "decoder":
             # Counted from each row's own first token, on whichever side its padding is.
             named["position_ids"] = (rows.attention_mask.long().cumsum(1) - 1).clamp_min(0)
-        return self._in_groups(self.compiled or self.encoder, named, rows.routes)
+        return named
 
     def decode(self, input_ids: Tensor, attention_mask: Tensor, hidden_states: Tensor, rows: EncodedRows) -> Tensor:
         """Hidden states of what an encoder-decoder generates; each has seen what came before it, and the text.
@@ -229,11 +254,13 @@ class RoutedModel(nn.Module):
             # Outside the block, calls of the backbone go through no component.
             self._pass = None
 
-    def _in_groups(self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes) -> Tensor:
+    def _in_groups(
+        self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes, span: Span | None = None
+    ) -> Tensor:
         """The hidden states that one half of the backbone gives, all rows at once where that can be."""
         if len(routes.groups) == 1 or not (self._splits_groups or self._differ_at_shared(routes)):
             try:
-                return self._run(half, named, routes)
+                return self._run(half, named, routes, span)
             except RowsMismatchError:
                 self._splits_groups = True
         # Some module of this backbone is called for all rows at once, or mixes their dimension with another: each group
@@ -241,22 +268,25 @@ class RoutedModel(nn.Module):
         output: Tensor | None = None
         for group in routes.groups:
             chosen = {name: value[group.rows] for name, value in named.items()}
-            hidden = self._run(half, chosen, Routes.uniform(group.components, len(group.rows)))
+            own = None if span is None else span.of_rows(group.rows)
+            hidden = self._run(half, chosen, Routes.uniform(group.components, len(group.rows)), own)
             if output is None:
                 output = hidden.new_empty((routes.size, *hidden.shape[1:]))
             output = output.index_copy(0, group.rows, hidden)
         assert output is not None
         return output
 
-    def _run(self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes) -> Tensor:
-        with self.routed(routes), attention_precision(named["input_ids"].device), self._checkpointed_layers():
+    def _run(
+        self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes, span: Span | None = None
+    ) -> Tensor:
+        with self.routed(routes), attention_precision(named["input_ids"].device), ExitStack() as within:
+            if self.checkpoints_layers and torch.is_grad_enabled():
+                paths = self.backbone.anatomy.layer_paths[span.start if span else 0 :]
+                within.enter_context(checkpoint_layers(map(self.backbone.module, paths), self._again))
+            if span is not None:
+                return span.compute(self.backbone, named)
             hidden: Tensor = half(**named)[0]
         return hidden
-
-    def _checkpointed_layers(self) -> AbstractContextManager[None]:
-        if not (self.checkpoints_layers and torch.is_grad_enabled()):
-            return nullcontext()
-        return checkpoint_layers(map(self.backbone.module, self.backbone.anatomy.layer_paths), self._again)
 
     def _again(self, run: Callable[..., Any]) -> Callable[..., Any]:
         """A function that repeats the call in the backward pass, with the parts and residuals of the forward pass."""
@@ -321,6 +351,11 @@ class RoutedModel(nn.Module):
         self._acting = {
             key: tuple((part, frozenset(part.sites())) for part in component.parts.values())
             for key, component in self._components.items()
+        }
+        depth_of = self.backbone.anatomy.depth_of
+        self._lowest = {
+            key: tuple((part, min(map(depth_of, sites), default=0)) for part, sites in parts)
+            for key, parts in self._acting.items()
         }
         self._alike, self._numbers = {}, {}
         wanted = {site for acting in self._acting.values() for _, sites in acting for site in sites}
