@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,9 @@ from lect.backbones.anatomy import Sublayer, Tap
 from lect.backbones.backbone import Backbone
 from lect.composition.attention import attention_precision
 from lect.composition.component import Component
+from lect.composition.depths import Depths
 from lect.composition.gradient_checkpointing import checkpoint_layers
+from lect.composition.kept import KeptStates
 from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.composition.sites import RoutedSite, RowsMismatchError, Step, plan_steps
@@ -57,6 +59,8 @@ class RoutedModel(nn.Module):
         checkpoints_layers: gradient checkpointing (Chen et al. 2016): what a layer computes is computed again in the
             backward pass instead of kept; less memory, a third more time.
         compiled: what is called in place of the backbone's `forward`; None for that itself.
+        depths: where the components begin to act.
+        kept: where hidden states between two layers are kept from one batch to the next (`lect.composition.sharing`).
     """
 
     def __init__(self, backbone: Backbone) -> None:
@@ -68,7 +72,7 @@ class RoutedModel(nn.Module):
         self.heads = nn.ModuleDict()
         self._components: dict[str, Component] = {}
         self._acting: dict[str, tuple[tuple[Part, frozenset[str]], ...]] = {}
-        self._lowest: dict[str, tuple[tuple[Part, int], ...]] = {}
+        self.depths = Depths.of(backbone.anatomy, {})
         self._form: LayerForm | None = None
         self._alike: dict[str, int] = {}
         self._numbers: dict[tuple[object, ...], int] = {}
@@ -83,6 +87,7 @@ class RoutedModel(nn.Module):
         self._splits_groups = False
         self.checkpoints_layers = False
         self.compiled: Callable[..., Any] | None = None
+        self.kept: KeptStates | None = None
 
     @property
     def components(self) -> Mapping[str, Component]:
@@ -136,18 +141,6 @@ class RoutedModel(nn.Module):
         if self._form is None:
             self._form = LayerForm.of(self.backbone)
         return Span(self._form, start, given, stop)
-
-    def parts_below(self, stack: tuple[str, ...], depth: int) -> tuple[Part, ...]:
-        """The parts of a stack that act below so many layers, on which hidden states at that depth depend."""
-        return tuple(part for key in stack for part, lowest in self._lowest.get(key, ()) if lowest < depth)
-
-    def depths(self, stacks: Iterable[tuple[str, ...]]) -> list[int]:
-        """The depths, in layers, at which parts of these stacks begin to act, and the last; none in some families."""
-        layers = len(self.backbone.anatomy.separable)
-        if not layers or self.compiled is not None:
-            return []
-        acting = {lowest for stack in set(stacks) for key in stack for _, lowest in self._lowest.get(key, ())}
-        return sorted({*acting, layers} - {0})
 
     def _inputs(self, rows: EncodedRows) -> dict[str, Any]:
         named: dict[str, Any] = {"input_ids": rows.input_ids, "attention_mask": rows.attention_mask}
@@ -352,11 +345,7 @@ class RoutedModel(nn.Module):
             key: tuple((part, frozenset(part.sites())) for part in component.parts.values())
             for key, component in self._components.items()
         }
-        depth_of = self.backbone.anatomy.depth_of
-        self._lowest = {
-            key: tuple((part, min(map(depth_of, sites), default=0)) for part, sites in parts)
-            for key, parts in self._acting.items()
-        }
+        self.depths = Depths.of(self.backbone.anatomy, self._components)
         self._alike, self._numbers = {}, {}
         wanted = {site for acting in self._acting.values() for _, sites in acting for site in sites}
         for path in self._sites.keys() - wanted:

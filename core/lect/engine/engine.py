@@ -186,9 +186,22 @@ class Engine:
         Raises:
             NotFiniteError: one is not finite.
         """
+        return self.embed_each(texts, [keys])[0]
+
+    def embed_each(self, texts: Sequence[str], stacks: Sequence[Keys]) -> Tensor:
+        """The vectors of all texts through each of several stacks, which share what they have in common.
+
+        Returns:
+            *Shape:* ``(stacks, texts, width)``, float32, on the CPU.
+
+        Raises:
+            NotFiniteError: one is not finite.
+            StackError: the stacks give vectors of several widths.
+        """
         if not texts:
-            return torch.empty(0, self.backbone.hidden_size)
-        return torch.stack(list(self.vectors([(text, keys) for text in texts])))
+            return torch.empty(len(stacks), 0, self.backbone.hidden_size)
+        found = torch.stack(list(self.vectors([(text, keys) for text in texts for keys in stacks])))
+        return found.view(len(texts), len(stacks), -1).transpose(0, 1).contiguous()
 
     def vectors(self, rows: Iterable[tuple[str, Keys]]) -> Iterator[Tensor]:
         """The sentence vector of each text by its own stack, *Shape:* ``(width,)``, in order, as they are done.
