@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -28,9 +27,7 @@ from lect.training.distributed.sharding import is_sharded
 from lect.training.fingerprint import component_hash
 from lect.training.inputs import RecipeInputs
 from lect.training.optimisation import Precision
-
-if TYPE_CHECKING:
-    from lect.training.prepare import TrainingRun
+from lect.training.setup import TrainingSetup
 
 _DEFAULT = 4.0
 _PROMISED = 2
@@ -39,19 +36,18 @@ _VECTORS_AT_ONCE = 256
 
 
 @contextmanager
-def states_kept(run: TrainingRun) -> Iterator[None]:
+def states_kept(setup: TrainingSetup, inputs: Sequence[RecipeInputs]) -> Iterator[None]:
     """A block in which hidden states below the lowest trained layer are kept, where any rows come more than once."""
-    setup = run.setup
     model = setup.model
-    depth = 0 if is_sharded() or not _comes_again(run) else _lowest_trained(run)
+    depth = 0 if is_sharded() or not _comes_again(setup) else _lowest_trained(setup)
     most = _bytes(setup.settings)
     if not depth or not most:
         yield
         return
     states = StoredStates(
         _root(),
-        _kind(model, setup.precision, run.inputs),
-        frozen_parts(model, run.inputs),
+        _kind(model, setup.precision, inputs),
+        frozen_parts(model, inputs),
         depth=depth,
         width=model.backbone.hidden_size,
         dtype=_dtype(setup.precision),
@@ -136,9 +132,9 @@ def frozen_parts(model: RoutedModel, inputs: Sequence[RecipeInputs]) -> dict[Par
     }
 
 
-def _lowest_trained(run: TrainingRun) -> int:
+def _lowest_trained(setup: TrainingSetup) -> int:
     """The layers below which nothing is trained and nothing is random; 0 where there are none."""
-    model, components = run.setup.model, run.setup.components
+    model, components = setup.model, setup.components
     if model.compiled:
         return 0
     lowest = min((model.depths.first(component.key) for component in components), default=0)
@@ -150,9 +146,8 @@ def _is_random(part: Part) -> bool:
     return any(isinstance(module, nn.Dropout) and module.p > 0 for module in part.modules())
 
 
-def _comes_again(run: TrainingRun) -> bool:
+def _comes_again(setup: TrainingSetup) -> bool:
     """Whether some rows go through the model more than once."""
-    setup = run.setup
     for epoch, _ in setup.plan.after(0):
         if epoch > 1:
             return True

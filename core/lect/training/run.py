@@ -127,7 +127,7 @@ def _execute(run: TrainingRun, callbacks: Callbacks, console: Console, resume: b
     outcome = Outcome("failed", done, 0.0)
     try:
         callbacks.tell(Callback.run_started, info, done)
-        with stop_on_interrupt(console) as stop, states_kept(run):
+        with stop_on_interrupt(console) as stop, states_kept(setup, run.inputs):
             loop = TrainingLoop(setup, callbacks, stop)
             results = loop.run(checkpoint)
         folders = processes.from_main(lambda: write_all(run, loop, results))
