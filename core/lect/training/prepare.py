@@ -27,6 +27,7 @@ from lect.storage.members import member_entries
 from lect.training.build import build_components
 from lect.training.distributed.processes import join_processes
 from lect.training.fingerprint import RunFingerprint, recipe_fields
+from lect.training.frozen import FrozenVectors
 from lect.training.inputs import RecipeInputs, read_inputs
 from lect.training.meta import Meta
 from lect.training.optimisation import choose_precision
@@ -132,6 +133,7 @@ def prepare_run(
     model = RoutedModel(backbone)
     encoder = RowEncoder(model, settings.max_length)
     device = default_device()
+    precision = choose_precision(settings.precision, device)
     components = build_components(
         inputs,
         model=model,
@@ -141,6 +143,7 @@ def prepare_run(
         seed=settings.seed,
         weights=weights,
         progress=progress or no_progress,
+        vectors=FrozenVectors(model, encoder, inputs, settings, precision, progress or no_progress),
     )
     folder = Path(recipe.output.folder or runs / f"{role}-{name}")
     setup = TrainingSetup(
@@ -148,7 +151,7 @@ def prepare_run(
         encoder=encoder,
         components=components,
         settings=settings,
-        precision=choose_precision(settings.precision, device),
+        precision=precision,
         checkpoints=folder / "checkpoints",
         fingerprint=_fingerprint(recipe, inputs, backbone),
         legacy_hash=_legacy_hash(text, inputs, backbone),
