@@ -22,6 +22,7 @@ from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.composition.sites import RoutedSite, RowsMismatchError, Step, plan_steps
 from lect.composition.spans import LayerForm, Span
+from lect.counts import some_of
 from lect.errors import StackError
 from lect.heads import Head
 from lect.parts import Part, in_order
@@ -88,6 +89,9 @@ class RoutedModel(nn.Module):
         self.checkpoints_layers = False
         self.compiled: Callable[..., Any] | None = None
         self.kept: KeptStates | None = None
+
+    def __repr__(self) -> str:
+        return f"<RoutedModel on {self.backbone.name}: {some_of(list(self._components)) or 'nothing attached'}>"
 
     @property
     def components(self) -> Mapping[str, Component]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from lect.backbones import Backbone
 from lect.backbones.weights import hold_weights
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
+from lect.counts import number_of, some_of
 from lect.device import default_device
 from lect.errors import RecipeError
 from lect.generation.predictions import text_limit
@@ -53,12 +54,17 @@ class TrainingRun:
     name: str
     role: str
     recipe: Recipe | MixedRecipe
-    text: str = field(repr=False)
+    text: str
     folder: Path
     host: Host
     library: Library
     inputs: tuple[RecipeInputs, ...]
     setup: TrainingSetup
+
+    def __repr__(self) -> str:
+        keys = some_of([component.key for component in self.components])
+        name = self.setup.model.backbone.name
+        return f"<TrainingRun of {keys} on {name}: {number_of(self.rows, 'row')}, in {self.folder}>"
 
     @property
     def components(self) -> tuple[TrainedComponent, ...]:
