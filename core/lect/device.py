@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import torch
 
+from lect.errors import UserError
+
 
 def default_device() -> torch.device:
     """The first GPU, else Apple's, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def device_named(name: str) -> torch.device:
+    """The device of a name such as ``cpu``, ``cuda`` or ``cuda:1``. Raises `UserError` where it is not there."""
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        said = " ".join(str(error).split())[:120]
+        raise UserError(f'the device "{name}" cannot be used here ({said})', where="--device") from None
+    return device
 
 
 def memory_used() -> dict[str, float]:

@@ -39,6 +39,7 @@ class Engine:
 
     Attributes:
         precision: what the model computes in; results are float32.
+        tokens_per_batch: the most tokens of a batch.
     """
 
     precision: ComputePrecision = "float32"
@@ -48,7 +49,7 @@ class Engine:
     ) -> None:
         self.model = model
         self.encoder = encoder or RowEncoder(model)
-        self._tokens_per_batch = tokens_per_batch
+        self.tokens_per_batch = tokens_per_batch
         self._lock = threading.RLock()
 
     # ------------------------------------------------------------------------------------------------- what is there
@@ -140,7 +141,7 @@ class Engine:
         rows = self._laid_out(stretch, places)
         found: dict[int, Prediction] = {}
         for chosen in batches_by_length([sum(len(row.ids) for row in rows[place]) for place in places],
-                                        self._tokens_per_batch):  # fmt: skip
+                                        self.tokens_per_batch):  # fmt: skip
             own = [places[index] for index in chosen]
             routes = Routes.of([stretch[place][1] for place in own for _ in rows[place]])
             batch = self.encoder.assemble([row for place in own for row in rows[place]], routes).to(self.device)
@@ -224,7 +225,7 @@ class Engine:
     def _batches(self, stretch: Sequence[tuple[str, Keys]]) -> Iterator[tuple[list[int], EncodedRows]]:
         """Batches of texts of like length, with their places in the stretch."""
         encodings = self.encoder.tokens_of([text for text, _ in stretch], [keys for _, keys in stretch])
-        for places in batches_by_length([len(encoding.ids) for encoding in encodings], self._tokens_per_batch):
+        for places in batches_by_length([len(encoding.ids) for encoding in encodings], self.tokens_per_batch):
             routes = Routes.of([stretch[place][1] for place in places])
             yield places, self.encoder.assemble([encodings[place] for place in places], routes).to(self.device)
 
