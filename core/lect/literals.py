@@ -12,6 +12,9 @@ Weights = Literal["float32", "bfloat16", "int8", "int4"]
 """The type in which a backbone's frozen weights are held in memory."""
 ComputePrecision = Literal["float32", "bfloat16"]
 """The type in which a model computes."""
+PredictionFormat = Literal["jsonl", "csv", "parquet", "text"]
+EmbeddingFormat = Literal["npy", "parquet", "jsonl"]
+"""How answers and vectors are written."""
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of it that is done, 0 to 1."""
 

@@ -38,7 +38,7 @@ NearestOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-def source_of(host: Host, data: str | None, reader: str | None, fields: list[str] | None) -> Source:
+def source_of(host: Host, data: str | list[str] | None, reader: str | None, fields: list[str] | None) -> Source:
     """The source that `--data`, `--reader` and `--option` describe together.
 
     Raises:

@@ -41,6 +41,7 @@ class Engine:
 
     Attributes:
         precision: what the model computes in; results are float32.
+        tokens_per_batch: the most tokens of a batch.
     """
 
     precision: ComputePrecision = "float32"
@@ -50,7 +51,7 @@ class Engine:
     ) -> None:
         self.model = model
         self.encoder = encoder or RowEncoder(model)
-        self._tokens_per_batch = tokens_per_batch
+        self.tokens_per_batch = tokens_per_batch
         self._lock = threading.RLock()
 
     # ------------------------------------------------------------------------------------------------- what is there
@@ -142,7 +143,7 @@ class Engine:
         rows = self._laid_out(stretch, places)
         found: dict[int, Prediction] = {}
         ids = [[row.ids for row in rows[place]] for place in places]
-        for chosen in batches_by_length([sum(map(len, own)) for own in ids], self._tokens_per_batch, ids):
+        for chosen in batches_by_length([sum(map(len, own)) for own in ids], self.tokens_per_batch, ids):
             own = [places[index] for index in chosen]
             routes = Routes.of([stretch[place][1] for place in own for _ in rows[place]])
             batch = self.encoder.assemble([row for place in own for row in rows[place]], routes).to(self.device)
@@ -240,7 +241,7 @@ class Engine:
         """Batches of texts of like length, with their places in the stretch."""
         encodings = self.encoder.tokens_of([text for text, _ in stretch], [keys for _, keys in stretch])
         ids = [encoding.ids for encoding in encodings]
-        for places in batches_by_length(list(map(len, ids)), self._tokens_per_batch, ids):
+        for places in batches_by_length(list(map(len, ids)), self.tokens_per_batch, ids):
             routes = Routes.of([stretch[place][1] for place in places])
             yield places, self.encoder.assemble([encodings[place] for place in places], routes).to(self.device)
 
