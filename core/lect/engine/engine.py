@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lect.backbones import Backbone
+from lect.backbones.precision import computing_in, resolve_precision
 from lect.composition.batching import TOKENS_PER_BATCH, batches_by_length, stretches
 from lect.composition.encode import RowEncoder, StackTokenizer
 from lect.composition.finite import check_predictions, check_vectors
@@ -21,7 +22,7 @@ from lect.data.examples import Example
 from lect.errors import StackError
 from lect.generation.predictions import generate_predictions, text_limit, truncated_texts
 from lect.heads import GenerationHead, Head, Layout, Prediction
-from lect.literals import ComputePrecision
+from lect.literals import ComputePrecision, RequestedPrecision
 
 Keys = tuple[str, ...]
 """A stack as the model takes it: the keys of attached components, the lowest first; empty for the bare backbone."""
@@ -36,12 +37,7 @@ class Engine:
     Args:
         encoder: how texts are tokenised; by default up to the backbone's longest input.
         tokens_per_batch: the most tokens of a batch, padding included.
-
-    Attributes:
-        precision: what the model computes in; results are float32.
     """
-
-    precision: ComputePrecision = "float32"
 
     def __init__(
         self, model: RoutedModel, encoder: RowEncoder | None = None, *, tokens_per_batch: int = TOKENS_PER_BATCH
@@ -49,6 +45,7 @@ class Engine:
         self.model = model
         self.encoder = encoder or RowEncoder(model)
         self._tokens_per_batch = tokens_per_batch
+        self._precision: ComputePrecision = "float32"
         self._lock = threading.RLock()
 
     # ------------------------------------------------------------------------------------------------- what is there
@@ -62,6 +59,18 @@ class Engine:
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.model.encoder.parameters()).device
+
+    @property
+    def precision(self) -> ComputePrecision:
+        """What the model computes in; results are float32.
+
+        It may be set to ``auto``, which becomes what is fastest here. Raises `UserError` for int8 on a GPU.
+        """
+        return self._precision
+
+    @precision.setter
+    def precision(self, requested: RequestedPrecision) -> None:
+        self._precision = resolve_precision(requested, self.device)
 
     def head_of(self, keys: Keys) -> Head | None:
         """The head of a stack, where it has one."""
@@ -237,8 +246,7 @@ class Engine:
     @contextmanager
     def computing(self) -> Iterator[None]:
         """A block that has the model for itself, in the number format that it computes in."""
-        lower = torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
-        with self._lock, lower:
+        with self._lock, computing_in(self.precision, self.backbone, self.device):
             yield
 
     @contextmanager
