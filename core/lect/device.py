@@ -14,14 +14,21 @@ def default_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def device_named(name: str) -> torch.device:
-    """The device of a name such as ``cpu``, ``cuda`` or ``cuda:1``. Raises `UserError` where it is not there."""
+def device_named(name: str | torch.device) -> torch.device:
+    """The device of a name such as ``cuda:1``, which this machine has.
+
+    Raises:
+        UserError: it has none.
+    """
+    fix = f"use {default_device()}, or leave it out"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        said = " ".join(str(error).split())[:120]
-        raise UserError(f'the device "{name}" cannot be used here ({said})', where="--device") from None
+    except (RuntimeError, AssertionError) as error:
+        said = str(error).partition("\n")[0].rstrip(".")
+        raise UserError(f'the device "{name}" cannot be used ({said})', fix=fix) from None
+    if device.type == "meta":
+        raise UserError('the device "meta" computes nothing', fix=fix)
     return device
 
 

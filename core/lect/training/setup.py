@@ -13,6 +13,7 @@ from torch import nn
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
+from lect.counts import number_of, some_of
 from lect.data.examples import Example
 from lect.objectives import Objective
 from lect.training.distributed.processes import Processes
@@ -81,7 +82,7 @@ class TrainingSetup:
         keeps_last: whether components end as they are in the last validation, and not as they were in their best one.
     """
 
-    model: RoutedModel = field(repr=False)
+    model: RoutedModel
     encoder: RowEncoder
     components: tuple[TrainedComponent, ...]
     settings: RunTable
@@ -93,6 +94,11 @@ class TrainingSetup:
     processes: Processes = field(default_factory=Processes)
     meta: Meta | None = None
     keeps_last: bool = False
+
+    def __repr__(self) -> str:
+        keys = some_of([component.key for component in self.components])
+        rows = number_of(sum(len(component.train) for component in self.components), "row")
+        return f"<TrainingSetup of {keys} on {self.model.backbone.name}: {rows}, in {self.precision.name}>"
 
     @cached_property
     def plan(self) -> StepPlan:
