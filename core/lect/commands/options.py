@@ -9,6 +9,7 @@ import typer
 
 from lect.commands.console import note
 from lect.errors import UserError
+from lect.literals import RequestedPrecision
 
 if TYPE_CHECKING:
     from lect.data.dataset import Source
@@ -34,6 +35,10 @@ LanguageOption = Annotated[
 ]
 NearestOption = Annotated[
     int, typer.Option("--nearest", min=1, help="How many components lang:auto takes, in equal shares.")
+]
+PrecisionOption = Annotated[
+    RequestedPrecision,
+    typer.Option("--precision", help="What is computed in: auto is the fastest that this processor is made for."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 

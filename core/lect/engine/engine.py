@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lect.backbones import Backbone
+from lect.backbones.precision import computing_in, resolve_precision
 from lect.composition.batching import TOKENS_PER_BATCH, batches_by_length, stretches
 from lect.composition.encode import RowEncoder, StackTokenizer
 from lect.composition.finite import check_predictions, check_vectors
@@ -22,7 +23,7 @@ from lect.data.examples import Example
 from lect.errors import StackError
 from lect.generation.predictions import generate_predictions, text_limit, truncated_texts
 from lect.heads import GenerationHead, Head, Layout, Prediction
-from lect.literals import ComputePrecision
+from lect.literals import ComputePrecision, RequestedPrecision
 
 Keys = tuple[str, ...]
 """A stack as the model takes it: the keys of attached components, the lowest first; empty for the bare backbone."""
@@ -40,11 +41,8 @@ class Engine:
         tokens_per_batch: the most tokens of a batch, padding included.
 
     Attributes:
-        precision: what the model computes in; results are float32.
         tokens_per_batch: the most tokens of a batch.
     """
-
-    precision: ComputePrecision = "float32"
 
     def __init__(
         self, model: RoutedModel, encoder: RowEncoder | None = None, *, tokens_per_batch: int = TOKENS_PER_BATCH
@@ -52,6 +50,7 @@ class Engine:
         self.model = model
         self.encoder = encoder or RowEncoder(model)
         self.tokens_per_batch = tokens_per_batch
+        self._precision: ComputePrecision = "float32"
         self._lock = threading.RLock()
 
     # ------------------------------------------------------------------------------------------------- what is there
@@ -65,6 +64,18 @@ class Engine:
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.model.encoder.parameters()).device
+
+    @property
+    def precision(self) -> ComputePrecision:
+        """What the model computes in; results are float32.
+
+        It may be set to ``auto``, which becomes what is fastest here. Raises `UserError` for int8 on a GPU.
+        """
+        return self._precision
+
+    @precision.setter
+    def precision(self, requested: RequestedPrecision) -> None:
+        self._precision = resolve_precision(requested, self.device)
 
     def head_of(self, keys: Keys) -> Head | None:
         """The head of a stack, where it has one."""
@@ -254,8 +265,7 @@ class Engine:
     @contextmanager
     def computing(self) -> Iterator[None]:
         """A block that has the model for itself, in the number format that it computes in."""
-        lower = torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
-        with self._lock, lower:
+        with self._lock, computing_in(self.precision, self.backbone, self.device):
             yield
 
     @contextmanager

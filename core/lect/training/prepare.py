@@ -192,6 +192,12 @@ def _load_backbone(inputs: Sequence[RecipeInputs], host: Host, progress: Progres
             must_generate(host, one.stored, one.recipe.head.kind if one.recipe.head else None) for one in inputs
         ),
     )
+    if inputs[0].recipe.training.precision == "int8" and table.weights != "float32":
+        raise RecipeError(
+            f"weights in {table.weights} are not computed in int8",
+            where=f"{inputs[0].recipe.name}, training.precision",
+            fix='set backbone.weights = "float32"',
+        )
     hold_weights(backbone, table.weights, default_device())
     return backbone
 

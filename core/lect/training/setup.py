@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
+from lect.backbones.precision import computing_in
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.counts import number_of, some_of
 from lect.data.examples import Example
+from lect.literals import ComputePrecision
 from lect.objectives import Objective
 from lect.training.distributed.processes import Processes
 from lect.training.fingerprint import RunFingerprint
@@ -99,6 +103,11 @@ class TrainingSetup:
         keys = some_of([component.key for component in self.components])
         rows = number_of(sum(len(component.train) for component in self.components), "row")
         return f"<TrainingSetup of {keys} on {self.model.backbone.name}: {rows}, in {self.precision.name}>"
+
+    def computing(self) -> AbstractContextManager[None]:
+        """A block in which frozen projections are computed as the precision says; autocast is Accelerate's affair."""
+        name: ComputePrecision = "int8" if self.precision.name == "int8" else "float32"
+        return computing_in(name, self.model.backbone, torch.device("cpu"))
 
     @cached_property
     def plan(self) -> StepPlan:
