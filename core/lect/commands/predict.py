@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lect.commands.app import load_host
+from lect.commands.app import load_host, settings_in
 from lect.commands.console import echo, echo_json, note, print_table, warn
 from lect.commands.options import (
     BackboneOption,
@@ -63,6 +63,10 @@ def predict(
     if not texts and (pair or question or choice):
         raise UserError("--pair, --question and --choice go with texts", fix="take them out, or give a text")
     host = load_host(ctx)
+    if settings_in(ctx).owns_process:
+        from lect.backbones.light import import_transformers_to_read
+
+        import_transformers_to_read()
     from lect.data.examples import Example
     from lect.engine.open import open_stack
     from lect.host.reading import read_source
