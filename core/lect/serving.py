@@ -5,7 +5,6 @@ keys that the digests are in: `DigestedStack.key`), `attach_to_engine` and `deta
 answered, `prepare_rows` cuts texts into tokens and `compute_rows` answers rows of any stacks together.
 """
 
-from lect.api.results import record_of_prediction
 from lect.composition.component import Component
 from lect.composition.model import RoutedModel
 from lect.composition.references import Reference
@@ -13,6 +12,7 @@ from lect.device import default_device
 from lect.engine.engine import Engine, Keys
 from lect.engine.open import DEFAULT_BACKBONE, OpenStack, check_heads
 from lect.engine.prepared import PreparedRow, attach_to_engine, compute_rows, detach_from_engine, prepare_rows
+from lect.engine.records import record_of_prediction
 from lect.explain.explain import explain
 from lect.retrieval.index import Index, check_weights, read_index
 from lect.storage.assemble import Assembly, assemblies, finder, must_generate
