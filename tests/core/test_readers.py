@@ -190,7 +190,8 @@ def test_a_file_that_is_not_there(tmp_path):
     (tmp_path / "train.csv").write_text("text\na\n")
     assert 'did you mean "train.csv"?' in refusal("csv", tmp_path, path="trian.csv")
     assert "nor is there a folder" in refusal("csv", tmp_path, path="nowhere/train.csv")
-    assert "this is a folder, not a file" in refusal("csv", tmp_path, path=".")
+    assert [row.text for row in read("csv", tmp_path, path=".")] == ["a"]
+    assert "the folder has no file that ends in .tsv" in refusal("tsv", tmp_path, path=".")
     with pytest.raises(DataError):
         # Said when the reader is asked, before any row is.
         SPECS["csv"].read(SPECS["csv"].config(path="absent.csv"), tmp_path)
