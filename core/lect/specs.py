@@ -116,6 +116,9 @@ class MethodSpec(ConfiguredSpec):
         merge: makes one part of several, each with its configuration; raises `lect.errors.StackError` where that has
             no meaning. Where absent, every parameter is merged on its own, and the configurations must be the same.
         members: the components that a part of this configuration stands on, such as ``("lang:jav", "lang:sun")``.
+        in_layers: from a configuration, the numbers of layers (from 0, in order) and the backbone, the fields that keep
+            a part to these layers. They are put in the place of the configuration's own. Raises
+            `lect.errors.RecipeError` where it cannot. Where absent, recipes cannot choose layers for it.
     """
 
     kind: ClassVar[str] = "method"
@@ -125,6 +128,7 @@ class MethodSpec(ConfiguredSpec):
     roles: tuple[Role, ...] = ("lang", "task")
     merge: Callable[[Sequence[tuple[Any, Part]], Merging, BuildContext], MergedPart] | None = None
     members: Callable[[Any], tuple[str, ...]] | None = None
+    in_layers: Callable[[Any, Sequence[int], Backbone], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +188,36 @@ class InitialiserSpec(ConfiguredSpec):
 
     initialise: Callable[[Any, NewEmbeddings], Tensor]
     source: str = ""
+
+
+@dataclass(frozen=True)
+class LearnedVocabulary:
+    """Tokens that a backbone lacks.
+
+    Args:
+        tokens: as the tokenizer writes them, in the order of their ids.
+        listed: what a recipe's part takes from a file: JSON.
+        tokenizer_json: the backbone's tokenizer with them, as `tokenizers` reads it.
+    """
+
+    tokens: tuple[str, ...]
+    listed: str
+    tokenizer_json: str
+
+
+@dataclass(frozen=True)
+class TokenLearnerSpec(Spec):
+    """A way to learn the tokens of a text that a backbone's tokenizer lacks.
+
+    Args:
+        learn: from the backbone, the texts, the most tokens wanted, and the most characters of one. The same texts give
+            the same tokens. Raises `lect.errors.BackboneError` for a tokenizer that it cannot extend.
+    """
+
+    kind: ClassVar[str] = "learner"
+    hook: ClassVar[str] = "lect_register_token_learners"
+
+    learn: Callable[[Backbone, Sequence[str], int, int], LearnedVocabulary]
 
 
 @dataclass(frozen=True)

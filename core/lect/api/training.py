@@ -95,7 +95,12 @@ def teach_language(
     backbone: str = "e5-small",
     licence: str = "",
     training: Mapping[str, Any] | None = None,
-    **options: Any,
+    validation: Rows | None = None,
+    callbacks: Sequence[Callback] = (),
+    resume: bool = False,
+    library: str | Path | Library | None = None,
+    runs: str | Path = "runs",
+    **columns: str,
 ) -> SavedComponent:
     """A language component from sentences and their translations into a language that the backbone knows.
 
@@ -104,7 +109,8 @@ def teach_language(
         language: a BCP 47 tag, or a name.
         name: of the component; by default the tag.
         training: fields of the recipe's table ``training``, such as ``{"epochs": 4}``.
-        options: as `train` takes them.
+        validation: held-out sentences with their translations, as `pairs`.
+        callbacks, resume, library, runs, columns: as `train` takes them.
 
     Raises:
         DataError: a row has no translation, or the language is none.
@@ -116,10 +122,16 @@ def teach_language(
         ('lang:javanese', ('jv',))
     """
     tag = normalise(language)
-    given: Any = pairs
-    rows = map(_with_translation, given) if isinstance(pairs, list | tuple) or is_stream(pairs) else given
-    values = _with(_LANGUAGE, "lang", name or tag, [tag], backbone, licence, training)
-    return train(values, rows, **options)
+    return train(
+        _with(_LANGUAGE, "lang", name or tag, [tag], backbone, licence, training),
+        _with_translations(pairs),
+        validation=None if validation is None else _with_translations(validation),
+        callbacks=callbacks,
+        resume=resume,
+        library=library,
+        runs=runs,
+        **columns,
+    )
 
 
 def teach_task(
@@ -129,10 +141,16 @@ def teach_task(
     head: str | Mapping[str, Any] = "classification",
     languages: Sequence[str] = (),
     stack: str = "",
+    layers: str | Sequence[int] = "all",
     backbone: str = "e5-small",
     licence: str = "",
     training: Mapping[str, Any] | None = None,
-    **options: Any,
+    validation: Rows | None = None,
+    callbacks: Sequence[Callback] = (),
+    resume: bool = False,
+    library: str | Path | Library | None = None,
+    runs: str | Path = "runs",
+    **columns: str,
 ) -> SavedComponent:
     """A task component from labelled rows.
 
@@ -142,11 +160,14 @@ def teach_task(
         head: its kind, or its table: ``{"kind": "classification", "labels": ["no", "yes"]}``.
         languages: of the rows.
         stack: the language components that it is trained above.
+        layers: those of the backbone that it acts in: ``"last 3"``, ``"upper half"``, or numbers from 1.
         training: fields of the recipe's table ``training``.
-        options: as `train` takes them.
+        validation: held-out rows, as `rows`.
+        callbacks, resume, library, runs, columns: as `train` takes them.
 
     Raises:
         DataError: a row lacks what the head learns from.
+        RecipeError: the backbone has no such layers.
 
     Example:
         >>> rows = lect.read("reviews.csv", label="mood")
@@ -156,9 +177,19 @@ def teach_task(
     """
     values = _with(_TASK, "task", name, [normalise(each) for each in languages], backbone, licence, training)
     values["head"] = {"kind": head} if isinstance(head, str) else dict(head)
+    values["parts"][0]["layers"] = layers
     if stack:
         values["stack"] = str(stack)
-    return train(values, rows, **options)
+    return train(
+        values,
+        rows,
+        validation=validation,
+        callbacks=callbacks,
+        resume=resume,
+        library=library,
+        runs=runs,
+        **columns,
+    )
 
 
 def _with(
@@ -214,6 +245,12 @@ def _kept(rows: Rows, columns: Mapping[str, str], file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     write_aside(file, "".join(f"{line}\n" for line in lines))
     return file.absolute()
+
+
+def _with_translations(rows: Rows) -> Rows:
+    """The rows, pairs of texts among them with the second one as the translation; tables as they are."""
+    given: Any = rows
+    return map(_with_translation, given) if isinstance(rows, list | tuple) or is_stream(rows) else rows
 
 
 def _with_translation(row: Any) -> Any:

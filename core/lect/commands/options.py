@@ -43,7 +43,7 @@ PrecisionOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-def source_of(host: Host, data: str | None, reader: str | None, fields: list[str] | None) -> Source:
+def source_of(host: Host, data: str | list[str] | None, reader: str | None, fields: list[str] | None) -> Source:
     """The source that `--data`, `--reader` and `--option` describe together.
 
     Raises:

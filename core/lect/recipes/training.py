@@ -37,6 +37,8 @@ class RunTable(Table):
         compile: compile the model (`torch.compile`); where that cannot be done, a notice says so.
         gradient_checkpointing: forget what layers compute, and compute it again on the way back, to save memory.
         max_length: longer texts are cut to so many tokens; None for as many as the backbone takes.
+        cache_gb: the most disk space that hidden states below the lowest trained layer, and vectors that are aimed at,
+            may take in the cache, of all runs together, in GB; 0 to compute them anew each time, None for 4.
         patience: evaluations without gain after which the run ends; None to go on to the end.
         evaluate_every: ``epoch``, or a number of steps.
         checkpoint_every: steps between two checkpoints; None for none by the number of steps.
@@ -60,6 +62,7 @@ class RunTable(Table):
     compile: bool = False
     gradient_checkpointing: bool = False
     max_length: int | None = Field(default=None, ge=3)
+    cache_gb: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     patience: PositiveInt | None = None
     evaluate_every: Literal["epoch"] | int = "epoch"
     checkpoint_every: PositiveInt | None = None

@@ -18,13 +18,14 @@ from lect.errors import DataError, RecipeError
 from lect.generation.predictions import check_generates, truncated_texts
 from lect.heads import GenerationHead, Head
 from lect.literals import Progress, no_progress
-from lect.objectives import Objective, ObjectiveContext
+from lect.objectives import Objective, ObjectiveContext, Vectors
 from lect.recipes.recipe import Recipe
 from lect.specs import BuildContext, Corpus, HeadSpec, InitialiserSpec, MethodSpec, MetricSpec
 from lect.storage.assemble import attach_component, attach_stack
 from lect.storage.restore import build_head, build_part, restore
 from lect.training.code_switching import CodeSwitched
 from lect.training.inputs import RecipeInputs
+from lect.training.parts import part_entries
 from lect.training.setup import TrainedComponent
 from lect.training.terms import build_by_stack
 
@@ -42,11 +43,13 @@ def build_components(
     seed: int,
     weights: Sequence[float] | None = None,
     progress: Progress = no_progress,
+    vectors: Vectors | None = None,
 ) -> tuple[TrainedComponent, ...]:
     """Attach what is frozen, then what is trained, each as a run of its own with this seed would make it.
 
     Args:
         weights: how much more often a component's rows are drawn than by their number.
+        vectors: as `ObjectiveContext` has it.
 
     Raises:
         UserError: whatever in a recipe or a stack does not fit the backbone or what stands beside it.
@@ -89,6 +92,7 @@ def build_components(
             seed=seed,
             folder=one.recipe.folder,
             progress=progress,
+            vectors=vectors,
         )
         built.append(
             TrainedComponent(
@@ -200,7 +204,7 @@ def _new_component(
             )
     parts = {
         part.method: build_part(host, part.method, part.config, context, f"{recipe.name}, parts[{index}]")
-        for index, part in enumerate(recipe.parts)
+        for index, part in enumerate(part_entries(recipe, host, backbone))
     }
     head = None
     if recipe.head is not None:

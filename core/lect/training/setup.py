@@ -16,6 +16,7 @@ from lect.backbones.precision import computing_in
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
+from lect.counts import number_of, some_of
 from lect.data.examples import Example
 from lect.literals import ComputePrecision
 from lect.objectives import Objective
@@ -85,7 +86,7 @@ class TrainingSetup:
         keeps_last: whether components end as they are in the last validation, and not as they were in their best one.
     """
 
-    model: RoutedModel = field(repr=False)
+    model: RoutedModel
     encoder: RowEncoder
     components: tuple[TrainedComponent, ...]
     settings: RunTable
@@ -97,6 +98,11 @@ class TrainingSetup:
     processes: Processes = field(default_factory=Processes)
     meta: Meta | None = None
     keeps_last: bool = False
+
+    def __repr__(self) -> str:
+        keys = some_of([component.key for component in self.components])
+        rows = number_of(sum(len(component.train) for component in self.components), "row")
+        return f"<TrainingSetup of {keys} on {self.model.backbone.name}: {rows}, in {self.precision.name}>"
 
     def computing(self) -> AbstractContextManager[None]:
         """A block in which frozen projections are computed as the precision says; autocast is Accelerate's affair."""
