@@ -24,7 +24,9 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ from typing import Any
 from figures import cell, machine, peak_anywhere
 
 from lect import BackboneSpec
+from lect.cache import cache_folder
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("LECT_DATA", ROOT.parent / "shared/data"))
@@ -93,7 +96,7 @@ PARTS = {
     "lect lora, last 3 layers": f'{LORA}\nlayers = "last 3"',
     "lect bottleneck, last 3 layers": 'method = "bottleneck"\nreduction_factor = 4\nlayers = "last 3"',
 }
-RATES = {"lect lora, last 3 layers": 1e-3, "lect bottleneck, last 3 layers": 1e-3}
+RATES = {"lect lora, last 3 layers": 1e-3}
 """Learning rates of sides that have one of their own."""
 SIDES = ("peft lora", *PARTS)
 
@@ -139,8 +142,22 @@ def run_aside(options: argparse.Namespace, task: str, seed: int, side: str) -> d
         same += ["--backbone", options.backbone, "--judge", options.judge]
         same += ["--rows", str(options.rows)] if options.rows else []
         print(f"{task}, seed {seed}: {side}", file=sys.stderr, flush=True)
-        subprocess.run([sys.executable, __file__, *chosen, *same], check=True, stdout=subprocess.DEVNULL)
+        with cache_without_states() as cache:
+            environment = {**os.environ, "LECT_CACHE": cache}
+            command = [sys.executable, __file__, *chosen, *same]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
     return json.loads(path.read_text())
+
+
+@contextmanager
+def cache_without_states() -> Iterator[str]:
+    """A cache with all that the usual one has but hidden states of earlier runs, so that each run computes its own."""
+    (cache_folder() / "backbones").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for entry in cache_folder().iterdir():
+            if entry.name != "states":
+                (Path(folder) / entry.name).symlink_to(entry.absolute())
+        yield folder
 
 
 def path_of(options: argparse.Namespace, task: str, seed: int, side: str) -> Path:
