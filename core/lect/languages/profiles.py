@@ -36,6 +36,7 @@ ENOUGH_CHARACTERS = 400_000
 
 _MOST_OF_TEXT = 2000
 _MOST_LANGUAGES = 16
+_MOST_BYTES = 2**20
 _BITS = 15
 _VERSION = 1
 _KEPT_OUT = regex.compile(r"https?://\S+|[@#]\w+|[^\p{L}\p{M}'’]+")
@@ -123,6 +124,8 @@ def read_profiles(file: Path) -> tuple[LanguageProfile, ...]:
 
     try:
         names = check_weights(file)
+        if file.stat().st_size > _MOST_BYTES:
+            raise ValueError
         content = file.read_bytes()
         length = int.from_bytes(content[:8], "little")
         said = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["lect"])
