@@ -60,6 +60,12 @@ def test_a_strange_text_is_of_what_an_installed_identifier_says(profiles):
     assert doubtful("日本語の文章はどの言葉でもないはずです").language is None
 
 
+def test_a_text_that_fits_no_profile_may_be_of_its_language_all_the_same_if_an_identifier_says_so(profiles):
+    asked = Identifier(profiles.values(), lambda: installed(("jv", 0.8)))
+    found = asked("日本語の文章はどの言葉でもないはずです")
+    assert (found.language, found.by) == ("jv", "other")
+
+
 def test_among_languages_with_profiles_these_decide(profiles):
     said_otherwise = Identifier(profiles.values(), lambda: installed(("su", 0.99), ("su", "jv")))
     assert {said_otherwise(text).language for text in texts_of("jv", 20, seed=1)} == {"jv"}
