@@ -134,7 +134,7 @@ class Service:
         self._tokenizing.shutdown(wait=False, cancel_futures=True)
 
     def check_ready(self) -> None:
-        """Refuse while there is no model; what was begun before the server is to stop goes on. Raises `StartingError`."""
+        """Refuse while there is no model; what was begun before a stop goes on. Raises `StartingError`."""
         if self.state in ("starting", "failed"):
             raise StartingError
 
