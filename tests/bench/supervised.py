@@ -2,8 +2,7 @@
 
 The same backbone (e5-small, with its prefix), rows, epochs, batch size, learning rate and LoRA (r 16, all linear
 layers), each side in a process of its own; `lect` with a bottleneck beside it, and with both in the last three layers
-alone, at the learning rate of `RATES`. Topics and sentiment are scored on two further languages, which no side has
-seen labels or a language part of::
+alone. Topics and sentiment are scored on two further languages, which no side has seen labels or a language part of::
 
     python tests/bench/supervised.py --folder supervised-bench
     python tests/bench/supervised.py --folder supervised-bench --tasks nusax --seeds 0 --rows 32 --epochs 1
@@ -96,8 +95,6 @@ PARTS = {
     "lect lora, last 3 layers": f'{LORA}\nlayers = "last 3"',
     "lect bottleneck, last 3 layers": 'method = "bottleneck"\nreduction_factor = 4\nlayers = "last 3"',
 }
-RATES = {"lect lora, last 3 layers": 1e-3}
-"""Learning rates of sides that have one of their own."""
 SIDES = ("peft lora", *PARTS)
 
 
@@ -217,7 +214,7 @@ path = "{this.train}"
 seed = {seed}
 epochs = {options.epochs}
 batch_size = {options.batch}
-learning_rate = {RATES.get(options.only, options.rate)}
+learning_rate = {options.rate}
 """
     )
     run = prepare_run(load_recipe(recipe), Host.load(report=print), Library((own / "components",)))
