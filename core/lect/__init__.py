@@ -6,16 +6,16 @@
 A model      load, Model: predict, embed, evaluate, explain, close; Prediction, Predictions
 Rows         read, Example, Span; texts, pairs, dictionaries and frames go as they are
 Stacks       lang, task, avg, mix, stack, Composition
-Training     teach_language, teach_task, train, Recipe, Callback
+Training     teach_language, teach_task, train, Recipe, Callback; vocabulary.build, vocabulary.report
 Elsewhere    TaskClassifier for scikit-learn, for_trainer for transformers; Model.as_sentence_transformer, as_pipeline …
 Components   components, SavedComponent, pull, search, merge, export
 Reports      evaluate_matrix, audit; EvaluationReport, MatrixReport, AuditReport, Explanation
 Errors       UserError, of which BackboneError, ComponentError, DataError, RecipeError … are kinds
 
 `help(lect.load)` and so on says more; docs/python.md shows them at work. All other names here are for plugins, with
-those of `lect.cache`, `lect.cli`, `lect.data.files`, `lect.exchange`, `lect.files`, `lect.languages` and `lect.testing`
-(docs/hooks.md); what stands in no list may move. Importing this package imports neither torch nor transformers: each
-name is loaded when it is first used.
+those of `lect.cache`, `lect.cli`, `lect.data.files`, `lect.exchange`, `lect.files`, `lect.languages`, `lect.testing`
+and `lect.vocabulary` (docs/hooks.md); what stands in no list may move. Importing this package imports neither torch
+nor transformers: each name is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lect import vocabulary as vocabulary
     from lect.api.components import SavedComponent as SavedComponent, components as components
     from lect.api.estimator import TaskClassifier as TaskClassifier
     from lect.api.exchange import export as export, merge as merge
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from lect.composition.stack import Stack as Stack, parse_stack as parse_stack
     from lect.data.dataset import Source as Source
     from lect.data.examples import Example as Example, Span as Span
+    from lect.data.tokenization import TextReport as TextReport, report_on as report_on
     from lect.errors import (
         BackboneError as BackboneError,
         ComponentError as ComponentError,
@@ -96,6 +98,7 @@ if TYPE_CHECKING:
         FormatSpec as FormatSpec,
         HeadSpec as HeadSpec,
         InitialiserSpec as InitialiserSpec,
+        LearnedVocabulary as LearnedVocabulary,
         MergeSpec as MergeSpec,
         MergedPart as MergedPart,
         Merging as Merging,
@@ -106,6 +109,7 @@ if TYPE_CHECKING:
         Problem as Problem,
         ReaderSpec as ReaderSpec,
         RouteSpec as RouteSpec,
+        TokenLearnerSpec as TokenLearnerSpec,
     )
     from lect.storage.library import Library as Library
     from lect.summed_metric import SummedMetric as SummedMetric
@@ -134,6 +138,7 @@ _NAMES = {
     "lect.composition.batched": "Projections add_by_rows",
     "lect.data.dataset": "Source",
     "lect.data.examples": "Example Span",
+    "lect.data.tokenization": "TextReport report_on",
     "lect.storage.library": "Library",
     "lect.errors": (
         "BackboneError ComponentError DataError Interrupted PluginError RecipeError RegistryError StackError "
@@ -157,8 +162,8 @@ _NAMES = {
     "lect.runs": "Job JobEvent Outcome RunInfo",
     "lect.specs": (
         "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec InitialiserSpec "
-        "MergeSpec MergedPart Merging MethodSpec MetricSpec NewEmbeddings ObjectiveSpec "
-        "Problem ReaderSpec RouteSpec"
+        "LearnedVocabulary MergeSpec MergedPart Merging MethodSpec MetricSpec NewEmbeddings ObjectiveSpec "
+        "Problem ReaderSpec RouteSpec TokenLearnerSpec"
     ),
     "lect.summed_metric": "SummedMetric",
     "lect.training.callbacks.base": "Callback",
@@ -167,14 +172,17 @@ _NAMES = {
     "lect.versions": "__version__",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+_MODULES = ("vocabulary",)
 
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
         if name in _HOMES:
             return getattr(import_module(_HOMES[name]), name)
+        if name in _MODULES:
+            return import_module(f"lect.{name}")
         raise AttributeError(f"module 'lect' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(_HOMES)
+    return sorted([*_HOMES, *_MODULES])

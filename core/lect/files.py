@@ -21,6 +21,7 @@ __all__ = [
     "check_target",
     "file_aside",
     "file_beside",
+    "flush_to_disk",
     "folder_aside",
     "folder_beside",
     "full_disk_named",
@@ -70,7 +71,7 @@ def file_aside(path: Path | str) -> Iterator[IO[bytes]]:
             with aside.open("r+b") as file:
                 yield file
                 file.flush()
-                _flush(file.fileno())
+                flush_to_disk(file.fileno())
             aside.replace(target)
     except OSError as error:
         raise _refusal(target, error) from error
@@ -256,12 +257,13 @@ def _real(path: Path | str) -> Path:
 def _flush_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR)
     try:
-        _flush(descriptor)
+        flush_to_disk(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _flush(descriptor: int) -> None:
+def flush_to_disk(descriptor: int) -> None:
+    """Wait until the disk has what was written, where the file system can say so."""
     try:
         os.fsync(descriptor)
     except OSError as error:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Problem,
         ReaderSpec,
         RouteSpec,
+        TokenLearnerSpec,
     )
 
 PROJECT = "lect"
@@ -60,6 +61,12 @@ def lect_register_merges() -> Iterable[MergeSpec]:
 @hookspec
 def lect_register_initialisers() -> Iterable[InitialiserSpec]:
     """First embeddings of new tokens, such as ``focus``."""
+    return ()
+
+
+@hookspec
+def lect_register_token_learners() -> Iterable[TokenLearnerSpec]:
+    """Ways to learn the tokens that a backbone lacks, such as ``bpe``."""
     return ()
 
 

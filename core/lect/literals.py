@@ -10,8 +10,13 @@ Pooling = Literal["mean", "first", "last"]
 """How a sentence vector is made of a text's hidden states."""
 Weights = Literal["float32", "bfloat16", "int8", "int4"]
 """The type in which a backbone's frozen weights are held in memory."""
-ComputePrecision = Literal["float32", "bfloat16"]
-"""The type in which a model computes."""
+ComputePrecision = Literal["float32", "bfloat16", "int8"]
+"""The type in which a model computes; int8 is that of its frozen projections, on a CPU."""
+RequestedPrecision = Literal["auto", "float32", "bfloat16", "int8"]
+"""The type that is asked for; ``auto`` is the fastest one that the processor is made for."""
+PredictionFormat = Literal["jsonl", "csv", "parquet", "text"]
+EmbeddingFormat = Literal["npy", "parquet", "jsonl"]
+"""How answers and vectors are written."""
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of it that is done, 0 to 1."""
 

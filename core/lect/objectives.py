@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from lect.data.examples import Example
 
 
+Vectors = Callable[[Sequence[str], tuple[str, ...]], "Tensor"]
+"""Gives texts their sentence vectors by the stack of these keys."""
+
+
 @dataclass(frozen=True)
 class ObjectiveContext:
     """What an objective's builder gets: the composed model, the stack being trained, and the training rows.
@@ -32,6 +36,8 @@ class ObjectiveContext:
         metric: looks a registered metric up by name.
         folder: what relative paths in the objective's configuration start from: the recipe's own.
         progress: called with what takes long before the first step.
+        vectors: gives texts their sentence vectors by a frozen stack, *Shape:* ``(texts, width)``; computed once and
+            kept where rows or runs ask for them again.
     """
 
     model: RoutedModel
@@ -44,6 +50,7 @@ class ObjectiveContext:
     seed: int = 0
     folder: Path = Path()
     progress: Progress = no_progress
+    vectors: Vectors | None = None
 
 
 @dataclass(frozen=True)

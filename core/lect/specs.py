@@ -187,6 +187,36 @@ class InitialiserSpec(ConfiguredSpec):
 
 
 @dataclass(frozen=True)
+class LearnedVocabulary:
+    """Tokens that a backbone lacks.
+
+    Args:
+        tokens: as the tokenizer writes them, in the order of their ids.
+        listed: what a recipe's part takes from a file: JSON.
+        tokenizer_json: the backbone's tokenizer with them, as `tokenizers` reads it.
+    """
+
+    tokens: tuple[str, ...]
+    listed: str
+    tokenizer_json: str
+
+
+@dataclass(frozen=True)
+class TokenLearnerSpec(Spec):
+    """A way to learn the tokens of a text that a backbone's tokenizer lacks.
+
+    Args:
+        learn: from the backbone, the texts, the most tokens wanted, and the most characters of one. The same texts give
+            the same tokens. Raises `lect.errors.BackboneError` for a tokenizer that it cannot extend.
+    """
+
+    kind: ClassVar[str] = "learner"
+    hook: ClassVar[str] = "lect_register_token_learners"
+
+    learn: Callable[[Backbone, Sequence[str], int, int], LearnedVocabulary]
+
+
+@dataclass(frozen=True)
 class HeadSpec(ConfiguredSpec):
     """What turns hidden states into answers to one task.
 

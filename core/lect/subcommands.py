@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "audit": Entry("lect.commands.audit", "app", "See whether a stack treats languages and groups alike"),
         "explain": Entry("lect.commands.explain", "app", "Show which words an answer hangs on"),
         "predict": Entry("lect.commands.predict", "app", "Answer for texts with a stack"),
+        "embed": Entry("lect.commands.embed", "app", "Give the sentence vectors of texts"),
         "index": Entry("lect.commands.index", "app", "Build and search an index of a corpus, across languages"),
         "mine": Entry("lect.commands.mine", "app", "Find translations between two piles of texts"),
         "import": Entry("lect.commands.exchange", "import_app", "Make a component of an AdapterHub or PEFT folder"),

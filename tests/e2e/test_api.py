@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import count
+from pathlib import Path
 
 import datasets
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow
 import pytest
 
 import lect
+from lect.device import default_device
 from lect.errors import DataError, StackError
 
 TEXTS = ["a great and happy day", "the grim cold", "warm and bright", "sad, dark day the awful"]
@@ -178,6 +180,23 @@ def test_from_memory_to_a_component_to_a_prediction(workspace, capsys):
     assert "lang:spoken  " in capsys.readouterr().err
 
 
+def test_held_out_pairs_of_a_language_are_translations_too(workspace):
+    training = {"epochs": 2, "precision": "float32"}
+    held_out = [(text[::-1], other) for text, other in PAIRS[:6]]
+    found = [
+        lect.teach_language(
+            PAIRS, "jv", name=name, backbone="backbone", training=training, validation=rows, library="components"
+        )
+        for name, rows in (
+            ("pairs", held_out),
+            ("rows", [{"text": text, "translation": other} for text, other in held_out]),
+        )
+    ]
+    kept = [Path(f"runs/lang-{name}/data/validation.jsonl").read_text(encoding="utf-8") for name in ("pairs", "rows")]
+    assert kept[0] == kept[1] and json.loads(kept[0].splitlines()[0])["translation"] == held_out[0][1]
+    assert found[0].manifest.training.steps == found[1].manifest.training.steps
+
+
 def test_a_recipe_as_a_dictionary_with_rows_a_callback_that_stops_and_going_on(workspace):
     class StopAt(lect.Callback):
         def __init__(self, step):
@@ -206,6 +225,22 @@ def test_a_recipe_as_a_dictionary_with_rows_a_callback_that_stops_and_going_on(w
         lect.teach_task([], "none", backbone="backbone")
     with pytest.raises(lect.UserError, match="the row has no label"):
         lect.teach_task(TEXTS, "none", backbone="backbone")
+
+
+def test_a_run_and_its_model_show_themselves_in_a_line(workspace):
+    recipe = {
+        "component": {"name": "language-0", "role": "lang", "languages": ["jv"]},
+        "backbone": {"name": "backbone"},
+        "parts": [{"method": "bottleneck"}],
+        "objective": {"name": "alignment"},
+        "data": {"train": {"reader": "tsv", "path": "pairs.tsv", "translation": "translation"}},
+    }
+    lines = "".join(f"{text}\t{other}\n" for text, other in PAIRS)
+    Path("pairs.tsv").write_text(f"text\ttranslation\n{lines}", encoding="utf-8")
+    run = lect.prepare_run(lect.recipe_of(recipe), lect.Host.load(), lect.Library.default())
+    assert repr(run) == "<TrainingRun of lang:language-0 on backbone: 40 rows, in runs/lang-language-0>"
+    assert repr(run.setup).startswith("<TrainingSetup of lang:language-0 on backbone: 40 rows, in ")
+    assert repr(run.setup.model) == "<RoutedModel on backbone: lang:language-0>"
 
 
 def test_components_go_to_a_registry_and_come_back(workspace, trained, tmp_path, monkeypatch):
@@ -237,6 +272,13 @@ def test_a_model_in_memory_is_used_and_given_back_to_the_bit(workspace, trained)
         assert not any(parameter.requires_grad for parameter in given.parameters())
         with pytest.raises(StackError, match="another model has components on this backbone"):
             lect.load(stack, model=given, tokenizer=tokenizer, library=trained)
-    assert given.training and all(parameter.requires_grad for parameter in given.parameters())
+    with lect.load(stack, model=given, tokenizer=tokenizer, library=trained, device=default_device()) as model:
+        assert given.device.type == default_device().type
+        assert model.predict(TEXTS).records() == expected.records()
+    for wrong in ("cud", "meta"):
+        with pytest.raises(lect.UserError, match=f'the device "{wrong}" .*; use '):
+            lect.load(stack, model=given, tokenizer=tokenizer, library=trained, device=wrong)
+    assert given.device.type == "cpu" and given.training
+    assert all(parameter.requires_grad for parameter in given.parameters())
     assert given.state_dict().keys() == before.keys()
     assert all(before[name].equal(tensor) for name, tensor in given.state_dict().items())

@@ -24,6 +24,7 @@ WITH_EXAMPLES = (
     *("TaskClassifier", "for_trainer", "Model.as_pipeline"),
     *("Model.predict", "Model.embed", "Model.evaluate", "Model.explain", "SavedComponent.push"),
     *("Recipe.from_toml", "Recipe.to_toml", "Predictions"),
+    *("vocabulary.build", "vocabulary.report"),
 )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from typer.testing import CliRunner
 
+from lect.data.tokenization import report_on, script_of
 from lect.testing.backbones import save_tiny_backbone
-from lect_vocabulary.report import report_on, script_of
 
 pytestmark = pytest.mark.models
 
@@ -97,6 +98,28 @@ def test_what_is_built_cuts_better_and_a_recipe_takes_it(lect, tmp_path):
         app, ["eval", "-s", "lang:nqo", "-d", "test.tsv", "-o", "translation=english", "--components", "components"]
     )
     assert scored.exit_code == 0, scored.stderr
+
+
+def test_python_gives_the_same_files_of_files_and_of_texts_in_memory(lect, tmp_path):
+    from lect import DataError, PluginError, vocabulary
+
+    asked = {"pieces": 30, "longest": 6, "backbone": "xlm-roberta"}
+    done = lect("build", "nko.txt", "--output", "command.json", "--whole", "all.json", "--pieces", "30",
+                "--longest", "6", "--held-out", "english.txt", "--backbone", "xlm-roberta", "--json")  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    made = vocabulary.build(Path("nko.txt"), "python.json", held_out=[Path("english.txt")], **asked)
+    assert (tmp_path / "python.json").read_bytes() == (tmp_path / "command.json").read_bytes()
+    assert made.tokenizer_json == (tmp_path / "all.json").read_text(encoding="utf-8")
+    assert [made.before.to_dict(), made.after.to_dict()] == json.loads(done.stdout)["texts"]
+    for texts in (NKO, [{"text": text} for text in NKO], iter(NKO)):
+        assert vocabulary.build(texts, **asked).listed == made.listed
+    assert vocabulary.report(NKO, backbone="xlm-roberta").whole.unknown_share > 0.4
+    assert repr(made).startswith(f"<{len(made.tokens)} new tokens for xlm-roberta: tokens a word ")
+    for texts, said in (([], "no texts are given"), (Path("none.txt"), "none.txt: the file cannot be read")):
+        with pytest.raises(DataError, match=said):
+            vocabulary.build(texts, **asked)
+    with pytest.raises(PluginError, match=r'no plugin provides learner "bpee".*did you mean "bpe"'):
+        vocabulary.build(NKO, learner="bpee", **asked)
 
 
 def test_initialisers_are_compared(lect):

@@ -15,7 +15,8 @@ from lect.host import Host
 IMPORTS = (
     "from lect import BackboneSpec, CommandSpec, Config, Example, ExecutorSpec, FormatSpec, HeadSpec, InitialiserSpec, "
     "MergeSpec, "
-    "MethodSpec, MetricSpec, ObjectiveSpec, Problem, ReaderSpec, RouteSpec, UserError, hookimpl"
+    "MethodSpec, MetricSpec, ObjectiveSpec, Problem, ReaderSpec, RouteSpec, TokenLearnerSpec, "
+    "UserError, hookimpl"
 )
 
 

@@ -22,6 +22,7 @@ from lect import (
     ObjectiveSpec,
     ReaderSpec,
     RouteSpec,
+    TokenLearnerSpec,
     hookspecs,
 )
 from lect.errors import PluginError
@@ -65,6 +66,11 @@ def test_hook_register_initialisers(site):
     host = register(site, InitialiserSpec, "InitialiserSpec('x', 's', Empty, lambda config, new: new.tokens)")
     new = NewEmbeddings("backbone", ["a"], 7, None, [[]], ["a"])
     assert host.spec(InitialiserSpec, "x").initialise(None, new) == ["a"]
+
+
+def test_hook_register_token_learners(site):
+    host = register(site, TokenLearnerSpec, "TokenLearnerSpec('x', 's', lambda backbone, texts, count, longest: texts)")
+    assert host.spec(TokenLearnerSpec, "x").learn(None, ["a"], 3, 4) == ["a"]
 
 
 def test_hook_register_heads(site):

@@ -34,6 +34,8 @@ def lines() -> Iterator[str]:
 def trained(pairs: Sequence[tuple[str, str]], rows: Sequence[lect.Example]) -> lect.Composition:
     """A stack that was taught from memory."""
     language = lect.teach_language(pairs, "jv", training={"epochs": 1}, callbacks=[StopEarly(0.1)])
+    lect.teach_language(pairs, "jv", resum=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    lect.teach_task(rows, "mood", callbacks=StopEarly)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     recipe = lect.Recipe.from_toml("recipe.toml", ["training.seed=1"])
     task = lect.train(recipe, rows, label="mood", resume=True)
     assert_type(recipe.to_toml(), str)

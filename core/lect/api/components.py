@@ -74,7 +74,9 @@ class SavedComponent:
 
         # Its author may be anyone: HTML in a card is shown as text. Its metadata is for the hub alone.
         text = visible(self.card.split("---\n", 2)[-1])
-        return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+        card = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+        # Fingerprints and recipes are longer than a narrow page is wide.
+        return f'<div style="overflow-x:auto;overflow-wrap:anywhere">{card}</div>'
 
 
 def components(library: str | Path | Library | None = None) -> list[SavedComponent]:

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any, SupportsIndex, overload
 
 from lect.data.examples import Example
+from lect.engine.records import record_of_prediction
 from lect.heads import Prediction
 
 _SHOWN = 20
@@ -71,13 +72,3 @@ class Predictions(Sequence[Prediction]):
         )
         more = f"<p>… and {len(self) - _SHOWN:,} more</p>" if len(self) > _SHOWN else ""
         return f"<table><thead><tr><th>text</th><th>prediction</th><th>score</th></tr></thead>{body}</table>{more}"
-
-
-def record_of_prediction(example: Example, prediction: Prediction) -> dict[str, Any]:
-    """What a program gets: what was given and asked, the prediction, and what the head adds."""
-    key = {} if example.key is None else {"key": example.key}
-    given = {name: value for name in ("text_pair", "question", "choices") if (value := getattr(example, name))}
-    scores = {label: round(score, 6) for label, score in prediction.scores.items()}
-    score = None if prediction.score is None else round(prediction.score, 6)
-    answer = {"answer": prediction.value, "score": score, "scores": scores}
-    return {**key, "text": example.text, **given, **answer, **prediction.record}

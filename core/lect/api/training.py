@@ -95,7 +95,12 @@ def teach_language(
     backbone: str = "e5-small",
     licence: str = "",
     training: Mapping[str, Any] | None = None,
-    **options: Any,
+    validation: Rows | None = None,
+    callbacks: Sequence[Callback] = (),
+    resume: bool = False,
+    library: str | Path | Library | None = None,
+    runs: str | Path = "runs",
+    **columns: str,
 ) -> SavedComponent:
     """A language component from sentences and their translations into a language that the backbone knows.
 
@@ -104,7 +109,8 @@ def teach_language(
         language: a BCP 47 tag, or a name.
         name: of the component; by default the tag.
         training: fields of the recipe's table ``training``, such as ``{"epochs": 4}``.
-        options: as `train` takes them.
+        validation: held-out sentences with their translations, as `pairs`.
+        callbacks, resume, library, runs, columns: as `train` takes them.
 
     Raises:
         DataError: a row has no translation, or the language is none.
@@ -116,10 +122,16 @@ def teach_language(
         ('lang:javanese', ('jv',))
     """
     tag = normalise(language)
-    given: Any = pairs
-    rows = map(_with_translation, given) if isinstance(pairs, list | tuple) or is_stream(pairs) else given
-    values = _with(_LANGUAGE, "lang", name or tag, [tag], backbone, licence, training)
-    return train(values, rows, **options)
+    return train(
+        _with(_LANGUAGE, "lang", name or tag, [tag], backbone, licence, training),
+        _with_translations(pairs),
+        validation=None if validation is None else _with_translations(validation),
+        callbacks=callbacks,
+        resume=resume,
+        library=library,
+        runs=runs,
+        **columns,
+    )
 
 
 def teach_task(
@@ -132,7 +144,12 @@ def teach_task(
     backbone: str = "e5-small",
     licence: str = "",
     training: Mapping[str, Any] | None = None,
-    **options: Any,
+    validation: Rows | None = None,
+    callbacks: Sequence[Callback] = (),
+    resume: bool = False,
+    library: str | Path | Library | None = None,
+    runs: str | Path = "runs",
+    **columns: str,
 ) -> SavedComponent:
     """A task component from labelled rows.
 
@@ -143,7 +160,8 @@ def teach_task(
         languages: of the rows.
         stack: the language components that it is trained above.
         training: fields of the recipe's table ``training``.
-        options: as `train` takes them.
+        validation: held-out rows, as `rows`.
+        callbacks, resume, library, runs, columns: as `train` takes them.
 
     Raises:
         DataError: a row lacks what the head learns from.
@@ -158,7 +176,16 @@ def teach_task(
     values["head"] = {"kind": head} if isinstance(head, str) else dict(head)
     if stack:
         values["stack"] = str(stack)
-    return train(values, rows, **options)
+    return train(
+        values,
+        rows,
+        validation=validation,
+        callbacks=callbacks,
+        resume=resume,
+        library=library,
+        runs=runs,
+        **columns,
+    )
 
 
 def _with(
@@ -214,6 +241,12 @@ def _kept(rows: Rows, columns: Mapping[str, str], file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     write_aside(file, "".join(f"{line}\n" for line in lines))
     return file.absolute()
+
+
+def _with_translations(rows: Rows) -> Rows:
+    """The rows, pairs of texts among them with the second one as the translation; tables as they are."""
+    given: Any = rows
+    return map(_with_translation, given) if isinstance(rows, list | tuple) or is_stream(rows) else rows
 
 
 def _with_translation(row: Any) -> Any:

@@ -59,6 +59,7 @@ class Anatomy:
         scale: what the table multiplies its rows with before it gives them.
         layer_paths: paths of the layers.
         shared: paths of the modules that are called once for a whole batch, and not with its rows.
+        separable: paths of the layers that read, where a pass may begin or end between any two of them; else none.
     """
 
     word_embedding: str
@@ -69,6 +70,14 @@ class Anatomy:
     scale: float = 1.0
     shared: frozenset[str] = frozenset()
     layer_paths: tuple[str, ...] = ()
+    separable: tuple[str, ...] = ()
+
+    def depth_of(self, path: str) -> int:
+        """How many of the layers stand below a module: 0 for embeddings, all of them for what follows the last."""
+        for depth, layer in enumerate(self.separable):
+            if path.startswith(f"{layer}."):
+                return depth
+        return len(self.separable) if path.startswith(DECODER) else 0
 
 
 def check_family(kind: str) -> None:
@@ -140,6 +149,7 @@ def _read_half(model: Any, family: Family, half: str = "") -> Anatomy:
         hidden_size=model.config.hidden_size,
         scale=_scale(table),
         layer_paths=tuple(f"{layers}.{index}" for index in range(count)),
+        separable=() if family.passes_more else tuple(f"{layers}.{index}" for index in range(count)),
         shared=frozenset(path for path in modules if path.rsplit(".", 1)[-1] in family.shared),
     )
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lect.backbones.anatomy import DECODER, Anatomy, kind_of, read_anatomy
 from lect.backbones.families import Kind
 from lect.backbones.fingerprint import fingerprint_of
+from lect.backbones.int8 import Int8Weight, quantised_projections
 from lect.backbones.trimmed import ParentEntry, Trimmed
 from lect.errors import BackboneError
 from lect.literals import Pooling
@@ -85,6 +86,11 @@ class Backbone:
     def anatomy(self) -> Anatomy:
         """Where the model's parts lie."""
         return read_anatomy(self.model, self.decoder)
+
+    @cached_property
+    def int8_weights(self) -> dict[int, Int8Weight]:
+        """Its projections in integers of 8 bits, by the identity of their weights."""
+        return quantised_projections(self.named_modules())
 
     @cached_property
     def reading(self) -> Backbone:

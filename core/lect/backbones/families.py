@@ -31,6 +31,8 @@ class Family:
         attention: the one implementation of attention that gives this family's own results, row by row.
         shared: names of modules that the model calls once for the whole batch.
         decoder: of an encoder-decoder the decoder, where its layers are built otherwise than the encoder's.
+        passes_more: whether a layer hands the next ones more than hidden states, such as the positions' part in
+            attention, so that no pass may begin between two layers.
     """
 
     layers: str
@@ -49,6 +51,7 @@ class Family:
     attention: str | None = None
     shared: tuple[str, ...] = ()
     decoder: Family | None = None
+    passes_more: bool = False
 
 
 _BERT = Family(
@@ -85,6 +88,7 @@ _T5 = Family(
     word_embedding="embed_tokens",
     kind="encoder-decoder",
     shared=("relative_attention_bias",),
+    passes_more=True,
 )
 # Between its two blocks stands a third one, which reads what the encoder gave.
 _T5 = replace(

@@ -20,12 +20,22 @@ class HeldModel:
     Args:
         model: its base model is taken where it has a head. It stays the same object, with the same parameters.
         tokenizer: a fast one.
+        device: where it runs while it is held; by default where it is.
 
     Raises:
-        BackboneError: the model's family, number format or tokenizer cannot be used.
+        BackboneError: the model's family, number format or tokenizer cannot be used; or it lies on several devices, and
+            another is asked for.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, *, pooling: Pooling = "mean", prefix: str = "") -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        pooling: Pooling = "mean",
+        prefix: str = "",
+        device: torch.device | None = None,
+    ) -> None:
         base = getattr(model, "base_model", model)
         family = base.config.model_type
         check_family(family)
@@ -39,7 +49,14 @@ class HeldModel:
             )
         if not getattr(tokenizer, "is_fast", False):
             raise BackboneError("its tokenizer has no fast version", where=name, fix="load one with use_fast=True")
+        devices = {tensor.device for tensor in base.state_dict().values()}
+        if device is not None and len(devices) > 1:
+            raise BackboneError(
+                f'"{name}" lies on several devices ({", ".join(sorted(map(str, devices)))})',
+                fix="leave device= out, or load it on one",
+            )
         self._base = base
+        self._device = None if device is None else base.device
         self._gradients = [(parameter, parameter.requires_grad) for parameter in base.parameters()]
         self._modes = [(module, module.training) for module in base.modules()]
         self._use_cache = getattr(base.config, "use_cache", None)
@@ -54,12 +71,16 @@ class HeldModel:
             base.set_attn_implementation(wanted)
         base.requires_grad_(False)
         base.eval()
+        if device is not None:
+            base.to(device)
         self.backbone = Backbone(
             name=name, identity=name, model=base, tokenizer=tokenizer, pooling=pooling, prefix=prefix
         )
 
     def give_back(self) -> None:
-        """Leave the model as it was."""
+        """Leave the model as it was, and where it was."""
+        if self._device is not None:
+            self._base.to(self._device)
         if self._pooler is not None:
             self._base.pooler = self._pooler
         if self._use_cache is not None:

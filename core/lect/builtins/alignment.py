@@ -108,4 +108,6 @@ class AlignmentObjective(Objective):
         return dict(self._context.metric["retrieval"].compute(answers, list(found)))
 
     def _vectors(self, model: RoutedModel, texts: Sequence[str]) -> Tensor:
+        if self._context.vectors is not None:
+            return self._context.vectors(texts, self._context.target)
         return Engine(model, self._context.encoder).embed(texts, self._context.target)

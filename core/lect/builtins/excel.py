@@ -9,7 +9,7 @@ from typing import Any
 
 from lect.builtins.readers import RowsConfig, examples_of
 from lect.data.examples import Example
-from lect.data.files import files_of
+from lect.data.paths import each_file
 from lect.data.tables import Row
 from lect.errors import DataError, nearest
 from lect.specs import ReaderSpec
@@ -27,7 +27,7 @@ class ExcelConfig(RowsConfig):
 
 def read_excel(config: ExcelConfig, folder: Path) -> Iterator[Example]:
     """The rows of ``.xlsx`` files. Raises `DataError`, also where `openpyxl` is not installed."""
-    files = files_of(config.path, folder)
+    files = each_file(config.path, folder, (".xlsx",))
     return islice(examples_of(config, files, lambda path, where: _rows(config, path, where)), config.limit)
 
 

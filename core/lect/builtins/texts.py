@@ -30,6 +30,7 @@ class LinesConfig(Config):
         too_long: what becomes of a longer line: an error, or it is cut there (and cleaning can count and drop it).
         invalid_utf8: what becomes of bytes that are not UTF-8: an error, or U+FFFD (and cleaning counts it).
         encoding: what the files were saved in, such as ``cp1252``.
+        keep_empty: give a row for a line without a text, too, so that answers keep to the lines.
     """
 
     language: LanguageTag | None = None
@@ -39,6 +40,7 @@ class LinesConfig(Config):
     too_long: TooLong = "refuse"
     invalid_utf8: InvalidBytes = "refuse"
     encoding: Encoding = "utf-8"
+    keep_empty: bool = False
 
     def lines(self, path: Path, where: str) -> Iterator[tuple[int, str]]:
         """The lines of a file, without ends and without spaces around them."""
@@ -54,8 +56,9 @@ class TextConfig(LinesConfig):
     """Which text to read, one sentence or paragraph a line.
 
     Args:
-        path: a file, a folder (all ``.txt`` and ``.text`` files in it and below), a pattern such as ``*.txt.gz``, or
-            several of them; relative to the recipe's folder. Files may be compressed by gzip or zstd.
+        path: a file, a folder (all ``.txt`` and ``.text`` files in it and below), a pattern such as ``*.txt.gz``, ``-``
+            for standard input, or several of them; relative to the recipe's folder. Files may be compressed by gzip or
+            zstd.
     """
 
     path: str | Annotated[list[str], Field(min_length=1)]
@@ -85,7 +88,7 @@ class ParallelConfig(LinesConfig):
 
 
 def read_text(config: TextConfig, folder: Path) -> Iterator[Example]:
-    """The lines of text files; empty ones are none. Raises `DataError`."""
+    """The lines of text files; empty ones are none unless they are kept. Raises `DataError`."""
     files = find_files(config.path, folder, (".txt", ".text"))
     if config.keys is not None and len(files) > 1:
         raise DataError(f"{len(files)} files, and keys numbers the lines of one", where=str(config.path))
@@ -93,7 +96,7 @@ def read_text(config: TextConfig, folder: Path) -> Iterator[Example]:
 
 
 def read_parallel(config: ParallelConfig, folder: Path) -> Iterator[Example]:
-    """The pairs of two line-aligned files; pairs of two empty lines are none. Raises `DataError`."""
+    """The pairs of two line-aligned files; of two empty lines only where they are kept. Raises `DataError`."""
     files = [_named(config, side, folder) for side in (config.text, config.translation)]
     return islice(_pairs(config, files), config.limit)
 
@@ -102,7 +105,7 @@ def _texts(config: TextConfig, files: list[tuple[Path, str]]) -> Iterator[Exampl
     for path, where in files:
         empty = True
         for line, text in config.lines(path, where):
-            if text:
+            if text or config.keep_empty:
                 empty = False
                 yield Example(text, language=config.language, key=config.key(line), origin=f"{where}, line {line}")
         if empty:
@@ -124,9 +127,9 @@ def _pairs(config: ParallelConfig, files: list[tuple[Path, str]]) -> Iterator[Ex
                 fix="export both anew from one source, a pair a line",
             )
         (line, text), (_, translation) = first, second
-        if not text and not translation:
+        if not (text or translation or config.keep_empty):
             continue
-        if not text or not translation:
+        if (not text or not translation) and (text or translation):
             if config.skip_empty:
                 left += 1
                 continue

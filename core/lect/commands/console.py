@@ -74,6 +74,12 @@ def echo(text: str) -> None:
     print(visible(text), flush=True)
 
 
+def write_out(lines: str) -> None:
+    """Write lines that may be read by a program on standard output, all at once."""
+    sys.stdout.write(lines)
+    sys.stdout.flush()
+
+
 def warn(message: str) -> None:
     """Print a warning, one line on standard error; of several processes that train together only the main one does."""
     if os.environ.get("RANK", "0") == "0":

@@ -17,6 +17,7 @@ from lect.commands.options import (
     JsonOption,
     LanguageOption,
     NearestOption,
+    PrecisionOption,
     ReaderOption,
     StackOption,
     library_of,
@@ -39,6 +40,7 @@ def evaluate(
     language: LanguageOption = None,
     nearest: NearestOption = 1,
     components: ComponentsOption = None,
+    precision: PrecisionOption = "float32",
     as_json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     output: Annotated[
@@ -71,9 +73,9 @@ def evaluate(
     if matrix is not None:
         from lect.commands.matrix import Shown, evaluate_matrix
 
-        if stack or data or reader or option or backbone or corpus or qrels:
+        if stack or data or reader or option or backbone or corpus or qrels or precision != "float32":
             raise UserError(
-                "a matrix and --stack, --data, --reader, --option, --backbone or --corpus are given both",
+                "a matrix and --stack, --data, --reader, --option, --backbone, --corpus or --precision are given both",
                 where=str(matrix),
                 fix="say them in the file",
             )
@@ -100,6 +102,7 @@ def evaluate(
         library = library_of(components)
         stack = with_auto(stack, language, nearest, library)
         opened = open_stack(stack, host, library, backbone, lambda what, share: status.update(f"{what} {share:.0%}"))
+        opened.engine.precision = precision
         for notice in opened.notices:
             note(notice)
         status.update("Evaluating")
@@ -112,6 +115,8 @@ def evaluate(
             judgements = read_judgements(qrels, str(qrels))
             rows = read_source(host, texts, Path(), "--corpus").examples
             other = None if corpus_stack is None else open_stack(corpus_stack, host, library, backbone)
+            if other is not None:
+                other.engine.precision = precision
             report = evaluate_search(opened, host, examples, rows, judgements, str(source), other)
             report = replace(report, remarks=dataset.remarks)
     for file in output or ():

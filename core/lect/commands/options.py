@@ -9,6 +9,7 @@ import typer
 
 from lect.commands.console import note
 from lect.errors import UserError
+from lect.literals import RequestedPrecision
 
 if TYPE_CHECKING:
     from lect.data.dataset import Source
@@ -35,10 +36,14 @@ LanguageOption = Annotated[
 NearestOption = Annotated[
     int, typer.Option("--nearest", min=1, help="How many components lang:auto takes, in equal shares.")
 ]
+PrecisionOption = Annotated[
+    RequestedPrecision,
+    typer.Option("--precision", help="What is computed in: auto is the fastest that this processor is made for."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-def source_of(host: Host, data: str | None, reader: str | None, fields: list[str] | None) -> Source:
+def source_of(host: Host, data: str | list[str] | None, reader: str | None, fields: list[str] | None) -> Source:
     """The source that `--data`, `--reader` and `--option` describe together.
 
     Raises:

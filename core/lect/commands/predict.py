@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lect.commands.app import load_host, settings_in
-from lect.commands.console import echo, echo_json, note, print_table, warn
+from lect.commands.console import note, print_table, write_out
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
@@ -21,19 +18,29 @@ from lect.commands.options import (
     StackOption,
     is_file_name,
     library_of,
-    source_of,
-    with_auto,
+)
+from lect.commands.streaming import (
+    BatchTokensOption,
+    DataOption,
+    DeviceOption,
+    OutputOption,
+    ResumeOption,
+    StackForOption,
+    have_stacks,
+    import_to_read,
+    stream,
 )
 from lect.errors import StackError, UserError
+from lect.literals import ComputePrecision, PredictionFormat
+from lect.visible import visible, visible_json
 
 if TYPE_CHECKING:
     from lect.data.examples import Example
-    from lect.heads import Prediction
+    from lect.streams.formats import Format
+    from lect.streams.worker import Answer, Answered
 
 app = typer.Typer(add_completion=False)
 _LONGEST_LABEL = 30
-_OF_LINES = ("text", "parallel")
-"""Readers whose rows are a line each, with or without empty ones between them."""
 
 
 @app.command()
@@ -41,7 +48,8 @@ def predict(
     ctx: typer.Context,
     texts: Annotated[list[str] | None, typer.Argument(help="The texts.")] = None,
     stack: StackOption = "",
-    data: Annotated[str | None, typer.Option("--data", "-d", help="A file of texts instead.")] = None,
+    stack_for: StackForOption = None,
+    data: DataOption = None,
     reader: ReaderOption = None,
     option: FieldOption = None,
     backbone: BackboneOption = None,
@@ -54,68 +62,112 @@ def predict(
     ] = None,
     choice: Annotated[list[str] | None, typer.Option("--choice", help="What to choose from. Repeatable.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a text.")] = False,
+    form: Annotated[
+        PredictionFormat | None,
+        typer.Option("--format", help="How answers are written: jsonl, csv, parquet or text; by --output's ending."),
+    ] = None,
+    output: OutputOption = None,
+    resume: ResumeOption = False,
+    batch_tokens: BatchTokensOption = None,
+    device: DeviceOption = None,
+    precision: Annotated[ComputePrecision, typer.Option("--precision", help="What the model computes in.")] = "float32",
 ) -> None:
-    """Answer for texts with a stack that ends in a task."""
-    if not stack:
+    """Answer for texts with a stack that ends in a task, in order and while they are read.
+
+    Rows of a table may name their own stacks (-o stack=COLUMN) or languages (-o language_column=COLUMN, --stack-for).
+    A text that is empty is answered as such.
+    """
+    if not (stack or stack_for or have_stacks(option)):
         raise StackError("no stack is given", fix='name one with --stack, such as "lang:jav + task:sentiment"')
     if texts and (data or reader):
         raise UserError("texts and --data are given both", fix="give one of them")
     if not texts and (pair or question or choice):
         raise UserError("--pair, --question and --choice go with texts", fix="take them out, or give a text")
-    host = load_host(ctx)
-    if settings_in(ctx).owns_process:
-        from lect.backbones.light import import_transformers_to_read
-
-        import_transformers_to_read()
+    if as_json and form not in (None, "jsonl"):
+        raise UserError(f"--json and --format {form} are given both", fix="give one of them")
+    import_to_read(ctx)
     from lect.data.examples import Example
-    from lect.engine.open import open_stack
-    from lect.host.reading import read_source
+    from lect.streams.formats import format_of
+    from lect.streams.worker import WorkerSettings
 
-    reader_of_data = ""
-    if texts:
-        for index, text in enumerate(texts, 1):
-            if not text.strip():
-                raise UserError("the text is empty", where=f"text {index}")
-            if is_file_name(text):
-                note(f'"{text}" is taken as a text; to read the file of that name: --data {text}')
-        examples = tuple(
-            Example(
-                text,
-                text_pair=pair,
-                question=question,
-                choices=tuple(choice) if choice else None,
-                origin=f"text {index}",
-            )
-            for index, text in enumerate(texts, 1)
+    written = format_of("predict", "jsonl" if as_json else form, output)
+    given = [
+        Example(
+            text,
+            text_pair=pair,
+            question=question,
+            choices=tuple(choice) if choice else None,
+            origin=f"text {index}",
         )
-    else:
-        source = source_of(host, data, reader, option)
-        reader_of_data = source.reader
-        examples = tuple(read_source(host, source, Path(), "--data").examples)
-    library = library_of(components)
-    opened = open_stack(with_auto(stack, language, nearest, library), host, library, backbone)
-    for notice in opened.notices:
-        note(notice)
-    from lect.api.results import record_of_prediction
-    from lect.heads import GenerationHead
+        for index, text in enumerate(texts or (), 1)
+    ]
+    _check(given)
+    stream(
+        ctx,
+        "predict",
+        given,
+        data=data,
+        reader=reader,
+        option=option,
+        stack=stack,
+        stack_for=stack_for,
+        language=language,
+        nearest=nearest,
+        settings=WorkerSettings(
+            "predict",
+            stack,
+            library_of(components),
+            backbone=backbone,
+            device=device,
+            precision=precision,
+            tokens_per_batch=batch_tokens,
+        ),
+        form=written,
+        output=output,
+        resume=resume,
+        print_answers=_printer(written),
+    )
 
-    predictions = opened.predict(examples)
-    if cut := opened.truncation(examples):
-        warn(cut)
-    if as_json:
-        for example, answer in zip(examples, predictions, strict=True):
-            place = {"origin": example.origin} if reader_of_data else {}
-            echo_json(json.dumps({**place, **record_of_prediction(example, answer)}, ensure_ascii=False))
-        return
-    if isinstance(opened.head, GenerationHead):
-        # Nothing beside the texts, so that they can go into a file, line by line.
-        for empty, answer in zip(_empty_before(examples, reader_of_data), predictions, strict=True):
-            echo("\n" * empty + " ".join(str(answer).split()))
-        return
-    keyed = any(example.key is not None for example in examples)
+
+def _check(given: Sequence[Example]) -> None:
+    for example in given:
+        if not example.text.strip():
+            raise UserError("the text is empty", where=example.origin)
+        if is_file_name(example.text):
+            note(f'"{example.text}" is taken as a text; to read the file of that name: --data {example.text}')
+
+
+def _printer(form: Format | None) -> Callable[[Answered], None]:
+    """Prints answers in a format; by default generated texts as lines, and others as a table."""
+    from lect.streams.formats import CsvLines, lines_of_json, lines_of_text
+
+    lines = CsvLines()
+
+    def show(answered: Answered) -> None:
+        answers = answered.answers
+        if form is not None and form.name == "jsonl":
+            write_out("".join(f"{visible_json(line)}\n" for line in lines_of_json(answers)))
+        elif form is not None and form.name == "csv":
+            write_out(visible(lines([each.record for each in answers])))
+        elif answered.generates or form is not None:
+            # Nothing beside the texts, so that they can go into a file, line by line.
+            write_out(visible("".join(f"{line}\n" for line in lines_of_text(answers))))
+        else:
+            _print_table(answers)
+
+    return show
+
+
+def _print_table(answers: Sequence[Answer]) -> None:
+    keyed = any("key" in each.record for each in answers)
     rows = [
-        [*([example.key or ""] if keyed else []), _short(_given(example)), _short(str(answer)), _score(answer)]
-        for example, answer in zip(examples, predictions, strict=True)
+        [
+            *([each.record.get("key", "")] if keyed else []),
+            _short(_given(each.record)),
+            _short(each.shown),
+            "" if each.record["score"] is None else f"{each.record['score']:.2f}",
+        ]
+        for each in answers
     ]
     # A label is never folded; what may be as long as the text is.
     narrow = ["score"] if any(len(row[-2]) > _LONGEST_LABEL for row in rows) else ["answer", "score"]
@@ -123,22 +175,8 @@ def predict(
     print_table(columns, rows, right=["score"], narrow=narrow)
 
 
-def _empty_before(examples: Sequence[Example], reader: str) -> Iterator[int]:
-    """How many empty lines stand before each row of one file of text, so that answers keep the lines of their rows."""
-    line, file = 0, examples[0].origin.rpartition(", line ")[0] if examples else ""
-    aligned = reader in _OF_LINES and all(example.origin.rpartition(", line ")[0] == file for example in examples)
-    for example in examples:
-        own = int(example.origin.rpartition(", line ")[2]) if aligned else line + 1
-        yield own - line - 1
-        line = own
-
-
-def _given(example: Example) -> str:
-    return f"{example.question} | {example.text}" if example.question else example.text
-
-
-def _score(prediction: Prediction) -> str:
-    return "" if prediction.score is None else f"{prediction.score:.2f}"
+def _given(record: dict[str, Any]) -> str:
+    return f"{record['question']} | {record['text']}" if record.get("question") else record["text"]
 
 
 def _short(text: str, length: int = 200) -> str:

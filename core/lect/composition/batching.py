@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Row = TypeVar("Row")
 
@@ -14,11 +14,18 @@ MOST_AT_ONCE = 16_384
 _FIRST = 64
 
 
-def batches_by_length(lengths: Sequence[int], tokens: int = TOKENS_PER_BATCH) -> list[list[int]]:
-    """Indices in batches of like length, each of at most `tokens` tokens when padded (at least one row a batch)."""
+def batches_by_length(
+    lengths: Sequence[int], tokens: int = TOKENS_PER_BATCH, texts: Sequence[Any] | None = None
+) -> list[list[int]]:
+    """Indices in batches of like length, each of at most `tokens` tokens when padded (at least one row a batch).
+
+    Args:
+        texts: something to sort rows of one length by, so that rows of one text stand together.
+    """
+    order: Sequence[Any] = lengths if texts is None else list(zip(lengths, texts, strict=True))
     batches: list[list[int]] = []
     current: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda index: lengths[index], reverse=True):
+    for index in sorted(range(len(lengths)), key=lambda index: order[index], reverse=True):
         longest = lengths[current[0]] if current else lengths[index]
         if current and longest * (len(current) + 1) > tokens:
             batches.append(current)

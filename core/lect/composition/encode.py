@@ -130,6 +130,12 @@ class RowEncoder:
         copied.enable_truncation(self.max_length)
         return copied
 
+    def forget(self, key: str) -> None:
+        """Drop the tokenizer of a component that is attached no more, and the texts that were cut by it."""
+        with self._lock:
+            self._tokenizers.pop(key, None)
+            self._stored.pop(key, None)
+
     def encode(
         self, texts: Sequence[str], stacks: Sequence[tuple[str, ...]], pairs: Sequence[str] | None = None
     ) -> EncodedRows:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +16,14 @@ from lect.backbones.anatomy import Sublayer, Tap
 from lect.backbones.backbone import Backbone
 from lect.composition.attention import attention_precision
 from lect.composition.component import Component
+from lect.composition.depths import Depths
 from lect.composition.gradient_checkpointing import checkpoint_layers
+from lect.composition.kept import KeptStates
 from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.composition.sites import RoutedSite, RowsMismatchError, Step, plan_steps
+from lect.composition.spans import LayerForm, Span
+from lect.counts import some_of
 from lect.errors import StackError
 from lect.heads import Head
 from lect.parts import Part, in_order
@@ -56,6 +61,8 @@ class RoutedModel(nn.Module):
         checkpoints_layers: gradient checkpointing (Chen et al. 2016): what a layer computes is computed again in the
             backward pass instead of kept; less memory, a third more time.
         compiled: what is called in place of the backbone's `forward`; None for that itself.
+        depths: where the components begin to act.
+        kept: where hidden states between two layers are kept from one batch to the next (`lect.composition.sharing`).
     """
 
     def __init__(self, backbone: Backbone) -> None:
@@ -67,6 +74,9 @@ class RoutedModel(nn.Module):
         self.heads = nn.ModuleDict()
         self._components: dict[str, Component] = {}
         self._acting: dict[str, tuple[tuple[Part, frozenset[str]], ...]] = {}
+        self.depths = Depths(backbone.anatomy)
+        self._form: LayerForm | None = None
+        self._uses: Counter[str] = Counter()
         self._alike: dict[str, int] = {}
         self._numbers: dict[tuple[object, ...], int] = {}
         self._sites: dict[str, RoutedSite] = {}
@@ -80,6 +90,10 @@ class RoutedModel(nn.Module):
         self._splits_groups = False
         self.checkpoints_layers = False
         self.compiled: Callable[..., Any] | None = None
+        self.kept: KeptStates | None = None
+
+    def __repr__(self) -> str:
+        return f"<RoutedModel on {self.backbone.name}: {some_of(list(self._components)) or 'nothing attached'}>"
 
     @property
     def components(self) -> Mapping[str, Component]:
@@ -102,6 +116,10 @@ class RoutedModel(nn.Module):
         self.parts[name] = nn.ModuleDict(component.parts)
         if component.head is not None:
             self.heads[name] = component.head
+        acting = tuple((part, frozenset(part.sites())) for part in component.parts.values())
+        self._acting[component.key] = acting
+        self._uses.update(site for _, sites in acting for site in sites)
+        self.depths.add(component)
         self._refresh()
 
     def detach_all(self) -> None:
@@ -121,17 +139,29 @@ class RoutedModel(nn.Module):
         del self.parts[_module_name(key)]
         if _module_name(key) in self.heads:
             del self.heads[_module_name(key)]
+        self._uses.subtract(site for _, sites in self._acting.pop(key) for site in sites)
+        self.depths.remove(key)
         self._refresh()
 
-    def forward(self, rows: EncodedRows) -> Tensor:
-        """Hidden states of the last layer, *Shape:* ``(rows, length, hidden)``."""
+    def forward(self, rows: EncodedRows, span: Span | None = None) -> Tensor:
+        """Hidden states of the last layer, or of where a span of layers ends, *Shape:* ``(rows, length, hidden)``."""
+        half = self.encoder if span else self.compiled or self.encoder
+        return self._in_groups(half, self._inputs(rows), rows.routes, span)
+
+    def span(self, start: int = 0, given: Tensor | None = None, stop: int | None = None) -> Span:
+        """A span of the layers, for `forward` (`Span` says of what)."""
+        if self._form is None:
+            self._form = LayerForm.of(self.backbone)
+        return Span(self._form, start, given, stop)
+
+    def _inputs(self, rows: EncodedRows) -> dict[str, Any]:
         named: dict[str, Any] = {"input_ids": rows.input_ids, "attention_mask": rows.attention_mask}
         if rows.token_type_ids is not None:
             named["token_type_ids"] = rows.token_type_ids
         if self.backbone.kind == "decoder":
             # Counted from each row's own first token, on whichever side its padding is.
             named["position_ids"] = (rows.attention_mask.long().cumsum(1) - 1).clamp_min(0)
-        return self._in_groups(self.compiled or self.encoder, named, rows.routes)
+        return named
 
     def decode(self, input_ids: Tensor, attention_mask: Tensor, hidden_states: Tensor, rows: EncodedRows) -> Tensor:
         """Hidden states of what an encoder-decoder generates; each has seen what came before it, and the text.
@@ -229,11 +259,13 @@ class RoutedModel(nn.Module):
             # Outside the block, calls of the backbone go through no component.
             self._pass = None
 
-    def _in_groups(self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes) -> Tensor:
+    def _in_groups(
+        self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes, span: Span | None = None
+    ) -> Tensor:
         """The hidden states that one half of the backbone gives, all rows at once where that can be."""
         if len(routes.groups) == 1 or not (self._splits_groups or self._differ_at_shared(routes)):
             try:
-                return self._run(half, named, routes)
+                return self._run(half, named, routes, span)
             except RowsMismatchError:
                 self._splits_groups = True
         # Some module of this backbone is called for all rows at once, or mixes their dimension with another: each group
@@ -241,22 +273,25 @@ class RoutedModel(nn.Module):
         output: Tensor | None = None
         for group in routes.groups:
             chosen = {name: value[group.rows] for name, value in named.items()}
-            hidden = self._run(half, chosen, Routes.uniform(group.components, len(group.rows)))
+            own = None if span is None else span.of_rows(group.rows)
+            hidden = self._run(half, chosen, Routes.uniform(group.components, len(group.rows)), own)
             if output is None:
                 output = hidden.new_empty((routes.size, *hidden.shape[1:]))
             output = output.index_copy(0, group.rows, hidden)
         assert output is not None
         return output
 
-    def _run(self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes) -> Tensor:
-        with self.routed(routes), attention_precision(named["input_ids"].device), self._checkpointed_layers():
+    def _run(
+        self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes, span: Span | None = None
+    ) -> Tensor:
+        with self.routed(routes), attention_precision(named["input_ids"].device), ExitStack() as within:
+            if self.checkpoints_layers and torch.is_grad_enabled():
+                paths = self.backbone.anatomy.layer_paths[span.start if span else 0 :]
+                within.enter_context(checkpoint_layers(map(self.backbone.module, paths), self._again))
+            if span is not None:
+                return span.compute(self.backbone, named)
             hidden: Tensor = half(**named)[0]
         return hidden
-
-    def _checkpointed_layers(self) -> AbstractContextManager[None]:
-        if not (self.checkpoints_layers and torch.is_grad_enabled()):
-            return nullcontext()
-        return checkpoint_layers(map(self.backbone.module, self.backbone.anatomy.layer_paths), self._again)
 
     def _again(self, run: Callable[..., Any]) -> Callable[..., Any]:
         """A function that repeats the call in the backward pass, with the parts and residuals of the forward pass."""
@@ -318,12 +353,8 @@ class RoutedModel(nn.Module):
 
     def _refresh(self) -> None:
         """Bring the replaced modules and the taps in line with what is attached."""
-        self._acting = {
-            key: tuple((part, frozenset(part.sites())) for part in component.parts.values())
-            for key, component in self._components.items()
-        }
         self._alike, self._numbers = {}, {}
-        wanted = {site for acting in self._acting.values() for _, sites in acting for site in sites}
+        wanted = {site for site, count in self._uses.items() if count}
         for path in self._sites.keys() - wanted:
             del self._sites[path]
             del self.backbone.module(path).__dict__["forward"]

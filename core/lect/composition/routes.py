@@ -53,6 +53,21 @@ class Routes:
             size += routes.size
         return cls(tuple(Group(stack, torch.cat(rows)) for stack, rows in members.items()), size)
 
+    @property
+    def stacks(self) -> list[tuple[str, ...]]:
+        """Each row's stack, in the order of the rows."""
+        found: list[tuple[str, ...]] = [()] * self.size
+        for group in self.groups:
+            for row in group.rows.tolist():
+                found[row] = group.components
+        return found
+
+    def chosen(self, rows: Sequence[int]) -> Routes:
+        """The routes of some of the rows."""
+        stacks = self.stacks
+        device = self.groups[0].rows.device if self.groups else "cpu"
+        return Routes.of([stacks[row] for row in rows]).to(device)
+
     def repeated(self, times: int) -> Routes:
         """Each row's route `times` times in a row: with 3, row 2 becomes rows 6, 7 and 8."""
         if times == 1:

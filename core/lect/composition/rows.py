@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -48,6 +49,12 @@ class EncodedRows:
         kinds = None if self.token_type_ids is None else self.token_type_ids.to(device)
         ids, mask = self.input_ids.to(device), self.attention_mask.to(device)
         return EncodedRows(ids, mask, kinds, self.routes.to(device), self.truncated)
+
+    def chosen(self, rows: Sequence[int]) -> EncodedRows:
+        """Some of the rows, padded as they are."""
+        places = torch.tensor(rows, device=self.input_ids.device)
+        kinds = None if self.token_type_ids is None else self.token_type_ids[places]
+        return EncodedRows(self.input_ids[places], self.attention_mask[places], kinds, self.routes.chosen(rows))
 
     def with_ids(self, input_ids: Tensor) -> EncodedRows:
         """The rows with other tokens in the same places."""

@@ -57,6 +57,9 @@ def _window(encoding: Any, prefix: int) -> Window:
 
 def describe_truncated(truncated: tuple[str, ...], total: int, limit: int) -> str | None:
     """One line about texts that are longer than the backbone reads, or None."""
-    if not truncated:
-        return None
-    return f"{len(truncated)} of {total} texts are longer than {limit} tokens and were cut (first: {truncated[0]})"
+    return describe_cut(len(truncated), truncated[0], total, limit) if truncated else None
+
+
+def describe_cut(count: int, first: str, total: int, limit: int) -> str:
+    """One line about so many texts that are longer than the backbone reads."""
+    return f"{count} of {total} texts are longer than {limit} tokens and were cut (first: {first})"

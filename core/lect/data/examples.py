@@ -25,13 +25,14 @@ class Example:
     What is not known of a row is None; an empty tuple says that it is known to have none.
 
     Args:
-        text: the text itself, never empty; of a question its context, of a choice its premise.
+        text: the text itself, empty only where a reader keeps such rows, so that each has an answer; of a question its
+            context, of a choice its premise.
         label: the class, where the row is labelled.
         text_pair: a second text, for tasks over pairs.
         translation: the same content in another language, where the row is parallel.
         language: a BCP 47 tag of `text`.
         key: what the row is about (an entity, a sentence id): rows of one key never fall into two splits.
-        stack: the frozen stack that the row goes through, where a recipe's source has one of its own.
+        stack: the frozen stack that the row goes through, where it, or a recipe's source, has one of its own.
         origin: where the row stands, such as ``data.csv, line 7``; quoted in messages.
         labels: the classes, where a row may have several.
         value: the number that a regression should give.

@@ -18,7 +18,7 @@ from lect.data.examples import NO_WORD, join_words
 from lect.data.label_forms import checked_tag
 from lect.data.lines import read_lines, read_whole, without_end
 from lect.data.objects import parse_json
-from lect.data.paths import existing_file
+from lect.data.paths import existing_file, name_in_messages
 from lect.data.tables import Row, json_rows, table_rows
 from lect.errors import DataError, UserError, one_line
 from lect.fields import Config
@@ -119,7 +119,7 @@ class FilesConfig(Config):
 def files_of(named: str | list[str], folder: Path) -> list[tuple[Path, str]]:
     """Each file, and how messages call it. Raises `DataError` where there is none."""
     names = [named] if isinstance(named, str) else named
-    return [(existing_file(folder / Path(name).expanduser(), name), name) for name in names]
+    return [(existing_file(folder / Path(name).expanduser(), name), name_in_messages(name)) for name in names]
 
 
 def left_out(where: str, count: int, what: str) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from lect.data.paths import STANDARD_INPUT
 from lect.errors import DataError
 
 LONGEST_LINE = 10_000_000
@@ -102,9 +103,9 @@ def open_bytes(path: Path, where: str) -> Iterator[Any]:
         DataError: it cannot be read, or it is of a kind that is no text.
     """
     try:
-        with path.open("rb", buffering=_CHUNK) as file:
-            head = file.read(6)
-            file.seek(0)
+        with _opened(path) as file:
+            # Not read and sought back: pipes cannot be.
+            head = file.peek(6)[:6]
             for start, (what, fix) in _NO_TEXT.items():
                 if head.startswith(start):
                     raise DataError(what, where=f"{where}, line 1", fix=fix)
@@ -120,6 +121,18 @@ def open_bytes(path: Path, where: str) -> Iterator[Any]:
         raise DataError(f"the file cannot be read ({error.strerror or error})", where=where) from None
 
 
+def _opened(path: Path) -> Any:
+    if str(path) != STANDARD_INPUT:
+        return path.open("rb", buffering=_CHUNK)
+    try:
+        # A reader of its own: the interpreter cannot end while a thread waits in the one of `sys.stdin`.
+        return open(sys.stdin.fileno(), "rb", buffering=_CHUNK, closefd=False)
+    except OSError:
+        # What stands in for it has no number.
+        raw: Any = sys.stdin.buffer
+        return io.BufferedReader(raw, _CHUNK)
+
+
 def read_bytes(file: IO[bytes], size: int, where: str) -> bytes:
     """The next bytes, no more than `size`. Raises `DataError` where a compressed stream is cut off or broken."""
     return _checked(lambda: file.read(size), where)
@@ -133,7 +146,7 @@ def without_end(line: str) -> str:
 class _Bytes(io.RawIOBase):
     """Bytes that are made of a file's, a chunk at a time."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: Any) -> None:
         self._file = file
         self._left = b""
         self._ended = False
@@ -143,7 +156,8 @@ class _Bytes(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         while not self._left and not self._ended:
-            raw = self._file.read(_CHUNK)
+            # No more than there is now: the next bytes of a pipe may be long in coming.
+            raw = self._file.read1(_CHUNK)
             self._ended = not raw
             self._left = self._made(raw)
         some, self._left = self._left[: len(buffer)], self._left[len(buffer) :]

@@ -10,10 +10,17 @@ from lect.errors import DataError, nearest
 
 COMPRESSED = ("", ".gz", ".zst")
 """What may stand after a file's own ending."""
+STANDARD_INPUT = "-"
+"""How standard input is named; a file of that name is ``./-``."""
+
+
+def name_in_messages(named: str) -> str:
+    """How messages call a file that the user named."""
+    return "standard input" if named == STANDARD_INPUT else named
 
 
 def existing_file(path: Path, named: str) -> Path:
-    """The path, if it is a file.
+    """The path, if it is a file or a pipe; of standard input the path that `lect.data.lines` knows it by.
 
     Args:
         named: how the user wrote it.
@@ -21,9 +28,11 @@ def existing_file(path: Path, named: str) -> Path:
     Raises:
         DataError: it is not; says what is near.
     """
+    if named == STANDARD_INPUT:
+        return Path(STANDARD_INPUT)
     if path.is_dir():
         raise DataError("this is a folder, not a file", where=named, fix="name a file in it")
-    if path.is_file():
+    if path.is_file() or path.is_fifo() or path.is_char_device():
         return path
     if any(character in named for character in "\a\b\t\n\v\f\r\x1b"):
         # What is left of "C:\new\train.csv" where a backslash began an escape.
@@ -41,7 +50,7 @@ def find_files(named: str | Sequence[str], folder: Path, endings: Sequence[str])
 
     Args:
         named: files, folders (all files in them and below, but hidden ones, with one of the endings), and patterns
-            such as ``texts/*.txt.gz``.
+            such as ``texts/*.txt.gz``; ``-`` is standard input.
         folder: relative paths are relative to it.
 
     Raises:
@@ -66,8 +75,15 @@ def find_files(named: str | Sequence[str], folder: Path, endings: Sequence[str])
             files = [existing_file(path, name)]
         for file in files:
             # As the user would name it: below the folder that the name says.
-            found.setdefault(file, name if file == path else _below(file, folder))
+            named_so = file == path or name == STANDARD_INPUT
+            found.setdefault(file, name_in_messages(name) if named_so else _below(file, folder))
     return list(found.items())
+
+
+def each_file(named: str | Sequence[str], folder: Path, endings: Sequence[str]) -> list[tuple[Path, str]]:
+    """As `find_files`, but a file that is named twice is read twice. Raises `DataError`."""
+    names = [named] if isinstance(named, str) else named
+    return [found for name in names for found in find_files(name, folder, endings)]
 
 
 def _is_seen(file: Path, folder: Path, endings: Sequence[str]) -> bool:

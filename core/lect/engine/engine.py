@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lect.backbones import Backbone
+from lect.backbones.precision import computing_in, resolve_precision
 from lect.composition.batching import TOKENS_PER_BATCH, batches_by_length, stretches
 from lect.composition.encode import RowEncoder, StackTokenizer
 from lect.composition.finite import check_predictions, check_vectors
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
+from lect.composition.sharing import hidden_states
 from lect.data.examples import Example
 from lect.errors import StackError
 from lect.generation.predictions import generate_predictions, text_limit, truncated_texts
 from lect.heads import GenerationHead, Head, Layout, Prediction
-from lect.literals import ComputePrecision
+from lect.literals import ComputePrecision, RequestedPrecision
 
 Keys = tuple[str, ...]
 """A stack as the model takes it: the keys of attached components, the lowest first; empty for the bare backbone."""
@@ -31,24 +33,24 @@ class Engine:
     """A frozen backbone with components attached, and what is asked of their stacks.
 
     Rows go through in batches of like length, whatever stacks they are of, and results come back in the order of the
-    rows. It may be used from several threads: each batch has the model for itself.
+    rows. What the stacks of a text have in common in the lower layers is computed once (`lect.composition.sharing`).
+    It may be used from several threads: each batch has the model for itself.
 
     Args:
         encoder: how texts are tokenised; by default up to the backbone's longest input.
         tokens_per_batch: the most tokens of a batch, padding included.
 
     Attributes:
-        precision: what the model computes in; results are float32.
+        tokens_per_batch: the most tokens of a batch.
     """
-
-    precision: ComputePrecision = "float32"
 
     def __init__(
         self, model: RoutedModel, encoder: RowEncoder | None = None, *, tokens_per_batch: int = TOKENS_PER_BATCH
     ) -> None:
         self.model = model
         self.encoder = encoder or RowEncoder(model)
-        self._tokens_per_batch = tokens_per_batch
+        self.tokens_per_batch = tokens_per_batch
+        self._precision: ComputePrecision = "float32"
         self._lock = threading.RLock()
 
     # ------------------------------------------------------------------------------------------------- what is there
@@ -62,6 +64,18 @@ class Engine:
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.model.encoder.parameters()).device
+
+    @property
+    def precision(self) -> ComputePrecision:
+        """What the model computes in; results are float32.
+
+        It may be set to ``auto``, which becomes what is fastest here. Raises `UserError` for int8 on a GPU.
+        """
+        return self._precision
+
+    @precision.setter
+    def precision(self, requested: RequestedPrecision) -> None:
+        self._precision = resolve_precision(requested, self.device)
 
     def head_of(self, keys: Keys) -> Head | None:
         """The head of a stack, where it has one."""
@@ -139,13 +153,13 @@ class Engine:
         # All rows of an example go through in one batch: its prediction is made of all of them.
         rows = self._laid_out(stretch, places)
         found: dict[int, Prediction] = {}
-        for chosen in batches_by_length([sum(len(row.ids) for row in rows[place]) for place in places],
-                                        self._tokens_per_batch):  # fmt: skip
+        ids = [[row.ids for row in rows[place]] for place in places]
+        for chosen in batches_by_length([sum(map(len, own)) for own in ids], self.tokens_per_batch, ids):
             own = [places[index] for index in chosen]
             routes = Routes.of([stretch[place][1] for place in own for _ in rows[place]])
             batch = self.encoder.assemble([row for place in own for row in rows[place]], routes).to(self.device)
             with self._evaluating():
-                hidden = self.model(batch)
+                hidden = hidden_states(self.model, batch)
                 # Hidden states of padding are not checked.
                 shown = hidden.masked_fill(~batch.attention_mask.bool().unsqueeze(-1), 0.0)
                 check_vectors(shown, [stretch[place][0].origin or "a text" for place in own for _ in rows[place]])
@@ -184,9 +198,22 @@ class Engine:
         Raises:
             NotFiniteError: one is not finite.
         """
+        return self.embed_each(texts, [keys])[0]
+
+    def embed_each(self, texts: Sequence[str], stacks: Sequence[Keys]) -> Tensor:
+        """The vectors of all texts through each of several stacks, which share what they have in common.
+
+        Returns:
+            *Shape:* ``(stacks, texts, width)``, float32, on the CPU.
+
+        Raises:
+            NotFiniteError: one is not finite.
+            StackError: the stacks give vectors of several widths.
+        """
         if not texts:
-            return torch.empty(0, self.backbone.hidden_size)
-        return torch.stack(list(self.vectors([(text, keys) for text in texts])))
+            return torch.empty(len(stacks), 0, self.backbone.hidden_size)
+        found = torch.stack(list(self.vectors([(text, keys) for text in texts for keys in stacks])))
+        return found.view(len(texts), len(stacks), -1).transpose(0, 1).contiguous()
 
     def vectors(self, rows: Iterable[tuple[str, Keys]]) -> Iterator[Tensor]:
         """The sentence vector of each text by its own stack, *Shape:* ``(width,)``, in order, as they are done.
@@ -199,7 +226,7 @@ class Engine:
             found: dict[int, Tensor] = {}
             for places, batch in self._batches(stretch):
                 with self._evaluating():
-                    vectors = self.model.vectors(self.model(batch), batch).float().cpu()
+                    vectors = self.model.vectors(hidden_states(self.model, batch), batch).float().cpu()
                 check_vectors(vectors, [f'the text "{stretch[place][0][:40]}"' for place in places])
                 found |= dict(zip(places, vectors, strict=True))
             yield from (found[place] for place in range(len(stretch)))
@@ -214,7 +241,7 @@ class Engine:
             found: dict[int, tuple[list[int], Tensor]] = {}
             for places, batch in self._batches(stretch):
                 with self._evaluating():
-                    states = self.model(batch).float().cpu()
+                    states = hidden_states(self.model, batch).float().cpu()
                 for place, own, ids, length in zip(
                     places, states, batch.input_ids.tolist(), batch.attention_mask.sum(1).tolist(), strict=True
                 ):
@@ -224,7 +251,8 @@ class Engine:
     def _batches(self, stretch: Sequence[tuple[str, Keys]]) -> Iterator[tuple[list[int], EncodedRows]]:
         """Batches of texts of like length, with their places in the stretch."""
         encodings = self.encoder.tokens_of([text for text, _ in stretch], [keys for _, keys in stretch])
-        for places in batches_by_length([len(encoding.ids) for encoding in encodings], self._tokens_per_batch):
+        ids = [encoding.ids for encoding in encodings]
+        for places in batches_by_length(list(map(len, ids)), self.tokens_per_batch, ids):
             routes = Routes.of([stretch[place][1] for place in places])
             yield places, self.encoder.assemble([encodings[place] for place in places], routes).to(self.device)
 
@@ -237,8 +265,7 @@ class Engine:
     @contextmanager
     def computing(self) -> Iterator[None]:
         """A block that has the model for itself, in the number format that it computes in."""
-        lower = torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
-        with self._lock, lower:
+        with self._lock, computing_in(self.precision, self.backbone, self.device):
             yield
 
     @contextmanager

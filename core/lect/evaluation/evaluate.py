@@ -104,9 +104,13 @@ def evaluate_predictions(
     truth = head.references(examples)
     metrics = [host.spec(MetricSpec, name) for name in host.spec(HeadSpec, head_kind).metrics]
     writes = isinstance(head, GenerationHead)
+    variants_of = ablations(opened, keep_head=not writes)
+    # All of a row's stacks together, so that they share what they have in common.
+    asked = [(example, ablation.keys) for example in examples for ablation in variants_of]
+    found = list(opened.engine.predictions(asked, head if writes else None))
     predictions = {
-        ablation: head.compared(opened.engine.predict(examples, ablation.keys, head if writes else None), examples)
-        for ablation in ablations(opened, keep_head=not writes)
+        ablation: head.compared(found[place :: len(variants_of)], examples)
+        for place, ablation in enumerate(variants_of)
     }
     answers = {ablation: [each.value for each in own] for ablation, own in predictions.items()}
     shown = {ablation: [str(each) for each in own] for ablation, own in predictions.items()}
@@ -152,10 +156,9 @@ def evaluate_retrieval(
     targets = opened.engine.embed(pool, through)
     correct = matches(translations, pool)
     texts = [example.text for example in examples]
-    found = {
-        ablation: ranks(opened.engine.embed(texts, ablation.keys), targets, correct)
-        for ablation in ablations(opened, keep_head=bool(opened.vectors_by))
-    }
+    variants = ablations(opened, keep_head=bool(opened.vectors_by))
+    vectors = opened.engine.embed_each(texts, [ablation.keys for ablation in variants])
+    found = {ablation: ranks(own, targets, correct) for ablation, own in zip(variants, vectors, strict=True)}
     notes = [f"Each text is looked for among {len(pool):,} translations.", *_truncated(opened, examples)]
     shown = {ablation: [str(rank) for rank in own] for ablation, own in found.items()}
     metrics = [host.spec(MetricSpec, "retrieval")]

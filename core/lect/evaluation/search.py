@@ -65,9 +65,11 @@ def evaluate_search(
     there, through = (opened, own) if corpus_stack is None else (corpus_stack, corpus_stack.keys)
     candidates = there.engine.embed([each.text for each in corpus], through)
     texts = [example.text for example in chosen]
+    variants = ablations(opened, keep_head=bool(own))
+    vectors = opened.engine.embed_each(texts, [ablation.keys for ablation in variants])
     ranked = {
-        ablation: rank_relevant(opened.engine.embed(texts, ablation.keys), candidates, grades)
-        for ablation in ablations(opened, keep_head=bool(own))
+        ablation: rank_relevant(queried, candidates, grades)
+        for ablation, queried in zip(variants, vectors, strict=True)
     }
     several = {grade for own_grades in grades for grade in own_grades.values()}
     notes = [

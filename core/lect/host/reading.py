@@ -12,7 +12,7 @@ from lect.data.dataset import Dataset, Source, digest
 from lect.data.examples import Example
 from lect.data.files import say
 from lect.data.label_forms import LabelForms
-from lect.data.paths import existing_file
+from lect.data.paths import STANDARD_INPUT, existing_file
 from lect.data.stored import hold
 from lect.errors import DataError, UserError, nearest
 from lect.host.bundled import bundled
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lect.host import Host
 
 _COLUMNS = ("label", "text_pair", "translation", "key")
+_OF_FOLDERS = ("csv", "tsv", "jsonl", "excel", "datasets")
+"""Readers of tables that read all files of a folder."""
 
 
 def read_source(
@@ -68,19 +70,21 @@ def stream_source(host: Host, source: Source, folder: Path, where: str) -> Itera
         raise DataError("no examples", where=f"{where} ({source})", fix="name a source that has some")
 
 
-def source_of(host: Host, data: str | None, reader: str | None, config: Mapping[str, Any]) -> Source:
-    """The source that a file or folder, a reader and its settings describe together.
+def source_of(host: Host, data: str | Sequence[str] | None, reader: str | None, config: Mapping[str, Any]) -> Source:
+    """The source that files or folders, a reader and its settings describe together.
 
     Args:
-        data: a file, a folder of texts, or one that `datasets` wrote; None for readers that need none.
-        reader: by default what the file's ending tells.
+        data: a file, a folder of them, or one that `datasets` wrote, or several; ``-`` for standard input; None for
+            readers that need none.
+        reader: by default what the first file's ending tells; ``text`` of standard input.
 
     Raises:
         UserError: nothing says how the data is read.
     """
     if data is not None:
-        reader = reader or _reader_of_folder(Path(data)) or reader_of(host, data)
-        config = {**config, "path": data}
+        names = [data] if isinstance(data, str) else list(data)
+        reader = reader or _reader_of_folder(host, names[0]) or reader_of(host, names[0])
+        config = {**config, "path": names[0] if len(names) == 1 else names}
     if reader is None:
         raise UserError("there is nothing to read", fix="name a file with --data, or a reader with --reader")
     return Source(reader, dict(config))
@@ -92,7 +96,7 @@ def reader_of(host: Host, file: str) -> str:
     Raises:
         DataError: there is no such file, or not one reader alone says that it reads such files.
     """
-    ending = Path(file.lower().removesuffix(".gz").removesuffix(".zst")).suffix
+    ending = _ending(file)
     known = {name: provided.spec.endings for name, provided in host.specs(ReaderSpec).items()}
     found = [name for name, endings in known.items() if ending in endings]
     if len(found) == 1:
@@ -108,12 +112,23 @@ def reader_of(host: Host, file: str) -> str:
     raise DataError(what, where=file, fix=fix)
 
 
-def _reader_of_folder(folder: Path) -> str | None:
-    """What reads a folder, None for anything else: one that `datasets` wrote, or one of texts."""
+def _reader_of_folder(host: Host, name: str) -> str | None:
+    """What reads standard input, or a folder: one that `datasets` wrote, else by its files; None for anything else."""
+    if name == STANDARD_INPUT:
+        return "text"
+    folder = Path(name)
     if not folder.is_dir():
         return None
-    saved = any((folder / name).is_file() for name in ("state.json", "dataset_dict.json"))
-    return "datasets" if saved else "text"
+    if any((folder / name).is_file() for name in ("state.json", "dataset_dict.json")):
+        return "datasets"
+    endings = {_ending(file.name) for file in folder.rglob("*") if file.is_file() and not file.name.startswith(".")}
+    of_tables = {name for name in _OF_FOLDERS if endings & set(host.spec(ReaderSpec, name).endings)}
+    # Texts come first, as they did when nothing else was read by folders.
+    return of_tables.pop() if len(of_tables) == 1 and not endings & {".txt", ".text"} else "text"
+
+
+def _ending(file: str) -> str:
+    return Path(file.lower().removesuffix(".gz").removesuffix(".zst")).suffix
 
 
 def _read(examples: Iterable[Example], remarks: list[str]) -> Iterator[Example]:

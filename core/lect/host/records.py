@@ -73,6 +73,7 @@ SPECS: tuple[type[Spec], ...] = (
     specs.MethodSpec,
     specs.MergeSpec,
     specs.InitialiserSpec,
+    specs.TokenLearnerSpec,
     specs.HeadSpec,
     specs.ObjectiveSpec,
     specs.ReaderSpec,

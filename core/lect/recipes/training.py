@@ -18,7 +18,7 @@ from lect.recipes.tables import Rate, Share, Table
 
 Tracker = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 Schedule = Literal["linear", "cosine", "constant", "one-cycle"]
-PrecisionName = Literal["auto", "float32", "bfloat16", "float16"]
+PrecisionName = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 
 class RunTable(Table):
@@ -32,10 +32,13 @@ class RunTable(Table):
         accumulation: forward passes an optimiser step.
         warmup: the share of the run in which the learning rate rises.
         clip: the largest norm of the gradient; 0 for no limit.
-        precision: ``auto`` takes bfloat16 where the hardware has it.
+        precision: ``auto`` takes bfloat16 where the hardware has it. ``int8`` computes the frozen projections in
+            integers of 8 bits, on a CPU; what is trained, and gradients, are in float32.
         compile: compile the model (`torch.compile`); where that cannot be done, a notice says so.
         gradient_checkpointing: forget what layers compute, and compute it again on the way back, to save memory.
         max_length: longer texts are cut to so many tokens; None for as many as the backbone takes.
+        cache_gb: the most disk space that hidden states below the lowest trained layer, and vectors that are aimed at,
+            may take in the cache, of all runs together, in GB; 0 to compute them anew each time, None for 4.
         patience: evaluations without gain after which the run ends; None to go on to the end.
         evaluate_every: ``epoch``, or a number of steps.
         checkpoint_every: steps between two checkpoints; None for none by the number of steps.
@@ -59,6 +62,7 @@ class RunTable(Table):
     compile: bool = False
     gradient_checkpointing: bool = False
     max_length: int | None = Field(default=None, ge=3)
+    cache_gb: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     patience: PositiveInt | None = None
     evaluate_every: Literal["epoch"] | int = "epoch"
     checkpoint_every: PositiveInt | None = None
@@ -97,6 +101,13 @@ class RunTable(Table):
                 "command line"
             )
         return steps
+
+    @model_validator(mode="after")
+    def _plain_int8(self) -> RunTable:
+        if self.precision == "int8" and (self.compile or self.gradient_checkpointing):
+            beside = "compile" if self.compile else "gradient_checkpointing"
+            raise ValueError(f'precision = "int8" cannot stand beside {beside}; set {beside} = false')
+        return self
 
     @field_validator("evaluate_every", mode="before")
     @classmethod

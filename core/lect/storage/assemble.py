@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lect.composition.component import Component
 from lect.composition.mixed import MixedPart
 from lect.composition.model import RoutedModel
-from lect.composition.stack import Atom, Merge, Mixture, Stack, StackTerm, Weighted
+from lect.composition.stack import Atom, Merge, Mixture, Stack, StackTerm, Weighted, atoms_of
 from lect.errors import ComponentError, StackError
 from lect.specs import HeadSpec
 from lect.storage.members import read_with_members
@@ -19,20 +21,47 @@ from lect.storage.restore import restore
 from lect.storage.store import StoredComponent
 
 if TYPE_CHECKING:
+    from lect.backbones import Backbone
     from lect.host import Host
     from lect.storage.library import Library
 
 
-def read_stack(stack: Stack, library: Library, host: Host) -> list[StoredComponent]:
+Named = Callable[[str, Sequence[StoredComponent]], str]
+"""Gives the key under which a term is attached, of its text and the components that it is made of."""
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """How a term of a stack, or a component that another stands on, comes to be attached.
+
+    Args:
+        key: that it is attached under.
+        stored: what was read from disk for it alone; nothing where it is made of what it stands on.
+        stands_on: what is attached before it.
+        make: makes the component of those that it stands on, in that order. Raises as `restore`.
+    """
+
+    key: str
+    stored: tuple[StoredComponent, ...]
+    stands_on: tuple[Assembly, ...]
+    make: Callable[[Sequence[Component]], Component]
+
+
+def read_stack(
+    stack: Stack, library: Library, host: Host, find: Callable[[Atom], Path] | None = None
+) -> list[StoredComponent]:
     """The components a stack names, read from disk, in its order: from the library, else where a plugin finds them.
 
     A term of several components, such as a merge, gives several; the members of a component are read with it.
+
+    Args:
+        find: gives a component's folder, in the place of `finder`.
 
     Raises:
         ComponentError: one is not there or broken.
         StackError: they cannot stand in this order or together.
     """
-    stored = [read_with_members(atom, finder(library, host)) for atom in stack.atoms]
+    stored = [read_with_members(atom, find or finder(library, host)) for atom in stack.atoms]
     check_stack_terms(stack, [component.manifest for component in stored])
     return stored
 
@@ -45,23 +74,33 @@ def attach_stack(model: RoutedModel, host: Host, stack: Stack, stored: Sequence[
         StackError: a plugin vetoes the stack.
         PluginError: no plugin provides what a component needs.
     """
-    problems = host.check_composition(stack, model.backbone)
-    if problems:
-        problem, plugin = problems[0]
-        raise StackError(f'{problem.what} (says plugin "{plugin.name}")', where=f'stack "{stack}"', fix=problem.fix)
-    available = {str(atom): component for atom, component in zip(stack.atoms, stored, strict=True)}
-    return tuple(_attach(model, host, part, available).key for part in stack.parts)
+    planned = assemblies(stack, stored, model.backbone, host)
+    return tuple(_attached(model, assembly).key for assembly in planned)
 
 
 def attach_component(model: RoutedModel, host: Host, key: str, stored: StoredComponent) -> Component:
     """Attach a stored component and its members, unless they are attached. Raises as `restore`."""
-    if key in model.components:
-        return model.components[key]
-    # Members are attached too, so that they move to a device and change their mode with the model.
-    members = {name: attach_component(model, host, name, member) for name, member in stored.members.items()}
-    component = restore(key, stored, model.backbone, host, members)
-    model.attach(component)
-    return component
+    return _attached(model, _of_component(key, stored, model.backbone, host, _by_name))
+
+
+def assemblies(
+    stack: Stack, stored: Sequence[StoredComponent], backbone: Backbone, host: Host, named: Named | None = None
+) -> tuple[Assembly, ...]:
+    """What is to be attached for a stack, an assembly for each of its terms; nothing is made or attached yet.
+
+    Args:
+        stored: what `read_stack` gave.
+        named: gives other keys than the terms' own texts.
+
+    Raises:
+        StackError: a plugin vetoes the stack.
+    """
+    problems = host.check_composition(stack, backbone)
+    if problems:
+        problem, plugin = problems[0]
+        raise StackError(f'{problem.what} (says plugin "{plugin.name}")', where=f'stack "{stack}"', fix=problem.fix)
+    available = {str(atom): component for atom, component in zip(stack.atoms, stored, strict=True)}
+    return tuple(_of_term(part, available, backbone, host, named or _by_name) for part in stack.parts)
 
 
 def must_generate(host: Host, stored: Sequence[StoredComponent], kind: str | None = None) -> bool:
@@ -88,20 +127,49 @@ def finder(library: Library, host: Host) -> Callable[[Atom], Path]:
     return find
 
 
-def _attach(model: RoutedModel, host: Host, part: StackTerm, available: Mapping[str, StoredComponent]) -> Component:
-    """The component that a term stands for; it and its members are attached unless they are."""
-    key = str(part)
-    if key in model.components:
-        return model.components[key]
-    if isinstance(part, Weighted | Mixture):
-        parts = (part.part,) if isinstance(part, Weighted) else part.parts
-        coefficients = (part.weight,) if isinstance(part, Weighted) else part.coefficients
-        members = [_attach(model, host, member, available) for member in parts]
-        component = Component(key, members[0].role, {"mixed": MixedPart(members, coefficients)})
-    elif isinstance(part, Merge):
-        merged = merge_components(part, [available[str(atom)] for atom in part.atoms], model.backbone, host)
-        component = restore(key, merged, model.backbone, host)
-    else:
-        return attach_component(model, host, key, available[key])
+def _by_name(name: str, _stored: Sequence[StoredComponent]) -> str:
+    return name
+
+
+def _attached(model: RoutedModel, assembly: Assembly) -> Component:
+    """The component of an assembly; it and those that it stands on are attached unless they are."""
+    if assembly.key in model.components:
+        return model.components[assembly.key]
+    # Members are attached too, so that they move to a device and change their mode with the model.
+    component = assembly.make([_attached(model, beneath) for beneath in assembly.stands_on])
     model.attach(component)
     return component
+
+
+def _of_term(
+    part: StackTerm, available: Mapping[str, StoredComponent], backbone: Backbone, host: Host, named: Named
+) -> Assembly:
+    stored = [available[str(atom)] for atom in atoms_of(part)]
+    if isinstance(part, Weighted | Mixture):
+        key = named(str(part), stored)
+        parts = (part.part,) if isinstance(part, Weighted) else part.parts
+        coefficients = (part.weight,) if isinstance(part, Weighted) else part.coefficients
+        members = tuple(_of_term(member, available, backbone, host, named) for member in parts)
+        return Assembly(key, (), members, partial(_mixed, key, coefficients))
+    if isinstance(part, Merge):
+        key = named(str(part), stored)
+
+        def make(_: Sequence[Component]) -> Component:
+            return restore(key, merge_components(part, stored, backbone, host), backbone, host)
+
+        return Assembly(key, tuple(stored), (), make)
+    return _of_component(str(part), stored[0], backbone, host, named)
+
+
+def _of_component(name: str, stored: StoredComponent, backbone: Backbone, host: Host, named: Named) -> Assembly:
+    key = named(name, [stored])
+    members = tuple(_of_component(own, member, backbone, host, named) for own, member in stored.members.items())
+
+    def make(components: Sequence[Component]) -> Component:
+        return restore(key, stored, backbone, host, dict(zip(stored.members, components, strict=True)))
+
+    return Assembly(key, (stored,), members, make)
+
+
+def _mixed(key: str, coefficients: Sequence[float], members: Sequence[Component]) -> Component:
+    return Component(key, members[0].role, {"mixed": MixedPart(members, coefficients)})

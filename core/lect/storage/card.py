@@ -161,13 +161,8 @@ def _use(manifest: Manifest) -> Iterable[str]:
         yield _block("sh", f'lect predict --stack "{manifest.key} + task:NAME" "a text"')
         yield f"where {_code('task:NAME')} is a task component of this backbone."
     yield "From Python:"
-    yield _block(
-        "python",
-        "from lect import Host\nfrom lect.storage.library import Library\n"
-        "from lect.engine.open import open_stack\n\n"
-        f'opened = open_stack("{manifest.key}", Host.load(), Library.default())\n'
-        'print(opened.embed(["a text"]).shape)',
-    )
+    used = 'predict("a text")' if manifest.head is not None else 'embed("a text").shape'
+    yield _block("python", f'import lect\n\nmodel = lect.load("{manifest.key}")\nprint(model.{used})')
 
 
 def _training(manifest: Manifest) -> Iterable[str]:

@@ -18,7 +18,7 @@ from lect.errors import DataError, RecipeError
 from lect.generation.predictions import check_generates, truncated_texts
 from lect.heads import GenerationHead, Head
 from lect.literals import Progress, no_progress
-from lect.objectives import Objective, ObjectiveContext
+from lect.objectives import Objective, ObjectiveContext, Vectors
 from lect.recipes.recipe import Recipe
 from lect.specs import BuildContext, Corpus, HeadSpec, InitialiserSpec, MethodSpec, MetricSpec
 from lect.storage.assemble import attach_component, attach_stack
@@ -42,11 +42,13 @@ def build_components(
     seed: int,
     weights: Sequence[float] | None = None,
     progress: Progress = no_progress,
+    vectors: Vectors | None = None,
 ) -> tuple[TrainedComponent, ...]:
     """Attach what is frozen, then what is trained, each as a run of its own with this seed would make it.
 
     Args:
         weights: how much more often a component's rows are drawn than by their number.
+        vectors: as `ObjectiveContext` has it.
 
     Raises:
         UserError: whatever in a recipe or a stack does not fit the backbone or what stands beside it.
@@ -89,6 +91,7 @@ def build_components(
             seed=seed,
             folder=one.recipe.folder,
             progress=progress,
+            vectors=vectors,
         )
         built.append(
             TrainedComponent(

@@ -59,7 +59,10 @@ def recipe_fields(recipe: Recipe | MixedRecipe, prefix: str = "") -> dict[str, s
     """
     return {
         f"{prefix}{name}": json.dumps(value, ensure_ascii=False, sort_keys=True)
-        for name, value in _leaves(recipe.model_dump(mode="json", exclude={"output"}), "")
+        for name, value in _leaves(
+            recipe.model_dump(mode="json", exclude={"output": True, "training": {"cache_gb"}, "train": {"cache_gb"}}),
+            "",
+        )
     }
 
 

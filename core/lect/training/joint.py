@@ -8,6 +8,7 @@ from torch import nn
 
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
+from lect.composition.sharing import hidden_states
 from lect.objectives import Batch, Loss, Objective
 
 
@@ -26,7 +27,7 @@ class JointLosses(nn.Module):
         """Each objective's loss over its own batch; None where there is none."""
         present = [batch.rows for batch in batches if batch is not None]
         joined = self._encoder.join(present)
-        hidden = self.model(joined)
+        hidden = self.model(joined) if self.model.kept is None else hidden_states(self.model, joined)
         losses: list[Loss | None] = []
         first = 0
         for objective, batch in zip(self._objectives, batches, strict=True):

@@ -273,7 +273,7 @@ class TrainingLoop:
         """Scores of held-out rows, computed by the main process for all."""
 
         def compute() -> dict[str, float]:
-            with self._accelerator.autocast():
+            with self._accelerator.autocast(), self._setup.computing():
                 return dict(score(self._setup.model, component.validation))
 
         if self._sharded:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from lect.backbones.precision import cpu_has_bfloat16
 from lect.errors import RecipeError
 from lect.recipes.training import LearningTable, PrecisionName, Schedule
 
@@ -21,7 +22,7 @@ Parameters = Mapping[str, nn.Parameter]
 class Precision:
     """A number format, as Accelerate calls it (`no`, `bf16`, `fp16`), and the reason for it."""
 
-    name: Literal["float32", "bfloat16", "float16"]
+    name: Literal["float32", "bfloat16", "float16", "int8"]
     mixed: Literal["no", "bf16", "fp16"]
     reason: str
 
@@ -29,23 +30,27 @@ class Precision:
 def choose_precision(requested: PrecisionName, device: torch.device) -> Precision:
     """The precision of a run: what was asked for, or bfloat16 where the hardware computes in it.
 
+    int8 is that of the frozen projections; whatever is trained, and gradients, are then in float32.
+
     Raises:
-        RecipeError: float16 was asked for on a CPU, where gradients would be lost.
+        RecipeError: float16 was asked for on a CPU, where gradients would be lost, or int8 elsewhere.
     """
     if requested == "auto":
         if device.type == "cuda":
             if torch.cuda.is_bf16_supported(including_emulation=False):
                 return Precision("bfloat16", "bf16", "the GPU computes in bfloat16")
             return Precision("float32", "no", "the GPU has no bfloat16")
-        if device.type == "cpu" and _cpu_has_bfloat16():
+        if device.type == "cpu" and cpu_has_bfloat16():
             return Precision("bfloat16", "bf16", "the CPU computes in bfloat16")
         return Precision("float32", "no", f"no bfloat16 in hardware on this {device.type}")
     if requested == "float16" and device.type == "cpu":
         raise RecipeError(
             "float16 cannot be trained on a CPU", where="training.precision", fix='use "auto", "bfloat16" or "float32"'
         )
-    mixed: dict[str, Literal["no", "bf16", "fp16"]] = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
-    return Precision(requested, mixed[requested], "as asked for")
+    if requested == "int8" and device.type != "cpu":
+        raise RecipeError("int8 is computed on CPUs", where="training.precision", fix='use "auto" or "bfloat16"')
+    mixed: dict[str, Literal["no", "bf16", "fp16"]] = {"bfloat16": "bf16", "float16": "fp16"}
+    return Precision(requested, mixed.get(requested, "no"), "as asked for")
 
 
 def make_accelerator(precision: Precision) -> Any:
@@ -110,8 +115,3 @@ def _groups(parameters: Parameters, settings: LearningTable) -> list[dict[str, A
         decay = settings.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()]
-
-
-def _cpu_has_bfloat16() -> bool:
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)

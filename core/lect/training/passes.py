@@ -74,7 +74,8 @@ class Passes:
             share_of_batch(component.objective, whole, places, device)
             for component, whole, places in zip(components, examples, own, strict=True)
         ]
-        losses: list[Loss | None] = self._losses(batches)
+        with self._setup.computing():
+            losses: list[Loss | None] = self._losses(batches)
         total: Tensor | None = None
         found: list[tuple[str, dict[str, float], float, Mapping[str, float | Tensor]]] = []
         for component, loss, places, count, figure in zip(components, losses, own, seen, figures, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from lect.backbones import Backbone
 from lect.backbones.weights import hold_weights
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
+from lect.counts import number_of, some_of
 from lect.device import default_device
 from lect.errors import RecipeError
 from lect.generation.predictions import text_limit
@@ -27,6 +28,7 @@ from lect.storage.members import member_entries
 from lect.training.build import build_components
 from lect.training.distributed.processes import join_processes
 from lect.training.fingerprint import RunFingerprint, recipe_fields
+from lect.training.frozen import FrozenVectors
 from lect.training.inputs import RecipeInputs, read_inputs
 from lect.training.meta import Meta
 from lect.training.optimisation import choose_precision
@@ -52,12 +54,17 @@ class TrainingRun:
     name: str
     role: str
     recipe: Recipe | MixedRecipe
-    text: str = field(repr=False)
+    text: str
     folder: Path
     host: Host
     library: Library
     inputs: tuple[RecipeInputs, ...]
     setup: TrainingSetup
+
+    def __repr__(self) -> str:
+        keys = some_of([component.key for component in self.components])
+        name = self.setup.model.backbone.name
+        return f"<TrainingRun of {keys} on {name}: {number_of(self.rows, 'row')}, in {self.folder}>"
 
     @property
     def components(self) -> tuple[TrainedComponent, ...]:
@@ -132,6 +139,7 @@ def prepare_run(
     model = RoutedModel(backbone)
     encoder = RowEncoder(model, settings.max_length)
     device = default_device()
+    precision = choose_precision(settings.precision, device)
     components = build_components(
         inputs,
         model=model,
@@ -141,6 +149,7 @@ def prepare_run(
         seed=settings.seed,
         weights=weights,
         progress=progress or no_progress,
+        vectors=FrozenVectors(model, encoder, inputs, settings, precision, progress or no_progress),
     )
     folder = Path(recipe.output.folder or runs / f"{role}-{name}")
     setup = TrainingSetup(
@@ -148,7 +157,7 @@ def prepare_run(
         encoder=encoder,
         components=components,
         settings=settings,
-        precision=choose_precision(settings.precision, device),
+        precision=precision,
         checkpoints=folder / "checkpoints",
         fingerprint=_fingerprint(recipe, inputs, backbone),
         legacy_hash=_legacy_hash(text, inputs, backbone),
@@ -183,6 +192,12 @@ def _load_backbone(inputs: Sequence[RecipeInputs], host: Host, progress: Progres
             must_generate(host, one.stored, one.recipe.head.kind if one.recipe.head else None) for one in inputs
         ),
     )
+    if inputs[0].recipe.training.precision == "int8" and table.weights != "float32":
+        raise RecipeError(
+            f"weights in {table.weights} are not computed in int8",
+            where=f"{inputs[0].recipe.name}, training.precision",
+            fix='set backbone.weights = "float32"',
+        )
     hold_weights(backbone, table.weights, default_device())
     return backbone
 

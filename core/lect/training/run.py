@@ -22,6 +22,7 @@ from lect.training.callbacks.trackers import Trackers, check_trackers
 from lect.training.checkpoint import checkpoints, load_checkpoint
 from lect.training.compiled import compile_model
 from lect.training.finish import keep_best, write_all
+from lect.training.frozen import states_kept
 from lect.training.holding import run_alone
 from lect.training.interrupt import stop_on_interrupt
 from lect.training.loop import TrainingLoop
@@ -126,7 +127,7 @@ def _execute(run: TrainingRun, callbacks: Callbacks, console: Console, resume: b
     outcome = Outcome("failed", done, 0.0)
     try:
         callbacks.tell(Callback.run_started, info, done)
-        with stop_on_interrupt(console) as stop:
+        with stop_on_interrupt(console) as stop, states_kept(setup, run.inputs):
             loop = TrainingLoop(setup, callbacks, stop)
             results = loop.run(checkpoint)
         folders = processes.from_main(lambda: write_all(run, loop, results))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
+from lect.backbones.precision import computing_in
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
+from lect.counts import number_of, some_of
 from lect.data.examples import Example
+from lect.literals import ComputePrecision
 from lect.objectives import Objective
 from lect.training.distributed.processes import Processes
 from lect.training.fingerprint import RunFingerprint
@@ -81,7 +86,7 @@ class TrainingSetup:
         keeps_last: whether components end as they are in the last validation, and not as they were in their best one.
     """
 
-    model: RoutedModel = field(repr=False)
+    model: RoutedModel
     encoder: RowEncoder
     components: tuple[TrainedComponent, ...]
     settings: RunTable
@@ -93,6 +98,16 @@ class TrainingSetup:
     processes: Processes = field(default_factory=Processes)
     meta: Meta | None = None
     keeps_last: bool = False
+
+    def __repr__(self) -> str:
+        keys = some_of([component.key for component in self.components])
+        rows = number_of(sum(len(component.train) for component in self.components), "row")
+        return f"<TrainingSetup of {keys} on {self.model.backbone.name}: {rows}, in {self.precision.name}>"
+
+    def computing(self) -> AbstractContextManager[None]:
+        """A block in which frozen projections are computed as the precision says; autocast is Accelerate's affair."""
+        name: ComputePrecision = "int8" if self.precision.name == "int8" else "float32"
+        return computing_in(name, self.model.backbone, torch.device("cpu"))
 
     @cached_property
     def plan(self) -> StepPlan:

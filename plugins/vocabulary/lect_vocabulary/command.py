@@ -16,15 +16,15 @@ from lect.cli import (
     load_host,
     print_json,
     print_table,
+    settings_of,
     source_of,
     stderr_console,
     stdout_console,
 )
 
 if TYPE_CHECKING:
-    from lect import Backbone, InitialiserSpec
+    from lect import Backbone, InitialiserSpec, TextReport
     from lect_vocabulary.compare import Row
-    from lect_vocabulary.report import TextReport
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="How a text is cut into pieces; new ones, learned and compared."
@@ -65,13 +65,12 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Say how a backbone's tokenizer cuts a text, beside a language that it covers well."""
-    from lect_vocabulary.report import report_on
+    from lect import report_on
+    from lect.vocabulary import texts_of
 
     host = load_host(ctx)
-    lines: list[tuple[str, Sequence[str]]] = [(_named(texts), read_texts(host, texts, reader, option))]
-    lines += (
-        [(_named(beside), read_texts(host, beside, None, None))] if beside else [("English", _UNIVERSAL_DECLARATION)]
-    )
+    lines: list[tuple[Sequence[str], str]] = [texts_of(host, texts, reader, settings_of(option))]
+    lines += [texts_of(host, beside) if beside else (_UNIVERSAL_DECLARATION, "English")]
     with stderr_console().status("Loading"):
         loaded = _backbone(host, backbone)
         cutters = {"": loaded.tokenizer.backend_tokenizer}
@@ -79,7 +78,7 @@ def report(
             cutters[" + new pieces"] = _extended(loaded, pieces)
         found = [
             report_on(name + said, rows, cutter, loaded.tokenizer.unk_token_id)
-            for name, rows in lines
+            for rows, name in lines
             for said, cutter in cutters.items()
         ]
     if as_json:
@@ -107,44 +106,31 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Learn the pieces of a text that a backbone lacks; a recipe's part vocabulary takes them with file = "…"."""
-    import time
-
-    from lect import DataError
     from lect.files import write_aside
-    from lect_vocabulary.learn import learn_pieces
-    from lect_vocabulary.pieces import BaseTokenizer, splice
-    from lect_vocabulary.report import report_on
+    from lect.vocabulary import build as learn
 
     host = load_host(ctx)
-    lines = read_texts(host, texts, reader, option)
-    measured = read_texts(host, held_out, None, None) if held_out else lines
-    with stderr_console().status("Loading") as status:
-        loaded = _backbone(host, backbone)
-        status.update("Learning")
-        started = time.perf_counter()
-        base = BaseTokenizer(loaded.tokenizer.backend_tokenizer.to_str())
-        new = learn_pieces(base, lines, count, longest)
-        if not new.pieces:
-            raise DataError("has no piece that the backbone's tokenizer lacks", where=_named(texts))
-        seconds = time.perf_counter() - started
-        spliced = splice(base, new)
-        status.update("Measuring")
-        name = _named(held_out) if held_out else _named(texts)
-        unknown = loaded.tokenizer.unk_token_id
-        found = [
-            report_on(f"{name}, before", measured, base.tokenizer, unknown),
-            report_on(f"{name}, after", measured, BaseTokenizer(spliced).tokenizer, unknown),
-        ]
-    write_aside(output, new.to_json())
+    with stderr_console().status("Learning"):
+        made = learn(
+            texts,
+            output,
+            held_out=held_out,
+            pieces=count,
+            longest=longest,
+            backbone=backbone,
+            reader=reader,
+            options=settings_of(option),
+            host=host,
+        )
     if whole is not None:
-        write_aside(whole, spliced)
+        write_aside(whole, made.tokenizer_json)
     if as_json:
-        facts = {"backbone": loaded.name, "pieces": len(new.pieces), "seconds": round(seconds, 1)}
-        print_json({**facts, "file": str(output), "texts": [one.to_dict() for one in found]})
+        facts = {"backbone": made.backbone, "pieces": len(made.tokens), "seconds": round(made.seconds, 1)}
+        print_json({**facts, "file": str(output), "texts": [one.to_dict() for one in (made.before, made.after)]})
         return
-    _print_reports(found)
+    _print_reports([made.before, made.after])
     out = stdout_console()
-    out.print(f"{len(new.pieces):,} new pieces in {seconds:.0f} s: {output}", soft_wrap=True)
+    out.print(f"{len(made.tokens):,} new pieces in {made.seconds:.0f} s: {output}", soft_wrap=True)
 
 
 @app.command("compare")
@@ -203,27 +189,6 @@ def _print_rows(rows: Sequence[Row], steps: int, known: Mapping[str, Initialiser
     )
 
 
-def read_texts(host: Any, files: Sequence[Path], reader: str | None, option: list[str] | None) -> list[str]:
-    """The texts in files: through a reader where one is named or a table is given, else line by line.
-
-    Raises:
-        DataError: a file cannot be read, is no text, or all of them are empty.
-    """
-    from lect import DataError, read_source
-    from lect.data.files import read_lines, without_end
-
-    texts: list[str] = []
-    for file in files:
-        if reader is not None or option or file.suffix.lower() in (".csv", ".tsv", ".jsonl"):
-            source = source_of(host, str(file), reader, option)
-            texts += [example.text for example in read_source(host, source, Path(), str(file)).examples]
-            continue
-        texts += [without_end(line) for _, line in read_lines(file, str(file)) if line.strip()]
-    if not texts:
-        raise DataError("holds no text", where=_named(files), fix="name a file that does")
-    return texts
-
-
 def _backbone(host: Any, name: str) -> Backbone:
     from lect import load_backbone
 
@@ -236,12 +201,6 @@ def _extended(backbone: Backbone, file: Path) -> Any:
 
     base = BaseTokenizer(backbone.tokenizer.backend_tokenizer.to_str())
     return BaseTokenizer(splice(base, read_pieces(file, base))).tokenizer
-
-
-def _named(files: Sequence[Path]) -> str:
-    # Corpora lie in folders that say more than their files' names.
-    first = "/".join(files[0].parts[-2:])
-    return first if len(files) == 1 else f"{first} and {len(files) - 1} more"
 
 
 def _print_reports(found: Sequence[TextReport]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from lect import BackboneError
+from lect import Backbone, BackboneError, LearnedVocabulary
 from lect_vocabulary.joining import joined, normalised, pieces_joined, words_of
 from lect_vocabulary.pieces import BaseTokenizer, LearnedPieces, distinct, splice
 from lect_vocabulary.unigram import Learner, learn_unigrams
@@ -39,6 +39,15 @@ def learn_pieces(
     if base.algorithm == "WordPiece":
         return _learn_wordpieces(base, texts, count, longest)
     return learn_unigrams(base, texts, count, longest, learner)
+
+
+def learned_vocabulary(
+    backbone: Backbone, texts: Sequence[str], count: int, longest: int, learner: Learner
+) -> LearnedVocabulary:
+    """The same for a backbone, as files hold them. Raises as `learn_pieces`."""
+    base = BaseTokenizer(backbone.tokenizer.backend_tokenizer.to_str())
+    new = learn_pieces(base, texts, count, longest, learner)
+    return LearnedVocabulary(new.pieces, new.to_json(), splice(base, new))
 
 
 # -------------------------------------------------------------------------------------------------- byte pair encoding

@@ -1,16 +1,18 @@
-"""Registers the method `vocabulary`, its initialisers and the command."""
+"""Registers the method `vocabulary`, its initialisers, what learns its pieces, and the command."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from lect import BuildContext, CommandSpec, Config, InitialiserSpec, MethodSpec, hookimpl
+from lect import BuildContext, CommandSpec, Config, InitialiserSpec, MethodSpec, TokenLearnerSpec, hookimpl
 
 if TYPE_CHECKING:
-    from lect import Part
+    from lect import Backbone, LearnedVocabulary, Part
+    from lect_vocabulary.unigram import Learner
 
 
 class VocabularyConfig(Config):
@@ -39,6 +41,12 @@ def _vocabulary(config: VocabularyConfig, context: BuildContext) -> Part:
     return build_vocabulary(config, context)
 
 
+def _learn(learner: Learner, backbone: Backbone, texts: Sequence[str], count: int, longest: int) -> LearnedVocabulary:
+    from lect_vocabulary.learn import learned_vocabulary
+
+    return learned_vocabulary(backbone, texts, count, longest, learner)
+
+
 def _command() -> Any:
     from lect_vocabulary.command import app
 
@@ -65,6 +73,15 @@ def lect_register_initialisers() -> Iterable[InitialiserSpec]:
     from lect_vocabulary.initialisers import INITIALISERS
 
     return INITIALISERS
+
+
+@hookimpl
+def lect_register_token_learners() -> Iterable[TokenLearnerSpec]:
+    """Two ways to find them."""
+    return (
+        TokenLearnerSpec("bpe", "frequent pairs are joined", partial(_learn, "bpe")),
+        TokenLearnerSpec("unigram", "a unigram model is pruned", partial(_learn, "unigram")),
+    )
 
 
 @hookimpl

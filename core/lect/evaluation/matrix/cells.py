@@ -11,9 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lect.composition.kept import MemoryStates
 from lect.composition.model import RoutedModel
 from lect.composition.stack import parse_stack
 from lect.data.dataset import Dataset
+from lect.data.examples import Example
 from lect.device import default_device
 from lect.engine.engine import Engine
 from lect.engine.open import DEFAULT_BACKBONE, OpenStack, attach
@@ -33,6 +35,10 @@ SCHEMA = 2
 """Cells of schema 1 hold scores of tags under the name of entities' scores, and are computed again."""
 
 
+_TIMED = 64
+"""So many rows at least are timed, where there are as many."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a stack costs.
@@ -41,7 +47,7 @@ class Cost:
         parameters: of all its components, heads included.
         bytes: of all their files.
         training_seconds: as their manifests have it; None where one says nothing.
-        inference_seconds: for all rows of the data set, once, cutting into tokens included.
+        inference_seconds: for all rows of the data set, once, tokenisation included, as far as some of them tell.
         hardware: that they were trained on.
     """
 
@@ -152,7 +158,7 @@ class Bench:
         return {}
 
     def open(self, text: str) -> OpenStack:
-        """A stack on the shared backbone; what was attached before is not any more. Raises as `open_stack`."""
+        """A stack on the shared backbone; what was attached for others is not any more. Raises as `open_stack`."""
         from lect.host.backbones import load_backbone
 
         stack = parse_stack(text)
@@ -164,9 +170,17 @@ class Bench:
         if which not in self._models:
             loaded = load_backbone(name, host=self.host, revision=revision, generates=which[2])
             self._models[which] = RoutedModel(loaded).to(default_device())
+            # Cells of one data set share what their stacks have in common below.
+            self._models[which].kept = MemoryStates()
         model = self._models[which]
-        model.detach_all()
+        for key in model.components.keys() - set(map(str, stack.parts)):
+            model.detach(key)
         return attach(Engine(model), stack, stored, self.host)
+
+    def forget_states(self) -> None:
+        """Forget what was computed of texts, before other ones are asked for."""
+        for model in self._models.values():
+            model.kept = MemoryStates()
 
 
 def compute_cell(bench: Bench, stack: str, dataset: Dataset, key: str) -> Cell:
@@ -199,7 +213,7 @@ def compute_cell(bench: Bench, stack: str, dataset: Dataset, key: str) -> Cell:
 
 
 def _rows(opened: OpenStack, dataset: Dataset, report: EvaluationReport, metric: str) -> tuple[Rows, float]:
-    """Every row once more through the whole stack, for probabilities, and the seconds that takes."""
+    """What is known of the rows, and the seconds that the whole stack takes for them."""
     examples = dataset.examples
     texts = [example.text for example in examples]
     answers = report.variants[0].predictions
@@ -207,22 +221,31 @@ def _rows(opened: OpenStack, dataset: Dataset, report: EvaluationReport, metric:
     truth = tuple((example.translation if generates else example.label) or "" for example in examples)
     correct: tuple[bool, ...] = ()
     confidence: tuple[float, ...] = ()
-    started = time.perf_counter()
     if metric in ("retrieval", "ranking"):
-        opened.embed(texts)
-        seconds = time.perf_counter() - started
         correct = tuple(Ranked.parse(answer).places[0][0] == 1 for answer in answers)
-    elif generates:
-        # What was written is in the report; what it took is the cost.
-        seconds = report.seconds / len(report.variants)
-    else:
-        predictions = opened.predict(examples)
-        seconds = time.perf_counter() - started
-        if metric == "classification":
-            correct = tuple(true == answer for true, answer in zip(truth, answers, strict=True))
-            confidence = tuple(round(each.score or 0.0, 6) for each in predictions)
+    elif metric == "classification":
+        correct = tuple(true == answer for true, answer in zip(truth, answers, strict=True))
+        confidence = tuple(round(each.score or 0.0, 6) for each in opened.predict(examples))
+    # What was written is in the report; what it took is the cost.
+    seconds = report.seconds / len(report.variants) if generates else _seconds(opened, examples, metric)
     lengths, unknown = token_counts(opened, texts)
     return Rows(truth, lengths, unknown, correct, confidence), seconds
+
+
+def _seconds(opened: OpenStack, examples: Sequence[Example], metric: str) -> float:
+    """What the whole stack takes for all rows, alone: measured on some of them, spread over the data set."""
+    some = examples[:: max(1, len(examples) // _TIMED)]
+    model = opened.engine.model
+    kept, model.kept = model.kept, None
+    started = time.perf_counter()
+    try:
+        if metric in ("retrieval", "ranking"):
+            opened.embed([example.text for example in some])
+        else:
+            opened.predict(some)
+    finally:
+        model.kept = kept
+    return (time.perf_counter() - started) * len(examples) / max(1, len(some))
 
 
 def token_counts(opened: OpenStack, texts: Sequence[str]) -> tuple[tuple[int, ...], tuple[int, ...]]:

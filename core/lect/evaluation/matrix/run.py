@@ -57,6 +57,7 @@ def run_matrix(
     computed = 0
     total = len(matrix.datasets) * len(matrix.stacks)
     for column in matrix.datasets:
+        bench.forget_states()
         for stack in matrix.stacks:
             progress(f"{column.name}: {stack.name}", len(entries) / total)
             entry = _chosen(stack, column.name, column.language, host, library)

@@ -1,0 +1,1 @@
+"""Streams: rows that are read, answered and written as they come, in order, however many there are."""

@@ -1,0 +1,1 @@
+"""Every stack of one frozen backbone behind one HTTP address."""

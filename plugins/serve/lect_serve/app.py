@@ -1,0 +1,128 @@
+"""The application: its routes, those of plugins, and how what is refused is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from lect import RouteSpec, UserError, __version__
+from lect_serve.gate import Gate
+from lect_serve.refusals import InvalidError, RefusalError
+from lect_serve.routes import admin, explain, lines, openai, operations, predict, search, tei
+from lect_serve.routes.common import ClientGoneError
+from lect_serve.service import Service
+
+_LOG = logging.getLogger("lect.serve")
+_OF_TEI = frozenset({"/embed", "/predict", "/rerank", "/similarity", "/tokenize", "/info"})
+_TEI_TYPES = {
+    "too_large": "validation", "overloaded": "overloaded", "rate_limited": "overloaded", "starting": "unhealthy",
+    "stopping": "unhealthy", "failed": "backend", "invalid_request": "validation",
+}  # fmt: skip
+
+
+def make_app(service: Service) -> FastAPI:
+    """The application of a service, which is started with it."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # The server answers while it loads: that it is not ready yet.
+        starting = asyncio.ensure_future(service.start())
+        starting.add_done_callback(_report)
+        try:
+            yield
+        finally:
+            await asyncio.wait({starting})
+            await service.stop()
+
+    # No pages of FastAPI: they fetch scripts from elsewhere.
+    app = FastAPI(title="lect", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.service = service
+    for module in (predict, lines, openai, tei, explain, search, admin, operations):
+        app.include_router(module.router)
+    for provided in service.host.specs(RouteSpec).values():
+        with service.host.attributed(provided) as spec:
+            app.include_router(spec.load())
+    app.add_exception_handler(RefusalError, _refused)
+    app.add_exception_handler(UserError, _failed)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _by_starlette)
+    app.add_exception_handler(ClientGoneError, _gone)
+    app.add_exception_handler(Exception, _unexpected)
+    app.add_middleware(Gate, service=service, answer_refusal=body_of)  # type: ignore[arg-type]
+    if service.config.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(service.config.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type"],
+        )
+    return app
+
+
+def body_of(path: str, refusal: RefusalError) -> dict[str, Any]:
+    """The body of a refusal: as TEI has it for its routes, as OpenAI has it for all others."""
+    # What was sent may hold halves of characters, and is quoted.
+    message = str(refusal).encode("utf-8", "backslashreplace").decode()
+    if path in _OF_TEI:
+        return {"error": message, "error_type": _TEI_TYPES.get(refusal.kind, "validation")}
+    facts = {"message": message, "type": refusal.kind, "code": refusal.status, "param": None}
+    return {"error": facts}
+
+
+def _answer(path: str, refusal: RefusalError) -> Response:
+    headers = {} if refusal.retry_after is None else {"retry-after": str(refusal.retry_after)}
+    return JSONResponse(body_of(path, refusal), status_code=refusal.status, headers=headers)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusalError)
+    return _answer(request.url.path, error)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    # Not where: places of files are nobody's business.
+    assert isinstance(error, UserError)
+    return _answer(request.url.path, InvalidError(error.what))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """What of the body is wrong, without the body."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(step) for step in first["loc"] if step != "body")
+    what = str(first["msg"])
+    return _answer(request.url.path, InvalidError(f"{place}: {what}" if place else what))
+
+
+async def _by_starlette(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    refusal = RefusalError(str(error.detail))
+    refusal.status = error.status_code
+    refusal.kind = {404: "not_found", 405: "not_allowed", 413: "too_large"}.get(error.status_code, "invalid_request")
+    return _answer(request.url.path, refusal)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    # Nobody reads it.
+    return Response(status_code=499)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    _LOG.error("request %s failed", request.state.request, exc_info=error)
+    refusal = RefusalError("something went wrong here", fix=f"tell whoever runs this: request {request.state.request}")
+    refusal.status, refusal.kind = 500, "failed"
+    return _answer(request.url.path, refusal)
+
+
+def _report(starting: asyncio.Future[None]) -> None:
+    if not starting.cancelled() and (error := starting.exception()) is not None:
+        _LOG.error("the model cannot be loaded: %s", error, exc_info=None if isinstance(error, UserError) else error)

@@ -1,0 +1,150 @@
+"""What every request passes: is it allowed, small and quick enough; then it is counted and logged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+from lect_serve.access import Client
+from lect_serve.refusals import BusyError, RefusalError, StoppingError, TooLargeError
+from lect_serve.service import Service
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+_LOG = logging.getLogger("lect.serve")
+_OPEN = frozenset({"/health", "/health/live", "/health/ready"})
+"""What may be asked without a key, and while the server starts or stops."""
+
+
+class Gate:
+    """ASGI middleware round the whole application.
+
+    Args:
+        answer_refusal: gives the body of a refusal for a path.
+    """
+
+    def __init__(
+        self, app: Any, service: Service, answer_refusal: Callable[[str, RefusalError], dict[str, Any]]
+    ) -> None:
+        self._app, self._service, self._answer_refusal = app, service, answer_refusal
+        self._open = 0
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+        number = secrets.token_hex(8)
+        scope.setdefault("state", {})["request"] = number
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", number.encode())]
+            await send(message)
+
+        self._open += 1
+        try:
+            try:
+                self._admit(scope)
+            except RefusalError as refusal:
+                await self._refuse(scope["path"], refusal, sending)
+            else:
+                await self._app(scope, self._bounded(scope, receive), sending)
+        finally:
+            self._open -= 1
+            self._note(scope, status, time.perf_counter() - started, number)
+
+    def _admit(self, scope: MutableMapping[str, Any]) -> None:
+        """Find whose request it is. Raises `RefusalError`."""
+        service, path = self._service, scope["path"]
+        headers = dict(scope["headers"])
+        address = (scope.get("client") or ("unknown",))[0]
+        if path in _OPEN:
+            scope["state"]["client"] = Client(address, False)
+            return
+        if service.state == "stopping":
+            raise StoppingError
+        authorization = headers.get(b"authorization", b"").decode("latin-1")
+        scope["state"]["client"] = service.access.client(authorization, address)
+        limits = service.config.limits
+        if self._open > limits.connections:
+            raise BusyError(f"{self._open:,} requests are open", fix="try again later", retry_after=1)
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > limits.body_bytes and not _is_lines(headers):
+            raise _too_large(limits.body_bytes)
+
+    def _bounded(self, scope: MutableMapping[str, Any], receive: Receive) -> Receive:
+        """What gives the body, and refuses more of it, or slower, than may be."""
+        limits, headers = self._service.config.limits, dict(scope["headers"])
+        if _is_lines(headers):
+            return receive
+        taken, complete = 0, False
+        until = time.monotonic() + limits.seconds
+
+        async def bounded() -> Message:
+            nonlocal taken, complete
+            if complete:
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), max(0.0, until - time.monotonic()))
+            except (asyncio.TimeoutError, TimeoutError):
+                raise HTTPException(408, "the request did not arrive in time") from None
+            taken += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if taken > limits.body_bytes:
+                refusal = _too_large(limits.body_bytes)
+                raise HTTPException(refusal.status, str(refusal))
+            return message
+
+        return bounded
+
+    async def _refuse(self, path: str, refusal: RefusalError, send: Send) -> None:
+        headers = [(b"content-type", b"application/json")]
+        if refusal.retry_after is not None:
+            headers.append((b"retry-after", str(refusal.retry_after).encode()))
+        if refusal.status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
+        await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        body = json.dumps(self._answer_refusal(path, refusal)).encode()
+        await send({"type": "http.response.body", "body": body})
+
+    def _note(self, scope: MutableMapping[str, Any], status: int, seconds: float, number: str) -> None:
+        # The route as it was registered, not as it was asked for: anyone can ask for any number of paths.
+        route = getattr(scope.get("route"), "path", "other")
+        metrics = self._service.metrics
+        metrics.requests.labels(route, str(status or 499)).inc()
+        metrics.seconds.labels(route).observe(seconds)
+        if not status:
+            metrics.cancelled.inc()
+        client = scope["state"].get("client")
+        facts = {
+            "event": "request",
+            "request": number,
+            "route": route,
+            "method": scope["method"],
+            "status": status or 499,
+            "ms": round(seconds * 1000, 1),
+            "client": client.name if client else None,
+            **scope["state"].get("facts", {}),
+        }
+        _LOG.info("%s", json.dumps(facts, ensure_ascii=True), extra={"facts": facts})
+
+
+def _is_lines(headers: dict[bytes, bytes]) -> bool:
+    """Whether the body is NDJSON, of which each line has a limit, and not the whole."""
+    return headers.get(b"content-type", b"").split(b";")[0].strip().lower() == b"application/x-ndjson"
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"the request has more than {limit:,} bytes", fix="send several, or NDJSON")

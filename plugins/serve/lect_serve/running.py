@@ -1,0 +1,118 @@
+"""Runs the application in uvicorn, until it is told to stop; what is being answered then is answered."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import logging
+import socket
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from lect import UserError
+from lect.cli import echo, note
+from lect_serve.app import make_app
+from lect_serve.service import Service
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, which refuses new requests from the moment that it is to stop."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop; at a second signal stop at once."""
+        self._service.state = "stopping"
+        super().handle_exit(sig, frame)
+
+
+def run(service: Service, *, log: bool = False) -> None:
+    """Serve until Ctrl-C or SIGTERM. Raises `UserError` where the address cannot be listened on."""
+    config = service.config
+    bound = listen(config.host, config.port)
+    _allow_many_files()
+    _set_up_log(requests=log)
+    place = f"[{config.host}]" if ":" in config.host else config.host
+    port = bound.getsockname()[1]
+    echo(f"http://{place}:{port}/  serves {', '.join(config.stacks) or 'the bare backbone'}")
+    note(f"try: curl http://{place}:{port}/health")
+    with contextlib.suppress(KeyboardInterrupt):
+        server_of(service).run(sockets=[bound])
+    if service.state == "failed":
+        raise UserError(service.failure)
+
+
+def server_of(service: Service) -> Server:
+    """A server for a service, to be run with a bound socket."""
+    settings = uvicorn.Config(
+        make_app(service),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=4096,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=int(service.config.drain_seconds) or None,
+    )
+    return Server(settings, service)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that is bound. Raises `UserError`."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        raise UserError(
+            f"cannot be listened on ({(error.strerror or str(error)).lower()})",
+            where=f"{host}:{port}",
+            fix="choose another --host or --port",
+        ) from error
+    return bound
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Lines(logging.Formatter):
+    """A log as lines of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts: dict[str, Any] = getattr(record, "facts", None) or {"event": "message", "message": record.getMessage()}
+        if record.exc_info:
+            facts = {**facts, "trace": self.formatException(record.exc_info)}
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+        return json.dumps({"at": at, "level": record.levelname.lower(), **facts}, ensure_ascii=True)
+
+
+def _set_up_log(*, requests: bool) -> None:
+    logger = logging.getLogger("lect.serve")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines())
+    logger.addHandler(handler)
+    logger.propagate = False
+    logger.setLevel(logging.INFO if requests else logging.WARNING)
+
+
+def _allow_many_files() -> None:
+    """Every connection is an open file."""
+    try:
+        import resource
+    except ImportError:  # pragma: no cover - Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65_536)), hard))

@@ -1,0 +1,334 @@
+"""What every route asks: rows go in with their stacks, and results come out with what made them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lect import Example, Host, Library, UserError, load_backbone, parse_stack
+from lect.serving import (
+    DEFAULT_BACKBONE,
+    Engine,
+    Index,
+    RoutedModel,
+    default_device,
+    finder,
+    must_generate,
+    prepare_rows,
+    read_with_digests,
+)
+from lect_serve.access import Access, Client
+from lect_serve.metrics import Metrics
+from lect_serve.parts import Lease, Parts
+from lect_serve.refusals import (
+    InvalidError,
+    RefusalError,
+    StartingError,
+    StoppingError,
+    TooLargeError,
+    TooLateError,
+)
+from lect_serve.scheduler import Job, Scheduler
+from lect_serve.settings import ServeConfig
+from lect_serve.stacks import Stacks
+
+T = TypeVar("T")
+Row = tuple[Example, str]
+"""An example, and the text of its stack."""
+_FEW = 8
+"""So many rows are cut into tokens in the event loop; more would hold others up."""
+_MOST_STACKS = 256
+_LISTED = 5.0
+
+
+@dataclass
+class Answering:
+    """A request that is being answered.
+
+    Args:
+        leases: by the texts of its stacks.
+        tokens: of all its rows.
+        truncated: the rows that are longer than is read of them.
+    """
+
+    job: Job
+    leases: dict[str, Lease]
+    tokens: int
+    truncated: frozenset[int]
+
+
+class Service:
+    """The model, its queue and its components.
+
+    Attributes:
+        state: ``starting``, ``ready``, ``failed`` or ``stopping``.
+        failure: why it could not start.
+        engine, scheduler, parts: once it is ready.
+    """
+
+    engine: Engine
+    scheduler: Scheduler
+    parts: Parts
+
+    def __init__(self, config: ServeConfig, host: Host, library: Library, access: Access | None = None) -> None:
+        self.config, self.host, self.library = config, host, library
+        self.access = access or Access(config.keys)
+        self.metrics = Metrics()
+        self.indexes: dict[str, Index] = {}
+        self.tokens_per_batch = config.tokens_per_batch or 1024
+        self._listed: tuple[float, list[dict[str, Any]]] | None = None
+        self.state, self.failure = "starting", ""
+        self.started = time.time()
+        self._tokenizing = ThreadPoolExecutor(1, thread_name_prefix="lect-serve-tokenize")
+
+    @property
+    def default_stack(self) -> str:
+        """The stack of requests that name none."""
+        return self.config.stacks[0] if self.config.stacks else ""
+
+    async def start(self) -> None:
+        """Load the backbone and the stacks that are to be there from the first request on. Raises `UserError`."""
+        loop = asyncio.get_running_loop()
+        try:
+            self.engine = await loop.run_in_executor(None, self._load)
+            config, limits = self.config, self.config.limits
+            if config.tokens_per_batch is None and self.engine.device.type != "cpu":
+                self.tokens_per_batch = 16_384
+            self.scheduler = Scheduler(
+                self.engine,
+                tokens_per_batch=self.tokens_per_batch,
+                most_rows=limits.queued_texts,
+                most_of_client=limits.queued_texts_of_client,
+                most_wait=limits.queued_seconds,
+                on_batch=self.metrics.batch,
+            )
+            stacks = Stacks(self.engine, self.host, self.library, config.registries)
+            self.parts = Parts(
+                self.engine,
+                self.scheduler,
+                stacks,
+                most_bytes=config.memory.megabytes * 2**20,
+                on_change=self.metrics.attached,
+            )
+            for text in config.memory.pinned:
+                await self.parts.pin(text)
+            for text in config.stacks:
+                self.parts.release(await self.parts.lease(text))
+        except (UserError, RefusalError) as error:
+            self.state, self.failure = "failed", str(error)
+            raise
+        if self.state == "starting":
+            self.state = "ready"
+
+    async def stop(self) -> None:
+        """Answer nothing more."""
+        self.state = "stopping"
+        if hasattr(self, "parts"):
+            self.parts.close()
+            await asyncio.get_running_loop().run_in_executor(None, self.scheduler.stop)
+        self._tokenizing.shutdown(wait=False, cancel_futures=True)
+
+    def check_ready(self) -> None:
+        """Refuse while there is no model. Raises `StartingError` or `StoppingError`."""
+        if self.state == "stopping":
+            raise StoppingError
+        if self.state != "ready":
+            raise StartingError
+
+    # --------------------------------------------------------------------------------------------------------- answers
+
+    @asynccontextmanager
+    async def answering(
+        self, client: Client, rows: Sequence[Row], *, vectors: bool = False, whole: bool = False
+    ) -> AsyncIterator[Answering]:
+        """A block in which rows are computed; left early, what is not computed yet never is.
+
+        Args:
+            vectors: whether sentence vectors are wanted, and not predictions.
+            whole: whether texts that are longer than is read of them are refused.
+
+        Raises:
+            RefusalError: they are too many, a stack is unknown or wrong, or too much waits.
+        """
+        self.check_ready()
+        self._check(rows)
+        self.access.spend(client, len(rows))
+        deadline = time.monotonic() + self.config.limits.seconds
+        leases = await self._leases([stack for _, stack in rows])
+        job: Job | None = None
+        try:
+            given = [(example, leases[stack].keys) for example, stack in rows]
+            prepared = await self._prepared(lambda: prepare_rows(self.engine, given, vectors=vectors), len(rows))
+            tokens = sum(row.tokens for row in prepared)
+            if tokens > self.config.limits.tokens:
+                raise TooLargeError(
+                    f"the texts have {tokens:,} tokens, more than the {self.config.limits.tokens:,} of a request",
+                    fix="send them in several requests",
+                )
+            truncated = frozenset(
+                place for place, row in enumerate(prepared) if any(each.overflowing for each in row.rows)
+            )
+            if whole and truncated:
+                longest = self.engine.encoder.max_length
+                raise TooLargeError(f"`inputs` must have less than {longest + 1} tokens", fix="set truncate, or cut it")
+            job = self.scheduler.submit(
+                client.name, prepared, deadline=deadline, on_finished=lambda: self._give_back(leases)
+            )
+        except UserError as error:
+            raise InvalidError(error.what if error.where is None else f"{error.where}: {error.what}") from error
+        finally:
+            if job is None:
+                self._give_back(leases)
+        try:
+            yield Answering(job, leases, tokens, truncated)
+        finally:
+            self.scheduler.cancel(job)
+
+    async def answers(
+        self, client: Client, rows: Sequence[Row], *, vectors: bool = False, whole: bool = False
+    ) -> tuple[list[Any], Answering]:
+        """What is computed for rows, in their order, and what made it. Arguments and refusals as of `answering`."""
+        try:
+            async with self.answering(client, rows, vectors=vectors, whole=whole) as answering:
+                found = await asyncio.wait_for(answering.job.all(), self.config.limits.seconds)
+                return found, answering
+        except (asyncio.TimeoutError, TimeoutError):
+            raise TooLateError from None
+        except UserError as error:
+            raise InvalidError(error.what) from error
+
+    @asynccontextmanager
+    async def leased(self, text: str) -> AsyncIterator[Lease]:
+        """A block in which a stack stays attached, for what is not computed row by row."""
+        self.check_ready()
+        lease = await self.parts.lease(text)
+        try:
+            yield lease
+        finally:
+            self.parts.release(lease)
+
+    async def alone(self, action: Callable[[], T]) -> T:
+        """Run something on the model while no batch is computed."""
+        return await asyncio.wrap_future(self.scheduler.between_batches(action))
+
+    async def listed(self) -> list[dict[str, Any]]:
+        """A record of each component of the library that can be read; looked up again after some seconds."""
+        now = time.monotonic()
+        if self._listed is None or now - self._listed[0] > _LISTED:
+            found = await asyncio.to_thread(self.library.all)
+            records = [
+                {
+                    "component": each.reference if each.shadowed or "@" in each.folder.name else each.key,
+                    "version": each.manifest.version,
+                    "languages": list(each.manifest.languages),
+                    "licence": each.manifest.licence,
+                    "summary": each.manifest.summary,
+                    "head": each.manifest.head.kind if each.manifest.head else None,
+                    "backbone": each.manifest.backbone.name,
+                }
+                for each in found
+                if each.manifest is not None and not (each.shadowed and "@" not in each.folder.name)
+            ]
+            self._listed = (now, records)
+        return self._listed[1]
+
+    def made_by(self, lease: Lease) -> dict[str, Any]:
+        """What a client is told of what answered it."""
+        backbone = self.engine.backbone
+        # One that was loaded from a folder: where that lies is nobody's business.
+        name = Path(backbone.name).name
+        return {
+            "stack": lease.text,
+            "backbone": {"name": name, "fingerprint": backbone.fingerprint},
+            "components": [asdict(each) for each in lease.provenance],
+        }
+
+    # ------------------------------------------------------------------------------------------------------------ parts
+
+    def _load(self) -> Engine:
+        """The backbone, with the half that writes where a stack of the settings needs it."""
+        named = [*self.config.stacks, *self.config.memory.pinned]
+        stored = [
+            each
+            for text in named
+            if all(_is_there(self, str(atom)) for atom in parse_stack(text).atoms)
+            for each in read_with_digests(parse_stack(text), self.library, self.host).stored
+        ]
+        entry = max((each.manifest.backbone for each in stored), key=lambda own: len(own.trimmed_from), default=None)
+        wanted = self.config.backbone or (entry.name if entry else DEFAULT_BACKBONE)
+        loaded = load_backbone(
+            wanted,
+            host=self.host,
+            revision=entry.revision if entry and not self.config.backbone else None,
+            generates=must_generate(self.host, stored),
+        )
+        engine = Engine(RoutedModel(loaded).to(self.config.device or default_device()).eval())
+        engine.precision = self.config.precision
+        return engine
+
+    def _check(self, rows: Sequence[Row]) -> None:
+        limits = self.config.limits
+        if not rows:
+            raise InvalidError("there are no texts", fix="send one at least")
+        if len(rows) > limits.texts:
+            raise TooLargeError(
+                f"{len(rows):,} texts are more than the {limits.texts:,} of a request", fix="send several requests"
+            )
+        for example, _ in rows:
+            if not example.text.strip():
+                raise InvalidError(f"{example.origin} is empty")
+            for text in filter(None, (example.text, example.text_pair, example.question, *(example.choices or ()))):
+                try:
+                    size = len(text.encode("utf-8"))
+                except UnicodeEncodeError:
+                    raise InvalidError(f"{example.origin} holds half a character, which is no Unicode") from None
+                if size > limits.text_bytes:
+                    raise TooLargeError(
+                        f"{example.origin} has more than the {limits.text_bytes:,} bytes of a text", fix="cut it"
+                    )
+
+    async def _leases(self, stacks: Sequence[str]) -> dict[str, Lease]:
+        leases: dict[str, Lease] = {}
+        distinct = dict.fromkeys(stacks)
+        if len(distinct) > _MOST_STACKS:
+            raise TooLargeError(f"a request names more than {_MOST_STACKS} stacks")
+        try:
+            for text in distinct:
+                leases[text] = await self.parts.lease(text)
+        except BaseException:
+            self._give_back(leases)
+            raise
+        return leases
+
+    def _give_back(self, leases: dict[str, Lease]) -> None:
+        for lease in leases.values():
+            self.parts.release(lease)
+
+    async def _prepared(self, prepare: Callable[[], T], rows: int) -> T:
+        if rows <= _FEW:
+            return prepare()
+        running = asyncio.get_running_loop().run_in_executor(self._tokenizing, prepare)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            # Its components may not go while they are used.
+            await asyncio.wait({running})
+            raise
+
+
+def _is_there(service: Service, name: str) -> bool:
+    try:
+        return finder(service.library, service.host)(parse_stack(name).atoms[0]).is_dir()
+    except UserError:
+        return False
+
+
+def indexes_of(config: ServeConfig) -> dict[str, Path]:
+    """The folders of the indexes that may be searched, by name."""
+    return {name: Path(folder).expanduser() for name, folder in config.indexes.items()}

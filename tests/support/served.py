@@ -1,0 +1,103 @@
+"""A library of components with heads on a tiny backbone in a folder, and a server over it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from waiting import wait_for
+
+from lect.composition.component import Component
+from lect.engine.open import OpenStack, open_stack
+from lect.host import Host
+from lect.specs import BuildContext, Corpus
+from lect.storage.library import Library
+from lect.storage.manifest import BackboneEntry, HeadEntry, Manifest, PartEntry
+from lect.storage.restore import build_head, build_part
+from lect.storage.store import write_component
+from lect.testing.backbones import save_tiny_backbone, tiny_backbone
+
+CONFIGS = {"bottleneck": {"reduction_factor": 8}, "lora": {"r": 2}, "full": {}}
+
+
+@dataclass
+class Shop:
+    """Components in a folder, on a tiny backbone in another."""
+
+    folder: Path
+    host: Host = field(default_factory=lambda: Host.load(report=lambda line: None))
+
+    def __post_init__(self):
+        self.backbone_folder = save_tiny_backbone(self.folder / "backbone", "xlm-roberta")
+        self.backbone = tiny_backbone("xlm-roberta")
+        self.library = Library((self.folder / "components",))
+
+    def write(self, key, *, method="bottleneck", labels=(), kind="classification", seed=None, version="1.0.0"):
+        """Write a component of random parameters; its folder."""
+        role, _, name = key.partition(":")
+        torch.manual_seed(sum(map(ord, key)) if seed is None else seed)
+        parts, entries = {}, ()
+        if method:
+            context = BuildContext(self.backbone, Corpus(()))
+            parts = {method: build_part(self.host, method, CONFIGS[method], context, key)}
+            entries = (PartEntry(method=method, config=CONFIGS[method]),)
+        head = None
+        if labels or role == "task":
+            head = build_head(self.host, kind, {}, self.backbone, labels, key)
+        with torch.no_grad():
+            for module in (*parts.values(), *([head] if head else [])):
+                for parameter in module.parameters():
+                    parameter.add_(torch.randn_like(parameter) * 0.3)
+        manifest = Manifest(
+            name=name,
+            role=role,
+            version=version,
+            languages=("jv",),
+            licence="CC0-1.0",
+            backbone=BackboneEntry.of(self.backbone).model_copy(update={"name": str(self.backbone_folder)}),
+            parts=entries,
+            head=HeadEntry(kind=kind, labels=labels) if head else None,
+        )
+        tensors = Component(key, role, parts, head).tensors()
+        return write_component(self.library.folders[0] / role / name, manifest, tensors, None, "")
+
+    def solo(self, stack) -> OpenStack:
+        """The stack on a model of its own."""
+        return open_stack(stack, self.host, self.library, str(self.backbone_folder))
+
+    def config(self, **settings):
+        """Settings of a server over it."""
+        from lect_serve.settings import ServeConfig
+
+        return ServeConfig.model_validate({"backbone": str(self.backbone_folder), "port": 0, **settings})
+
+    def service(self, access=None, **settings):
+        """A service over it, that is not started yet."""
+        from lect_serve.service import Service
+
+        return Service(self.config(**settings), self.host, self.library, access)
+
+
+@contextmanager
+def serving(service):
+    """A block in which the service answers on a loopback address: its URL."""
+    # Not above: what imports this module may be collected where the plugin is not installed.
+    from lect_serve.running import listen, server_of
+
+    bound = listen("127.0.0.1", 0)
+    server = server_of(service)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+    try:
+        wait_for(lambda: service.state != "starting")
+        assert service.state == "ready", service.failure
+        yield url
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
