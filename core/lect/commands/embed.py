@@ -24,6 +24,7 @@ from lect.commands.streaming import (
     OutputOption,
     ResumeOption,
     StackForOption,
+    import_to_read,
     stream,
 )
 from lect.errors import UserError
@@ -66,6 +67,7 @@ def embed(
     """
     if texts and (data or reader):
         raise UserError("texts and --data are given both", fix="give one of them")
+    import_to_read(ctx)
     from lect.data.examples import Example
     from lect.streams.formats import format_of, lines_of_json
     from lect.streams.worker import WorkerSettings

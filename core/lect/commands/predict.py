@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lect.commands.app import settings_in
 from lect.commands.console import note, print_table, write_out
 from lect.commands.options import (
     BackboneOption,
@@ -28,6 +27,7 @@ from lect.commands.streaming import (
     ResumeOption,
     StackForOption,
     have_stacks,
+    import_to_read,
     stream,
 )
 from lect.errors import StackError, UserError
@@ -85,10 +85,7 @@ def predict(
         raise UserError("--pair, --question and --choice go with texts", fix="take them out, or give a text")
     if as_json and form not in (None, "jsonl"):
         raise UserError(f"--json and --format {form} are given both", fix="give one of them")
-    if settings_in(ctx).owns_process:
-        from lect.backbones.light import import_transformers_to_read
-
-        import_transformers_to_read()
+    import_to_read(ctx)
     from lect.data.examples import Example
     from lect.streams.formats import format_of
     from lect.streams.worker import WorkerSettings

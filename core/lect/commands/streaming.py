@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lect.commands.app import Settings, load_host
+from lect.commands.app import load_host, settings_in
 from lect.commands.console import note, stderr_console, warn
 from lect.commands.options import source_of, with_auto
 from lect.errors import UserError
@@ -79,6 +79,14 @@ def have_stacks(option: Sequence[str] | None) -> bool:
     return any(each.partition("=")[0].strip() == "stack" for each in option or ())
 
 
+def import_to_read(ctx: typer.Context) -> None:
+    """Where this process does nothing else, import no more of `transformers` than answering takes."""
+    if settings_in(ctx).owns_process:
+        from lect.backbones.light import import_transformers_to_read
+
+        import_transformers_to_read()
+
+
 def stream(
     ctx: typer.Context,
     task: StreamTask,
@@ -117,8 +125,7 @@ def stream(
     else:
         source = with_empty_rows(host, source_of(host, data, reader, option))
         rows = read_rows(host, source, choice, "--data")
-    outer = ctx.find_root().obj
-    settings = replace(settings, origins=not given, block=outer.block if isinstance(outer, Settings) else ())
+    settings = replace(settings, origins=not given, block=settings_in(ctx).block)
     _answer(Request(host, rows, source, choice, settings, form, output, resume, print_answers))
 
 
