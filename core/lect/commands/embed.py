@@ -21,6 +21,8 @@ from lect.commands.streaming import (
     BatchTokensOption,
     DataOption,
     DeviceOption,
+    OnOption,
+    OnSettingsOption,
     OutputOption,
     ResumeOption,
     StackForOption,
@@ -59,6 +61,8 @@ def embed(
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
     precision: Annotated[ComputePrecision, typer.Option("--precision", help="What the model computes in.")] = "float32",
+    on: OnOption = "local",
+    on_option: OnSettingsOption = None,
 ) -> None:
     """Give the sentence vectors of texts, in order and while they are read; without a stack the backbone's own.
 
@@ -97,5 +101,7 @@ def embed(
         form=format_of("embed", form or (None if output else "jsonl"), output),
         output=output,
         resume=resume,
+        on=on,
+        on_options=on_option,
         print_answers=show,
     )

@@ -23,6 +23,8 @@ from lect.commands.streaming import (
     BatchTokensOption,
     DataOption,
     DeviceOption,
+    OnOption,
+    OnSettingsOption,
     OutputOption,
     ResumeOption,
     StackForOption,
@@ -70,6 +72,8 @@ def predict(
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
     precision: Annotated[ComputePrecision, typer.Option("--precision", help="What the model computes in.")] = "float32",
+    on: OnOption = "local",
+    on_option: OnSettingsOption = None,
 ) -> None:
     """Answer for texts with a stack that ends in a task, in order and while they are read.
 
@@ -123,6 +127,8 @@ def predict(
         form=written,
         output=output,
         resume=resume,
+        on=on,
+        on_options=on_option,
         print_answers=_printer(written),
     )
 
