@@ -196,6 +196,8 @@ def _write_file(request: Request, output: Path, digest: RowsDigest, summary: Sum
     from lect.streams.unfinished import unfinished
 
     form, settings, source = request.form, request.settings, request.source
+    if output.is_symlink():
+        output = output.resolve()
     assert form is not None
     command = {
         "task": settings.task,
