@@ -8,14 +8,15 @@ Rows         read, Example, Span; texts, pairs, dictionaries and frames go as th
 Stacks       lang, task, avg, mix, stack, Composition
 Training     teach_language, teach_task, train, Recipe, Callback; vocabulary.build, vocabulary.report
 Elsewhere    TaskClassifier for scikit-learn, for_trainer for transformers; Model.as_sentence_transformer, as_pipeline …
+A server     Client: predict, embed, models, of what `lect serve` answers with
 Components   components, SavedComponent, pull, search, merge, export
 Reports      evaluate_matrix, audit; EvaluationReport, MatrixReport, AuditReport, Explanation
 Errors       UserError, of which BackboneError, ComponentError, DataError, RecipeError … are kinds
 
 `help(lect.load)` and so on says more; docs/python.md shows them at work. All other names here are for plugins, with
-those of `lect.cache`, `lect.cli`, `lect.data.files`, `lect.exchange`, `lect.files`, `lect.languages`, `lect.testing`
-and `lect.vocabulary` (docs/hooks.md); what stands in no list may move. Importing this package imports neither torch
-nor transformers: each name is loaded when it is first used.
+those of `lect.cache`, `lect.cli`, `lect.data.files`, `lect.exchange`, `lect.files`, `lect.languages`, `lect.serving`,
+`lect.testing` and `lect.vocabulary` (docs/hooks.md); what stands in no list may move. Importing this package imports
+neither torch nor transformers: each name is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lect import vocabulary as vocabulary
+    from lect.api.client import Client as Client
     from lect.api.components import SavedComponent as SavedComponent, components as components
     from lect.api.estimator import TaskClassifier as TaskClassifier
     from lect.api.exchange import export as export, merge as merge
@@ -125,6 +127,7 @@ if TYPE_CHECKING:
     from lect.versions import __version__ as __version__
 
 _NAMES = {
+    "lect.api.client": "Client",
     "lect.api.components": "SavedComponent components",
     "lect.api.estimator": "TaskClassifier",
     "lect.api.exchange": "export merge",

@@ -15,6 +15,7 @@ from lect.composition.component import Component
 from lect.engine.open import OpenStack, open_stack
 from lect.host import Host
 from lect.specs import BuildContext, Corpus
+from lect.storage.card import render_card
 from lect.storage.library import Library
 from lect.storage.manifest import BackboneEntry, HeadEntry, Manifest, PartEntry
 from lect.storage.restore import build_head, build_part
@@ -62,8 +63,8 @@ class Shop:
             parts=entries,
             head=HeadEntry(kind=kind, labels=labels) if head else None,
         )
-        tensors = Component(key, role, parts, head).tensors()
-        return write_component(self.library.folders[0] / role / name, manifest, tensors, None, "")
+        tensors, card = Component(key, role, parts, head).tensors(), render_card(manifest)
+        return write_component(self.library.folders[0] / role / name, manifest, tensors, None, card)
 
     def solo(self, stack) -> OpenStack:
         """The stack on a model of its own."""

@@ -28,9 +28,10 @@ class Server(uvicorn.Server):
         self._service = service
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop; at a second signal stop at once."""
+        """Begin to stop, and end well; at a second signal stop at once."""
         self._service.state = "stopping"
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def run(service: Service, *, log: bool = False) -> None:

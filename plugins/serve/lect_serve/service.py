@@ -30,7 +30,6 @@ from lect_serve.refusals import (
     InvalidError,
     RefusalError,
     StartingError,
-    StoppingError,
     TooLargeError,
     TooLateError,
 )
@@ -135,10 +134,8 @@ class Service:
         self._tokenizing.shutdown(wait=False, cancel_futures=True)
 
     def check_ready(self) -> None:
-        """Refuse while there is no model. Raises `StartingError` or `StoppingError`."""
-        if self.state == "stopping":
-            raise StoppingError
-        if self.state != "ready":
+        """Refuse while there is no model; what was begun before a stop goes on. Raises `StartingError`."""
+        if self.state in ("starting", "failed"):
             raise StartingError
 
     # --------------------------------------------------------------------------------------------------------- answers

@@ -23,7 +23,7 @@ from lect.serving import (
     must_generate,
     read_with_digests,
 )
-from lect_serve.refusals import InvalidError, UnknownError
+from lect_serve.refusals import InvalidError, RefusalError, UnknownError
 
 LONGEST_STACK = 1000
 MOST_COMPONENTS = 32
@@ -33,6 +33,7 @@ _RECHECKED = 1.0
 _ABSENT = 10.0
 """Seconds for which a name that is nowhere is not looked for again in the registries."""
 _MOST_KNOWN = 20_000
+_TRIES, _PAUSE = 4, 0.02
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Stacks:
         self._engine, self._registries = engine, registries
         self._known: OrderedDict[str, KnownStack] = OrderedDict()
         self._absent: dict[str, float] = {}
+        self._seen = set[str]()
 
     def known(self, text: str) -> KnownStack | None:
         """The stack of this text, where what its names stand for is as it was when it was read."""
@@ -128,6 +130,20 @@ class Stacks:
             InvalidError: the stack is wrong, or not for this backbone.
         """
         stack = parse_served(text)
+        # A component that is replaced is not there for a moment.
+        tries = _TRIES if any(str(atom) in self._seen for atom in stack.atoms) else 1
+        for _ in range(tries - 1):
+            try:
+                return self._read(text, stack)
+            except RefusalError:
+                time.sleep(_PAUSE)
+        found = self._read(text, stack)
+        if len(self._seen) > _MOST_KNOWN:
+            self._seen.clear()
+        self._seen.update(map(str, stack.atoms))
+        return found
+
+    def _read(self, text: str, stack: Stack) -> ReadStack:
         self._fetch(stack)
         try:
             digested = read_with_digests(stack, self.library, self.host)
