@@ -257,6 +257,7 @@ def test_rows_are_answered_elsewhere_as_here(run, elsewhere, tmp_path):
         (("predict", "-d", "lines.txt", "--stack-for", "jav"), '--stack-for: "jav" is no LANGUAGE=STACK'),
         (("predict", "-d", "lines.txt", "--stack-for", "jaav=task:mood"), "--stack-for: "),
         (("predict", "-d", "lines.txt", "--device", "gpu7"), 'the device "gpu7" cannot be used'),
+        (("embed", "-d", "lines.txt", "--precision", "auto", "--on", "ray"), "--precision auto: the fastest precision"),
         (("predict", "-d", "lines.txt", "--resume"), "--resume goes on with a file; name it with --output"),
         (("predict", "-d", "lines.txt", "-o", "keep_empty=true", "-o", "skip_empty=true"), "skip_empty"),
         (("predict", "-d", "nowhere", "--output", "out.jsonl"), "nowhere"),

@@ -13,6 +13,7 @@ from lect.commands.options import (
     FieldOption,
     LanguageOption,
     NearestOption,
+    PrecisionOption,
     ReaderOption,
     StackOption,
     library_of,
@@ -29,7 +30,7 @@ from lect.commands.streaming import (
     stream,
 )
 from lect.errors import UserError
-from lect.literals import ComputePrecision, EmbeddingFormat
+from lect.literals import EmbeddingFormat
 from lect.visible import visible_json
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def embed(
     resume: ResumeOption = False,
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
-    precision: Annotated[ComputePrecision, typer.Option("--precision", help="What the model computes in.")] = "float32",
+    precision: PrecisionOption = "float32",
     on: OnOption = "local",
     on_option: OnSettingsOption = None,
 ) -> None:

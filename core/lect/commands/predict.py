@@ -15,6 +15,7 @@ from lect.commands.options import (
     FieldOption,
     LanguageOption,
     NearestOption,
+    PrecisionOption,
     ReaderOption,
     StackOption,
     is_file_name,
@@ -33,7 +34,7 @@ from lect.commands.streaming import (
     stream,
 )
 from lect.errors import StackError, UserError
-from lect.literals import ComputePrecision, PredictionFormat
+from lect.literals import PredictionFormat
 from lect.visible import visible, visible_json
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def predict(
     resume: ResumeOption = False,
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
-    precision: Annotated[ComputePrecision, typer.Option("--precision", help="What the model computes in.")] = "float32",
+    precision: PrecisionOption = "float32",
     on: OnOption = "local",
     on_option: OnSettingsOption = None,
 ) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lect.data.dataset import Source
     from lect.data.examples import Example
     from lect.host import Host
+    from lect.literals import ComputePrecision
     from lect.streams.formats import Format
     from lect.streams.rows import RowsDigest, StackChoice, StreamRow
     from lect.streams.run import Summary, Work
@@ -131,8 +132,26 @@ def stream(
         source = with_empty_rows(host, source_of(host, data, reader, option))
         rows = read_rows(host, source, choice, "--data")
     outer = ctx.find_root().obj
-    settings = replace(settings, origins=not given, block=outer.block if isinstance(outer, Settings) else ())
+    settings = replace(
+        settings,
+        origins=not given,
+        block=outer.block if isinstance(outer, Settings) else (),
+        precision=_precision(settings, on),
+    )
     _answer(Request(host, rows, source, choice, settings, form, output, resume, print_answers, on, on_options or ()))
+
+
+def _precision(settings: WorkerSettings, on: str) -> ComputePrecision:
+    """What ``auto`` is here: a later process that goes on with the answers takes the same."""
+    if settings.precision != "auto":
+        return settings.precision
+    if on != "local":
+        fix = "name one, such as bfloat16"
+        raise UserError("the fastest precision may be another on each machine", where="--precision auto", fix=fix)
+    from lect.backbones.precision import resolve_precision
+    from lect.device import default_device, device_named
+
+    return resolve_precision("auto", default_device() if settings.device is None else device_named(settings.device))
 
 
 def _stack_choice(
