@@ -44,8 +44,14 @@ def run(service: Service, *, log: bool = False) -> None:
     port = bound.getsockname()[1]
     echo(f"http://{place}:{port}/  serves {', '.join(config.stacks) or 'the bare backbone'}")
     note(f"try: curl http://{place}:{port}/health")
+    server = server_of(service)
+
+    def give_up() -> None:
+        server.should_exit = True
+
+    service.on_failure = give_up
     with contextlib.suppress(KeyboardInterrupt):
-        server_of(service).run(sockets=[bound])
+        server.run(sockets=[bound])
     if service.state == "failed":
         raise UserError(service.failure)
 
