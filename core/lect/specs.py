@@ -116,6 +116,9 @@ class MethodSpec(ConfiguredSpec):
         merge: makes one part of several, each with its configuration; raises `lect.errors.StackError` where that has
             no meaning. Where absent, every parameter is merged on its own, and the configurations must be the same.
         members: the components that a part of this configuration stands on, such as ``("lang:jav", "lang:sun")``.
+        in_layers: from a configuration, the numbers of layers (from 0, in order) and the backbone, the fields that keep
+            a part to these layers. They are put in the place of the configuration's own. Raises
+            `lect.errors.RecipeError` where it cannot. Where absent, recipes cannot choose layers for it.
     """
 
     kind: ClassVar[str] = "method"
@@ -125,6 +128,7 @@ class MethodSpec(ConfiguredSpec):
     roles: tuple[Role, ...] = ("lang", "task")
     merge: Callable[[Sequence[tuple[Any, Part]], Merging, BuildContext], MergedPart] | None = None
     members: Callable[[Any], tuple[str, ...]] | None = None
+    in_layers: Callable[[Any, Sequence[int], Backbone], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)

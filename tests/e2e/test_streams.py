@@ -205,7 +205,7 @@ def test_vectors_go_on_too(run, tmp_path, name):
         (("predict", "-d", "lines.txt", "--format", "parquet"), "--format: parquet is for files"),
         (("predict", "-d", "lines.txt", "--stack-for", "jav"), '--stack-for: "jav" is no LANGUAGE=STACK'),
         (("predict", "-d", "lines.txt", "--stack-for", "jaav=task:mood"), "--stack-for: "),
-        (("predict", "-d", "lines.txt", "--device", "gpu7"), '--device: the device "gpu7" cannot be used here'),
+        (("predict", "-d", "lines.txt", "--device", "gpu7"), 'the device "gpu7" cannot be used'),
         (("predict", "-d", "lines.txt", "--resume"), "--resume goes on with a file; name it with --output"),
         (("predict", "-d", "lines.txt", "-o", "keep_empty=true", "-o", "skip_empty=true"), "skip_empty"),
         (("predict", "-d", "nowhere", "--output", "out.jsonl"), "nowhere"),

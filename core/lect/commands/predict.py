@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lect.commands.app import settings_in
 from lect.commands.console import note, print_table, write_out
 from lect.commands.options import (
     BackboneOption,
@@ -84,6 +85,10 @@ def predict(
         raise UserError("--pair, --question and --choice go with texts", fix="take them out, or give a text")
     if as_json and form not in (None, "jsonl"):
         raise UserError(f"--json and --format {form} are given both", fix="give one of them")
+    if settings_in(ctx).owns_process:
+        from lect.backbones.light import import_transformers_to_read
+
+        import_transformers_to_read()
     from lect.data.examples import Example
     from lect.streams.formats import format_of
     from lect.streams.worker import WorkerSettings

@@ -234,6 +234,7 @@ def _run(request: Request, digest: RowsDigest, summary: Summary, write: Callable
         known = known or (first[1],)
     settings = replace(request.settings, stack=known[0])
     most = max(MOST_AT_ONCE, (settings.tokens_per_batch or 0) // 8)
+    work = _local(request.host, settings)
     with _progress(request, digest.rows) as advance:
 
         def written(answered: Answered) -> None:
@@ -241,12 +242,13 @@ def _run(request: Request, digest: RowsDigest, summary: Summary, write: Callable
             advance(len(answered.answers))
 
         stretches = as_they_come(rows, most) if live else in_stretches(rows, most)
-        answer_rows(stretches, _local(request.host, settings), written, digest, summary)
+        answer_rows(stretches, work, written, digest, summary)
 
 
 def _local(host: Host, settings: WorkerSettings) -> Work:
     """Answers rows in this process."""
-    worker = settings.open(host)
+    with stderr_console().status("Loading"):
+        worker = settings.open(host)
     for line in worker.opened.notices:
         note(line)
     return lambda stretches: map(worker, stretches)
@@ -266,12 +268,12 @@ def _progress(request: Request, done: int) -> Iterator[Callable[[int], None]]:
     columns = (
         SpinnerColumn(),
         BarColumn(bar_width=24),
-        TextColumn("{task.completed:,.0f} rows"),
+        TextColumn("{task.fields[rows]} rows"),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=stderr_console(), transient=True) as bar:
-        line = bar.add_task("", total=None, completed=done, rate="")
+        line = bar.add_task("", total=None, completed=done, rows=f"{done:,}", rate="")
 
         def count() -> None:
             total = expected_rows(source)
@@ -283,11 +285,11 @@ def _progress(request: Request, done: int) -> Iterator[Callable[[int], None]]:
         def advance(rows: int) -> None:
             bar.advance(line, rows)
             task = bar.tasks[0]
-            seconds = task.elapsed or 0.0
-            if seconds > 0:
-                bar.update(line, rate=f"{(task.completed - done) / seconds:,.0f} rows/s")
-            if task.total is not None and task.completed > task.total:
-                bar.update(line, total=task.completed)
+            # Lines are no more than what rows are expected by.
+            total = None if task.total is None else max(task.total, task.completed)
+            of_all = "" if total is None else f" of {total:,.0f}"
+            rate = (task.completed - done) / max(task.elapsed or 0.0, 1e-3)
+            bar.update(line, total=total, rows=f"{task.completed:,.0f}{of_all}", rate=f"{rate:,.0f} rows/s")
 
         yield advance
 

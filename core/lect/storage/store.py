@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lect.errors import ComponentError
-from lect.files import hash_of
+from lect.remembered import remembered_hash
 from lect.storage.manifest import FILE, Manifest, manifest_text, read_manifest
 from lect.weight_files import check_weights
 
@@ -138,7 +138,7 @@ def read_folder_manifest(folder: Path) -> Manifest:
 
 def weights_hash(folder: Path) -> str:
     """SHA-256 of a component's weights, in hexadecimal digits."""
-    return hash_of(folder / WEIGHTS)
+    return remembered_hash(folder / WEIGHTS)
 
 
 def check_backbone(

@@ -19,7 +19,6 @@ from lect.storage.manifest import (
     HeadEntry,
     Manifest,
     MixedEntry,
-    PartEntry,
     ResultEntry,
     TrainingEntry,
     requirements_of,
@@ -27,6 +26,7 @@ from lect.storage.manifest import (
 from lect.storage.members import member_entries
 from lect.storage.store import write_component
 from lect.training.inputs import RecipeInputs
+from lect.training.parts import part_entries
 from lect.training.prepare import TrainingRun
 from lect.training.setup import TrainedComponent, TrainingResult
 
@@ -45,7 +45,7 @@ def write_trained(run: TrainingRun, index: int, result: TrainingResult) -> Path:
         stack=recipe.stack,
         own_tokenizer=component.saved_tokenizer is not None,
         backbone=BackboneEntry.of(run.setup.model.backbone),
-        parts=tuple(PartEntry(method=part.method, config=dict(part.config)) for part in recipe.parts),
+        parts=part_entries(recipe, run.host, run.setup.model.backbone),
         head=None
         if recipe.head is None or component.head is None
         else HeadEntry(kind=recipe.head.kind, config=dict(recipe.head.config), labels=component.head.labels),
