@@ -130,7 +130,7 @@ def test_what_is_removed_from_the_disk_is_unknown_from_then_on(shop):
         await answer(service, "lang:sun + task:mood")
         shutil.rmtree(shop.library.folders[0] / "lang/sun")
         transport = httpx.ASGITransport(make_app(service))
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.post("/v1/predict", json={"inputs": "a", "stack": "lang:sun + task:mood"})
 
     assert run(shop.service(), scenario).status_code == 404
@@ -270,7 +270,7 @@ def test_keys_are_checked_by_their_hashes_and_taken_up_when_their_file_changes(s
 
     async def scenario(service):
         transport = httpx.ASGITransport(make_app(service))
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
 
             async def ask(secret, texts=1, route="/v1/predict", **body):
                 headers = {"authorization": f"Bearer {secret}"} if secret else {}
@@ -317,7 +317,7 @@ def test_components_are_fetched_from_a_registry_when_they_are_first_named(shop, 
     async def scenario(service):
         scores, digests = await answer(service, "lang:ban + task:mood")
         transport = httpx.ASGITransport(make_app(service))
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             unknown = await client.post("/v1/predict", json={"inputs": "a", "stack": "lang:nowhere + task:mood"})
         return scores, digests, unknown
 
@@ -338,7 +338,7 @@ def test_translations_come_one_by_one_beside_what_is_read_alone(tmp_path):
 
     async def scenario(service):
         transport = httpx.ASGITransport(make_app(service))
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             asked = client.post("/v1/predict", json={"inputs": texts, "stack": stack, "stream": True})
             vectors = client.post("/v1/embeddings", json={"input": texts, "model": "lang:jav"})
             return await asyncio.gather(asked, vectors)
@@ -371,7 +371,7 @@ def test_an_index_is_searched_by_queries_of_its_space_alone(shop, tmp_path):
 
     async def scenario(service):
         transport = httpx.ASGITransport(make_app(service))
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
 
             async def ask(**more):
                 return await client.post("/v1/search", json={"index": "days", "query": texts[1], **more})

@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from lect_serve.access import Client
+from lect_serve.access import Client, check_host, is_loopback
 from lect_serve.refusals import BusyError, RefusalError, StoppingError, TooLargeError
 from lect_serve.service import Service
 from lect_serve.telemetry import describe, span_of
@@ -80,6 +80,8 @@ class Gate:
             return
         if service.state == "stopping":
             raise StoppingError
+        if is_loopback(service.config.host) and not service.config.keys:
+            check_host(headers.get(b"host", b"localhost").decode("latin-1"), service.config.hosts)
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         scope["state"]["client"] = service.access.client(authorization, address)
         limits = service.config.limits
