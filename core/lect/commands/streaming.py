@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lect.data.examples import Example
     from lect.host import Host
     from lect.literals import ComputePrecision
+    from lect.storage.library import Library
     from lect.streams.formats import Format
     from lect.streams.rows import RowsDigest, StackChoice, StreamRow
     from lect.streams.run import Summary, Work
@@ -130,7 +131,7 @@ def stream(
     choice = _stack_choice(
         stack,
         stack_for,
-        lambda text, tag: with_auto(text, tag or language, nearest, settings.library),
+        lambda text, tag: _with_language(text, tag or language, nearest, settings.library),
         needed=not have_stacks(option),
     )
     source = None
@@ -156,13 +157,20 @@ def _precision(settings: WorkerSettings, on: str) -> ComputePrecision:
     return resolve_precision("auto", default_device() if settings.device is None else device_named(settings.device))
 
 
+def _with_language(stack: str, language: str | None, nearest: int, library: Library) -> str:
+    """The stack with components in the place of ``lang:auto``; where no language is named, each text gets its own."""
+    if language is None and nearest == 1:
+        return stack
+    return with_auto(stack, language, nearest, library)
+
+
 def _stack_choice(
     stack: str, stack_for: Sequence[str] | None, resolve: Callable[[str, str | None], str], *, needed: bool
 ) -> StackChoice:
     """Which stack each row goes through, as ``--stack`` and ``--stack-for`` say.
 
     Args:
-        resolve: gives a stack without ``lang:auto``, of the texts' language.
+        resolve: gives the stack for texts of a language, None where it is not named.
         needed: whether rows have no stacks of their own.
 
     Raises:
