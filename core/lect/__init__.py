@@ -94,7 +94,13 @@ if TYPE_CHECKING:
     from lect.objectives import Objective as Objective, ObjectiveContext as ObjectiveContext
     from lect.parts import BaseLayer as BaseLayer, NewTokens as NewTokens, Part as Part, SiteContext as SiteContext
     from lect.recipes.recipe import Recipe as Recipe, recipe_of as recipe_of
-    from lect.runs import Job as Job, JobEvent as JobEvent, Outcome as Outcome, RunInfo as RunInfo
+    from lect.runs import (
+        Job as Job,
+        JobEvent as JobEvent,
+        Outcome as Outcome,
+        RunInfo as RunInfo,
+        StreamWork as StreamWork,
+    )
     from lect.specs import (
         BackboneSpec as BackboneSpec,
         BuildContext as BuildContext,
@@ -170,7 +176,7 @@ _NAMES = {
     "lect.objectives": "Objective ObjectiveContext",
     "lect.parts": "BaseLayer NewTokens Part SiteContext",
     "lect.recipes.recipe": "Recipe recipe_of",
-    "lect.runs": "Job JobEvent Outcome RunInfo",
+    "lect.runs": "Job JobEvent Outcome RunInfo StreamWork",
     "lect.specs": (
         "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec IdentifierSpec "
         "InitialiserSpec LearnedVocabulary MergeSpec MergedPart Merging MethodSpec MetricSpec NewEmbeddings "

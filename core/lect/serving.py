@@ -8,7 +8,7 @@ answered, `prepare_rows` cuts texts into tokens and `compute_rows` answers rows 
 
 from lect.composition.component import Component
 from lect.composition.model import RoutedModel
-from lect.composition.references import Reference
+from lect.composition.references import ROLES, Reference
 from lect.device import default_device
 from lect.engine.engine import Engine, Keys
 from lect.engine.open import DEFAULT_BACKBONE, OpenStack, check_heads
@@ -25,6 +25,7 @@ from lect.storage.store import StoredComponent
 
 __all__ = [
     "DEFAULT_BACKBONE",
+    "ROLES",
     "Assembly",
     "AutomaticStacks",
     "Choice",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lect.languages.installed import InstalledIdentifier
     from lect.objectives import Objective, ObjectiveContext
     from lect.parts import Part
-    from lect.runs import Job, JobEvent
+    from lect.runs import Job, JobEvent, StreamWork
 
 
 @dataclass(frozen=True)
@@ -304,12 +304,17 @@ class ExecutorSpec(ConfiguredSpec):
             any order. A job that fails stops no other. Where the iterator is closed, or Ctrl-C interrupts it, it stops
             the jobs that run, each after it has written a checkpoint (`lect.fleet.run_job` does so).
             Raises `lect.errors.UserError` where there is no such cluster.
+        answer: from the configuration and a `lect.StreamWork`, an iterator of the results of its items in their order,
+            for `lect predict --on` and `lect embed --on`. It holds few items at a time, works on an item again whose
+            worker was lost, and stops the workers when it is closed. None where rows are not answered there. Raises as
+            `run`, and what a worker raises.
     """
 
     kind: ClassVar[str] = "executor"
     hook: ClassVar[str] = "lect_register_executors"
 
     run: Callable[[Any, Sequence[Job], int | None], Iterator[JobEvent]]
+    answer: Callable[[Any, StreamWork], Iterator[Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from lect import (
     ObjectiveSpec,
     ReaderSpec,
     RouteSpec,
+    StreamWork,
     TokenLearnerSpec,
     hookspecs,
 )
@@ -121,9 +122,12 @@ def test_hook_register_executors(site):
     host = register(
         site,
         ExecutorSpec,
-        "ExecutorSpec('x', 's', Empty, lambda config, jobs, at_once: ((job, at_once) for job in jobs))",
+        "ExecutorSpec('x', 's', Empty, lambda config, jobs, at_once: ((job, at_once) for job in jobs), "
+        "lambda config, work: map(work.open_worker(), work.items()))",
     )
     assert list(host.spec(ExecutorSpec, "x").run(None, ["a", "b"], 2)) == [("a", 2), ("b", 2)]
+    work = StreamWork(lambda: iter("ab"), lambda: str.upper)
+    assert list(host.spec(ExecutorSpec, "x").answer(None, work)) == ["A", "B"]
 
 
 def test_hook_register_commands(site):

@@ -15,7 +15,7 @@ from lect.engine.records import record_of_prediction, record_without_prediction
 from lect.errors import UserError
 from lect.heads import GenerationHead
 from lect.host import Host
-from lect.literals import ComputePrecision
+from lect.literals import RequestedPrecision
 from lect.selection.automatic import AutomaticStacks, Choice, rest_of
 from lect.selection.donors import is_automatic
 from lect.streams.rows import StreamRow, why_empty
@@ -80,7 +80,7 @@ class WorkerSettings:
     library: Library
     backbone: str | None = None
     device: str | None = None
-    precision: ComputePrecision = "float32"
+    precision: RequestedPrecision = "float32"
     tokens_per_batch: int | None = None
     normalize: bool = False
     origins: bool = True
