@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from made_up_languages import texts_of
 
+from lect.data.examples import Example
 from lect.errors import ComponentError
 from lect.languages.identify import Identifier
 from lect.languages.installed import InstalledIdentifier, load_py3langid
 from lect.languages.profiles import LanguageProfile, profile_of, profiles_bytes, read_profiles
+from lect.training.language_profiles import profiles_of
 
 LANGUAGES = ("jv", "su", "uk", "nqo")
 
@@ -136,3 +138,17 @@ def test_py3langid_is_asked_in_canonical_tags():
     found = load_py3langid()
     assert {"en", "jv", "ary"} <= found.languages and "zxx" not in found.languages
     assert found.identify("This is a plain English sentence about the weather.")[0] == "en"
+
+
+def test_training_rows_count_for_the_language_that_they_name_else_for_the_only_one():
+    rows = [Example(text, language="jav") for text in texts_of("jv", 100)]
+    rows += [Example(text, language="su") for text in texts_of("su", 200)]
+    unnamed = [Example(text) for text in texts_of("uk", 100)]
+
+    def found(examples, languages):
+        return [each.language for each in profiles_of(examples, languages)]
+
+    assert found([*rows, *unnamed], ()) == ["su", "jv"]
+    assert found([*rows, *unnamed], ("uk",)) == ["uk"]
+    assert found([*rows, *unnamed], ("jv", "su")) == ["su", "jv"]
+    assert found(unnamed, ("uk", "su")) == [] == found(rows[:5], ("jv",))
