@@ -18,7 +18,6 @@ from lect.host import Host
 from lect.literals import RequestedPrecision
 from lect.selection.automatic import AutomaticStacks, Choice, rest_of
 from lect.selection.donors import is_automatic
-from lect.storage.manifest import BackboneEntry
 from lect.streams.rows import StreamRow, why_empty
 
 if TYPE_CHECKING:
@@ -155,8 +154,7 @@ class Worker:
         if why_empty(example):
             return example, self._keys_of(rest_of(stack)), None
         if self._chooser is None:
-            backbone = BackboneEntry.of(self.opened.backbone)
-            self._chooser = AutomaticStacks(self.settings.library, self.host, backbone)
+            self._chooser = AutomaticStacks(self.settings.library, self.host, self.opened.backbone)
         choice = self._chooser.choose(stack, example.text, example.language)
         return example, self._keys_of(choice.stack), choice
 
