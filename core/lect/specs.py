@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from lect.data.examples import Example
     from lect.exchange.contents import Contents, ForeignFolder
     from lect.heads import Head
+    from lect.languages.installed import InstalledIdentifier
     from lect.objectives import Objective, ObjectiveContext
     from lect.parts import Part
-    from lect.runs import Job, JobEvent
+    from lect.runs import Job, JobEvent, StreamWork
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,9 @@ class MethodSpec(ConfiguredSpec):
         merge: makes one part of several, each with its configuration; raises `lect.errors.StackError` where that has
             no meaning. Where absent, every parameter is merged on its own, and the configurations must be the same.
         members: the components that a part of this configuration stands on, such as ``("lang:jav", "lang:sun")``.
+        in_layers: from a configuration, the numbers of layers (from 0, in order) and the backbone, the fields that keep
+            a part to these layers. They are put in the place of the configuration's own. Raises
+            `lect.errors.RecipeError` where it cannot. Where absent, recipes cannot choose layers for it.
     """
 
     kind: ClassVar[str] = "method"
@@ -125,6 +129,7 @@ class MethodSpec(ConfiguredSpec):
     roles: tuple[Role, ...] = ("lang", "task")
     merge: Callable[[Sequence[tuple[Any, Part]], Merging, BuildContext], MergedPart] | None = None
     members: Callable[[Any], tuple[str, ...]] | None = None
+    in_layers: Callable[[Any, Sequence[int], Backbone], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -276,6 +281,20 @@ class ReaderSpec(ConfiguredSpec):
 
 
 @dataclass(frozen=True)
+class IdentifierSpec(Spec):
+    """What says the language of texts, among more languages than there are components of.
+
+    Args:
+        load: makes it ready, which may take a second; called when it is first needed.
+    """
+
+    kind: ClassVar[str] = "identifier"
+    hook: ClassVar[str] = "lect_register_identifiers"
+
+    load: Callable[[], InstalledIdentifier]
+
+
+@dataclass(frozen=True)
 class ExecutorSpec(ConfiguredSpec):
     """Where commands of `lect` run: on this machine, on a cluster.
 
@@ -285,12 +304,17 @@ class ExecutorSpec(ConfiguredSpec):
             any order. A job that fails stops no other. Where the iterator is closed, or Ctrl-C interrupts it, it stops
             the jobs that run, each after it has written a checkpoint (`lect.fleet.run_job` does so).
             Raises `lect.errors.UserError` where there is no such cluster.
+        answer: from the configuration and a `lect.StreamWork`, an iterator of the results of its items in their order,
+            for `lect predict --on` and `lect embed --on`. It holds few items at a time, works on an item again whose
+            worker was lost, and stops the workers when it is closed. None where rows are not answered there. Raises as
+            `run`, and what a worker raises.
     """
 
     kind: ClassVar[str] = "executor"
     hook: ClassVar[str] = "lect_register_executors"
 
     run: Callable[[Any, Sequence[Job], int | None], Iterator[JobEvent]]
+    answer: Callable[[Any, StreamWork], Iterator[Any]] | None = None
 
 
 @dataclass(frozen=True)

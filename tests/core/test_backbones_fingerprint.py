@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from lect.backbones.fingerprint import fingerprint_of
-from lect.testing.backbones import TINY_FAMILIES, tiny_backbone
+from lect.backbones.load import read_backbone
+from lect.testing.backbones import TINY_FAMILIES, save_tiny_backbone, tiny_backbone
 
 pytestmark = pytest.mark.models
 
@@ -94,3 +95,31 @@ def test_what_a_call_left_in_the_tokenizer_does_not_count():
 @pytest.mark.parametrize("change", [{"seed": 1}, {"hidden": 16}, {"layers": 1}])
 def test_other_backbones_have_other_fingerprints(change):
     assert tiny_backbone("bert").fingerprint != tiny_backbone("bert", **change).fingerprint
+
+
+def test_what_a_folder_gave_is_remembered_until_a_file_changes(tmp_path, monkeypatch):
+    monkeypatch.setenv("LECT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("lect.remembered._YOUNG", -(10**12))
+    computed = []
+
+    def counted(*given):
+        computed.append(given)
+        return fingerprint_of(*given)
+
+    monkeypatch.setattr("lect.backbones.backbone.fingerprint_of", counted)
+
+    def read():
+        return read_backbone(tmp_path / "it", name="it", identity="it", pooling="mean", prefix="", generates=True)
+
+    save_tiny_backbone(tmp_path / "it", "m2m_100", generates=True)
+    first = read()
+    whole, half = first.fingerprint, first.reading.fingerprint
+    assert whole != half
+    again = read()
+    assert (again.fingerprint, again.reading.fingerprint, len(computed)) == (whole, half, 2)
+
+    save_tiny_backbone(tmp_path / "other", "m2m_100", seed=1, generates=True)
+    (tmp_path / "other" / "model.safetensors").replace(tmp_path / "it" / "model.safetensors")
+    other = tiny_backbone("m2m_100", seed=1, generates=True)
+    assert read().fingerprint == fingerprint_of(other, other.tokenizer)
+    assert len(computed) == 3

@@ -1,8 +1,11 @@
 """The readers of CSV, TSV and JSON lines: what they give, and what they say of what is broken."""
 
 import csv
+import gzip
 import io
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -263,3 +266,30 @@ def test_real_files(reader, path, options, rows):
     found = read(reader, SHARED, path=path, **options)
     assert len(found) == rows
     assert all(example.text.strip() for example in found)
+
+
+def test_rows_without_a_text_are_kept_where_that_is_asked_for(tmp_path):
+    for reader, content in (
+        ("csv", "text,other\none,x\n,y\nthree,\n"),
+        ("jsonl", '{"text": "one", "other": "x"}\n{"text": null, "other": "y"}\n{"text": "three", "other": " "}\n'),
+    ):
+        rows = read(reader, tmp_path, content, text_pair="other", keep_empty=True)
+        assert [(row.text, row.text_pair.strip()) for row in rows] == [("one", "x"), ("", "y"), ("three", "")]
+
+
+def test_rows_may_name_their_languages_and_stacks(tmp_path):
+    content = '{"text": "a", "tongue": "jav", "way": "lang:a"}\n{"text": "b", "tongue": null, "way": null}\n'
+    columns = {"language_column": "tongue", "stack": "way"}
+    rows = read("jsonl", tmp_path, content, **columns, language="ind")
+    assert [(row.language, row.stack) for row in rows] == [("jv", "lang:a"), ("id", None)]
+    said = refusal("jsonl", tmp_path, content.replace("jav", "jaav"), **columns)
+    assert said.startswith('data.jsonl, line 1: "jaav" is not a language tag')
+
+
+def test_a_pipe_is_read_like_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as thread:
+        for packed in (b"text\none\ntwo\n", gzip.compress(b"text\none\ntwo\n")):
+            written = thread.submit((tmp_path / "pipe").write_bytes, packed)
+            assert [row.text for row in read("csv", tmp_path, path="pipe")] == ["one", "two"]
+            written.result()

@@ -230,6 +230,7 @@ def test_overrides(write: Any) -> None:
     )
     assert (recipe.training.seed, recipe.training.learning_rate, recipe.stack) == (7, 1e-3, "lang:sun")
     assert recipe.parts[0].config == {"reduction": 8}
+    assert load_recipe(write(TEXT), ["parts.layers=last 3"]).parts[0].layers == "last 3"
     assert (recipe.component.summary, recipe.component.licence) == ("of 3", "")
     assert recipe.head is not None
     assert recipe.head.labels == ("a", "b")

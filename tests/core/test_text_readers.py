@@ -355,3 +355,11 @@ def test_real_text_pairs_and_dictionaries():
         "parallel", SHARED, text="flores200/nqo_Nkoo/devtest.txt", translation="nllb-seed/nqo_Nkoo/train.txt"
     )
     assert "1012 lines, and nllb-seed/nqo_Nkoo/train.txt has 6193" in message
+
+
+def test_empty_lines_are_kept_where_that_is_asked_for(tmp_path):
+    write(tmp_path, a="one\n\n two \n", b="un\n\ndeux\n")
+    places = [("one", "a, line 1"), ("", "a, line 2"), ("two", "a, line 3")]
+    for reader, options in (("text", {"path": "a"}), ("parallel", {"text": "a", "translation": "b"})):
+        assert [(row.text, row.origin) for row in read(reader, tmp_path, **options, keep_empty=True)] == places
+        assert [(row.text, row.origin) for row in read(reader, tmp_path, **options)] == [places[0], places[2]]

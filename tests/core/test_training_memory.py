@@ -7,6 +7,7 @@ import torch
 
 from lect import MethodSpec, Part
 from lect.backbones.weights import hold_weights
+from lect.builtins.configs import FullConfig
 from lect.builtins.full import FullPart
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
@@ -171,7 +172,8 @@ def test_a_compiled_model_that_computes_something_else_is_not_taken(monkeypatch)
 
 def test_full_fine_tuning_works_over_checkpointed_layers():
     model = RoutedModel(tiny_backbone("xlm-roberta"))
-    model.attach(Component("lang:a", "lang", {"full": FullPart(BuildContext(model.backbone, Corpus(())))}))
+    part = FullPart(FullConfig(), BuildContext(model.backbone, Corpus(())))
+    model.attach(Component("lang:a", "lang", {"full": part}))
     expected = gradients(model, [("lang:a",)] * 3)
     model.checkpoints_layers = True
     torch.testing.assert_close(gradients(model, [("lang:a",)] * 3), expected, atol=0, rtol=0)

@@ -36,6 +36,16 @@ def test_targets_are_ends_of_paths_or_a_regular_expression(targets, count):
     assert len(built("lora", target_modules=targets).sites()) == count
 
 
+@pytest.mark.parametrize("family", ["xlm-roberta", "llama", "t5"])
+@pytest.mark.parametrize("method", ["lora", "vera"])
+def test_layers_are_those_of_the_backbone(family, method):
+    backbone = tiny_backbone(family)
+    within = {path for path in backbone.anatomy.linears if path.startswith(f"{backbone.anatomy.layer_paths[1]}.")}
+    for named in ({}, {"layers_pattern": backbone.anatomy.layer_paths[1].split(".")[-2]}):
+        config = validate_model(CONFIGS[method], {"layers_to_transform": [1], **named}, "recipe.toml, parts[0]")
+        assert set(build_part(config, backbone, fresh=True).sites()) == within
+
+
 def test_factors_for_inputs_stand_where_feed_forward_blocks_end():
     part = built("ia3")
     assert {site for site in part.sites() if part.reads_input(site)} == {
@@ -54,6 +64,16 @@ def test_factors_for_inputs_stand_where_feed_forward_blocks_end():
         ("lora", {"target_modules": "qeury"}, 'no projection\'s path is "qeury" as a whole'),
         ("lora", {"target_modules": "(query"}, "is not a regular expression"),
         ("lora", {"target_modules": []}, "no projection is named"),
+        (
+            "lora",
+            {"layers_to_transform": [2]},
+            'layers_to_transform: "tiny-xlm-roberta" has no layer 2; its layers are',
+        ),
+        (
+            "lora",
+            {"layers_to_transform": [1], "layers_pattern": "blocks"},
+            "none of target_modules lies in these layers",
+        ),
         ("lora", {"rank_pattern": {"qeury": 2}}, "qeury"),
         ("lora", {"bias": "all"}, "the biases of the backbone stay frozen"),
         ("lora", {"modules_to_save": ["dense"]}, "a head is a part of its own"),

@@ -37,6 +37,7 @@ class TaskClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         stack: the language components that it is trained above, and predicts through.
         backbone: a name, hub id or folder.
         head: its kind, or its table, of those that have one label a row.
+        layers: those of the backbone that the task acts in: ``"last 3"``, ``"upper half"``, or numbers from 1.
         training: fields of the recipe's table ``training``, such as ``{"epochs": 4}``.
         languages: of the texts.
         name: of the component.
@@ -65,6 +66,7 @@ class TaskClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         backbone: str = "e5-small",
         head: str | Mapping[str, Any] = "classification",
+        layers: str | Sequence[int] = "all",
         training: Mapping[str, Any] | None = None,
         languages: Sequence[str] = (),
         name: str = "classifier",
@@ -74,6 +76,7 @@ class TaskClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.stack = stack
         self.backbone = backbone
         self.head = head
+        self.layers = layers
         self.training = training
         self.languages = languages
         self.name = name
@@ -112,6 +115,7 @@ class TaskClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             head={"labels": names, **head},
             languages=self.languages,
             stack=self.stack,
+            layers=self.layers,
             backbone=self.backbone,
             training=training,
             library=self._library(),

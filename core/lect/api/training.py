@@ -141,6 +141,7 @@ def teach_task(
     head: str | Mapping[str, Any] = "classification",
     languages: Sequence[str] = (),
     stack: str = "",
+    layers: str | Sequence[int] = "all",
     backbone: str = "e5-small",
     licence: str = "",
     training: Mapping[str, Any] | None = None,
@@ -159,12 +160,14 @@ def teach_task(
         head: its kind, or its table: ``{"kind": "classification", "labels": ["no", "yes"]}``.
         languages: of the rows.
         stack: the language components that it is trained above.
+        layers: those of the backbone that it acts in: ``"last 3"``, ``"upper half"``, or numbers from 1.
         training: fields of the recipe's table ``training``.
         validation: held-out rows, as `rows`.
         callbacks, resume, library, runs, columns: as `train` takes them.
 
     Raises:
         DataError: a row lacks what the head learns from.
+        RecipeError: the backbone has no such layers.
 
     Example:
         >>> rows = lect.read("reviews.csv", label="mood")
@@ -174,6 +177,7 @@ def teach_task(
     """
     values = _with(_TASK, "task", name, [normalise(each) for each in languages], backbone, licence, training)
     values["head"] = {"kind": head} if isinstance(head, str) else dict(head)
+    values["parts"][0]["layers"] = layers
     if stack:
         values["stack"] = str(stack)
     return train(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from lect.backbones.int8 import Int8Weight, quantised_projections
 from lect.backbones.trimmed import ParentEntry, Trimmed
 from lect.errors import BackboneError
 from lect.literals import Pooling
+from lect.remembered import FilesState
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Backbone:
         trimmed: what it was cut from, where it was.
         decoder: of an encoder-decoder the decoder, where it was loaded to generate. The paths of its modules begin with
             ``writer.``; the encoder's, and so what was trained on the encoder alone, are as they are without it.
+        files: those it was read from as they were then; by them its fingerprint is remembered.
 
     Raises:
         BackboneError: a decoder's first hidden state is asked for, which has seen one token only.
@@ -55,6 +57,7 @@ class Backbone:
     folder: Path | None = None
     trimmed: Trimmed | None = None
     decoder: Any = None
+    files: FilesState | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.pooling == "first" and self.kind == "decoder":
@@ -74,7 +77,10 @@ class Backbone:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the parameters and the tokenizer, as 64 hexadecimal digits."""
-        return fingerprint_of(self, self.tokenizer)
+        if self.files is None:
+            return fingerprint_of(self, self.tokenizer)
+        half = "alone" if self.decoder is None else "with its decoder"
+        return self.files.recall(f"fingerprint {half}", lambda: fingerprint_of(self, self.tokenizer))
 
     @cached_property
     def anatomy(self) -> Anatomy:

@@ -6,10 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from lect.remembered import FilesState
 
 #: Sentences in many scripts, with spaces, marks and signs that tokenizers treat in ways of their own. Any change here
 #: changes every fingerprint.
@@ -38,6 +41,14 @@ PROBE = (
     "👩‍👩‍👧 🇮🇩 ❤️ x<y && a_b == #tag @user https://lect.example/?q=1",
 )
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
+
+def folder_state(folder: Path) -> FilesState | None:
+    """The files of a backbone's folder as they are now; None where they cannot be looked at."""
+    try:
+        return FilesState.of(file for file in folder.iterdir() if file.is_file())
+    except OSError:
+        return None
 
 
 def fingerprint_of(model: Any, tokenizer: Any) -> str:

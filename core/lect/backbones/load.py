@@ -13,7 +13,9 @@ from typing import Any
 from lect.backbones.anatomy import check_family
 from lect.backbones.backbone import Backbone
 from lect.backbones.families import FAMILIES
+from lect.backbones.fingerprint import folder_state
 from lect.backbones.quiet import quiet_transformers
+from lect.backbones.tokenizer import highest_id, load_tokenizer
 from lect.backbones.trimmed import Trimmed
 from lect.errors import BackboneError
 from lect.literals import Pooling
@@ -40,6 +42,7 @@ def read_backbone(
     Raises:
         BackboneError: what is in the folder cannot be used; the message says what to do.
     """
+    state = folder_state(folder)
     with quiet_transformers():
         config = _read_config(folder)
         model, decoder = _read_model(folder, config, generates)
@@ -56,6 +59,7 @@ def read_backbone(
         folder=folder,
         trimmed=trimmed,
         decoder=decoder,
+        files=state,
     )
 
 
@@ -64,7 +68,7 @@ def read_backbone(
 
 def model_class(config: Any, generates: bool = False) -> Any:
     """The class of `transformers` that holds what `lect` runs of a model, and as little else as there is."""
-    from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING
+    from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING
 
     if not generates and config.model_type in _ENCODERS_OF_THEIR_OWN:
         return MODEL_FOR_TEXT_ENCODING_MAPPING[type(config)]
@@ -113,7 +117,7 @@ _ENCODERS_OF_THEIR_OWN = {"t5", "mt5", "umt5"}
 
 
 def _read_config(folder: Path) -> Any:
-    from transformers import AutoConfig
+    from transformers.models.auto.configuration_auto import AutoConfig
 
     path = folder / "config.json"
     if not path.is_file():
@@ -206,10 +210,8 @@ def _check_complete(folder: Path, report: Mapping[str, Any]) -> None:
 
 
 def _read_tokenizer(folder: Path, model: Any) -> Any:
-    from transformers import AutoTokenizer
-
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+        tokenizer = load_tokenizer(folder, model.config.model_type)
     except Exception as error:
         raise BackboneError(
             f"its tokenizer cannot be read ({_first_line(error)})",
@@ -225,8 +227,7 @@ def _read_tokenizer(folder: Path, model: Any) -> Any:
         # What transformers makes up where a folder has no tokenizer.
         raise BackboneError("it has no tokenizer", where=str(folder), fix="put its tokenizer.json beside config.json")
     rows = model.get_input_embeddings().weight.shape[0]
-    highest = max(backend.get_vocab(with_added_tokens=True).values())
-    if highest >= rows:
+    if (highest := highest_id(backend)) >= rows:
         raise BackboneError(
             f"its tokenizer has tokens up to id {highest:,}, and its model {rows:,} embeddings",
             where=str(folder),

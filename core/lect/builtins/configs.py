@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from lect.builtins.dictionaries import DictionaryConfig
 from lect.builtins.over import Over
@@ -12,7 +12,11 @@ from lect.fields import Config
 
 
 class FullConfig(Config):
-    """Full fine-tuning has nothing to configure."""
+    """Which weights are trained."""
+
+    only_layers: tuple[NonNegativeInt, ...] | None = Field(
+        None, min_length=1, description="those of these layers alone, from 0; all of the backbone's where absent"
+    )
 
 
 class FusionConfig(Config):

@@ -8,28 +8,41 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from lect.errors import RecipeError
 from lect.parts import BaseLayer, Part, SiteContext
 from lect.specs import BuildContext
 
+if TYPE_CHECKING:
+    from lect.backbones import Backbone
+    from lect.builtins.configs import FullConfig
+
 
 class FullPart(Part):
-    """A trainable copy of each module of the backbone that holds weights and no other modules."""
+    """A trainable copy of each module of the backbone, or of some of its layers, that holds weights and no modules.
+
+    Raises:
+        RecipeError: the backbone has no such layer.
+    """
 
     replaces_module = True
 
-    def __init__(self, context: BuildContext) -> None:
+    def __init__(self, config: FullConfig, context: BuildContext) -> None:
         super().__init__()
+        within = _paths_of(config.only_layers, context.backbone)
         # In a tuple, so that it does not become a submodule.
         self._backbone = (context.backbone,)
         self.copies = nn.ModuleDict(
             {
                 path.replace(".", "/"): _own_copy(module)
                 for path, module in context.backbone.named_modules()
-                if next(module.children(), None) is None and next(module.parameters(), None) is not None
+                if path.startswith(within)
+                and next(module.children(), None) is None
+                and next(module.parameters(), None) is not None
             }
         )
 
@@ -55,6 +68,21 @@ class FullPart(Part):
             for path, module in self.copies.items()
             for name, _ in module.named_parameters()
         }
+
+
+def _paths_of(layers: Sequence[int] | None, backbone: Backbone) -> tuple[str, ...]:
+    """What the paths of the modules begin with that are trained."""
+    if layers is None:
+        return ("",)
+    paths = backbone.anatomy.layer_paths
+    for number in layers:
+        if number >= len(paths):
+            raise RecipeError(
+                f'"{backbone.name}" has no layer {number}',
+                where='method "full", only_layers',
+                fix=f"its layers are 0 to {len(paths) - 1}",
+            )
+    return tuple(f"{paths[number]}." for number in layers)
 
 
 def _own_copy(module: nn.Module) -> nn.Module:

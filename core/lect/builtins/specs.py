@@ -1,18 +1,21 @@
-"""The built-in methods, merges and objectives as specs; the work is in modules that load torch."""
+"""The built-in methods, merges, objectives and identifiers as specs; the work is in modules that load torch."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lect.builtins.configs import AlignmentConfig, FullConfig, FusionConfig, LinearConfig, SupervisedConfig
 from lect.builtins.language_modelling.specs import OBJECTIVES as LANGUAGE_MODEL_OBJECTIVES
-from lect.specs import BuildContext, MergeSpec, MethodSpec, ObjectiveSpec
+from lect.errors import RecipeError
+from lect.languages.installed import load_py3langid
+from lect.specs import BuildContext, IdentifierSpec, MergeSpec, MethodSpec, ObjectiveSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
+    from lect.backbones import Backbone
     from lect.objectives import Objective, ObjectiveContext
     from lect.parts import Part
 
@@ -20,7 +23,13 @@ if TYPE_CHECKING:
 def _full(config: FullConfig, context: BuildContext) -> Part:
     from lect.builtins.full import FullPart
 
-    return FullPart(context)
+    return FullPart(config, context)
+
+
+def _full_in_layers(config: FullConfig, layers: Sequence[int], backbone: Backbone) -> Mapping[str, Any]:
+    if config.only_layers is not None:
+        raise RecipeError("the layers are said twice, by only_layers too", fix="keep one of both")
+    return {"only_layers": list(layers)}
 
 
 def _fusion(config: FusionConfig, context: BuildContext) -> Part:
@@ -55,7 +64,7 @@ def _alignment(config: AlignmentConfig, context: ObjectiveContext) -> Objective:
 
 
 METHODS = (
-    MethodSpec("full", "full fine-tuning: an own copy of every weight", FullConfig, _full),
+    MethodSpec("full", "full fine-tuning: an own copy of every weight", FullConfig, _full, in_layers=_full_in_layers),
     MethodSpec(
         "fusion",
         "learned attention over the outputs of several components",
@@ -78,3 +87,5 @@ OBJECTIVES = (
         needs=("translation",),
     ),
 )
+
+IDENTIFIERS = (IdentifierSpec("py3langid", "140 languages, by the package py3langid", load_py3langid),)

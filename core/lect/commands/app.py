@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from lect.commands.console import complain, note, warn
 from lect.errors import Interrupted, UserError, nearest
 from lect.subcommands import COMMANDS
+from lect.threads import wait_asleep
 from lect.versions import __version__
 
 if TYPE_CHECKING:
@@ -42,14 +43,24 @@ class Settings:
 
     Args:
         block: the plugins that are not to be imported.
+        owns_process: whether the process runs this one command and ends.
     """
 
     block: tuple[str, ...] = ()
+    owns_process: bool = False
 
 
 def main() -> None:
     """Run the command line on the process's arguments, and exit."""
-    app(prog_name="lect")
+    wait_asleep()
+    app(prog_name="lect", obj=Settings(owns_process=True))
+
+
+def settings_in(ctx: typer.Context) -> Settings:
+    """What was said before the subcommand's name, and how `lect` was started."""
+    # What stands before a group's own command, such as --no-plugin, is kept at the root.
+    root: Any = ctx.find_root()
+    return root.obj if isinstance(root.obj, Settings) else Settings()
 
 
 def load_host(ctx: typer.Context, *, tolerant: bool = False) -> Host:
@@ -62,10 +73,7 @@ def load_host(ctx: typer.Context, *, tolerant: bool = False) -> Host:
 
     key = f"lect.host.{tolerant}"
     if key not in ctx.meta:
-        # What stands before a group's own command, such as --no-plugin, is kept at the root.
-        root: Any = ctx.find_root()
-        settings = root.obj if isinstance(root.obj, Settings) else Settings()
-        ctx.meta[key] = Host.load(block=settings.block, report=warn, tolerant=tolerant)
+        ctx.meta[key] = Host.load(block=settings_in(ctx).block, report=warn, tolerant=tolerant)
     host: Host = ctx.meta[key]
     return host
 
@@ -131,7 +139,7 @@ class LazyGroup(TyperGroup):
     def invoke(self, ctx: Any) -> None:
         """Run the subcommand; what it returns is no exit code."""
         # Here and not in the callback: a plugin's command is looked up before that runs.
-        ctx.obj = Settings(block=tuple(ctx.params.get("no_plugin") or ()))
+        ctx.obj = replace(settings_in(ctx), block=tuple(ctx.params.get("no_plugin") or ()))
         try:
             with _warnings_printed():
                 super().invoke(ctx)

@@ -22,6 +22,11 @@ class Projections:
     weights: Sequence[Tensor]
     biases: Sequence[Tensor] | None = None
 
+    def to(self, dtype: torch.dtype) -> Projections:
+        """The same maps in another type."""
+        biases = None if self.biases is None else [bias.to(dtype) for bias in self.biases]
+        return Projections([weight.to(dtype) for weight in self.weights], biases)
+
 
 def add_by_rows(
     onto: Tensor | None,
@@ -47,9 +52,26 @@ def add_by_rows(
     Returns:
         *Shape:* ``(rows, length, features of the output)``.
     """
+    if inputs.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        # Each product in the type of what is wide there, so that only what is narrow is converted.
+        added_to = inputs.dtype if onto is None else onto.dtype
+        with torch.autocast("cpu", enabled=False):
+            return _added(onto, inputs, down.to(inputs.dtype), up.to(added_to), scales, assignment, activation)
     if not torch.is_autocast_enabled(inputs.device.type):
         # A backbone may be held, and compute, in fewer bits than the trainable parameters.
         inputs = inputs.to(down.weights[0].dtype)
+    return _added(onto, inputs, down, up, scales, assignment, activation)
+
+
+def _added(
+    onto: Tensor | None,
+    inputs: Tensor,
+    down: Projections,
+    up: Projections,
+    scales: Sequence[float],
+    assignment: Tensor,
+    activation: Callable[[Tensor], Tensor] | None,
+) -> Tensor:
     # The narrow features come before the length: products with few columns are slow where they come last.
     first, columns = _of_rows(down.weights, assignment), inputs.transpose(1, 2)
     if down.biases is None:
@@ -61,7 +83,10 @@ def add_by_rows(
     factors = _factors(scales, assignment, narrow.dtype)
     if factors is not None:
         narrow = narrow * factors
-    rows, second = narrow.transpose(1, 2), _of_rows(up.weights, assignment).transpose(1, 2)
+    second = _of_rows(up.weights, assignment).transpose(1, 2)
+    rows = narrow.transpose(1, 2)
+    if not torch.is_autocast_enabled(inputs.device.type):
+        rows = rows.to(second.dtype)
     if up.biases is not None:
         # Added to `onto` while that is copied, which it has to be in any case.
         biases = _of_rows(up.biases, assignment).unsqueeze(1)

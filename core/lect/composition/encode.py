@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
+from lect.backbones.tokenizer import copy_backend
 from lect.composition.model import RoutedModel
 from lect.composition.panics import no_panic
 from lect.composition.routes import Routes
@@ -125,9 +126,9 @@ class RowEncoder:
 
     def tokenizer(self, stack: tuple[str, ...]) -> Any:
         """A `tokenizers.Tokenizer` as it cuts the rows of a stack, for the caller to change."""
-        from tokenizers import Tokenizer
-
-        return Tokenizer.from_str(self._tokenizer(stack).to_str())
+        copied = copy_backend(self._tokenizer(stack))
+        copied.enable_truncation(self.max_length)
+        return copied
 
     def forget(self, key: str) -> None:
         """Drop the tokenizer of a component that is attached no more, and the texts that were cut by it."""
@@ -205,8 +206,8 @@ class RowEncoder:
 
         components, owner = self.model.components, self._owner(stack)
         if owner not in self._tokenizers:
-            source = components[owner].tokenizer_json if owner else self._backbone.tokenizer.backend_tokenizer.to_str()
-            tokenizer = Tokenizer.from_str(source)
+            own = components[owner].tokenizer_json if owner else None
+            tokenizer = Tokenizer.from_str(own) if own else copy_backend(self._backbone.tokenizer.backend_tokenizer)
             tokenizer.no_padding()
             tokenizer.enable_truncation(self.max_length)
             self._tokenizers[owner] = tokenizer

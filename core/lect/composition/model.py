@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -73,8 +74,9 @@ class RoutedModel(nn.Module):
         self.heads = nn.ModuleDict()
         self._components: dict[str, Component] = {}
         self._acting: dict[str, tuple[tuple[Part, frozenset[str]], ...]] = {}
-        self.depths = Depths.of(backbone.anatomy, {})
+        self.depths = Depths(backbone.anatomy)
         self._form: LayerForm | None = None
+        self._uses: Counter[str] = Counter()
         self._alike: dict[str, int] = {}
         self._numbers: dict[tuple[object, ...], int] = {}
         self._sites: dict[str, RoutedSite] = {}
@@ -114,6 +116,10 @@ class RoutedModel(nn.Module):
         self.parts[name] = nn.ModuleDict(component.parts)
         if component.head is not None:
             self.heads[name] = component.head
+        acting = tuple((part, frozenset(part.sites())) for part in component.parts.values())
+        self._acting[component.key] = acting
+        self._uses.update(site for _, sites in acting for site in sites)
+        self.depths.add(component)
         self._refresh()
 
     def detach_all(self) -> None:
@@ -133,6 +139,8 @@ class RoutedModel(nn.Module):
         del self.parts[_module_name(key)]
         if _module_name(key) in self.heads:
             del self.heads[_module_name(key)]
+        self._uses.subtract(site for _, sites in self._acting.pop(key) for site in sites)
+        self.depths.remove(key)
         self._refresh()
 
     def forward(self, rows: EncodedRows, span: Span | None = None) -> Tensor:
@@ -345,13 +353,8 @@ class RoutedModel(nn.Module):
 
     def _refresh(self) -> None:
         """Bring the replaced modules and the taps in line with what is attached."""
-        self._acting = {
-            key: tuple((part, frozenset(part.sites())) for part in component.parts.values())
-            for key, component in self._components.items()
-        }
-        self.depths = Depths.of(self.backbone.anatomy, self._components)
         self._alike, self._numbers = {}, {}
-        wanted = {site for acting in self._acting.values() for _, sites in acting for site in sites}
+        wanted = {site for site, count in self._uses.items() if count}
         for path in self._sites.keys() - wanted:
             del self._sites[path]
             del self.backbone.module(path).__dict__["forward"]

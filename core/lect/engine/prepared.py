@@ -13,6 +13,7 @@ from lect.composition.component import Component
 from lect.composition.encode import StackTokenizer
 from lect.composition.finite import check_predictions, check_vectors
 from lect.composition.routes import Routes
+from lect.composition.sharing import hidden_states
 from lect.data.examples import Example
 from lect.engine.engine import Engine, Keys
 from lect.errors import StackError
@@ -131,7 +132,7 @@ def _of_hidden_states(
     batch = engine.encoder.assemble([row for place in places for row in prepared[place].rows], routes)
     batch = batch.to(engine.device)
     with engine.computing():
-        hidden = model(batch)
+        hidden = hidden_states(model, batch)
         # Hidden states of padding are not checked.
         shown = hidden.masked_fill(~batch.attention_mask.bool().unsqueeze(-1), 0.0)
         check_vectors(shown, [prepared[place].example.origin or "a text" for place in owners])

@@ -176,7 +176,7 @@ def load_recipe(path: Path | str, overrides: Iterable[str] = (), host: Host | No
     Args:
         host: checks what plugins read of it as well, so that all mistakes are said at once.
         overrides: ``KEY=VALUE`` each, such as ``training.seed=1``, ``parts.0.reduction=8``, ``stack=lang:jav``. A value
-            is TOML, or else a text; ``KEY=`` takes the key out.
+            is TOML, or else a text; ``KEY=`` takes the key out. The only table of a list needs no number.
 
     Raises:
         RecipeError: there is no such file, it is not TOML, or a field is wrong; says where, and the nearest valid name.

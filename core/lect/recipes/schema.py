@@ -18,6 +18,7 @@ from lect.data.cleaning import Cleaning
 from lect.data.guard import Overlaps
 from lect.fields import Languages, Licence, Line, Name, VersionText, check_distinct, tuple_of
 from lect.literals import Pooling, Role, Weights
+from lect.recipes.layers import Layers
 from lect.recipes.tables import Names, OpenTable, Share, Table
 
 
@@ -52,9 +53,14 @@ class BackboneTable(Table):
 
 
 class PartTable(OpenTable):
-    """A method, with its configuration beside it."""
+    """A method, with its configuration beside it.
+
+    Args:
+        layers: those of the backbone that the part acts in, whatever the method; None for what its configuration says.
+    """
 
     method: str = Field(min_length=1)
+    layers: Layers | None = None
 
 
 class HeadTable(OpenTable):

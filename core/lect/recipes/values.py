@@ -68,6 +68,7 @@ def _override(values: dict[str, Any], override: str, where: str) -> None:
     for depth, step in enumerate(steps[:-1]):
         table = _into(table, step, ".".join(steps[: depth + 1]), where)
     last = steps[-1]
+    table = _single(table, last)
     if isinstance(table, list):
         index = _index(table, last, key, where)
         if text:
@@ -80,7 +81,14 @@ def _override(values: dict[str, Any], override: str, where: str) -> None:
         table.pop(last, None)
 
 
+def _single(table: Any, step: str) -> Any:
+    """The table of a list that has no other, where the step is no number: ``parts.layers`` is ``parts.0.layers``."""
+    alone = isinstance(table, list) and len(table) == 1 and isinstance(table[0], dict)
+    return table[0] if alone and not step.isdigit() else table
+
+
 def _into(table: Any, step: str, path: str, where: str) -> Any:
+    table = _single(table, step)
     inner = table[_index(table, step, path, where)] if isinstance(table, list) else table.setdefault(step, {})
     if not isinstance(inner, dict | list):
         raise RecipeError(f'"{path}" is a single value, with no fields in it', where=where, fix=f"write {path}=VALUE")

@@ -61,6 +61,11 @@ class _Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._limit, self._values, self._where = limit, values, where
         self._taken = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # torch would mark the method for its compiler, and import the whole compiler for that at the first tensor.
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:

@@ -16,6 +16,7 @@ gives one test for each property and each family of backbones, such as ``test_co
 ``configuration_round_trips``   through TOML and JSON
 ``rows_stand_alone``            in a mixed batch each row gives what it gives alone, and gradients stay with their rows
 ``owns_no_backbone``            no module, parameter or memory of the backbone is the part's own
+``keeps_to_its_layers``         where a recipe can choose layers for it, it acts in these alone, or refuses them
 ==============================  =====================================================================================
 """
 
@@ -37,7 +38,6 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from lect.backbones.backbone import Backbone
-from lect.backbones.fingerprint import fingerprint_of
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
@@ -47,6 +47,7 @@ from lect.parts import Part
 from lect.specs import BuildContext, Corpus, MethodSpec
 from lect.testing.backbones import tiny_backbone
 from lect.testing.installed import installed_host
+from lect.testing.traces import memory_of, traces_of
 
 TEXTS = (
     "the old house on the way home",
@@ -109,6 +110,7 @@ PROPERTIES = (
     "configuration_round_trips",
     "rows_stand_alone",
     "owns_no_backbone",
+    "keeps_to_its_layers",
 )
 _OF_NO_BACKBONE = {"configuration_round_trips"}
 
@@ -182,12 +184,12 @@ class MethodContract:
         """After detaching, the backbone has the fingerprint, the modules, the hooks and the outputs that it had."""
         backbone = tiny_backbone(self.family)
         model = RoutedModel(backbone).eval()
-        before, outputs = _traces(backbone), self._outputs(model, ())
+        before, outputs = traces_of(backbone), self._outputs(model, ())
         key = self._attach(model, perturbed=True)
         _train(model, self._encoded(model, [(key,), ()]))
         model.detach(key)
         model.eval()
-        for what, now in _traces(backbone).items():
+        for what, now in traces_of(backbone).items():
             assert now == before[what], f"the backbone's {what} is not what it was"
         for now, then in zip(self._outputs(model, ()), outputs, strict=True):
             assert torch.equal(now, then), "the backbone's outputs are not what they were"
@@ -218,9 +220,31 @@ class MethodContract:
         model, key = self._attached()
         part, encoder = _part(model, key), model.backbone.model
         assert not {id(module) for module in part.modules()} & {id(module) for module in encoder.modules()}
-        theirs = {_memory(tensor) for tensor in (*encoder.parameters(), *encoder.buffers())}
+        theirs = {memory_of(tensor) for tensor in (*encoder.parameters(), *encoder.buffers())}
         for name, tensor in (*part.named_parameters(), *part.named_buffers()):
-            assert tensor.numel() == 0 or _memory(tensor) not in theirs, f'"{name}" is memory of the backbone'
+            assert tensor.numel() == 0 or memory_of(tensor) not in theirs, f'"{name}" is memory of the backbone'
+
+    def keeps_to_its_layers(self) -> None:
+        """With the layers that a recipe chooses, no site lies outside of them; and no field hides the recipe's own."""
+        from lect.errors import RecipeError
+        from lect.recipes.schema import PartTable
+
+        hidden = self.spec.config.model_fields.keys() & PartTable.model_fields.keys()
+        assert not hidden, f"recipes have fields {sorted(hidden)} of their own: call the configuration's otherwise"
+        if self.spec.in_layers is None:
+            return
+        backbone = tiny_backbone(self.family)
+        paths = backbone.anatomy.layer_paths
+        for chosen in ([0], [len(paths) - 1], list(range(len(paths)))):
+            try:
+                fields = self.spec.in_layers(self._config, chosen, backbone)
+            except RecipeError:
+                continue
+            config = self.spec.config.model_validate({**self._config.model_dump(exclude_unset=True), **fields})
+            sites = list(self.spec.build(config, BuildContext(backbone, Corpus(self.examples))).sites())
+            assert sites, f"in layers {chosen} of {len(paths)} it acts nowhere"
+            outside = [site for site in sites if not site.startswith(tuple(f"{paths[number]}." for number in chosen))]
+            assert not outside, f"kept to layers {chosen} of {len(paths)}, it acts at {outside[0]}"
 
     @cached_property
     def spec(self) -> MethodSpec:
@@ -355,28 +379,3 @@ def _switch_dropout_off(model: nn.Module) -> None:
 
 def _distance(one: Tensor, other: Tensor) -> float:
     return float((one - other).detach().abs().max()) if one.numel() else 0.0
-
-
-def _memory(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
-
-
-def _traces(backbone: Backbone) -> dict[str, Any]:
-    """What of a backbone must be the same before and after."""
-    modules = dict(backbone.model.named_modules())
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return {
-        "fingerprint": fingerprint_of(backbone.model, backbone.tokenizer),
-        "list of modules": {path: id(module) for path, module in modules.items()},
-        "list of modules with a forward of their own": [
-            path for path, module in modules.items() if "forward" in vars(module)
-        ],
-        "list of hooks": {path: [len(getattr(module, hook)) for hook in hooks] for path, module in modules.items()},
-        "list of parameters": {name: id(parameter) for name, parameter in backbone.model.named_parameters()},
-        "list of buffers": {name: _memory(buffer) for name, buffer in backbone.model.named_buffers()},
-        "list of trained parameters": [
-            name for name, value in backbone.model.named_parameters() if value.requires_grad
-        ],
-        "list of gradients": [name for name, value in backbone.model.named_parameters() if value.grad is not None],
-        "mode": {path: module.training for path, module in modules.items()},
-    }

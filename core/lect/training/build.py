@@ -25,6 +25,7 @@ from lect.storage.assemble import attach_component, attach_stack
 from lect.storage.restore import build_head, build_part, restore
 from lect.training.code_switching import CodeSwitched
 from lect.training.inputs import RecipeInputs
+from lect.training.parts import part_entries
 from lect.training.setup import TrainedComponent
 from lect.training.terms import build_by_stack
 
@@ -203,7 +204,7 @@ def _new_component(
             )
     parts = {
         part.method: build_part(host, part.method, part.config, context, f"{recipe.name}, parts[{index}]")
-        for index, part in enumerate(recipe.parts)
+        for index, part in enumerate(part_entries(recipe, host, backbone))
     }
     head = None
     if recipe.head is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from lect.languages.profiles import profiles_bytes
 from lect.objectives import score_direction
 from lect.recipes.load import mixed_recipe_text
 from lect.recipes.mix import MixedRecipe
@@ -19,7 +20,6 @@ from lect.storage.manifest import (
     HeadEntry,
     Manifest,
     MixedEntry,
-    PartEntry,
     ResultEntry,
     TrainingEntry,
     requirements_of,
@@ -27,6 +27,8 @@ from lect.storage.manifest import (
 from lect.storage.members import member_entries
 from lect.storage.store import write_component
 from lect.training.inputs import RecipeInputs
+from lect.training.language_profiles import profiles_of
+from lect.training.parts import part_entries
 from lect.training.prepare import TrainingRun
 from lect.training.setup import TrainedComponent, TrainingResult
 
@@ -45,7 +47,7 @@ def write_trained(run: TrainingRun, index: int, result: TrainingResult) -> Path:
         stack=recipe.stack,
         own_tokenizer=component.saved_tokenizer is not None,
         backbone=BackboneEntry.of(run.setup.model.backbone),
-        parts=tuple(PartEntry(method=part.method, config=dict(part.config)) for part in recipe.parts),
+        parts=part_entries(recipe, run.host, run.setup.model.backbone),
         head=None
         if recipe.head is None or component.head is None
         else HeadEntry(kind=recipe.head.kind, config=dict(recipe.head.config), labels=component.head.labels),
@@ -81,7 +83,8 @@ def write_trained(run: TrainingRun, index: int, result: TrainingResult) -> Path:
     )
     folder = run.library.save_folder(recipe.component.role, recipe.component.name)
     card = render_card(manifest, task=hub_task(manifest, run.host))
-    return write_component(folder, manifest, component.tensors(), component.saved_tokenizer, card)
+    profiles = profiles_bytes(profiles_of(inputs.examples, recipe.component.languages))
+    return write_component(folder, manifest, component.tensors(), component.saved_tokenizer, card, profiles)
 
 
 def _mixed(run: TrainingRun, trained: TrainedComponent, result: TrainingResult) -> MixedEntry | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from lect import BuildContext, Config, HeadSpec, MethodSpec, ReaderSpec, hookimpl
+from lect import BuildContext, Config, HeadSpec, MethodSpec, ReaderSpec, RecipeError, hookimpl
 
 if TYPE_CHECKING:
     from lect import Backbone, Example, Head, Part
@@ -32,6 +32,13 @@ def _affine(config: AffineConfig, context: BuildContext) -> Part:
     return AffinePart(config, context.backbone)
 
 
+def _affine_in_layers(config: AffineConfig, layers: Sequence[int], backbone: Backbone) -> Mapping[str, int]:
+    count = len(backbone.anatomy.layers)
+    if list(layers) != list(range(count - len(layers), count)):
+        raise RecipeError("this method acts in the last layers, or in all", fix='choose layers = "last 3", say')
+    return {"last_layers": len(layers)}
+
+
 def _ordinal(config: OrdinalConfig, backbone: Backbone, labels: Sequence[str]) -> Head:
     from lect_affine.ordinal import OrdinalHead
 
@@ -53,6 +60,7 @@ def lect_register_methods() -> Iterable[MethodSpec]:
             summary="a learned scale and shift after every feed-forward block",
             config=AffineConfig,
             build=_affine,
+            in_layers=_affine_in_layers,
         ),
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lect import BuildContext, FormatSpec, MethodSpec, hookimpl
 from lect_language.config import BottleneckConfig
@@ -19,6 +19,12 @@ def _bottleneck(config: BottleneckConfig, context: BuildContext) -> Part:
     from lect_language.part import build_bottleneck
 
     return build_bottleneck(config, context.backbone)
+
+
+def _in_layers(config: BottleneckConfig, layers: Sequence[int], backbone: Backbone) -> Mapping[str, Any]:
+    from lect_language.settings import in_layers
+
+    return in_layers(config, layers, backbone)
 
 
 def _read(folder: Path, backbone: Backbone) -> Contents:
@@ -42,6 +48,7 @@ def lect_register_methods() -> Iterable[MethodSpec]:
             summary="bottleneck adapters, sequential, parallel or double, with or without an invertible part",
             config=BottleneckConfig,
             build=_bottleneck,
+            in_layers=_in_layers,
         ),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +126,22 @@ def settings_of(config: BottleneckConfig) -> BottleneckSettings:
     if config.inv_adapter_non_linearity is not None:
         _check_activation(config.inv_adapter_non_linearity, "inv_adapter_non_linearity")
     return settings
+
+
+def in_layers(config: BottleneckConfig, layers: Sequence[int], backbone: Backbone) -> dict[str, Any]:
+    """The fields that keep bottlenecks to these layers.
+
+    Raises:
+        RecipeError: the configuration says itself which layers, or has a part on the embeddings.
+    """
+    if config.leave_out is not None:
+        raise RecipeError("the layers are said twice, by leave_out too", fix="keep one of both")
+    if settings_of(config).inv_adapter is not None:
+        raise RecipeError(
+            f'"{config.preset}" acts on the embeddings too, below every layer',
+            fix='set inv_adapter = "none", or leave layers out',
+        )
+    return {"leave_out": [number for number in range(len(backbone.anatomy.layers)) if number not in layers]}
 
 
 def check_fits(settings: BottleneckSettings, backbone: Backbone) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from peft import PeftConfig as LibraryConfig
@@ -18,8 +19,8 @@ from lect_lora.adalora import AdaloraPart
 from lect_lora.base import Base
 from lect_lora.config import AdaloraConfig
 from lect_lora.part import ADAPTER, PeftPart, base_use_of
-from lect_lora.patterns import matching, resolved_patterns
-from lect_lora.settings import library_config
+from lect_lora.patterns import check_lists, matching, resolved_patterns
+from lect_lora.settings import library_class_of, library_config
 
 if TYPE_CHECKING:
     from lect import Backbone
@@ -58,7 +59,7 @@ def build_part(config: PeftConfig, backbone: Backbone, *, fresh: bool, visit: Vi
         RecipeError: no projection fits the targets, or `peft` refuses the configuration for this backbone.
     """
     where = f'method "{config.method.lower()}"'
-    targets = find_targets(config.target_modules, backbone, where)
+    targets = _within(find_targets(config.target_modules, backbone, where), config, backbone, where)
     changes = _defaults(config, targets, backbone) | resolved_patterns(config.settings, config.method, targets, where)
     moved_rank = moves_weight(config)
     if moved_rank and not fresh:
@@ -117,6 +118,60 @@ def find_targets(targets: str | Sequence[str], backbone: Backbone, where: str) -
     if not targets:
         raise RecipeError("no projection is named", where=where, fix="leave it out for all of them")
     return [path for path in paths if any(_ends(path, target) for target in targets)]
+
+
+def in_layers(config: PeftConfig, layers: Sequence[int], backbone: Backbone) -> dict[str, Any]:
+    """The fields that keep a part to these layers: `peft`'s ``layers_to_transform``, or the projections themselves.
+
+    Raises:
+        RecipeError: the configuration says itself which layers, or none of its projections is there.
+    """
+    if config.settings.get("layers_to_transform") is not None:
+        raise RecipeError("the layers are said twice, by layers_to_transform too", fix="keep one of both")
+    if any(field.name == "layers_to_transform" for field in dataclasses.fields(library_class_of(config.method))):
+        return {"layers_to_transform": list(layers)}
+    where = f'method "{config.method.lower()}"'
+    return {"target_modules": _below(find_targets(config.target_modules, backbone, where), layers, backbone, where)}
+
+
+def _within(targets: list[str], config: PeftConfig, backbone: Backbone, where: str) -> list[str]:
+    """Those of the projections that lie in the layers that ``layers_to_transform`` names; all where it names none.
+
+    Where all projections are named by their paths, as they are here, `peft` itself would not look at it.
+    """
+    named = config.settings.get("layers_to_transform")
+    numbers = [named] if isinstance(named, int) else list(named or ())
+    if not numbers:
+        return targets
+    lists = config.settings.get("layers_pattern") or ()
+    lists = [lists] if isinstance(lists, str) else lists
+    if not lists:
+        return _below(targets, numbers, backbone, where)
+    check_lists(lists, where)
+    endings = "|".join(lists)
+    chosen = "|".join(map(str, numbers))
+    found = matching(rf"(?:.*\.)?(?:{endings})\.(?:{chosen})\..*", targets, f"{where}, layers_pattern")
+    return found or _no_target(where)
+
+
+def _below(targets: Sequence[str], layers: Sequence[int], backbone: Backbone, where: str) -> list[str]:
+    """Those of the projections that lie in these layers of the backbone, counted from 0."""
+    paths = backbone.anatomy.layer_paths
+    for number in layers:
+        if not 0 <= number < len(paths):
+            raise RecipeError(
+                f'"{backbone.name}" has no layer {number}',
+                where=f"{where}, layers_to_transform",
+                fix=f"its layers are 0 to {len(paths) - 1}",
+            )
+    within = tuple(f"{paths[number]}." for number in layers)
+    return [path for path in targets if path.startswith(within)] or _no_target(where)
+
+
+def _no_target(where: str) -> NoReturn:
+    raise RecipeError(
+        "none of target_modules lies in these layers", where=where, fix="choose other layers, or other projections"
+    )
 
 
 def _defaults(config: PeftConfig, targets: Sequence[str], backbone: Backbone) -> dict[str, Any]:

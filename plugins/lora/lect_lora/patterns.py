@@ -80,13 +80,16 @@ def resolved_patterns(settings: Mapping[str, Any], kind: str, paths: Sequence[st
             resolved[name] = _by_path(value, kind, paths, f"{where}, {name}")
     if isinstance(excluded := settings.get("exclude_modules"), str) and excluded:
         resolved["exclude_modules"] = matching(excluded, paths, f"{where}, exclude_modules") or None
-    layers = settings.get("layers_pattern") or ()
-    for pattern in [layers] if isinstance(layers, str) else layers:
-        if not _PLAIN.fullmatch(str(pattern)):
-            raise RecipeError(
-                f'"{pattern}" should be the name of a list of layers, without repeats', where=f"{where}, layers_pattern"
-            )
     return resolved
+
+
+def check_lists(names: Sequence[str], where: str) -> None:
+    """Refuse names of lists of layers that are patterns with repeats. Raises `RecipeError`."""
+    for name in names:
+        if not _PLAIN.fullmatch(str(name)):
+            raise RecipeError(
+                f'"{name}" should be the name of a list of layers, without repeats', where=f"{where}, layers_pattern"
+            )
 
 
 def _by_path(values: Mapping[str, Any], kind: str, paths: Sequence[str], where: str) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lect import BuildContext, FormatSpec, MergedPart, MergeSpec, Merging, MethodSpec, hookimpl
 from lect_lora.config import (
@@ -30,6 +30,12 @@ def _build(config: PeftConfig, context: BuildContext) -> Part:
     return build_part(config, context.backbone, fresh=context.corpus is not None)
 
 
+def _in_layers(config: PeftConfig, layers: Sequence[int], backbone: Backbone) -> Mapping[str, Any]:
+    from lect_lora.build import in_layers
+
+    return in_layers(config, layers, backbone)
+
+
 def _read(folder: Path, backbone: Backbone) -> Contents:
     from lect_lora.formats.folder import read_folder
 
@@ -51,16 +57,17 @@ def _merge(members: Sequence[tuple[PeftConfig, Part]], merging: Merging, context
 @hookimpl
 def lect_register_methods() -> Iterable[MethodSpec]:
     """One method for each well-known name, and `peft` for all others."""
-    return (
-        MethodSpec("lora", "low-rank matrices beside each projection", LoraConfig, _build, merge=_merge),
-        MethodSpec("dora", "LoRA with a trained magnitude for each weight", DoraConfig, _build, merge=_merge),
-        MethodSpec("pissa", "LoRA that starts from each weight's principal part", PissaConfig, _build, merge=_merge),
-        MethodSpec("vera", "trained vectors between shared random matrices", VeraConfig, _build, merge=_merge),
-        MethodSpec("adalora", "LoRA whose ranks shrink where they matter least", AdaloraConfig, _build, merge=_merge),
-        MethodSpec("ia3", "trained factors for what projections give or take", Ia3Config, _build, merge=_merge),
-        MethodSpec(
-            "peft", "any other method of peft for linear projections, by its name", AnyPeftConfig, _build, merge=_merge
-        ),
+    return tuple(
+        MethodSpec(name, summary, config, _build, merge=_merge, in_layers=_in_layers)
+        for name, summary, config in (
+            ("lora", "low-rank matrices beside each projection", LoraConfig),
+            ("dora", "LoRA with a trained magnitude for each weight", DoraConfig),
+            ("pissa", "LoRA that starts from each weight's principal part", PissaConfig),
+            ("vera", "trained vectors between shared random matrices", VeraConfig),
+            ("adalora", "LoRA whose ranks shrink where they matter least", AdaloraConfig),
+            ("ia3", "trained factors for what projections give or take", Ia3Config),
+            ("peft", "any other method of peft for linear projections, by its name", AnyPeftConfig),
+        )
     )
 
 

@@ -212,8 +212,10 @@ class Scheduler:
             for row, result in zip(live, self._results(live), strict=True):
                 results.setdefault(row.job, []).append((row.place, result))
             seconds = time.monotonic() - now
-            rate = tokens / max(seconds, 1e-6)
-            self._rate = rate if not self._rate else 0.8 * self._rate + 0.2 * rate
+            if 2 * tokens >= self._tokens:
+                # Small batches say nothing of how fast a full queue is.
+                rate = tokens / max(seconds, 1e-6)
+                self._rate = 0.8 * self._rate + 0.2 * rate if self._rate else rate
             self._on_batch(len(live), tokens, seconds)
         for job, own in results.items():
             job.deliver(own)
