@@ -13,6 +13,7 @@ from lect.commands.options import (
     FieldOption,
     LanguageOption,
     NearestOption,
+    PrecisionOption,
     ReaderOption,
     StackOption,
     library_of,
@@ -21,6 +22,8 @@ from lect.commands.streaming import (
     BatchTokensOption,
     DataOption,
     DeviceOption,
+    OnOption,
+    OnSettingsOption,
     OutputOption,
     ResumeOption,
     StackForOption,
@@ -28,7 +31,7 @@ from lect.commands.streaming import (
     stream,
 )
 from lect.errors import UserError
-from lect.literals import ComputePrecision, EmbeddingFormat
+from lect.literals import EmbeddingFormat
 from lect.visible import visible_json
 
 if TYPE_CHECKING:
@@ -59,7 +62,9 @@ def embed(
     resume: ResumeOption = False,
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
-    precision: Annotated[ComputePrecision, typer.Option("--precision", help="What the model computes in.")] = "float32",
+    precision: PrecisionOption = "float32",
+    on: OnOption = "local",
+    on_option: OnSettingsOption = None,
 ) -> None:
     """Give the sentence vectors of texts, in order and while they are read; without a stack the backbone's own.
 
@@ -99,5 +104,7 @@ def embed(
         form=format_of("embed", form or (None if output else "jsonl"), output),
         output=output,
         resume=resume,
+        on=on,
+        on_options=on_option,
         print_answers=show,
     )

@@ -14,6 +14,7 @@ from lect.commands.options import (
     FieldOption,
     LanguageOption,
     NearestOption,
+    PrecisionOption,
     ReaderOption,
     StackOption,
     is_file_name,
@@ -23,6 +24,8 @@ from lect.commands.streaming import (
     BatchTokensOption,
     DataOption,
     DeviceOption,
+    OnOption,
+    OnSettingsOption,
     OutputOption,
     ResumeOption,
     StackForOption,
@@ -31,7 +34,7 @@ from lect.commands.streaming import (
     stream,
 )
 from lect.errors import StackError, UserError
-from lect.literals import ComputePrecision, PredictionFormat
+from lect.literals import PredictionFormat
 from lect.visible import visible, visible_json
 
 if TYPE_CHECKING:
@@ -70,7 +73,9 @@ def predict(
     resume: ResumeOption = False,
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
-    precision: Annotated[ComputePrecision, typer.Option("--precision", help="What the model computes in.")] = "float32",
+    precision: PrecisionOption = "float32",
+    on: OnOption = "local",
+    on_option: OnSettingsOption = None,
 ) -> None:
     """Answer for texts with a stack that ends in a task, in order and while they are read.
 
@@ -125,6 +130,8 @@ def predict(
         form=written,
         output=output,
         resume=resume,
+        on=on,
+        on_options=on_option,
         print_answers=_printer(written),
     )
 
