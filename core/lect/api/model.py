@@ -52,6 +52,7 @@ def load(
     library: str | Path | Library | None = None,
     device: str | torch.device | None = None,
     precision: RequestedPrecision = "float32",
+    exact: bool = False,
 ) -> Model:
     """A model with a stack on it, such as ``lect.load("lang:jav + task:sentiment")``.
 
@@ -69,6 +70,8 @@ def load(
         precision: what it computes in. bfloat16 is faster where the processor has it, and a little less exact; int8
             computes the frozen projections in integers of 8 bits on a CPU, and parts and heads in float32. ``auto`` is
             the fastest of them here, measured once on this kind of processor.
+        exact: whether a text gives the same bytes whatever else is in the call, in whatever order, for some more time;
+            a lone text takes the time of 256 tokens.
 
     Raises:
         StackError: the stack does not parse, or cannot be composed.
@@ -90,12 +93,12 @@ def load(
     if model is not None:
         held = HeldModel(model, tokenizer, pooling=pooling, prefix=prefix, device=where)
         made = _on_model_in_memory(text, host, found, held)
-        made._engine.precision = precision
+        made._engine.precision, made._engine.exact = precision, exact
         return made
     opened = open_stack(text, host, found, backbone)
     if where is not None:
         opened.engine.model.to(where)
-    opened.engine.precision = precision
+    opened.engine.precision, opened.engine.exact = precision, exact
     return Model(opened, host, found)
 
 

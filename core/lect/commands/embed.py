@@ -10,9 +10,11 @@ from lect.commands.console import write_out
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
+    ExactOption,
     FieldOption,
     LanguageOption,
     NearestOption,
+    PrecisionOption,
     ReaderOption,
     StackOption,
     library_of,
@@ -27,7 +29,7 @@ from lect.commands.streaming import (
     stream,
 )
 from lect.errors import UserError
-from lect.literals import ComputePrecision, EmbeddingFormat
+from lect.literals import EmbeddingFormat
 from lect.visible import visible_json
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ def embed(
     resume: ResumeOption = False,
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
-    precision: Annotated[ComputePrecision, typer.Option("--precision", help="What the model computes in.")] = "float32",
+    precision: PrecisionOption = "float32",
+    exact: ExactOption = False,
 ) -> None:
     """Give the sentence vectors of texts, in order and while they are read; without a stack the backbone's own.
 
@@ -91,6 +94,7 @@ def embed(
             backbone=backbone,
             device=device,
             precision=precision,
+            exact=exact,
             tokens_per_batch=batch_tokens,
             normalize=normalize,
         ),

@@ -12,9 +12,11 @@ from lect.commands.console import note, print_table, write_out
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
+    ExactOption,
     FieldOption,
     LanguageOption,
     NearestOption,
+    PrecisionOption,
     ReaderOption,
     StackOption,
     is_file_name,
@@ -31,7 +33,7 @@ from lect.commands.streaming import (
     stream,
 )
 from lect.errors import StackError, UserError
-from lect.literals import ComputePrecision, PredictionFormat
+from lect.literals import PredictionFormat
 from lect.visible import visible, visible_json
 
 if TYPE_CHECKING:
@@ -70,7 +72,8 @@ def predict(
     resume: ResumeOption = False,
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
-    precision: Annotated[ComputePrecision, typer.Option("--precision", help="What the model computes in.")] = "float32",
+    precision: PrecisionOption = "float32",
+    exact: ExactOption = False,
 ) -> None:
     """Answer for texts with a stack that ends in a task, in order and while they are read.
 
@@ -123,6 +126,7 @@ def predict(
             backbone=backbone,
             device=device,
             precision=precision,
+            exact=exact,
             tokens_per_batch=batch_tokens,
         ),
         form=written,

@@ -15,7 +15,7 @@ from lect.engine.records import record_of_prediction, record_without_prediction
 from lect.errors import UserError
 from lect.heads import GenerationHead
 from lect.host import Host
-from lect.literals import ComputePrecision
+from lect.literals import RequestedPrecision
 from lect.streams.rows import StreamRow, why_empty
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class WorkerSettings:
         backbone: name, hub id or folder; by default the stack's own.
         device: by default the first GPU, else the CPU.
         tokens_per_batch: the most tokens of a batch; by default the engine's own.
+        exact: whether what a row is answered with is the same bytes whatever other rows there are.
         normalize: of embeddings: whether each has length 1.
         origins: whether records say where their rows stand.
         block: plugins that are not to be imported.
@@ -78,7 +79,8 @@ class WorkerSettings:
     library: Library
     backbone: str | None = None
     device: str | None = None
-    precision: ComputePrecision = "float32"
+    precision: RequestedPrecision = "float32"
+    exact: bool = False
     tokens_per_batch: int | None = None
     normalize: bool = False
     origins: bool = True
@@ -93,7 +95,7 @@ class WorkerSettings:
         opened = open_stack(self.stack, host, self.library, self.backbone)
         if device is not None:
             opened.engine.model.to(device)
-        opened.engine.precision = self.precision
+        opened.engine.precision, opened.engine.exact = self.precision, self.exact
         if self.tokens_per_batch is not None:
             opened.engine.tokens_per_batch = self.tokens_per_batch
         return Worker(opened, host, self)
