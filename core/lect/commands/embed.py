@@ -23,9 +23,12 @@ from lect.commands.streaming import (
     BatchTokensOption,
     DataOption,
     DeviceOption,
+    OnOption,
+    OnSettingsOption,
     OutputOption,
     ResumeOption,
     StackForOption,
+    import_to_read,
     stream,
 )
 from lect.errors import UserError
@@ -62,6 +65,8 @@ def embed(
     device: DeviceOption = None,
     precision: PrecisionOption = "float32",
     exact: ExactOption = False,
+    on: OnOption = "local",
+    on_option: OnSettingsOption = None,
 ) -> None:
     """Give the sentence vectors of texts, in order and while they are read; without a stack the backbone's own.
 
@@ -69,6 +74,7 @@ def embed(
     """
     if texts and (data or reader):
         raise UserError("texts and --data are given both", fix="give one of them")
+    import_to_read(ctx)
     from lect.data.examples import Example
     from lect.streams.formats import format_of, lines_of_json
     from lect.streams.worker import WorkerSettings
@@ -101,5 +107,7 @@ def embed(
         form=format_of("embed", form or (None if output else "jsonl"), output),
         output=output,
         resume=resume,
+        on=on,
+        on_options=on_option,
         print_answers=show,
     )

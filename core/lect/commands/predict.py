@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lect.commands.app import settings_in
 from lect.commands.console import note, print_table, write_out
 from lect.commands.options import (
     BackboneOption,
@@ -26,10 +25,13 @@ from lect.commands.streaming import (
     BatchTokensOption,
     DataOption,
     DeviceOption,
+    OnOption,
+    OnSettingsOption,
     OutputOption,
     ResumeOption,
     StackForOption,
     have_stacks,
+    import_to_read,
     stream,
 )
 from lect.errors import StackError, UserError
@@ -74,6 +76,8 @@ def predict(
     device: DeviceOption = None,
     precision: PrecisionOption = "float32",
     exact: ExactOption = False,
+    on: OnOption = "local",
+    on_option: OnSettingsOption = None,
 ) -> None:
     """Answer for texts with a stack that ends in a task, in order and while they are read.
 
@@ -88,10 +92,7 @@ def predict(
         raise UserError("--pair, --question and --choice go with texts", fix="take them out, or give a text")
     if as_json and form not in (None, "jsonl"):
         raise UserError(f"--json and --format {form} are given both", fix="give one of them")
-    if settings_in(ctx).owns_process:
-        from lect.backbones.light import import_transformers_to_read
-
-        import_transformers_to_read()
+    import_to_read(ctx)
     from lect.data.examples import Example
     from lect.streams.formats import format_of
     from lect.streams.worker import WorkerSettings
@@ -132,6 +133,8 @@ def predict(
         form=written,
         output=output,
         resume=resume,
+        on=on,
+        on_options=on_option,
         print_answers=_printer(written),
     )
 

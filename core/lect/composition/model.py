@@ -350,9 +350,6 @@ class RoutedModel(nn.Module):
         shared = self.backbone.anatomy.shared & self._sites.keys()
         return any(len({self._parts_at(path, group.components) for group in routes.groups}) > 1 for path in shared)
 
-    def _is_by_row(self) -> bool:
-        return self.acts_by_row
-
     def _residual_at(self, path: str) -> Tensor | None:
         sublayer = self._sublayers.get(path)
         if sublayer is None or self._pass is None:
@@ -371,7 +368,8 @@ class RoutedModel(nn.Module):
             sublayer = self._sublayers.get(path)
             norm = self.backbone.module(sublayer.norm) if sublayer and sublayer.norm else None
             by_rows = path not in self.backbone.anatomy.shared
-            site = RoutedSite(path, module, self._steps_at, self._residual_at, norm, by_rows, self._is_by_row)
+            one_at_a_time = lambda: self.acts_by_row  # noqa: E731
+            site = RoutedSite(path, module, self._steps_at, self._residual_at, norm, by_rows, one_at_a_time)
             module.__dict__["forward"] = site
             self._sites[path] = site
         taps = {self._sublayers[path].residual for path in wanted & self._sublayers.keys()}

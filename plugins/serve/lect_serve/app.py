@@ -124,5 +124,6 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 
 
 def _report(starting: asyncio.Future[None]) -> None:
-    if not starting.cancelled() and (error := starting.exception()) is not None:
-        _LOG.error("the model cannot be loaded: %s", error, exc_info=None if isinstance(error, UserError) else error)
+    error = None if starting.cancelled() else starting.exception()
+    if error is not None and not isinstance(error, (UserError, RefusalError)):
+        _LOG.error("the model cannot be loaded", exc_info=error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import logging
 import socket
@@ -44,8 +43,14 @@ def run(service: Service, *, log: bool = False) -> None:
     port = bound.getsockname()[1]
     echo(f"http://{place}:{port}/  serves {', '.join(config.stacks) or 'the bare backbone'}")
     note(f"try: curl http://{place}:{port}/health")
+    server = server_of(service)
+
+    def give_up() -> None:
+        server.should_exit = True
+
+    service.on_failure = give_up
     with contextlib.suppress(KeyboardInterrupt):
-        server_of(service).run(sockets=[bound])
+        server.run(sockets=[bound])
     if service.state == "failed":
         raise UserError(service.failure)
 
@@ -78,14 +83,6 @@ def listen(host: str, port: int) -> socket.socket:
             fix="choose another --host or --port",
         ) from error
     return bound
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Lines(logging.Formatter):
