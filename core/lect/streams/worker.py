@@ -70,6 +70,7 @@ class WorkerSettings:
         backbone: name, hub id or folder; by default the stack's own.
         device: by default the first GPU, else the CPU.
         tokens_per_batch: the most tokens of a batch; by default the engine's own.
+        exact: whether what a row is answered with is the same bytes whatever other rows there are.
         normalize: of embeddings: whether each has length 1.
         origins: whether records say where their rows stand.
         block: plugins that are not to be imported.
@@ -81,6 +82,7 @@ class WorkerSettings:
     backbone: str | None = None
     device: str | None = None
     precision: RequestedPrecision = "float32"
+    exact: bool = False
     tokens_per_batch: int | None = None
     normalize: bool = False
     origins: bool = True
@@ -96,7 +98,7 @@ class WorkerSettings:
         opened = open_stack(first, host, self.library, self.backbone)
         if device is not None:
             opened.engine.model.to(device)
-        opened.engine.precision = self.precision
+        opened.engine.precision, opened.engine.exact = self.precision, self.exact
         if self.tokens_per_batch is not None:
             opened.engine.tokens_per_batch = self.tokens_per_batch
         return Worker(opened, host, self)
