@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +41,19 @@ class JobEvent:
     code: int | None = None
     where: str = ""
     error: str = ""
+
+
+@dataclass(frozen=True)
+class StreamWork:
+    """Items to be worked on somewhere, in their order; both fields can be pickled.
+
+    Args:
+        items: gives the items where they are read: the same ones in the same order each time it is called.
+        open_worker: gives what makes a result of an item; it takes long, and is called once in each process that works.
+    """
+
+    items: Callable[[], Iterator[Any]]
+    open_worker: Callable[[], Callable[[Any], Any]]
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from lect.data.examples import Example
     from lect.exchange.contents import Contents, ForeignFolder
     from lect.heads import Head
+    from lect.languages.installed import InstalledIdentifier
     from lect.objectives import Objective, ObjectiveContext
     from lect.parts import Part
-    from lect.runs import Job, JobEvent
+    from lect.runs import Job, JobEvent, StreamWork
 
 
 @dataclass(frozen=True)
@@ -280,6 +281,20 @@ class ReaderSpec(ConfiguredSpec):
 
 
 @dataclass(frozen=True)
+class IdentifierSpec(Spec):
+    """What says the language of texts, among more languages than there are components of.
+
+    Args:
+        load: makes it ready, which may take a second; called when it is first needed.
+    """
+
+    kind: ClassVar[str] = "identifier"
+    hook: ClassVar[str] = "lect_register_identifiers"
+
+    load: Callable[[], InstalledIdentifier]
+
+
+@dataclass(frozen=True)
 class ExecutorSpec(ConfiguredSpec):
     """Where commands of `lect` run: on this machine, on a cluster.
 
@@ -289,12 +304,17 @@ class ExecutorSpec(ConfiguredSpec):
             any order. A job that fails stops no other. Where the iterator is closed, or Ctrl-C interrupts it, it stops
             the jobs that run, each after it has written a checkpoint (`lect.fleet.run_job` does so).
             Raises `lect.errors.UserError` where there is no such cluster.
+        answer: from the configuration and a `lect.StreamWork`, an iterator of the results of its items in their order,
+            for `lect predict --on` and `lect embed --on`. It holds few items at a time, works on an item again whose
+            worker was lost, and stops the workers when it is closed. None where rows are not answered there. Raises as
+            `run`, and what a worker raises.
     """
 
     kind: ClassVar[str] = "executor"
     hook: ClassVar[str] = "lect_register_executors"
 
     run: Callable[[Any, Sequence[Job], int | None], Iterator[JobEvent]]
+    answer: Callable[[Any, StreamWork], Iterator[Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,57 @@ def test_vectors_go_on_too(run, tmp_path, name):
             np.testing.assert_allclose(vector, whole[row], atol=1e-5)
 
 
+ELSEWHERE = """
+import pickle
+from itertools import islice
+from lect import Config, ExecutorSpec, hookimpl
+
+class Few(Config):
+    most: int | None = None
+
+def answer(config, work):
+    items, worker = pickle.loads(pickle.dumps(work.items))(), pickle.loads(pickle.dumps(work.open_worker))()
+    return map(worker, islice(items, config.most))
+
+@hookimpl
+def lect_register_executors():
+    return [ExecutorSpec("there", "elsewhere", Few, lambda config, jobs, at_once: iter(()), answer)]
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path_factory, monkeypatch):
+    """A plugin whose executor answers rows: `there`."""
+    site = tmp_path_factory.mktemp("site")
+    information = site / "lect_elsewhere-1.0.dist-info"
+    information.mkdir()
+    (site / "lect_elsewhere.py").write_text(ELSEWHERE, "utf-8")
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: lect-elsewhere\nVersion: 1.0\n", "utf-8")
+    (information / "entry_points.txt").write_text("[lect.v1]\nelsewhere = lect_elsewhere\n", "utf-8")
+    monkeypatch.syspath_prepend(str(site))
+    yield
+    sys.modules.pop("lect_elsewhere", None)
+
+
+def test_rows_are_answered_elsewhere_as_here(run, elsewhere, tmp_path):
+    here = run("predict", "-d", "lines.txt", "--json").stdout
+    there = ["predict", "-d", "lines.txt", "--on", "there"]
+    assert run(*there, "--json").stdout == here
+    fewer = run(*there, "--on-option", "most=1", "--output", "out.jsonl", succeeds=False)
+    assert "--data: other rows are read there than here; let every machine see the same files" in fewer.stderr
+    assert "64 rows are answered already" in run(*there, "--output", "out.jsonl", "--resume").stderr
+    check_answers(records_in((tmp_path / "out.jsonl").read_text("utf-8")))
+    (tmp_path / "rows.jsonl").write_text('{"text": "a day"}\n{"text": 7}\n', "utf-8")
+    wrong = run("predict", "-d", "rows.jsonl", "--on", "there", "--json", succeeds=False)
+    assert len(wrong.stdout.splitlines()) == 1 and 'rows.jsonl, line 2: "text" holds a number' in wrong.stderr
+    for arguments, said in (
+        (("-d", "-", "--on", "there"), "--on there: standard input and pipes are read here alone"),
+        (("a day", "--on", "there"), "--on there: texts of the command line are read here alone"),
+        (("-d", "lines.txt", "--on", "nowhere"), '"nowhere"'),
+    ):
+        assert said in run("predict", *arguments, succeeds=False, input="a day\n").stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -206,6 +257,7 @@ def test_vectors_go_on_too(run, tmp_path, name):
         (("predict", "-d", "lines.txt", "--stack-for", "jav"), '--stack-for: "jav" is no LANGUAGE=STACK'),
         (("predict", "-d", "lines.txt", "--stack-for", "jaav=task:mood"), "--stack-for: "),
         (("predict", "-d", "lines.txt", "--device", "gpu7"), 'the device "gpu7" cannot be used'),
+        (("embed", "-d", "lines.txt", "--precision", "auto", "--on", "ray"), "--precision auto: the fastest precision"),
         (("predict", "-d", "lines.txt", "--resume"), "--resume goes on with a file; name it with --output"),
         (("predict", "-d", "lines.txt", "-o", "keep_empty=true", "-o", "skip_empty=true"), "skip_empty"),
         (("predict", "-d", "nowhere", "--output", "out.jsonl"), "nowhere"),

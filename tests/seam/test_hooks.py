@@ -15,6 +15,7 @@ from lect import (
     ExecutorSpec,
     FormatSpec,
     HeadSpec,
+    IdentifierSpec,
     InitialiserSpec,
     MergeSpec,
     MethodSpec,
@@ -22,6 +23,7 @@ from lect import (
     ObjectiveSpec,
     ReaderSpec,
     RouteSpec,
+    StreamWork,
     TokenLearnerSpec,
     hookspecs,
 )
@@ -29,6 +31,7 @@ from lect.errors import PluginError
 from lect.host import Host, plugin_blamed
 from lect.host.records import HOOKS
 from lect.runs import Outcome, RunInfo
+from lect.selection.automatic import installed_identifier
 from lect.specs import NewEmbeddings, Problem
 
 pytestmark = pytest.mark.models
@@ -106,13 +109,25 @@ def test_hook_register_formats(site, tmp_path):
     assert spec.write("contents", "backbone", Path("here")) == ["contents"]
 
 
+def test_hook_register_identifiers(site):
+    host = register(
+        site,
+        IdentifierSpec,
+        "IdentifierSpec('x', 's', lambda: InstalledIdentifier('x', frozenset(['fi']), lambda text: ('fi', 0.5)))",
+    )
+    assert installed_identifier(host).identify("moi") == ("fi", 0.5)
+
+
 def test_hook_register_executors(site):
     host = register(
         site,
         ExecutorSpec,
-        "ExecutorSpec('x', 's', Empty, lambda config, jobs, at_once: ((job, at_once) for job in jobs))",
+        "ExecutorSpec('x', 's', Empty, lambda config, jobs, at_once: ((job, at_once) for job in jobs), "
+        "lambda config, work: map(work.open_worker(), work.items()))",
     )
     assert list(host.spec(ExecutorSpec, "x").run(None, ["a", "b"], 2)) == [("a", 2), ("b", 2)]
+    work = StreamWork(lambda: iter("ab"), lambda: str.upper)
+    assert list(host.spec(ExecutorSpec, "x").answer(None, work)) == ["A", "B"]
 
 
 def test_hook_register_commands(site):
@@ -241,7 +256,7 @@ def test_an_event_that_does_not_exist_is_a_mistake_of_the_caller(site):
 def test_the_list_of_hooks_is_that_of_the_specifications():
     defined = re.findall(r"^def (lect_\w+)", inspect.getsource(hookspecs), re.MULTILINE)
     assert list(HOOKS) == defined
-    assert len(HOOKS) == 18
+    assert len(HOOKS) == 20
 
 
 @pytest.mark.parametrize("hook", HOOKS)

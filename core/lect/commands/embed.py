@@ -13,6 +13,7 @@ from lect.commands.options import (
     FieldOption,
     LanguageOption,
     NearestOption,
+    PrecisionOption,
     ReaderOption,
     StackOption,
     library_of,
@@ -21,13 +22,16 @@ from lect.commands.streaming import (
     BatchTokensOption,
     DataOption,
     DeviceOption,
+    OnOption,
+    OnSettingsOption,
     OutputOption,
     ResumeOption,
     StackForOption,
+    import_to_read,
     stream,
 )
 from lect.errors import UserError
-from lect.literals import ComputePrecision, EmbeddingFormat
+from lect.literals import EmbeddingFormat
 from lect.visible import visible_json
 
 if TYPE_CHECKING:
@@ -58,7 +62,9 @@ def embed(
     resume: ResumeOption = False,
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
-    precision: Annotated[ComputePrecision, typer.Option("--precision", help="What the model computes in.")] = "float32",
+    precision: PrecisionOption = "float32",
+    on: OnOption = "local",
+    on_option: OnSettingsOption = None,
 ) -> None:
     """Give the sentence vectors of texts, in order and while they are read; without a stack the backbone's own.
 
@@ -66,6 +72,7 @@ def embed(
     """
     if texts and (data or reader):
         raise UserError("texts and --data are given both", fix="give one of them")
+    import_to_read(ctx)
     from lect.data.examples import Example
     from lect.streams.formats import format_of, lines_of_json
     from lect.streams.worker import WorkerSettings
@@ -97,5 +104,7 @@ def embed(
         form=format_of("embed", form or (None if output else "jsonl"), output),
         output=output,
         resume=resume,
+        on=on,
+        on_options=on_option,
         print_answers=show,
     )

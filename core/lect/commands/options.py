@@ -31,7 +31,8 @@ FieldOption = Annotated[
     list[str] | None, typer.Option("--option", "-o", help="A setting of the reader, such as text=tweet. Repeatable.")
 ]
 LanguageOption = Annotated[
-    str | None, typer.Option("--language", help="The texts' language, for lang:auto in the stack: bjn or Banjar.")
+    str | None,
+    typer.Option("--language", help="The texts' language, for lang:auto in the stack; by default each text's own."),
 ]
 NearestOption = Annotated[
     int, typer.Option("--nearest", min=1, help="How many components lang:auto takes, in equal shares.")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lect.commands.app import settings_in
 from lect.commands.console import note, print_table, write_out
 from lect.commands.options import (
     BackboneOption,
@@ -15,6 +14,7 @@ from lect.commands.options import (
     FieldOption,
     LanguageOption,
     NearestOption,
+    PrecisionOption,
     ReaderOption,
     StackOption,
     is_file_name,
@@ -24,14 +24,17 @@ from lect.commands.streaming import (
     BatchTokensOption,
     DataOption,
     DeviceOption,
+    OnOption,
+    OnSettingsOption,
     OutputOption,
     ResumeOption,
     StackForOption,
     have_stacks,
+    import_to_read,
     stream,
 )
 from lect.errors import StackError, UserError
-from lect.literals import ComputePrecision, PredictionFormat
+from lect.literals import PredictionFormat
 from lect.visible import visible, visible_json
 
 if TYPE_CHECKING:
@@ -70,7 +73,9 @@ def predict(
     resume: ResumeOption = False,
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
-    precision: Annotated[ComputePrecision, typer.Option("--precision", help="What the model computes in.")] = "float32",
+    precision: PrecisionOption = "float32",
+    on: OnOption = "local",
+    on_option: OnSettingsOption = None,
 ) -> None:
     """Answer for texts with a stack that ends in a task, in order and while they are read.
 
@@ -85,10 +90,7 @@ def predict(
         raise UserError("--pair, --question and --choice go with texts", fix="take them out, or give a text")
     if as_json and form not in (None, "jsonl"):
         raise UserError(f"--json and --format {form} are given both", fix="give one of them")
-    if settings_in(ctx).owns_process:
-        from lect.backbones.light import import_transformers_to_read
-
-        import_transformers_to_read()
+    import_to_read(ctx)
     from lect.data.examples import Example
     from lect.streams.formats import format_of
     from lect.streams.worker import WorkerSettings
@@ -128,6 +130,8 @@ def predict(
         form=written,
         output=output,
         resume=resume,
+        on=on,
+        on_options=on_option,
         print_answers=_printer(written),
     )
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lect.commands.app import Settings, load_host
+from lect.commands.app import load_host, settings_in
 from lect.commands.console import note, stderr_console, warn
-from lect.commands.options import source_of, with_auto
+from lect.commands.options import settings_of, source_of, with_auto
 from lect.errors import UserError
 
 if TYPE_CHECKING:
     from lect.data.dataset import Source
     from lect.data.examples import Example
     from lect.host import Host
+    from lect.literals import ComputePrecision
+    from lect.storage.library import Library
     from lect.streams.formats import Format
     from lect.streams.rows import RowsDigest, StackChoice, StreamRow
     from lect.streams.run import Summary, Work
@@ -48,6 +50,13 @@ ResumeOption = Annotated[
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help="Where the model runs, such as cpu or cuda:1; by default the first GPU.")
 ]
+OnOption = Annotated[
+    str, typer.Option("--on", help="Where rows are answered: local, ray, or what else a plugin brings.")
+]
+OnSettingsOption = Annotated[
+    list[str] | None,
+    typer.Option("--on-option", help="A setting of that place, such as address=auto. Repeatable."),
+]
 BatchTokensOption = Annotated[
     int | None, typer.Option("--batch-tokens", min=1, help="The most tokens of a batch, padding included.")
 ]
@@ -61,6 +70,8 @@ class Request:
         rows: with their stacks, as they are read.
         source: where they are from; None where they were given on the command line.
         print_answers: prints a stretch of answers, where no file is named.
+        on: the executor that answers them; ``local`` for this process.
+        on_options: its settings.
     """
 
     host: Host
@@ -72,11 +83,21 @@ class Request:
     output: Path | None
     resume: bool
     print_answers: Callable[[Answered], None]
+    on: str = "local"
+    on_options: Sequence[str] = ()
 
 
 def have_stacks(option: Sequence[str] | None) -> bool:
     """Whether rows name their own stacks, as ``-o stack=COLUMN`` says."""
     return any(each.partition("=")[0].strip() == "stack" for each in option or ())
+
+
+def import_to_read(ctx: typer.Context) -> None:
+    """Where this process does nothing else, import no more of `transformers` than answering takes."""
+    if settings_in(ctx).owns_process:
+        from lect.backbones.light import import_transformers_to_read
+
+        import_transformers_to_read()
 
 
 def stream(
@@ -96,6 +117,8 @@ def stream(
     output: Path | None,
     resume: bool,
     print_answers: Callable[[Answered], None],
+    on: str,
+    on_options: Sequence[str] | None,
 ) -> None:
     """Answer what the options name; `given` are texts of the command line, in the place of data.
 
@@ -108,7 +131,7 @@ def stream(
     choice = _stack_choice(
         stack,
         stack_for,
-        lambda text, tag: with_auto(text, tag or language, nearest, settings.library),
+        lambda text, tag: _with_language(text, tag or language, nearest, settings.library),
         needed=not have_stacks(option),
     )
     source = None
@@ -117,9 +140,28 @@ def stream(
     else:
         source = with_empty_rows(host, source_of(host, data, reader, option))
         rows = read_rows(host, source, choice, "--data")
-    outer = ctx.find_root().obj
-    settings = replace(settings, origins=not given, block=outer.block if isinstance(outer, Settings) else ())
-    _answer(Request(host, rows, source, choice, settings, form, output, resume, print_answers))
+    settings = replace(settings, origins=not given, block=settings_in(ctx).block, precision=_precision(settings, on))
+    _answer(Request(host, rows, source, choice, settings, form, output, resume, print_answers, on, on_options or ()))
+
+
+def _precision(settings: WorkerSettings, on: str) -> ComputePrecision:
+    """What ``auto`` is here: a later process that goes on with the answers takes the same."""
+    if settings.precision != "auto":
+        return settings.precision
+    if on != "local":
+        fix = "name one, such as bfloat16"
+        raise UserError("the fastest precision may be another on each machine", where="--precision auto", fix=fix)
+    from lect.backbones.precision import resolve_precision
+    from lect.device import default_device, device_named
+
+    return resolve_precision("auto", default_device() if settings.device is None else device_named(settings.device))
+
+
+def _with_language(stack: str, language: str | None, nearest: int, library: Library) -> str:
+    """The stack with components in the place of ``lang:auto``; where no language is named, each text gets its own."""
+    if language is None and nearest == 1:
+        return stack
+    return with_auto(stack, language, nearest, library)
 
 
 def _stack_choice(
@@ -128,7 +170,7 @@ def _stack_choice(
     """Which stack each row goes through, as ``--stack`` and ``--stack-for`` say.
 
     Args:
-        resolve: gives a stack without ``lang:auto``, of the texts' language.
+        resolve: gives the stack for texts of a language, None where it is not named.
         needed: whether rows have no stacks of their own.
 
     Raises:
@@ -183,6 +225,8 @@ def _write_file(request: Request, output: Path, digest: RowsDigest, summary: Sum
     from lect.streams.unfinished import unfinished
 
     form, settings, source = request.form, request.settings, request.source
+    if output.is_symlink():
+        output = output.resolve()
     assert form is not None
     command = {
         "task": settings.task,
@@ -234,7 +278,8 @@ def _run(request: Request, digest: RowsDigest, summary: Summary, write: Callable
         known = known or (first[1],)
     settings = replace(request.settings, stack=known[0])
     most = max(MOST_AT_ONCE, (settings.tokens_per_batch or 0) // 8)
-    work = _local(request.host, settings)
+    here = request.on == "local"
+    work = _local(request.host, settings) if here else _elsewhere(request, settings, digest.rows, most)
     with _progress(request, digest.rows) as advance:
 
         def written(answered: Answered) -> None:
@@ -251,7 +296,34 @@ def _local(host: Host, settings: WorkerSettings) -> Work:
         worker = settings.open(host)
     for line in worker.opened.notices:
         note(line)
-    return lambda stretches: map(worker, stretches)
+
+    def work(stretches: Iterator[list[StreamRow]]) -> Generator[Answered, None, None]:
+        yield from map(worker, stretches)
+
+    return work
+
+
+def _elsewhere(request: Request, settings: WorkerSettings, skipped: int, most: int) -> Work:
+    """Answers rows on a cluster, whose machines read them, too.
+
+    Args:
+        skipped: rows that are answered already.
+    """
+    from lect.runs import StreamWork
+    from lect.specs import ExecutorSpec
+    from lect.streams.elsewhere import SourceStretches, WorkerElsewhere, answered_elsewhere
+    from lect.streams.rows import is_live
+
+    on, source = request.on, request.source
+    configured = request.host.configured(ExecutorSpec, on, settings_of(list(request.on_options)), f"--on {on}")
+    if configured.spec.answer is None:
+        raise UserError(f'rows are not answered on "{on}"', where=f"--on {on}", fix="leave --on out")
+    if source is None or is_live(source):
+        what = "texts of the command line" if source is None else "standard input and pipes"
+        raise UserError(f"{what} are read here alone", where=f"--on {on}", fix="name a file with --data")
+    folder = Path.cwd()
+    items = SourceStretches(folder, source, request.choice, skipped, most, settings.block)
+    return answered_elsewhere(request.host, configured, StreamWork(items, WorkerElsewhere(folder, settings)))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -119,8 +120,8 @@ class RowsDigest:
     def update(self, rows: Sequence[StreamRow]) -> None:
         """Take further rows in."""
         for example, stack in rows:
-            said = (stack, *(getattr(example, name) for name in _DIGESTED))
-            self._state.update(repr(said).encode("utf-8", "surrogatepass"))
+            said = [stack, *(getattr(example, name) for name in _DIGESTED)]
+            self._state.update(json.dumps(said).encode())
         self.rows += len(rows)
 
     def skip(self, rows: Iterator[StreamRow], count: int, sha256: str, where: str) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from lect.composition.windows import describe_cut
 from lect.counts import number_of
 from lect.errors import UserError
+from lect.selection.donors import is_automatic
 from lect.storage.library import Library
 from lect.streams.rows import RowsDigest, StackChoice, StreamRow
 from lect.streams.worker import Answered
 
-Work = Callable[[Iterator[list[StreamRow]]], Iterator[Answered]]
+Work = Callable[[Iterator[list[StreamRow]]], Generator[Answered, None, None]]
 """Answers stretches of rows, in their order; it takes the next ones when it likes."""
 
 
@@ -80,13 +82,14 @@ def answer_rows(
             # What was read before it is answered first, wherever that is done.
             failed.append(error)
 
-    for answered in work(handed()):
-        digest.update(waiting.popleft()[: len(answered.answers)])
-        if answered.answers:
-            summary.add(answered)
-            write(answered)
-        if answered.error is not None:
-            raise answered.error
+    with closing(work(handed())) as all_answered:
+        for answered in all_answered:
+            digest.update(waiting.popleft()[: len(answered.answers)])
+            if answered.answers:
+                summary.add(answered)
+                write(answered)
+            if answered.error is not None:
+                raise answered.error
     if failed:
         raise failed[0]
 
@@ -105,7 +108,7 @@ def components_of(choice: StackChoice, library: Library) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for text in choice.known:
         for atom in parse_stack(text).atoms:
-            if str(atom) not in found:
+            if str(atom) not in found and not is_automatic(str(atom)):
                 folder = library.find(atom)
                 found[str(atom)] = [hash_of(folder / FILE), weights_hash(folder)]
     return found

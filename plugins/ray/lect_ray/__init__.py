@@ -1,1 +1,1 @@
-"""Fleets of training runs on a Ray cluster."""
+"""Fleets of training runs, and rows to answer, on a Ray cluster."""
