@@ -248,9 +248,15 @@ def test_a_row_that_cannot_be_computed_harms_no_other_in_its_batch(shop, monkeyp
         found = await asyncio.gather(
             *(answer(service, "lang:jav + task:mood", text) for text in texts), return_exceptions=True
         )
-        return [isinstance(each, Exception) for each in found]
+        transport = httpx.ASGITransport(make_app(service))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            failed = await client.post("/v1/predict", json={"inputs": "poison", "stack": "task:mood"})
+        return [isinstance(each, Exception) for each in found], failed
 
-    assert run(shop.service(), scenario) == [False, True, False, False]
+    found, failed = run(shop.service(), scenario)
+    assert found == [False, True, False, False]
+    assert failed.status_code == 500 and failed.json()["error"]["type"] == "failed"
+    assert "kernel" not in failed.text
 
 
 def test_keys_are_checked_by_their_hashes_and_taken_up_when_their_file_changes(shop, tmp_path):

@@ -47,6 +47,11 @@ class Access:
         self._checked = clock()
         self._allowances: dict[str, tuple[float, float]] = {}
 
+    @property
+    def is_open(self) -> bool:
+        """Whether no key is wanted."""
+        return not self._keys
+
     def client(self, authorization: str | None, address: str) -> Client:
         """Whose request it is, by its header.
 

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from lect_serve.access import Client, check_host, is_loopback
-from lect_serve.refusals import BusyError, RefusalError, StoppingError, TooLargeError
+from lect_serve.refusals import BusyError, FailedError, RefusalError, StoppingError, TooLargeError
 from lect_serve.service import Service
 from lect_serve.telemetry import describe, span_of
 
@@ -58,6 +58,11 @@ class Gate:
         with span_of(scope) as span:
             try:
                 await self._let_through(scope, receive, sending)
+            except Exception:
+                if status:
+                    raise
+                _LOG.exception("request %s failed", number)
+                await self._refuse(scope["path"], FailedError(number), sending)
             finally:
                 self._open -= 1
                 describe(span, self._note(scope, status, time.perf_counter() - started, number))
@@ -80,7 +85,7 @@ class Gate:
             return
         if service.state == "stopping":
             raise StoppingError
-        if is_loopback(service.config.host) and not service.config.keys:
+        if is_loopback(service.config.host) and service.access.is_open:
             check_host(headers.get(b"host", b"localhost").decode("latin-1"), service.config.hosts)
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         scope["state"]["client"] = service.access.client(authorization, address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import socket
 import sys
 import time
@@ -64,7 +65,7 @@ def server_of(service: Service) -> Server:
         server_header=False,
         backlog=4096,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=int(service.config.drain_seconds) or None,
+        timeout_graceful_shutdown=max(1, math.ceil(service.config.drain_seconds)),
     )
     return Server(settings, service)
 

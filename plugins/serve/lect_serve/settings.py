@@ -18,7 +18,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 
 
 class KeyConfig(Config):
-    """A bearer key that is accepted, by its hash: `lect serve hash-key` makes one."""
+    """A bearer key that is accepted, by its hash: `lect serve --new-key NAME` makes one."""
 
     name: str = Field(min_length=1, max_length=100, description="what logs call whoever has it")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the key, in hexadecimal digits")
@@ -63,8 +63,8 @@ class ServeConfig(Config):
     cors_origins: Texts = Field((), description="pages of which origins may ask; none by default")
     hosts: Texts = Field(
         (),
-        description="names that it may be asked by where it listens on loopback and has no keys, besides this machine's "
-        "own; * for any. A page of elsewhere could have its own name point here",
+        description="names that it may be asked by where it listens on loopback and has no keys, besides those of this "
+        "machine; * for any. A page of elsewhere could have its own name point here",
     )
     log_texts: bool = Field(False, description="whether texts are written to the log")
     drain_seconds: float = Field(30, ge=0, description="how long requests are waited for when the server stops")
