@@ -47,7 +47,9 @@ def main() -> None:
     for _ in range(asked.repeat):
         for count in asked.at_once:
             for setting, own in settings(count, asked.spins).items():
-                found.setdefault((count, setting), []).append(together(count, {**outer, **own}, asked.seconds))
+                done = together(count, {**outer, **own}, asked.seconds)
+                found.setdefault((count, setting), []).append(done)
+                print(f"{count} at once, {setting}: {done:.2f}", file=sys.stderr, flush=True)
     alone = statistics.median(found[asked.at_once[0], AS_IT_COMES]) / asked.at_once[0]
     print(f"{cores()} cores, load {os.getloadavg()[0]:.1f} at the end; steps a second of all together (× one alone)\n")
     names = list(settings(1, asked.spins))
