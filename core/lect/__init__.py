@@ -132,6 +132,7 @@ if TYPE_CHECKING:
     from lect.versions import __version__ as __version__
 
 _NAMES = {
+    "lect": "vocabulary",
     "lect.api.client": "Client",
     "lect.api.components": "SavedComponent components",
     "lect.api.estimator": "TaskClassifier",
@@ -189,17 +190,14 @@ _NAMES = {
     "lect.versions": "__version__",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
-_MODULES = ("vocabulary",)
-
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
         if name in _HOMES:
-            return getattr(import_module(_HOMES[name]), name)
-        if name in _MODULES:
-            return import_module(f"lect.{name}")
+            home = _HOMES[name]
+            return import_module(f"lect.{name}") if home == "lect" else getattr(import_module(home), name)
         raise AttributeError(f"module 'lect' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*_HOMES, *_MODULES])
+    return sorted(_HOMES)

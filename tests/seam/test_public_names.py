@@ -15,7 +15,7 @@ pytestmark = pytest.mark.models
 PUBLIC = (
     *("lect", "lect.cache", "lect.cli", "lect.data.files", "lect.exchange", "lect.files", "lect.languages"),
     "lect.backbones.packaged",
-    *("lect.serving", "lect.testing"),
+    *("lect.serving", "lect.testing", "lect.vocabulary"),
 )
 
 
