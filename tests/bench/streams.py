@@ -93,8 +93,8 @@ def bench(folder: Path, name: str, command: list[str], ending: str, sizes: list[
         lines = write_lines(folder / f"{size}.txt", size)
         found = run(folder, [*command, "-d", lines.name, "--output", f"out-{size}{ending}"], size)
         print(
-            f"  {size:>9,} lines: {found['rate']:>8,.0f} rows/s of one core; first answers after {found['first']:.1f} s of "
-            f"{found['wall']:.1f}; {found['held']:,.0f} MB at a tenth, {found['most']:,.0f} MB at most",
+            f"  {size:>9,} lines: {found['rate']:>8,.0f} rows/s of one core; first answers after {found['first']:.1f} "
+            f"of {found['wall']:.1f} s; {found['held']:,.0f} MB at a tenth, {found['most']:,.0f} MB at most",
             flush=True,
         )
 
