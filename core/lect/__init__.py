@@ -10,6 +10,7 @@ Training     teach_language, teach_task, train, Recipe, Callback; vocabulary.bui
 Elsewhere    TaskClassifier for scikit-learn, for_trainer for transformers; Model.as_sentence_transformer, as_pipeline …
 A server     Client: predict, embed, models, of what `lect serve` answers with
 Components   components, SavedComponent, pull, search, merge, export
+Languages    identify, Identification
 Reports      evaluate_matrix, audit; EvaluationReport, MatrixReport, AuditReport, Explanation
 Errors       UserError, of which BackboneError, ComponentError, DataError, RecipeError … are kinds
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lect.api.components import SavedComponent as SavedComponent, components as components
     from lect.api.estimator import TaskClassifier as TaskClassifier
     from lect.api.exchange import export as export, merge as merge
+    from lect.api.identify import identify as identify
     from lect.api.model import Model as Model, load as load
     from lect.api.reading import read as read
     from lect.api.registries import pull as pull, search as search
@@ -87,6 +89,8 @@ if TYPE_CHECKING:
     from lect.host.backbones import load_backbone as load_backbone
     from lect.host.reading import read_source as read_source
     from lect.literals import Progress as Progress
+    from lect.languages.identify import Identification as Identification
+    from lect.languages.installed import InstalledIdentifier as InstalledIdentifier
     from lect.objectives import Objective as Objective, ObjectiveContext as ObjectiveContext
     from lect.parts import BaseLayer as BaseLayer, NewTokens as NewTokens, Part as Part, SiteContext as SiteContext
     from lect.recipes.recipe import Recipe as Recipe, recipe_of as recipe_of
@@ -105,6 +109,7 @@ if TYPE_CHECKING:
         ExecutorSpec as ExecutorSpec,
         FormatSpec as FormatSpec,
         HeadSpec as HeadSpec,
+        IdentifierSpec as IdentifierSpec,
         InitialiserSpec as InitialiserSpec,
         LearnedVocabulary as LearnedVocabulary,
         MergeSpec as MergeSpec,
@@ -131,6 +136,7 @@ _NAMES = {
     "lect.api.components": "SavedComponent components",
     "lect.api.estimator": "TaskClassifier",
     "lect.api.exchange": "export merge",
+    "lect.api.identify": "identify",
     "lect.api.model": "Model load",
     "lect.api.reading": "read",
     "lect.api.registries": "pull search",
@@ -164,15 +170,17 @@ _NAMES = {
     "lect.host": "Host",
     "lect.host.backbones": "load_backbone",
     "lect.host.reading": "read_source",
+    "lect.languages.identify": "Identification",
+    "lect.languages.installed": "InstalledIdentifier",
     "lect.literals": "Progress",
     "lect.objectives": "Objective ObjectiveContext",
     "lect.parts": "BaseLayer NewTokens Part SiteContext",
     "lect.recipes.recipe": "Recipe recipe_of",
     "lect.runs": "Job JobEvent Outcome RunInfo StreamWork",
     "lect.specs": (
-        "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec InitialiserSpec "
-        "LearnedVocabulary MergeSpec MergedPart Merging MethodSpec MetricSpec NewEmbeddings ObjectiveSpec "
-        "Problem ReaderSpec RouteSpec TokenLearnerSpec"
+        "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec IdentifierSpec "
+        "InitialiserSpec LearnedVocabulary MergeSpec MergedPart Merging MethodSpec MetricSpec NewEmbeddings "
+        "ObjectiveSpec Problem ReaderSpec RouteSpec TokenLearnerSpec"
     ),
     "lect.summed_metric": "SummedMetric",
     "lect.training.callbacks.base": "Callback",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ExecutorSpec,
         FormatSpec,
         HeadSpec,
+        IdentifierSpec,
         InitialiserSpec,
         MergeSpec,
         MethodSpec,
@@ -97,6 +98,12 @@ def lect_register_metrics() -> Iterable[MetricSpec]:
 @hookspec
 def lect_register_formats() -> Iterable[FormatSpec]:
     """Formats of other libraries, such as ``adapters`` or ``peft``, for ``lect import`` and ``lect export``."""
+    return ()
+
+
+@hookspec
+def lect_register_identifiers() -> Iterable[IdentifierSpec]:
+    """Identifiers of the language of texts, such as ``py3langid``."""
     return ()
 
 

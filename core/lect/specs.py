@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lect.data.examples import Example
     from lect.exchange.contents import Contents, ForeignFolder
     from lect.heads import Head
+    from lect.languages.installed import InstalledIdentifier
     from lect.objectives import Objective, ObjectiveContext
     from lect.parts import Part
     from lect.runs import Job, JobEvent, StreamWork
@@ -277,6 +278,20 @@ class ReaderSpec(ConfiguredSpec):
 
     read: Callable[[Any, Path], Iterable[Example]]
     endings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class IdentifierSpec(Spec):
+    """What says the language of texts, among more languages than there are components of.
+
+    Args:
+        load: makes it ready, which may take a second; called when it is first needed.
+    """
+
+    kind: ClassVar[str] = "identifier"
+    hook: ClassVar[str] = "lect_register_identifiers"
+
+    load: Callable[[], InstalledIdentifier]
 
 
 @dataclass(frozen=True)

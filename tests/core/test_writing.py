@@ -348,6 +348,12 @@ def test_a_long_text_is_cut_and_its_prompt_is_whole():
     assert len(long) == 16 and phrasing.end not in long and short[-1] == phrasing.end
     with pytest.raises(RecipeError, match="no room for the text"):
         phrasing.source(GenerationRequest("the people", "word " * 60, ""))
+    # Several tokens a character, and none of it in half.
+    for count in range(8, 24):
+        whole = "ߛߣߍ߬ ߞߎߘߊ " * count
+        source = phrasing.source(GenerationRequest(whole, "Read: ", "\nSay:"))
+        read = encoder.tokenizer(()).decode(list(source.ids)).removeprefix("Read: ").removesuffix("\nSay:")
+        assert source.truncated and read and whole.startswith(read.strip())
 
 
 @pytest.mark.parametrize(("family", "token"), [("llama", "Ċ"), ("gemma2", "<0x0A>")])

@@ -124,7 +124,7 @@ def test_what_is_no_row_is_said_with_its_place(model, rows, said):
 
 
 def test_what_is_refused_is_refused_in_the_words_of_the_command(workspace, trained):
-    for stack in ("task:nowhere", "lang:cipher", "task:mood + lang:cipher", "lang:auto + task:mood"):
+    for stack in ("task:nowhere", "lang:cipher", "task:mood + lang:cipher"):
         command = workspace.lect(
             "predict", "--stack", stack, "--backbone", "backbone", "--components", str(trained), "text"
         )

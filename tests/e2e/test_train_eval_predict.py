@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from lect.languages.profiles import read_profiles
 from lect.storage.manifest import read_manifest
 
 pytestmark = pytest.mark.models
@@ -23,7 +24,10 @@ def test_training_writes_a_component_with_manifest_card_log_and_scores(workspace
     assert summary["component"] == "task:mood"
     assert summary["validation"]["macro_f1"] > 0.9
     folder = workspace.folder / "components/task/mood"
-    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "component.toml", "weights.safetensors"]
+    files = ["README.md", "component.toml", "languages.safetensors", "weights.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == files
+    (profile,) = read_profiles(folder / "languages.safetensors")
+    assert profile.language == "en" and profile.characters > 2000
     manifest = read_manifest(folder / "component.toml")
     assert manifest.training.steps == summary["steps"] == 60
     assert manifest.training.data[0].rows == 160

@@ -92,7 +92,7 @@ def test_a_client_who_leaves_takes_its_rows_along(url, service, held):
     body = json.dumps({"inputs": ["a"] * 300}).encode()
     for route, kind in (("/v1/predict", "application/json"), ("/v1/predict?", "text/event-stream")):
         with socket.create_connection((place.host, place.port)) as leaving:
-            head = f"POST {route} HTTP/1.1\r\nhost: here\r\naccept: {kind}\r\ncontent-type: application/json\r\n"
+            head = f"POST {route} HTTP/1.1\r\nhost: localhost\r\naccept: {kind}\r\ncontent-type: application/json\r\n"
             leaving.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
             wait_for(lambda: service.scheduler.rows == 300, every=0.002)
         gone = time.monotonic()
@@ -109,7 +109,7 @@ def test_slow_clients_and_many_connections_disturb_nobody(url):
         try:
             for number, one in enumerate(idle):
                 one.sendall(
-                    b"POST /v1/predict HTTP/1.1\r\nhost: here\r\ncontent-length: 500\r\n" + b"\r\n{" * (number % 2)
+                    b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 500\r\n" + b"\r\n{" * (number % 2)
                 )
             assert client.post("/v1/predict", json={"inputs": TEXTS}).status_code == 200
         finally:
@@ -138,7 +138,7 @@ def test_routes_of_plugins_are_served(shop, monkeypatch):
     monkeypatch.setattr(type(shop.host), "specs", lambda self, kind: provided if kind is RouteSpec else {})
     app = make_app(shop.service())
     # Not as a context: nothing is loaded for it.
-    assert TestClient(app).get("/alive").json() == {"alive": True}
+    assert TestClient(app, base_url="http://[::1]:80").get("/alive").json() == {"alive": True}
 
 
 @pytest.mark.processes

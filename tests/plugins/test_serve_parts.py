@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import shutil
 import threading
@@ -17,11 +18,14 @@ pytest.importorskip("fastapi")
 from served import Shop
 
 from lect import Example
+from lect.composition.model import RoutedModel
+from lect.engine.engine import Engine
+from lect.engine.open import open_on
 from lect.files import folder_aside
 from lect.storage.digests import content_digest
 from lect_serve.access import Access, Client
 from lect_serve.app import make_app
-from lect_serve.refusals import FullMemoryError, OverloadedError, TooLateError
+from lect_serve.refusals import FullMemoryError, InvalidError, OverloadedError, TooLateError
 from lect_serve.settings import KeyConfig
 
 ALICE = Client("alice", False)
@@ -126,7 +130,7 @@ def test_what_is_removed_from_the_disk_is_unknown_from_then_on(shop):
         await answer(service, "lang:sun + task:mood")
         shutil.rmtree(shop.library.folders[0] / "lang/sun")
         transport = httpx.ASGITransport(make_app(service))
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.post("/v1/predict", json={"inputs": "a", "stack": "lang:sun + task:mood"})
 
     assert run(shop.service(), scenario).status_code == 404
@@ -244,9 +248,15 @@ def test_a_row_that_cannot_be_computed_harms_no_other_in_its_batch(shop, monkeyp
         found = await asyncio.gather(
             *(answer(service, "lang:jav + task:mood", text) for text in texts), return_exceptions=True
         )
-        return [isinstance(each, Exception) for each in found]
+        transport = httpx.ASGITransport(make_app(service))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            failed = await client.post("/v1/predict", json={"inputs": "poison", "stack": "task:mood"})
+        return [isinstance(each, Exception) for each in found], failed
 
-    assert run(shop.service(), scenario) == [False, True, False, False]
+    found, failed = run(shop.service(), scenario)
+    assert found == [False, True, False, False]
+    assert failed.status_code == 500 and failed.json()["error"]["type"] == "failed"
+    assert "kernel" not in failed.text
 
 
 def test_keys_are_checked_by_their_hashes_and_taken_up_when_their_file_changes(shop, tmp_path):
@@ -266,7 +276,7 @@ def test_keys_are_checked_by_their_hashes_and_taken_up_when_their_file_changes(s
 
     async def scenario(service):
         transport = httpx.ASGITransport(make_app(service))
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
 
             async def ask(secret, texts=1, route="/v1/predict", **body):
                 headers = {"authorization": f"Bearer {secret}"} if secret else {}
@@ -313,7 +323,7 @@ def test_components_are_fetched_from_a_registry_when_they_are_first_named(shop, 
     async def scenario(service):
         scores, digests = await answer(service, "lang:ban + task:mood")
         transport = httpx.ASGITransport(make_app(service))
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             unknown = await client.post("/v1/predict", json={"inputs": "a", "stack": "lang:nowhere + task:mood"})
         return scores, digests, unknown
 
@@ -323,6 +333,66 @@ def test_components_are_fetched_from_a_registry_when_they_are_first_named(shop, 
         dict(shop.solo("lang:ban + task:mood").predict([Example("some words")])[0].scores), abs=1e-5
     )
     assert unknown.status_code == 404
+
+
+def test_translations_come_one_by_one_beside_what_is_read_alone(tmp_path):
+    shop = Shop(tmp_path, "llama", generates=True)
+    shop.write("task:eng", method=None, kind="translation", config={"prompt": "{text}:", "longest": 6})
+    shop.write("lang:jav", method="lora", seed=3)
+    texts = [f"word {number}" for number in range(12)]
+    stack = "lang:jav + task:eng"
+
+    async def scenario(service):
+        transport = httpx.ASGITransport(make_app(service))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            asked = client.post("/v1/predict", json={"inputs": texts, "stack": stack, "stream": True})
+            vectors = client.post("/v1/embeddings", json={"input": texts, "model": "lang:jav"})
+            return await asyncio.gather(asked, vectors)
+
+    streamed, vectors = run(shop.service(stacks=[stack]), scenario)
+    events = [json.loads(event[6:]) for event in streamed.text.split("\n\n") if event and "[DONE]" not in event]
+    found = {each["index"]: each["answer"] for each in events[1:]}
+    alone = [each.value for each in shop.solo(stack).predict([Example(text) for text in texts])]
+    assert [found[number] for number in range(12)] == alone
+    assert vectors.status_code == 200 and len(vectors.json()["data"]) == 12
+
+
+def test_a_stack_that_generates_is_refused_where_the_backbone_only_reads(tmp_path):
+    shop = Shop(tmp_path, "m2m_100", generates=True)
+    shop.write("task:eng", method=None, kind="translation")
+
+    async def scenario(service):
+        with pytest.raises(InvalidError, match="without the half that writes"):
+            await answer(service, "task:eng")
+
+    run(shop.service(), scenario)
+
+
+def test_an_index_is_searched_by_queries_of_its_space_alone(shop, tmp_path):
+    pytest.importorskip("faiss")
+    from lect.retrieval.index import build_index
+
+    texts = ["a cold day", "a warm night", "nothing at all"]
+    build_index(shop.solo("lang:jav"), [Example(text, origin=text) for text in texts], tmp_path / "index")
+
+    async def scenario(service):
+        transport = httpx.ASGITransport(make_app(service))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+
+            async def ask(**more):
+                return await client.post("/v1/search", json={"index": "days", "query": texts[1], **more})
+
+            found, other = await ask(count=2), await ask(stack="lang:sun")
+            unknown = await ask(index="../index")
+            shop.write("lang:jav", seed=9)
+            return found, other, unknown, await ask()
+
+    found, other, unknown, changed = run(shop.service(indexes={"days": str(tmp_path / "index")}), scenario)
+    assert found.json()["results"][0][0]["text"] == texts[1]
+    assert found.json()["results"][0][0]["score"] == pytest.approx(1, abs=1e-5)
+    assert len(found.json()["results"][0]) == 2 and other.status_code == 200
+    assert unknown.status_code == 404
+    assert changed.status_code == 422 and "another" in changed.json()["error"]["message"]
 
 
 def test_no_answer_is_of_other_weights_than_it_says_whatever_happens_meanwhile(shop):
@@ -392,13 +462,13 @@ def _replace(kept, folder):
 def _answers_of_versions(shop, versions, wanted):
     """What each stack gives alone, by the digests of the components that it is made of."""
     folders = {content_digest(folder): folder for folders in versions.values() for folder in folders}
-    known, opened = {}, {}
-    for stack, text, digests in wanted:
-        if (stack, digests) not in opened:
-            for digest in digests:
-                if digest in folders:
-                    folder = folders[digest]
-                    _replace(folder, shop.library.folders[0] / "lang" / folder.name.partition("-")[0])
-            opened[stack, digests] = shop.solo(stack)
-        known[stack, text, digests] = dict(opened[stack, digests].predict([Example(text)])[0].scores)
+    known, engine = {}, Engine(RoutedModel(shop.backbone))
+    for stack, digests in {(stack, digests) for stack, _, digests in wanted}:
+        for folder in (folders[digest] for digest in digests if digest in folders):
+            _replace(folder, shop.library.folders[0] / "lang" / folder.name.partition("-")[0])
+        opened = open_on(engine, stack, shop.host, shop.library)
+        texts = [text for own, text, of in wanted if (own, of) == (stack, digests)]
+        for text, found in zip(texts, opened.predict([Example(text) for text in texts]), strict=True):
+            known[stack, text, digests] = dict(found.scores)
+        engine.model.detach_all()
     return known

@@ -245,6 +245,17 @@ def test_metrics_have_as_many_series_however_many_stacks_and_paths(client):
     assert series() == before
 
 
+@pytest.mark.parametrize(
+    ("host", "status"), [("localhost:1", 200), ("127.0.0.2", 200), ("[::1]:5", 200), ("evil.example", 403), ("", 403)]
+)
+def test_pages_whose_name_is_pointed_here_are_refused(client, host, status):
+    assert client.get("/v1/models", headers={"host": host}).status_code == status
+    assert (
+        client.get("/v1/models", headers={"origin": "https://evil.example"}).headers.get("access-control-allow-origin")
+        is None
+    )
+
+
 def test_health_tells_live_from_ready(client, service):
     assert client.get("/health/live").json() == {"status": "alive"}
     assert client.get("/health").json()["status"] == "ready"

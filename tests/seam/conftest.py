@@ -14,7 +14,7 @@ from lect.host import Host
 
 IMPORTS = (
     "from lect import BackboneSpec, CommandSpec, Config, Example, ExecutorSpec, FormatSpec, HeadSpec, InitialiserSpec, "
-    "MergeSpec, "
+    "IdentifierSpec, InstalledIdentifier, MergeSpec, "
     "MethodSpec, MetricSpec, ObjectiveSpec, Problem, ReaderSpec, RouteSpec, TokenLearnerSpec, "
     "UserError, hookimpl"
 )

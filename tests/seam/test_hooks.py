@@ -15,6 +15,7 @@ from lect import (
     ExecutorSpec,
     FormatSpec,
     HeadSpec,
+    IdentifierSpec,
     InitialiserSpec,
     MergeSpec,
     MethodSpec,
@@ -30,6 +31,7 @@ from lect.errors import PluginError
 from lect.host import Host, plugin_blamed
 from lect.host.records import HOOKS
 from lect.runs import Outcome, RunInfo
+from lect.selection.automatic import installed_identifier
 from lect.specs import NewEmbeddings, Problem
 
 pytestmark = pytest.mark.models
@@ -105,6 +107,15 @@ def test_hook_register_formats(site, tmp_path):
     assert spec.detect(Path("here")) == "here"
     assert spec.read(Path("here"), "backbone") == (Path("here"), "backbone")
     assert spec.write("contents", "backbone", Path("here")) == ["contents"]
+
+
+def test_hook_register_identifiers(site):
+    host = register(
+        site,
+        IdentifierSpec,
+        "IdentifierSpec('x', 's', lambda: InstalledIdentifier('x', frozenset(['fi']), lambda text: ('fi', 0.5)))",
+    )
+    assert installed_identifier(host).identify("moi") == ("fi", 0.5)
 
 
 def test_hook_register_executors(site):
@@ -245,7 +256,7 @@ def test_an_event_that_does_not_exist_is_a_mistake_of_the_caller(site):
 def test_the_list_of_hooks_is_that_of_the_specifications():
     defined = re.findall(r"^def (lect_\w+)", inspect.getsource(hookspecs), re.MULTILINE)
     assert list(HOOKS) == defined
-    assert len(HOOKS) == 18
+    assert len(HOOKS) == 20
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -30,14 +30,17 @@ class Shop:
     """Components in a folder, on a tiny backbone in another."""
 
     folder: Path
+    family: str = "xlm-roberta"
+    generates: bool = False
     host: Host = field(default_factory=lambda: Host.load(report=lambda line: None))
 
     def __post_init__(self):
-        self.backbone_folder = save_tiny_backbone(self.folder / "backbone", "xlm-roberta")
-        self.backbone = tiny_backbone("xlm-roberta")
+        folder = self.folder / "backbone"
+        self.backbone_folder = save_tiny_backbone(folder, self.family, generates=self.generates)
+        self.backbone = tiny_backbone(self.family, generates=self.generates)
         self.library = Library((self.folder / "components",))
 
-    def write(self, key, *, method="bottleneck", labels=(), kind="classification", seed=None, version="1.0.0"):
+    def write(self, key, *, method="bottleneck", labels=(), kind="classification", config=None, seed=None):
         """Write a component of random parameters; its folder."""
         role, _, name = key.partition(":")
         torch.manual_seed(sum(map(ord, key)) if seed is None else seed)
@@ -48,7 +51,7 @@ class Shop:
             entries = (PartEntry(method=method, config=CONFIGS[method]),)
         head = None
         if labels or role == "task":
-            head = build_head(self.host, kind, {}, self.backbone, labels, key)
+            head = build_head(self.host, kind, config or {}, self.backbone, labels, key)
         with torch.no_grad():
             for module in (*parts.values(), *([head] if head else [])):
                 for parameter in module.parameters():
@@ -56,12 +59,11 @@ class Shop:
         manifest = Manifest(
             name=name,
             role=role,
-            version=version,
             languages=("jv",),
             licence="CC0-1.0",
             backbone=BackboneEntry.of(self.backbone).model_copy(update={"name": str(self.backbone_folder)}),
             parts=entries,
-            head=HeadEntry(kind=kind, labels=labels) if head else None,
+            head=HeadEntry(kind=kind, config=config or {}, labels=labels) if head else None,
         )
         tensors, card = Component(key, role, parts, head).tensors(), render_card(manifest)
         return write_component(self.library.folders[0] / role / name, manifest, tensors, None, card)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from lect.api.opened import OpenStacks, StackLike, Stacks
 from lect.api.progress import ask_for_no_widgets
 from lect.api.results import Predictions
 from lect.api.rows import Row, Rows, Single, Table, is_single, is_stream
+from lect.api.shown import table_of_components
 from lect.api.stacks import Composition
 from lect.backbones import Backbone
 from lect.backbones.in_memory import HeldModel
@@ -30,9 +31,9 @@ from lect.errors import UserError
 from lect.heads import Prediction
 from lect.host import Host
 from lect.literals import Pooling, RequestedPrecision
-from lect.selection.donors import resolve_auto
+from lect.selection.automatic import Choice, rest_of, with_choices
+from lect.selection.donors import is_automatic, resolve_auto
 from lect.storage.library import Library
-from lect.storage.manifest import Manifest
 
 if TYPE_CHECKING:
     from lect.api.pipelines import Pipeline
@@ -52,6 +53,7 @@ def load(
     library: str | Path | Library | None = None,
     device: str | torch.device | None = None,
     precision: RequestedPrecision = "float32",
+    exact: bool = False,
 ) -> Model:
     """A model with a stack on it, such as ``lect.load("lang:jav + task:sentiment")``.
 
@@ -62,13 +64,13 @@ def load(
             held, and is as it was when this one is closed.
         tokenizer: of that model.
         pooling, prefix: of that model: how its sentence vectors are made, and what it wants before every text.
-        language: of the texts, where ``lang:auto`` stands in the stack: the nearest component is taken.
+        language: of the texts, where ``lang:auto`` stands in the stack: the nearest component is taken. Without it the
+            language of each text is identified, and a component taken for each (docs/stacks.md).
         library: the folder of components; by default ``./components`` and the user's own.
         device: where the model runs; by default the first GPU, else the CPU, and a model in memory where it is. It is
             moved back when it is closed.
-        precision: what it computes in. bfloat16 is faster where the processor has it, and a little less exact; int8
-            computes the frozen projections in integers of 8 bits on a CPU, and parts and heads in float32. ``auto`` is
-            the fastest of them here, measured once on this kind of processor.
+        precision: what it computes in; int8 (frozen projections alone, on a CPU), or ``auto``: the fastest here.
+        exact: whether a text gives the same bytes whatever else is in the call; it then takes as long as 256 tokens.
 
     Raises:
         StackError: the stack does not parse, or cannot be composed.
@@ -85,18 +87,22 @@ def load(
     """
     ask_for_no_widgets()
     host, found = Host.load(), library_of(library)
-    text, _ = resolve_auto(str(stack), language, found)
+    text, automatic = str(stack), ""
+    if is_automatic(text) and language is None:
+        text, automatic = rest_of(text), text
+    else:
+        text, _ = resolve_auto(text, language, found)
     where = None if device is None else device_named(device)
     if model is not None:
         held = HeldModel(model, tokenizer, pooling=pooling, prefix=prefix, device=where)
-        made = _on_model_in_memory(text, host, found, held)
-        made._engine.precision = precision
+        made = _on_model_in_memory(text, host, found, held, automatic)
+        made._engine.precision, made._engine.exact = precision, exact
         return made
     opened = open_stack(text, host, found, backbone)
     if where is not None:
         opened.engine.model.to(where)
-    opened.engine.precision = precision
-    return Model(opened, host, found)
+    opened.engine.precision, opened.engine.exact = precision, exact
+    return Model(opened, host, found, automatic=automatic)
 
 
 class Model:
@@ -107,10 +113,15 @@ class Model:
     """
 
     def __init__(
-        self, opened: OpenStack, host: Host, library: Library, on_close: Callable[[], None] | None = None
+        self,
+        opened: OpenStack,
+        host: Host,
+        library: Library,
+        on_close: Callable[[], None] | None = None,
+        automatic: str = "",
     ) -> None:
         self._on_close = on_close
-        self._stacks = OpenStacks(opened, host, library)
+        self._stacks = OpenStacks(opened, host, library, automatic)
         self._default = opened
 
     @property
@@ -121,7 +132,7 @@ class Model:
     @property
     def stack(self) -> Composition:
         """The stack that rows go through where no other is named."""
-        return Composition(str(self._default.stack))
+        return Composition(self._stacks.automatic or str(self._default.stack))
 
     @property
     def stacks(self) -> tuple[str, ...]:
@@ -172,14 +183,16 @@ class Model:
             >>> model.predict("the grim cold").label
             'bad'
         """
-        routed = self._stacks.routed(rows, stacks, columns)
-        if is_single(rows):
-            (found,) = self._engine.predictions(list(routed))
-            return found
+        choices: deque[Choice | None] = deque()
+        routed = self._stacks.routed(rows, stacks, columns, choices.append)
         if is_stream(rows):
-            return self._engine.predictions(routed)
+            return with_choices(self._engine.predictions(routed), choices)
         given = list(routed)
-        return Predictions(self._engine.predictions(given), [example for example, _ in given])
+        predictions = with_choices(self._engine.predictions(given), choices)
+        if is_single(rows):
+            (found,) = predictions
+            return found
+        return Predictions(predictions, [example for example, _ in given])
 
     @overload
     def embed(  # type: ignore[overload-overlap]
@@ -264,7 +277,9 @@ class Model:
         from lect.explain.explain import explain
 
         with self._engine.alone():
-            return explain(self._stacks.opened(), text, target=target, against=against, attention=attention)
+            return explain(
+                self._stacks.chosen(None, text)[0], text, target=target, against=against, attention=attention
+            )
 
     # ---------------------------------------------------------------------------------------------- other libraries
 
@@ -341,7 +356,7 @@ class Model:
         self.close()
 
     def __repr__(self) -> str:
-        stack = str(self._default.stack) or "the bare backbone"
+        stack = str(self.stack) or "the bare backbone"
         head = self._default.head_kind
         stored = self._default.stored
         parameters = sum(each.parameters for each in stored)
@@ -350,48 +365,25 @@ class Model:
         return f"<lect.Model {stack} on {self.backbone.name}{': ' if parts else ''}{'; '.join(parts)}>"
 
     def _repr_html_(self) -> str:
-        cells = [
-            (
-                f"<code>{escape(each.manifest.key)}</code>",
-                escape(", ".join(each.manifest.languages)),
-                escape(", ".join(each.manifest.methods) or "–"),
-                f"{each.parameters:,}",
-                "<br>".join(map(escape, _scores(each.manifest))) or "–",
-            )
-            for each in self._default.stored
-        ]
-        rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in cells)
-        head = "<tr><th>component</th><th>languages</th><th>parts</th><th>parameters</th><th>scores</th></tr>"
-        return f"<p><b>{escape(repr(self)[1:-1])}</b></p><table><thead>{head}</thead>{rows}</table>"
+        return table_of_components(repr(self)[1:-1], self._default.stored)
 
     @property
     def _engine(self) -> Engine:
         return self._stacks.engine
 
 
-def _on_model_in_memory(text: str, host: Host, library: Library, held: HeldModel) -> Model:
+def _on_model_in_memory(text: str, host: Host, library: Library, held: HeldModel, automatic: str) -> Model:
     try:
         opened = open_on(Engine(RoutedModel(held.backbone)), text, host, library)
     except BaseException:
         held.give_back()
         raise
-    return Model(opened, host, library, held.give_back)
+    return Model(opened, host, library, held.give_back, automatic)
 
 
 def _need(module: str, distribution: str) -> None:
     if find_spec(module) is None:
         raise UserError(f"{distribution} is not installed", fix=f'try: pip install {distribution}, or "lect[interop]"')
-
-
-def _scores(manifest: Manifest) -> list[str]:
-    """The scores that a component says it has, with it and without, a line each."""
-    return [
-        f"{each.metric.replace('_', ' ')} {each.value:.3f}"
-        + (f" (without {each.without:.3f})" if each.without is not None else "")
-        + f" on {each.dataset}"
-        for each in manifest.results[:4]
-        if "[" not in each.metric
-    ]
 
 
 def _as_array(vector: torch.Tensor, normalize: bool) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lect.hookspecs import hookimpl
-from lect.specs import ExecutorSpec, MergeSpec, MethodSpec, MetricSpec, ObjectiveSpec, ReaderSpec
+from lect.specs import ExecutorSpec, IdentifierSpec, MergeSpec, MethodSpec, MetricSpec, ObjectiveSpec, ReaderSpec
 
 
 @hookimpl
@@ -47,6 +47,16 @@ def lect_register_metrics() -> Iterable[MetricSpec]:
     from lect.evaluation.metrics import METRICS
 
     return METRICS
+
+
+@hookimpl
+def lect_register_identifiers() -> Iterable[IdentifierSpec]:
+    """`py3langid`, where it is installed."""
+    from importlib.util import find_spec
+
+    from lect.builtins.specs import IDENTIFIERS
+
+    return IDENTIFIERS if find_spec("py3langid") is not None else ()
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""The built-in methods, merges and objectives as specs; the work is in modules that load torch."""
+"""The built-in methods, merges, objectives and identifiers as specs; the work is in modules that load torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from lect.builtins.configs import AlignmentConfig, FullConfig, FusionConfig, LinearConfig, SupervisedConfig
 from lect.builtins.language_modelling.specs import OBJECTIVES as LANGUAGE_MODEL_OBJECTIVES
 from lect.errors import RecipeError
-from lect.specs import BuildContext, MergeSpec, MethodSpec, ObjectiveSpec
+from lect.languages.installed import load_py3langid
+from lect.specs import BuildContext, IdentifierSpec, MergeSpec, MethodSpec, ObjectiveSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,3 +87,5 @@ OBJECTIVES = (
         needs=("translation",),
     ),
 )
+
+IDENTIFIERS = (IdentifierSpec("py3langid", "140 languages, by the package py3langid", load_py3langid),)

@@ -19,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from lect.commands.console import complain, note, warn
 from lect.errors import Interrupted, UserError, nearest
 from lect.subcommands import COMMANDS
+from lect.threads import wait_asleep
 from lect.versions import __version__
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Settings:
 
 def main() -> None:
     """Run the command line on the process's arguments, and exit."""
+    wait_asleep()
     app(prog_name="lect", obj=Settings(owns_process=True))
 
 

@@ -10,6 +10,7 @@ from lect.commands.console import write_out
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
+    ExactOption,
     FieldOption,
     LanguageOption,
     NearestOption,
@@ -27,6 +28,7 @@ from lect.commands.streaming import (
     OutputOption,
     ResumeOption,
     StackForOption,
+    import_to_read,
     stream,
 )
 from lect.errors import UserError
@@ -62,6 +64,7 @@ def embed(
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = "float32",
+    exact: ExactOption = False,
     on: OnOption = "local",
     on_option: OnSettingsOption = None,
 ) -> None:
@@ -71,6 +74,7 @@ def embed(
     """
     if texts and (data or reader):
         raise UserError("texts and --data are given both", fix="give one of them")
+    import_to_read(ctx)
     from lect.data.examples import Example
     from lect.streams.formats import format_of, lines_of_json
     from lect.streams.worker import WorkerSettings
@@ -96,6 +100,7 @@ def embed(
             backbone=backbone,
             device=device,
             precision=precision,
+            exact=exact,
             tokens_per_batch=batch_tokens,
             normalize=normalize,
         ),

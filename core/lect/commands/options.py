@@ -31,7 +31,8 @@ FieldOption = Annotated[
     list[str] | None, typer.Option("--option", "-o", help="A setting of the reader, such as text=tweet. Repeatable.")
 ]
 LanguageOption = Annotated[
-    str | None, typer.Option("--language", help="The texts' language, for lang:auto in the stack: bjn or Banjar.")
+    str | None,
+    typer.Option("--language", help="The texts' language, for lang:auto in the stack; by default each text's own."),
 ]
 NearestOption = Annotated[
     int, typer.Option("--nearest", min=1, help="How many components lang:auto takes, in equal shares.")
@@ -39,6 +40,10 @@ NearestOption = Annotated[
 PrecisionOption = Annotated[
     RequestedPrecision,
     typer.Option("--precision", help="What is computed in: auto is the fastest that this processor is made for."),
+]
+ExactOption = Annotated[
+    bool,
+    typer.Option("--exact", help="Give a text the same bytes whatever other texts there are, for some more time."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lect.commands.app import settings_in
 from lect.commands.console import note, print_table, write_out
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
+    ExactOption,
     FieldOption,
     LanguageOption,
     NearestOption,
@@ -31,6 +31,7 @@ from lect.commands.streaming import (
     ResumeOption,
     StackForOption,
     have_stacks,
+    import_to_read,
     stream,
 )
 from lect.errors import StackError, UserError
@@ -74,6 +75,7 @@ def predict(
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = "float32",
+    exact: ExactOption = False,
     on: OnOption = "local",
     on_option: OnSettingsOption = None,
 ) -> None:
@@ -90,10 +92,7 @@ def predict(
         raise UserError("--pair, --question and --choice go with texts", fix="take them out, or give a text")
     if as_json and form not in (None, "jsonl"):
         raise UserError(f"--json and --format {form} are given both", fix="give one of them")
-    if settings_in(ctx).owns_process:
-        from lect.backbones.light import import_transformers_to_read
-
-        import_transformers_to_read()
+    import_to_read(ctx)
     from lect.data.examples import Example
     from lect.streams.formats import format_of
     from lect.streams.worker import WorkerSettings
@@ -128,6 +127,7 @@ def predict(
             backbone=backbone,
             device=device,
             precision=precision,
+            exact=exact,
             tokens_per_batch=batch_tokens,
         ),
         form=written,

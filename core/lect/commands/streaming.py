@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lect.commands.app import Settings, load_host
+from lect.commands.app import load_host, settings_in
 from lect.commands.console import note, stderr_console, warn
 from lect.commands.options import settings_of, source_of, with_auto
 from lect.errors import UserError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lect.data.examples import Example
     from lect.host import Host
     from lect.literals import ComputePrecision
+    from lect.storage.library import Library
     from lect.streams.formats import Format
     from lect.streams.rows import RowsDigest, StackChoice, StreamRow
     from lect.streams.run import Summary, Work
@@ -91,6 +92,14 @@ def have_stacks(option: Sequence[str] | None) -> bool:
     return any(each.partition("=")[0].strip() == "stack" for each in option or ())
 
 
+def import_to_read(ctx: typer.Context) -> None:
+    """Where this process does nothing else, import no more of `transformers` than answering takes."""
+    if settings_in(ctx).owns_process:
+        from lect.backbones.light import import_transformers_to_read
+
+        import_transformers_to_read()
+
+
 def stream(
     ctx: typer.Context,
     task: StreamTask,
@@ -122,7 +131,7 @@ def stream(
     choice = _stack_choice(
         stack,
         stack_for,
-        lambda text, tag: with_auto(text, tag or language, nearest, settings.library),
+        lambda text, tag: _with_language(text, tag or language, nearest, settings.library),
         needed=not have_stacks(option),
     )
     source = None
@@ -131,13 +140,7 @@ def stream(
     else:
         source = with_empty_rows(host, source_of(host, data, reader, option))
         rows = read_rows(host, source, choice, "--data")
-    outer = ctx.find_root().obj
-    settings = replace(
-        settings,
-        origins=not given,
-        block=outer.block if isinstance(outer, Settings) else (),
-        precision=_precision(settings, on),
-    )
+    settings = replace(settings, origins=not given, block=settings_in(ctx).block, precision=_precision(settings, on))
     _answer(Request(host, rows, source, choice, settings, form, output, resume, print_answers, on, on_options or ()))
 
 
@@ -154,13 +157,20 @@ def _precision(settings: WorkerSettings, on: str) -> ComputePrecision:
     return resolve_precision("auto", default_device() if settings.device is None else device_named(settings.device))
 
 
+def _with_language(stack: str, language: str | None, nearest: int, library: Library) -> str:
+    """The stack with components in the place of ``lang:auto``; where no language is named, each text gets its own."""
+    if language is None and nearest == 1:
+        return stack
+    return with_auto(stack, language, nearest, library)
+
+
 def _stack_choice(
     stack: str, stack_for: Sequence[str] | None, resolve: Callable[[str, str | None], str], *, needed: bool
 ) -> StackChoice:
     """Which stack each row goes through, as ``--stack`` and ``--stack-for`` say.
 
     Args:
-        resolve: gives a stack without ``lang:auto``, of the texts' language.
+        resolve: gives the stack for texts of a language, None where it is not named.
         needed: whether rows have no stacks of their own.
 
     Raises:
@@ -226,6 +236,7 @@ def _write_file(request: Request, output: Path, digest: RowsDigest, summary: Sum
         "components": components_of(request.choice, settings.library),
         "backbone": settings.backbone,
         "precision": settings.precision,
+        "exact": settings.exact,
         "normalize": settings.normalize,
         "reader": source.reader if source else "",
         "data": source.config if source else {},

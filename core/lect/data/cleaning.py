@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from lect.data.examples import CONTENT, Example
 from lect.data.scripts import expand, is_script, script_share, scripts_of
 from lect.errors import DataError
+from lect.languages.installed import load_py3langid
 
 Tags = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
 
@@ -210,33 +211,26 @@ def _reason(
 
 
 def _identifier(cleaning: Cleaning) -> Callable[[str], tuple[str, float]] | None:
-    """Says a text's most likely language, as an ISO 639-1 code, and its probability."""
+    """Says a text's most likely language, as a canonical tag, and its probability."""
     wanted = (*cleaning.identified_as, *cleaning.not_identified_as)
     if not wanted:
         return None
     try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+        installed = load_py3langid()
     except ImportError:
         raise DataError(
             "identifying languages needs `py3langid`",
             where="data.cleaning",
             fix='install it: pip install "lect[langid]"',
         ) from None
-    model: Any = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    known = {str(label) for label in model.labels}
     for tag in wanted:
-        if _code(tag) not in known:
+        if _code(tag) not in installed.languages:
             raise DataError(
-                f'`py3langid` does not know "{tag}" (it knows {len(known)} languages)',
+                f'`py3langid` does not know "{tag}" (it knows {len(installed.languages)} languages)',
                 where="data.cleaning",
                 fix="ask for the script, or name in not_identified_as the languages that stray in",
             )
-
-    def identify(text: str) -> tuple[str, float]:
-        language, probability = model.classify(text)
-        return str(language), float(probability)
-
-    return identify
+    return installed.identify
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from lect.fields import Config
 from lect.fleet.job import JobProcess
 from lect.runs import Job, JobEvent
 from lect.specs import ExecutorSpec
+from lect.threads import threads_of_each
 
 _PAUSE = 0.1
 """Seconds between two looks at the jobs."""
@@ -50,10 +50,8 @@ def run_locally(config: LocalConfig, jobs: Sequence[Job], at_once: int | None) -
 
 
 def _environment(config: LocalConfig, slot: int, count: int) -> dict[str, str]:
-    environment = {}
-    if "OMP_NUM_THREADS" not in os.environ:
-        # Several runs that each take every core wait for one another most of the time.
-        environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // count))
+    # Several runs that each take every core wait for one another most of the time.
+    environment = threads_of_each(count)
     if config.gpus:
         environment["CUDA_VISIBLE_DEVICES"] = str(config.gpus[slot % len(config.gpus)])
     return environment

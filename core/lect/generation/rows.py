@@ -122,7 +122,8 @@ class Phrasing:
                     where="head.prompt",
                     fix="shorten the prompt, lower head.longest or raise training.max_length",
                 )
-            text, truncated = text[: offsets[kept - 1][1]], True
+            # Several tokens may be one character together: the text ends in front of the first that is left out.
+            text, truncated = text[: min(offsets[kept - 1][1], offsets[kept][0])], True
             ids = self._plain(before + text + request.after)
         return Source((*front, *ids, *back), self._forced(request), truncated)
 

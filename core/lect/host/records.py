@@ -79,6 +79,7 @@ SPECS: tuple[type[Spec], ...] = (
     specs.ReaderSpec,
     specs.MetricSpec,
     specs.FormatSpec,
+    specs.IdentifierSpec,
     specs.ExecutorSpec,
     specs.CommandSpec,
     specs.RouteSpec,

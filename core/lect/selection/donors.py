@@ -66,7 +66,7 @@ def suggest(
         manifest = listing.manifest
         if listing.role != "lang" or manifest is None or listing.shadowed:
             continue
-        sides = [(tag, _likeness(wanted, facts, tag)) for tag in _languages(manifest)]
+        sides = [(tag, _likeness(wanted, facts, tag)) for tag in languages_of(manifest)]
         if not sides:
             continue
         tag, likeness = max(sides, key=lambda side: sum(side[1].values()) / max(1, len(side[1])))
@@ -106,6 +106,23 @@ def vector_likeness(backbone: Backbone, first: Sequence[str], second: Sequence[s
     return float(cosine_similarity(means[0], means[1], dim=0))
 
 
+def is_automatic(stack: str) -> bool:
+    """Whether the stack has ``lang:auto`` in it."""
+    return _AUTO.search(stack) is not None
+
+
+def put_for_auto(stack: str, component: str) -> str:
+    """The stack with a component in the place of ``lang:auto``."""
+    return _AUTO.sub(component, stack)
+
+
+def languages_of(manifest: Manifest) -> tuple[str, ...]:
+    """The languages that a component says it is of; of a language component also the one that it is called after."""
+    if manifest.languages:
+        return manifest.languages
+    return (normalise(manifest.name),) if manifest.role == "lang" and is_tag(manifest.name) else ()
+
+
 def resolve_auto(
     stack: str, language: str | None, library: Library, nearest: int = 1
 ) -> tuple[str, tuple[Suggestion, ...]]:
@@ -116,7 +133,7 @@ def resolve_auto(
     Raises:
         StackError: no language is named, or no component is near it.
     """
-    if not _AUTO.search(stack):
+    if not is_automatic(stack):
         return stack, ()
     where = f'stack "{stack}"'
     if language is None:
@@ -137,7 +154,7 @@ def resolve_auto(
         )
     keys = [suggestion.key for suggestion in chosen]
     taken = keys[0] if len(keys) == 1 else f"avg({', '.join(keys)})"
-    return _AUTO.sub(taken, stack), tuple(chosen)
+    return put_for_auto(stack, taken), tuple(chosen)
 
 
 def _others(stack: str, library: Library) -> list[Manifest]:
@@ -146,12 +163,6 @@ def _others(stack: str, library: Library) -> list[Manifest]:
 
     atoms = [atom for atom in parse_stack(stack).atoms if str(atom) != "lang:auto"]
     return [read_folder_manifest(library.find(atom)) for atom in atoms]
-
-
-def _languages(manifest: Manifest) -> tuple[str, ...]:
-    if manifest.languages:
-        return manifest.languages
-    return (normalise(manifest.name),) if is_tag(manifest.name) else ()
 
 
 def _likeness(wanted: str, facts: Facts, tag: str) -> dict[str, float]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 WEIGHTS = "weights.safetensors"
 TOKENIZER = "tokenizer.json"
 CARD = "README.md"
+PROFILES = "languages.safetensors"
+"""The profiles of its languages, by which texts are identified (`lect.languages.profiles`); some have none."""
 MAX_TOKENIZER_BYTES = 128 * 2**20
 
 
@@ -55,9 +57,17 @@ class StoredComponent:
 
 
 def write_component(
-    folder: Path, manifest: Manifest, tensors: Mapping[str, Tensor], tokenizer_json: str | None, card: str
+    folder: Path,
+    manifest: Manifest,
+    tensors: Mapping[str, Tensor],
+    tokenizer_json: str | None,
+    card: str,
+    profiles: bytes | None = None,
 ) -> Path:
     """Write a component, whole or not at all: one that lay in the folder before stays until the new one is whole.
+
+    Args:
+        profiles: of its languages, where there are any (`lect.languages.profiles.profiles_bytes`).
 
     Returns:
         The folder.
@@ -79,6 +89,8 @@ def write_component(
         for name, text in texts.items():
             # A path from the file system may hold bytes that are no UTF-8.
             (aside / name).write_bytes(text.encode("utf-8", "replace"))
+        if profiles is not None:
+            (aside / PROFILES).write_bytes(profiles)
     return folder
 
 
@@ -169,7 +181,7 @@ def check_backbone(
 def size_of(folder: Path) -> int:
     """The bytes of the files that make up a component."""
     size = 0
-    for name in (FILE, WEIGHTS, TOKENIZER, CARD):
+    for name in (FILE, WEIGHTS, TOKENIZER, CARD, PROFILES):
         with suppress(OSError):
             # A path as text: a library may hold thousands.
             found = os.stat(f"{folder}{os.sep}{name}")  # noqa: PTH116

@@ -11,6 +11,7 @@ from typing import Any
 from lect.composition.windows import describe_cut
 from lect.counts import number_of
 from lect.errors import UserError
+from lect.selection.donors import is_automatic
 from lect.storage.library import Library
 from lect.streams.rows import RowsDigest, StackChoice, StreamRow
 from lect.streams.worker import Answered
@@ -107,7 +108,7 @@ def components_of(choice: StackChoice, library: Library) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for text in choice.known:
         for atom in parse_stack(text).atoms:
-            if str(atom) not in found:
+            if str(atom) not in found and not is_automatic(str(atom)):
                 folder = library.find(atom)
                 found[str(atom)] = [hash_of(folder / FILE), weights_hash(folder)]
     return found

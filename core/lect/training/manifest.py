@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from lect.languages.profiles import profiles_bytes
 from lect.objectives import score_direction
 from lect.recipes.load import mixed_recipe_text
 from lect.recipes.mix import MixedRecipe
@@ -26,6 +27,7 @@ from lect.storage.manifest import (
 from lect.storage.members import member_entries
 from lect.storage.store import write_component
 from lect.training.inputs import RecipeInputs
+from lect.training.language_profiles import profiles_of
 from lect.training.parts import part_entries
 from lect.training.prepare import TrainingRun
 from lect.training.setup import TrainedComponent, TrainingResult
@@ -81,7 +83,8 @@ def write_trained(run: TrainingRun, index: int, result: TrainingResult) -> Path:
     )
     folder = run.library.save_folder(recipe.component.role, recipe.component.name)
     card = render_card(manifest, task=hub_task(manifest, run.host))
-    return write_component(folder, manifest, component.tensors(), component.saved_tokenizer, card)
+    profiles = profiles_bytes(profiles_of(inputs.examples, recipe.component.languages))
+    return write_component(folder, manifest, component.tensors(), component.saved_tokenizer, card, profiles)
 
 
 def _mixed(run: TrainingRun, trained: TrainedComponent, result: TrainingResult) -> MixedEntry | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,11 @@ class Access:
         self._state = self._file_state()
         self._checked = clock()
         self._allowances: dict[str, tuple[float, float]] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no key is wanted."""
+        return not self._keys
 
     def client(self, authorization: str | None, address: str) -> Client:
         """Whose request it is, by its header.
@@ -110,3 +116,22 @@ class Access:
         except OSError:
             return ()
         return (found.st_mtime_ns, found.st_size, found.st_ino) if found else ()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_host(header: str, allowed: Sequence[str]) -> None:
+    """Refuse a request that is addressed to a name which is not this machine's own. Raises `ForbiddenError`.
+
+    A page of elsewhere can let its own name point to this machine, and ask as if it came from here (DNS rebinding).
+    """
+    name = header.rpartition(":")[0] if header.rpartition(":")[2].isdigit() else header
+    name = name.strip("[]").lower()
+    if not (is_loopback(name) or name in allowed or "*" in allowed):
+        raise ForbiddenError("the request is addressed to another host", fix="name it in the settings, as hosts")

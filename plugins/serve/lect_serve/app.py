@@ -56,7 +56,6 @@ def make_app(service: Service) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _by_starlette)
     app.add_exception_handler(ClientGoneError, _gone)
-    app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(Gate, service=service, answer_refusal=body_of)  # type: ignore[arg-type]
     if service.config.cors_origins:
         app.add_middleware(
@@ -116,13 +115,7 @@ async def _gone(_request: Request, _error: Exception) -> Response:
     return Response(status_code=499)
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
-    _LOG.error("request %s failed", request.state.request, exc_info=error)
-    refusal = RefusalError("something went wrong here", fix=f"tell whoever runs this: request {request.state.request}")
-    refusal.status, refusal.kind = 500, "failed"
-    return _answer(request.url.path, refusal)
-
-
 def _report(starting: asyncio.Future[None]) -> None:
-    if not starting.cancelled() and (error := starting.exception()) is not None:
-        _LOG.error("the model cannot be loaded: %s", error, exc_info=None if isinstance(error, UserError) else error)
+    error = None if starting.cancelled() else starting.exception()
+    if error is not None and not isinstance(error, (UserError, RefusalError)):
+        _LOG.error("the model cannot be loaded", exc_info=error)

@@ -44,8 +44,8 @@ def serve(
     if new_key is not None:
         _print_key(new_key)
         return
-    from lect_serve.access import Access
-    from lect_serve.running import is_loopback, run
+    from lect_serve.access import Access, is_loopback
+    from lect_serve.running import run
     from lect_serve.service import Service
     from lect_serve.settings import read_settings
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from lect_serve.access import Client
-from lect_serve.refusals import BusyError, RefusalError, StoppingError, TooLargeError
+from lect_serve.access import Client, check_host, is_loopback
+from lect_serve.refusals import BusyError, FailedError, RefusalError, StoppingError, TooLargeError
 from lect_serve.service import Service
+from lect_serve.telemetry import describe, span_of
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -54,16 +55,25 @@ class Gate:
             await send(message)
 
         self._open += 1
-        try:
+        with span_of(scope) as span:
             try:
-                self._admit(scope)
-            except RefusalError as refusal:
-                await self._refuse(scope["path"], refusal, sending)
-            else:
-                await self._app(scope, self._bounded(scope, receive), sending)
-        finally:
-            self._open -= 1
-            self._note(scope, status, time.perf_counter() - started, number)
+                await self._let_through(scope, receive, sending)
+            except Exception:
+                if status:
+                    raise
+                _LOG.exception("request %s failed", number)
+                await self._refuse(scope["path"], FailedError(number), sending)
+            finally:
+                self._open -= 1
+                describe(span, self._note(scope, status, time.perf_counter() - started, number))
+
+    async def _let_through(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        try:
+            self._admit(scope)
+        except RefusalError as refusal:
+            await self._refuse(scope["path"], refusal, send)
+        else:
+            await self._app(scope, self._bounded(scope, receive), send)
 
     def _admit(self, scope: MutableMapping[str, Any]) -> None:
         """Find whose request it is. Raises `RefusalError`."""
@@ -75,6 +85,8 @@ class Gate:
             return
         if service.state == "stopping":
             raise StoppingError
+        if is_loopback(service.config.host) and service.access.is_open:
+            check_host(headers.get(b"host", b"localhost").decode("latin-1"), service.config.hosts)
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         scope["state"]["client"] = service.access.client(authorization, address)
         limits = service.config.limits
@@ -119,7 +131,8 @@ class Gate:
         body = json.dumps(self._answer_refusal(path, refusal)).encode()
         await send({"type": "http.response.body", "body": body})
 
-    def _note(self, scope: MutableMapping[str, Any], status: int, seconds: float, number: str) -> None:
+    def _note(self, scope: MutableMapping[str, Any], status: int, seconds: float, number: str) -> dict[str, Any]:
+        """Count and log a request; what is said of it."""
         # The route as it was registered, not as it was asked for: anyone can ask for any number of paths.
         route = getattr(scope.get("route"), "path", "other")
         metrics = self._service.metrics
@@ -139,6 +152,7 @@ class Gate:
             **scope["state"].get("facts", {}),
         }
         _LOG.info("%s", json.dumps(facts, ensure_ascii=True), extra={"facts": facts})
+        return facts
 
 
 def _is_lines(headers: dict[bytes, bytes]) -> bool:

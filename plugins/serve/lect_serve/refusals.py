@@ -107,3 +107,12 @@ class TooLateError(RefusalError):
 
     def __init__(self) -> None:
         super().__init__("it was not answered in time", fix="send fewer rows, or try again later", retry_after=1)
+
+
+class FailedError(RefusalError):
+    """Something that nobody foresaw: the log says what."""
+
+    status, kind = 500, "failed"
+
+    def __init__(self, request: str) -> None:
+        super().__init__("something went wrong here", fix=f"tell whoever runs this: request {request}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import logging
+import math
 import socket
 import sys
 import time
@@ -44,8 +44,14 @@ def run(service: Service, *, log: bool = False) -> None:
     port = bound.getsockname()[1]
     echo(f"http://{place}:{port}/  serves {', '.join(config.stacks) or 'the bare backbone'}")
     note(f"try: curl http://{place}:{port}/health")
+    server = server_of(service)
+
+    def give_up() -> None:
+        server.should_exit = True
+
+    service.on_failure = give_up
     with contextlib.suppress(KeyboardInterrupt):
-        server_of(service).run(sockets=[bound])
+        server.run(sockets=[bound])
     if service.state == "failed":
         raise UserError(service.failure)
 
@@ -59,7 +65,7 @@ def server_of(service: Service) -> Server:
         server_header=False,
         backlog=4096,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=int(service.config.drain_seconds) or None,
+        timeout_graceful_shutdown=max(1, math.ceil(service.config.drain_seconds)),
     )
     return Server(settings, service)
 
@@ -78,14 +84,6 @@ def listen(host: str, port: int) -> socket.socket:
             fix="choose another --host or --port",
         ) from error
     return bound
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Lines(logging.Formatter):

@@ -28,7 +28,6 @@ from lect_serve.metrics import Metrics
 from lect_serve.parts import Lease, Parts
 from lect_serve.refusals import (
     InvalidError,
-    RefusalError,
     StartingError,
     TooLargeError,
     TooLateError,
@@ -68,6 +67,7 @@ class Service:
     Attributes:
         state: ``starting``, ``ready``, ``failed`` or ``stopping``.
         failure: why it could not start.
+        on_failure: called then.
         engine, scheduler, parts: once it is ready.
     """
 
@@ -83,6 +83,7 @@ class Service:
         self.tokens_per_batch = config.tokens_per_batch or 1024
         self._listed: tuple[float, list[dict[str, Any]]] | None = None
         self.state, self.failure = "starting", ""
+        self.on_failure: Callable[[], None] = lambda: None
         self.started = time.time()
         self._tokenizing = ThreadPoolExecutor(1, thread_name_prefix="lect-serve-tokenize")
 
@@ -119,8 +120,9 @@ class Service:
                 await self.parts.pin(text)
             for text in config.stacks:
                 self.parts.release(await self.parts.lease(text))
-        except (UserError, RefusalError) as error:
+        except Exception as error:
             self.state, self.failure = "failed", str(error)
+            self.on_failure()
             raise
         if self.state == "starting":
             self.state = "ready"

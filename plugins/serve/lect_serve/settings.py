@@ -18,7 +18,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 
 
 class KeyConfig(Config):
-    """A bearer key that is accepted, by its hash: `lect serve hash-key` makes one."""
+    """A bearer key that is accepted, by its hash: `lect serve --new-key NAME` makes one."""
 
     name: str = Field(min_length=1, max_length=100, description="what logs call whoever has it")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the key, in hexadecimal digits")
@@ -61,6 +61,11 @@ class ServeConfig(Config):
     tokens_per_batch: int | None = Field(None, gt=0, description="by default 1024 on a CPU and 16384 on a GPU")
     indexes: dict[str, str] = Field(default_factory=dict, description="by name, folders of indexes to be searched")
     cors_origins: Texts = Field((), description="pages of which origins may ask; none by default")
+    hosts: Texts = Field(
+        (),
+        description="names that it may be asked by where it listens on loopback and has no keys, besides those of this "
+        "machine; * for any. A page of elsewhere could have its own name point here",
+    )
     log_texts: bool = Field(False, description="whether texts are written to the log")
     drain_seconds: float = Field(30, ge=0, description="how long requests are waited for when the server stops")
     limits: LimitsConfig = Field(default_factory=LimitsConfig)

@@ -11,6 +11,7 @@ from typing import Any
 
 from lect import ComponentError, Host, Library, Stack, UserError, parse_stack, pull
 from lect.serving import (
+    ROLES,
     Assembly,
     DigestedStack,
     Engine,
@@ -28,8 +29,9 @@ from lect_serve.refusals import InvalidError, RefusalError, UnknownError
 LONGEST_STACK = 1000
 MOST_COMPONENTS = 32
 LONGEST_NAME = 100
-_RECHECKED = 1.0
-"""Seconds after which it is looked again whether a name means another folder; the files of one are looked at always."""
+_RECHECKED = 0.25
+"""Seconds after which it is looked again whether components came or went; the files of those in use are looked at
+always."""
 _ABSENT = 10.0
 """Seconds for which a name that is nowhere is not looked for again in the registries."""
 _MOST_KNOWN = 20_000
@@ -61,6 +63,8 @@ class KnownStack:
         keys: as the engine takes it.
         needed: every key that has to be attached for it.
         provenance: of its components, in order, and of those that they stand on.
+        folders: of these, with the states of their files.
+        listed: the state of the library's own folders when the components were found.
     """
 
     text: str
@@ -69,7 +73,7 @@ class KnownStack:
     provenance: tuple[Provenance, ...]
     has_head: bool
     folders: Mapping[Path, Any]
-    checked: float
+    listed: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -95,14 +99,15 @@ class Stacks:
         self._known: OrderedDict[str, KnownStack] = OrderedDict()
         self._absent: dict[str, float] = {}
         self._seen = set[str]()
+        self._looked, self._state = 0.0, tuple[int, ...]()
 
     def known(self, text: str) -> KnownStack | None:
         """The stack of this text, where what its names stand for is as it was when it was read."""
         found = self._known.get(text)
         if found is None or any(file_states(folder) != state for folder, state in found.folders.items()):
             return None
-        now = time.monotonic()
-        if now - found.checked > _RECHECKED:
+        if found.listed != (listed := self._listed()):
+            # A name may mean another folder now: a newer version's, or none.
             stack, find = parse_served(text), finder(self.library, self.host)
             try:
                 places = {find(atom) for atom in stack.atoms}
@@ -110,7 +115,7 @@ class Stacks:
                 return None
             if not places <= found.folders.keys():
                 return None
-            found = self._known[text] = replace(found, checked=now)
+            found = self._known[text] = replace(found, listed=listed)
         self._known.move_to_end(text)
         return found
 
@@ -143,7 +148,25 @@ class Stacks:
         self._seen.update(map(str, stack.atoms))
         return found
 
+    def _listed(self) -> tuple[int, ...]:
+        """What changes when a component comes to the library or goes, looked at now and then."""
+        now = time.monotonic()
+        if now - self._looked > _RECHECKED:
+            self._looked, self._state = now, self._look()
+        return self._state
+
+    def _look(self) -> tuple[int, ...]:
+        changed = []
+        for folder in self.library.folders:
+            for role in ROLES:
+                try:
+                    changed.append((folder / role).stat().st_mtime_ns)
+                except OSError:
+                    changed.append(0)
+        return tuple(changed)
+
     def _read(self, text: str, stack: Stack) -> ReadStack:
+        listed = self._look()
         self._fetch(stack)
         try:
             digested = read_with_digests(stack, self.library, self.host)
@@ -155,12 +178,13 @@ class Stacks:
             planned = assemblies(stack, digested.stored, self._engine.backbone, self.host, digested.key)
         except UserError as error:
             raise InvalidError(f'stack "{text}": {error.what}', fix=error.fix) from error
-        return ReadStack(_known(digested, planned), planned, digested.stored, stack)
+        return ReadStack(_known(digested, planned, listed), planned, digested.stored, stack)
 
     def forget(self) -> None:
         """Look anew what every name stands for."""
         self._known.clear()
         self._absent.clear()
+        self._looked = 0.0
 
     def _fetch(self, stack: Stack) -> None:
         """Fetch what is not in the library, or refuse it."""
@@ -218,7 +242,7 @@ def every(planned: tuple[Assembly, ...]) -> Iterator[Assembly]:
         yield from beneath(assembly)
 
 
-def _known(digested: DigestedStack, planned: tuple[Assembly, ...]) -> KnownStack:
+def _known(digested: DigestedStack, planned: tuple[Assembly, ...], listed: tuple[int, ...]) -> KnownStack:
     provenance: dict[Path, Provenance] = {}
 
     def note(stored: StoredComponent) -> None:
@@ -245,7 +269,7 @@ def _known(digested: DigestedStack, planned: tuple[Assembly, ...]) -> KnownStack
         provenance=tuple(provenance.values()),
         has_head=any(stored.manifest.head is not None for stored in digested.stored),
         folders=dict(digested.states),
-        checked=time.monotonic(),
+        listed=listed,
     )
 
 

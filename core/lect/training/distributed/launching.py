@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lect.errors import UserError
+from lect.threads import threads_of_each
 
 _MAIN_PORT = 29500
 
@@ -59,7 +60,7 @@ def launch_training(launch: Launch, command: Sequence[str]) -> int:
     if not has_gpu:
         os.environ["ACCELERATE_USE_CPU"] = "true"
         # As many threads as the machine has cores for each: without a word they would all use all of them.
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+        os.environ.update(threads_of_each(processes))
     # One line of our own says what went wrong.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     logging.getLogger("torch.distributed.run").setLevel(logging.CRITICAL)
