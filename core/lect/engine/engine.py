@@ -21,7 +21,7 @@ from lect.composition.rows import EncodedRows
 from lect.composition.sharing import hidden_states
 from lect.data.examples import Example
 from lect.engine.exact import exact_passes
-from lect.errors import StackError
+from lect.errors import StackError, UserError
 from lect.generation.predictions import generate_predictions, text_limit, truncated_texts
 from lect.heads import GenerationHead, Head, Layout, Prediction
 from lect.literals import ComputePrecision, RequestedPrecision
@@ -283,7 +283,13 @@ class Engine:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """A block that has the model for itself, in the number format that it computes in."""
+        """A block that has the model for itself, in the number format that it computes in.
+
+        Raises:
+            UserError: it is to be exact in bfloat16, whose kernels give no such results.
+        """
+        if self.exact and self.precision == "bfloat16":
+            raise UserError("results are not exact in bfloat16", fix='compute in "float32" or "int8"')
         with self._lock, computing_in(self.precision, self.backbone, self.device):
             yield
 
@@ -292,8 +298,11 @@ class Engine:
         """A block that has the model for itself, in evaluation mode and without gradients."""
         with self.computing(), torch.no_grad():
             training = self.model.training
-            self.model.eval()
+            # To look is a quarter of the time of setting; with many parts that counts.
+            if any(module.training for module in self.model.modules()):
+                self.model.eval()
             try:
                 yield
             finally:
-                self.model.train(training)
+                if training:
+                    self.model.train()
