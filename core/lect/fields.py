@@ -72,9 +72,30 @@ def check_licence(licence: str) -> str:
     return licence
 
 
+COMMON_LICENCES = frozenset(
+    {
+        "Apache-2.0",
+        "BSD-3-Clause",
+        "CC-BY-4.0",
+        "CC-BY-NC-4.0",
+        "CC-BY-NC-SA-4.0",
+        "CC-BY-SA-4.0",
+        "CC0-1.0",
+        "GPL-3.0-only",
+        "GPL-3.0-or-later",
+        "MIT",
+        "Unicode-3.0",
+    }
+)
+"""What most components say, in SPDX's own words."""
+
+
 # A registry of ten thousand components has few licences and languages, and each takes long to look up.
 @lru_cache(maxsize=1024)
 def _licence_problem(licence: str) -> str | None:
+    if licence in COMMON_LICENCES:
+        # The list of all takes half as long to read as all else of a component.
+        return None
     if len(licence) > 500:
         return "it is longer than 500 characters"
     # LicenseRef-… names a licence that SPDX has no identifier for; SPDX allows any.

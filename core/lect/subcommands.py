@@ -46,7 +46,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "doctor": Entry("lect.commands.doctor", "app", "Find what is wrong here, and say what mends it"),
         "plugins": Entry("lect.commands.plugins", "app", "List plugins and what they provide"),
         "components": Entry("lect.commands.components", "app", "List and inspect trained components"),
-        "languages": Entry("lect.commands.languages", "app", "Find components near a language that has none"),
+        "languages": Entry("lect.commands.languages", "app", "Know the language of a text, and what is near one"),
         "backbones": Entry("lect.commands.backbones", "app", "List and prepare backbones"),
     }
 )

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from made_up_languages import texts_of
 
+from lect.data.examples import Example
 from lect.errors import ComponentError
 from lect.languages.identify import Identifier
 from lect.languages.installed import InstalledIdentifier, load_py3langid
 from lect.languages.profiles import LanguageProfile, profile_of, profiles_bytes, read_profiles
+from lect.training.language_profiles import profiles_of
 
 LANGUAGES = ("jv", "su", "uk", "nqo")
 
@@ -58,6 +60,12 @@ def test_a_strange_text_is_of_what_an_installed_identifier_says(profiles):
     assert (found.language, found.probability, found.by) == ("fi", 0.9, "other")
     doubtful = Identifier(profiles.values(), lambda: installed(("fi", 0.2)))
     assert doubtful("日本語の文章はどの言葉でもないはずです").language is None
+
+
+def test_a_text_that_fits_no_profile_may_be_of_its_language_all_the_same_if_an_identifier_says_so(profiles):
+    asked = Identifier(profiles.values(), lambda: installed(("jv", 0.8)))
+    found = asked("日本語の文章はどの言葉でもないはずです")
+    assert (found.language, found.by) == ("jv", "other")
 
 
 def test_among_languages_with_profiles_these_decide(profiles):
@@ -130,3 +138,17 @@ def test_py3langid_is_asked_in_canonical_tags():
     found = load_py3langid()
     assert {"en", "jv", "ary"} <= found.languages and "zxx" not in found.languages
     assert found.identify("This is a plain English sentence about the weather.")[0] == "en"
+
+
+def test_training_rows_count_for_the_language_that_they_name_else_for_the_only_one():
+    rows = [Example(text, language="jav") for text in texts_of("jv", 100)]
+    rows += [Example(text, language="su") for text in texts_of("su", 200)]
+    unnamed = [Example(text) for text in texts_of("uk", 100)]
+
+    def found(examples, languages):
+        return [each.language for each in profiles_of(examples, languages)]
+
+    assert found([*rows, *unnamed], ()) == ["su", "jv"]
+    assert found([*rows, *unnamed], ("uk",)) == ["uk"]
+    assert found([*rows, *unnamed], ("jv", "su")) == ["su", "jv"]
+    assert found(unnamed, ("uk", "su")) == [] == found(rows[:5], ("jv",))

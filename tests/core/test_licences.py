@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from license_expression import get_spdx_licensing
 
+from lect.fields import COMMON_LICENCES
 from lect.storage.licences import NO_DERIVATIVES, NON_COMMERCIAL, SHARE_ALIKE, conflicts_of, licence_conflicts
 from lect.storage.manifest import (
     BackboneEntry,
@@ -85,3 +87,9 @@ def test_components_made_of_others_answer_for_them():
 def test_no_text_is_too_odd(first, second):
     licence_conflicts(first, [("x", second)])
     licence_conflicts(second, [("x", first)])
+
+
+@pytest.mark.parametrize("licence", sorted(COMMON_LICENCES))
+def test_what_is_known_without_the_list_is_on_it(licence):
+    assert get_spdx_licensing().validate(licence).errors == []
+    assert str(get_spdx_licensing().parse(licence)) == licence

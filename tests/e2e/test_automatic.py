@@ -151,3 +151,12 @@ def test_identify_says_languages_alone(library):
     found = lect.identify([TEXTS["jv"][0], "1 + 1"], library=library)
     assert [each.language for each in found] == ["jv", None]
     assert lect.identify(TEXTS["uk"][0], library=library).language == "uk"
+
+
+def test_the_command_says_languages_alone(library):
+    arguments = ["languages", "identify", "--components", str(library), TEXTS["nqo"][0], "1 + 1"]
+    table = CliRunner().invoke(app, arguments)
+    assert table.exit_code == 0 and "N'Ko" in table.stdout and "not known" in table.stdout
+    found = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+    assert [each["language"] for each in found] == ["nqo", None]
+    assert set(found[0]["others"]) <= {"jv", "su", "uk"}

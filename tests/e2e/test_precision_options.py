@@ -64,3 +64,20 @@ def test_python_takes_it_when_loading(workspace):
     with lect.load(backbone="backbone") as model:
         exact = model.embed("a great and happy day")
     assert (found != exact).any() and found == pytest.approx(exact, abs=0.1)
+
+
+@pytest.mark.parametrize("command", ["predict", "embed"])
+def test_exact_answers_do_not_hang_on_the_other_rows(workspace, trained, command):
+    texts = [f"a great and happy day{' and on' * (row % 4)}" for row in range(6)]
+    stack = "lang:cipher + task:mood" if command == "predict" else "lang:cipher"
+    asked = (command, "--components", str(trained), "-s", stack, "--exact", "--format", "jsonl")
+
+    def answers(*given):
+        result = workspace.lect(*asked, *given)
+        assert result.exit_code == 0, result.stderr
+        records = [json.loads(line) for line in result.stdout.splitlines()]
+        return [record.get("scores") or record.get("probabilities") or record["vector"] for record in records]
+
+    together = answers(*texts)
+    assert answers(texts[3]) == together[3:4]
+    assert answers(*texts[::-1]) == together[::-1]

@@ -20,7 +20,7 @@ PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 WITH_EXAMPLES = (
     *("load", "read", "lang", "task", "avg", "mix", "stack", "train", "teach_language", "teach_task"),
-    *("components", "pull", "search", "merge", "export", "evaluate_matrix", "audit"),
+    *("components", "identify", "pull", "search", "merge", "export", "evaluate_matrix", "audit"),
     *("TaskClassifier", "for_trainer", "Model.as_pipeline"),
     *("Model.predict", "Model.embed", "Model.evaluate", "Model.explain", "SavedComponent.push"),
     *("Recipe.from_toml", "Recipe.to_toml", "Predictions"),

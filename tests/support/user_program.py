@@ -61,6 +61,8 @@ def main() -> None:
         assert_type([found.label for found in model.predict(["a text"])], list[str])
         model.predict(3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     assert_type(lect.evaluate_matrix("matrix.toml"), lect.MatrixReport)
+    assert_type(lect.export("lang:jav + task:sentiment", "graph", to="onnx").outputs, tuple[str, ...])
+    assert_type(lect.export("lang:jav", "exported", to="peft").notices, tuple[str, ...])
     assert_type(lect.audit({"stack": "task:sentiment"}), lect.AuditReport)
     assert_type([component.key for component in lect.components()], list[str])
     lect.search("sentiment", langauge="jv")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from lect.api.components import SavedComponent, library_of
 from lect.api.stacks import Composition
@@ -13,6 +13,7 @@ from lect.storage.library import Library
 
 if TYPE_CHECKING:
     from lect.engine.merge import Merged
+    from lect.engine.onnx_export import ExportedStack
     from lect.storage.exchange import Exchanged
 
 
@@ -49,6 +50,17 @@ def merge(
     )
 
 
+@overload
+def export(  # type: ignore[overload-overlap]
+    component: str | SavedComponent | Composition | Stack,
+    folder: str | Path,
+    *,
+    to: Literal["onnx"],
+    backbone: str | None = None,
+    library: str | Path | Library | None = None,
+    overwrite: bool = False,
+) -> ExportedStack: ...
+@overload
 def export(
     component: str | SavedComponent,
     folder: str | Path,
@@ -57,13 +69,25 @@ def export(
     backbone: str | None = None,
     library: str | Path | Library | None = None,
     overwrite: bool = False,
-) -> Exchanged:
-    """Write a component so that another library loads it and gives the same outputs.
+) -> Exchanged: ...
+
+
+def export(
+    component: str | SavedComponent | Composition | Stack,
+    folder: str | Path,
+    *,
+    to: str,
+    backbone: str | None = None,
+    library: str | Path | Library | None = None,
+    overwrite: bool = False,
+) -> Exchanged | ExportedStack:
+    """Write a component so that another library loads it and gives the same outputs; for ONNX a whole stack.
 
     Args:
-        component: such as ``lang:jav``, or what training returned.
+        component: such as ``lang:jav``, or what training returned; for ONNX any stack, also the empty one.
         folder: to write.
-        to: the format: ``adapters`` or ``peft``.
+        to: the format: ``adapters`` or ``peft``; ``onnx`` for one graph of backbone, components and head, with the
+            tokenizer beside it.
         backbone: a name, hub id or folder; by default the one that the component was trained on.
         library: the folder of components; by default ``./components`` and the user's own.
         overwrite: whether what lies there is replaced.
@@ -72,7 +96,7 @@ def export(
         What was written; its ``notices`` say what was left out.
 
     Raises:
-        UserError: the component cannot be written in this format, or the folder holds something already.
+        UserError: the component or the stack cannot be written in this format, or the folder holds something already.
 
     Example:
         >>> lect.export("lang:jav", "exported", to="adapters").format
@@ -80,7 +104,10 @@ def export(
     """
     from lect.storage.exchange import export_component
 
-    reference = str(component.folder.absolute()) if isinstance(component, SavedComponent) else component
-    return export_component(
-        reference, to, Path(folder), Host.load(), library_of(library), backbone=backbone, overwrite=overwrite
-    )
+    reference = str(component.folder.absolute()) if isinstance(component, SavedComponent) else str(component)
+    host, found = Host.load(), library_of(library)
+    if to == "onnx":
+        from lect.engine.onnx_export import export_stack
+
+        return export_stack(reference, Path(folder), host, found, backbone=backbone, overwrite=overwrite)
+    return export_component(reference, to, Path(folder), host, found, backbone=backbone, overwrite=overwrite)

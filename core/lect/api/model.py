@@ -53,6 +53,7 @@ def load(
     library: str | Path | Library | None = None,
     device: str | torch.device | None = None,
     precision: RequestedPrecision = "float32",
+    exact: bool = False,
 ) -> Model:
     """A model with a stack on it, such as ``lect.load("lang:jav + task:sentiment")``.
 
@@ -68,9 +69,8 @@ def load(
         library: the folder of components; by default ``./components`` and the user's own.
         device: where the model runs; by default the first GPU, else the CPU, and a model in memory where it is. It is
             moved back when it is closed.
-        precision: what it computes in. bfloat16 is faster where the processor has it, and a little less exact; int8
-            computes the frozen projections in integers of 8 bits on a CPU, and parts and heads in float32. ``auto`` is
-            the fastest of them here, measured once on this kind of processor.
+        precision: what it computes in; int8 (frozen projections alone, on a CPU), or ``auto``: the fastest here.
+        exact: whether a text gives the same bytes whatever else is in the call; it then takes as long as 256 tokens.
 
     Raises:
         StackError: the stack does not parse, or cannot be composed.
@@ -96,12 +96,12 @@ def load(
     if model is not None:
         held = HeldModel(model, tokenizer, pooling=pooling, prefix=prefix, device=where)
         made = _on_model_in_memory(text, host, found, held, automatic)
-        made._engine.precision = precision
+        made._engine.precision, made._engine.exact = precision, exact
         return made
     opened = open_stack(text, host, found, backbone)
     if where is not None:
         opened.engine.model.to(where)
-    opened.engine.precision = precision
+    opened.engine.precision, opened.engine.exact = precision, exact
     return Model(opened, host, found, automatic=automatic)
 
 

@@ -17,7 +17,6 @@ from lect.host import Host
 from lect.selection.automatic import AutomaticStacks, Choice
 from lect.selection.donors import is_automatic
 from lect.storage.library import Library
-from lect.storage.manifest import BackboneEntry
 
 StackLike: TypeAlias = "str | Composition | Stack"
 Stacks: TypeAlias = "StackLike | Iterable[StackLike] | None"
@@ -82,7 +81,7 @@ class OpenStacks:
         if not is_automatic(named):
             return self.opened(stack), None
         if self._chooser is None:
-            self._chooser = AutomaticStacks(self.library, self.host, BackboneEntry.of(self.own.backbone))
+            self._chooser = AutomaticStacks(self.library, self.host, self.own.backbone)
         choice = self._chooser.choose(named, text, language)
         return self.opened(choice.stack), choice
 

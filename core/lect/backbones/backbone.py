@@ -57,7 +57,7 @@ class Backbone:
     folder: Path | None = None
     trimmed: Trimmed | None = None
     decoder: Any = None
-    files: FilesState | None = field(default=None, repr=False)
+    files: FilesState | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.pooling == "first" and self.kind == "decoder":
@@ -79,8 +79,14 @@ class Backbone:
         """SHA-256 over the parameters and the tokenizer, as 64 hexadecimal digits."""
         if self.files is None:
             return fingerprint_of(self, self.tokenizer)
+        import tokenizers
+        import transformers
+
         half = "alone" if self.decoder is None else "with its decoder"
-        return self.files.recall(f"fingerprint {half}", lambda: fingerprint_of(self, self.tokenizer))
+        # What a version of theirs reads otherwise is to be seen as that.
+        read_by = f"transformers {transformers.__version__}, tokenizers {tokenizers.__version__}"
+        what = f"fingerprint {half}, {read_by}"
+        return self.files.recall(what, lambda: fingerprint_of(self, self.tokenizer))
 
     @cached_property
     def anatomy(self) -> Anatomy:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from importlib import import_module
-from importlib.metadata import version
+from importlib import import_module, metadata
 from importlib.util import find_spec, module_from_spec
 from types import SimpleNamespace
 from typing import Any
@@ -44,13 +43,14 @@ def import_transformers_to_read() -> None:
 
     with ExitStack() as changed:
         changed.enter_context(_hidden(_UNNEEDED))
+        changed.enter_context(_replaced(metadata, "version", _version))
         changed.enter_context(_replaced(torch.distributed, "is_available", _no))
         # Marking a function for torch's compiler imports the whole compiler.
         changed.enter_context(_replaced(torch.compiler, "disable", _unmarked))
         if "torch._dynamo" not in sys.modules:
             changed.enter_context(_replaced(torch, "_dynamo", SimpleNamespace(allow_in_graph=_unmarked)))
         try:
-            _stand_in("transformers", AddedToken=AddedToken, __version__=version("transformers"))
+            _stand_in("transformers", AddedToken=AddedToken, __version__=_version("transformers"))
             _stand_in("transformers.models")
             import transformers.generation
             import transformers.utils
@@ -124,6 +124,12 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
             delattr(owner, name)
         else:
             setattr(owner, name, former)
+
+
+def _version(package: str) -> str:
+    """As `importlib.metadata` has it, which reads a package's whole description for it; a hundred are asked for."""
+    stated = metadata.distribution(package).read_text("METADATA") or ""
+    return next((line[8:].strip() for line in stated.splitlines() if line.startswith("Version:")), "")
 
 
 def _no(*_given: Any) -> bool:

@@ -10,6 +10,7 @@ from lect.commands.console import write_out
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
+    ExactOption,
     FieldOption,
     LanguageOption,
     NearestOption,
@@ -63,6 +64,7 @@ def embed(
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = "float32",
+    exact: ExactOption = False,
     on: OnOption = "local",
     on_option: OnSettingsOption = None,
 ) -> None:
@@ -98,6 +100,7 @@ def embed(
             backbone=backbone,
             device=device,
             precision=precision,
+            exact=exact,
             tokens_per_batch=batch_tokens,
             normalize=normalize,
         ),

@@ -13,7 +13,9 @@ from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, 
 from lect.errors import UserError, nearest
 
 if TYPE_CHECKING:
+    from lect.host import Host
     from lect.storage.exchange import Exchanged
+    from lect.storage.library import Library
 
 import_app = typer.Typer(add_completion=False)
 export_app = typer.Typer(add_completion=False)
@@ -82,16 +84,22 @@ def import_(
 @export_app.command("export")
 def export(
     ctx: typer.Context,
-    reference: Annotated[str, typer.Argument(metavar="REF", help="A component: lang:jav, lang:jav@1.0.0 or ./folder.")],
+    reference: Annotated[
+        str,
+        typer.Argument(metavar="REF", help="A component: lang:jav, lang:jav@1.0.0 or ./folder; for onnx a stack."),
+    ],
     folder: Annotated[Path, typer.Argument(help="The folder to write.")],
-    to: Annotated[str, typer.Option("--to", help="The other library's format: adapters or peft.")],
+    to: Annotated[str, typer.Option("--to", help="The other library's format: adapters, peft or onnx.")],
     backbone: BackboneOption = None,
     components: ComponentsOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a component so that `adapters` or `peft` loads it and gives the same outputs."""
+    """Write a component so that `adapters` or `peft` loads it and gives the same outputs, or a whole stack as ONNX."""
     host = load_host(ctx)
+    if to == "onnx":
+        _export_stack(host, reference, folder, library_of(components), backbone, overwrite, as_json)
+        return
     with stderr_console().status("Loading") as status:
         from lect.storage.exchange import export_component
 
@@ -106,6 +114,40 @@ def export(
             progress=lambda what, share: status.update(f"{what} {share:.0%}"),
         )
     _report(done, as_json)
+
+
+def _export_stack(
+    host: Host, stack: str, folder: Path, library: Library, backbone: str | None, overwrite: bool, as_json: bool
+) -> None:
+    with stderr_console().status("Loading") as status:
+        from lect.engine.onnx_export import export_stack
+
+        done = export_stack(
+            stack,
+            folder,
+            host,
+            library,
+            backbone=backbone,
+            overwrite=overwrite,
+            progress=lambda what, share: status.update(f"{what} {share:.0%}"),
+        )
+    if as_json:
+        print_json(
+            {
+                "stack": done.stack,
+                "folder": str(done.folder),
+                "format": done.format,
+                "backbone": done.backbone,
+                "inputs": list(done.inputs),
+                "outputs": list(done.outputs),
+                "labels": list(done.labels),
+                "difference": done.difference,
+            }
+        )
+        return
+    echo(f"{done.stack or 'the bare backbone'}  {done.folder}")
+    echo(f"onnx: {', '.join(done.inputs)} -> {', '.join(done.outputs)}, for {done.backbone}")
+    echo(f"at most {done.difference:.1g} off what the stack gives")
 
 
 def _report(done: Exchanged, as_json: bool) -> None:

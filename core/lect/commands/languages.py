@@ -1,4 +1,4 @@
-"""`lect languages`: components near a language that has none of its own."""
+"""`lect languages`: the languages of texts, and components near a language that has none of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,49 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 @app.callback()
 def languages() -> None:
-    """Find components for a language that has none of its own."""
+    """Know the language of a text, and find components for a language that has none of its own."""
+
+
+@app.command("identify")
+def identify(
+    ctx: typer.Context,
+    texts: Annotated[list[str], typer.Argument(help="The texts.")],
+    components: ComponentsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say the language of texts, as `lang:auto` knows it.
+
+    By the profiles that components bring, and by an identifier that is installed.
+    """
+    from lect.languages.tags import display_name
+    from lect.selection.automatic import identifier_of
+
+    found = list(map(identifier_of(library_of(components), load_host(ctx)), texts))
+    if as_json:
+        print_json(
+            [
+                {
+                    "text": text,
+                    "language": each.language,
+                    "probability": each.probability,
+                    "identified_by": each.by,
+                    "others": dict(each.others),
+                }
+                for text, each in zip(texts, found, strict=True)
+            ]
+        )
+        return
+    rows = [
+        [
+            text,
+            each.language or "",
+            display_name(each.language) if each.language else "not known",
+            f"{each.probability:.2f}" if each.language else "",
+            each.by,
+        ]
+        for text, each in zip(texts, found, strict=True)
+    ]
+    print_table(["text", "tag", "language", "probability", "by"], rows, right=["probability"], narrow=["probability"])
 
 
 @app.command("suggest")

@@ -41,6 +41,10 @@ PrecisionOption = Annotated[
     RequestedPrecision,
     typer.Option("--precision", help="What is computed in: auto is the fastest that this processor is made for."),
 ]
+ExactOption = Annotated[
+    bool,
+    typer.Option("--exact", help="Give a text the same bytes whatever other texts there are, for some more time."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 

@@ -11,6 +11,7 @@ from lect.commands.console import note, print_table, write_out
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
+    ExactOption,
     FieldOption,
     LanguageOption,
     NearestOption,
@@ -74,6 +75,7 @@ def predict(
     batch_tokens: BatchTokensOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = "float32",
+    exact: ExactOption = False,
     on: OnOption = "local",
     on_option: OnSettingsOption = None,
 ) -> None:
@@ -125,6 +127,7 @@ def predict(
             backbone=backbone,
             device=device,
             precision=precision,
+            exact=exact,
             tokens_per_batch=batch_tokens,
         ),
         form=written,

@@ -236,6 +236,7 @@ def _write_file(request: Request, output: Path, digest: RowsDigest, summary: Sum
         "components": components_of(request.choice, settings.library),
         "backbone": settings.backbone,
         "precision": settings.precision,
+        "exact": settings.exact,
         "normalize": settings.normalize,
         "reader": source.reader if source else "",
         "data": source.config if source else {},

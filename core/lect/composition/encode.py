@@ -161,10 +161,10 @@ class RowEncoder:
                 encodings[row] = encoding
         return encodings
 
-    def assemble(self, encodings: Sequence[Any], routes: Routes) -> EncodedRows:
-        """A padded batch from what `tokens` gave."""
+    def assemble(self, encodings: Sequence[Any], routes: Routes, length: int = 1) -> EncodedRows:
+        """A padded batch from what `tokens` gave, at least so long."""
         # Decoders' tokenizers may add no special tokens: an empty text has none at all.
-        length = max(1, *(len(encoding.ids) for encoding in encodings))
+        length = max(length, *(len(encoding.ids) for encoding in encodings))
         ids = torch.full((len(encodings), length), self._backbone.padding_id, dtype=torch.long)
         mask = torch.zeros((len(encodings), length), dtype=torch.long)
         kinds = torch.zeros((len(encodings), length), dtype=torch.long) if self._tells_texts_apart() else None

@@ -60,6 +60,8 @@ class RoutedModel(nn.Module):
     Attributes:
         checkpoints_layers: gradient checkpointing (Chen et al. 2016): what a layer computes is computed again in the
             backward pass instead of kept; less memory, a third more time.
+        acts_by_row: whether parts are given one row at a time, so that the shapes of what they compute, and so its last
+            bits, do not hang on the other rows. Rows that cannot go through together are then refused.
         compiled: what is called in place of the backbone's `forward`; None for that itself.
         depths: where the components begin to act.
         kept: where hidden states between two layers are kept from one batch to the next (`lect.composition.sharing`).
@@ -89,6 +91,7 @@ class RoutedModel(nn.Module):
         self._pass: _Pass | None = None
         self._splits_groups = False
         self.checkpoints_layers = False
+        self.acts_by_row = False
         self.compiled: Callable[..., Any] | None = None
         self.kept: KeptStates | None = None
 
@@ -263,6 +266,8 @@ class RoutedModel(nn.Module):
         self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes, span: Span | None = None
     ) -> Tensor:
         """The hidden states that one half of the backbone gives, all rows at once where that can be."""
+        if self.acts_by_row:
+            return self._run(half, named, routes, span)
         if len(routes.groups) == 1 or not (self._splits_groups or self._differ_at_shared(routes)):
             try:
                 return self._run(half, named, routes, span)
@@ -363,7 +368,8 @@ class RoutedModel(nn.Module):
             sublayer = self._sublayers.get(path)
             norm = self.backbone.module(sublayer.norm) if sublayer and sublayer.norm else None
             by_rows = path not in self.backbone.anatomy.shared
-            site = RoutedSite(path, module, self._steps_at, self._residual_at, norm, by_rows)
+            one_at_a_time = lambda: self.acts_by_row  # noqa: E731
+            site = RoutedSite(path, module, self._steps_at, self._residual_at, norm, by_rows, one_at_a_time)
             module.__dict__["forward"] = site
             self._sites[path] = site
         taps = {self._sublayers[path].residual for path in wanted & self._sublayers.keys()}

@@ -45,6 +45,9 @@ def plan_steps(stacks: Sequence[tuple[Part, ...]], rows: Sequence[Tensor], size:
         rows: for each group, its rows.
         size: the number of rows in the batch.
     """
+    if len(stacks) == 1:
+        # One stack takes every row: nothing is indexed, or computed from their number.
+        return tuple(Step((part,), rows[0], (rows[0],), everywhere=True) for part in stacks[0])
     steps = []
     for depth in range(max((len(stack) for stack in stacks), default=0)):
         parts: list[Part] = []
@@ -115,6 +118,7 @@ class RoutedSite:
         steps: gives the current batch's steps here.
         residual: gives the current batch's residual, where the module ends a sublayer.
         by_rows: whether what the module is given has the batch's rows as its first dimension.
+        one_at_a_time: gives whether parts are to be given one row at a time.
     """
 
     def __init__(
@@ -125,9 +129,10 @@ class RoutedSite:
         residual: Callable[[str], Tensor | None],
         norm: nn.Module | None,
         by_rows: bool = True,
+        one_at_a_time: Callable[[], bool] = lambda: False,
     ) -> None:
         self.path, self._steps, self._residual, self._norm = path, steps, residual, norm
-        self._by_rows = by_rows
+        self._by_rows, self._one_at_a_time = by_rows, one_at_a_time
         self._original = module.forward
 
     def __call__(self, *positional: Any, **named: Any) -> Tensor:
@@ -142,6 +147,8 @@ class RoutedSite:
             if not all(step.everywhere for step in steps):
                 raise RowsMismatchError(self.path)
             residual = None
+        elif self._one_at_a_time():
+            return self._evaluate_each(call, steps, call.inputs, None, residual)
         return self._evaluate(call, steps, call.inputs, None, residual)
 
     def _evaluate(
@@ -187,6 +194,35 @@ class RoutedSite:
         back[joined] = torch.arange(len(joined), device=joined.device)
         return torch.cat(pieces)[back]
 
+    def _evaluate_each(
+        self, call: Call, steps: tuple[Step, ...], inputs: Tensor, rows: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """As `_evaluate`, where every part is given one row at a time; what is frozen is computed for all rows."""
+        if not steps:
+            return call.again(self._original, inputs, rows)
+        step, below = steps[-1], steps[:-1]
+        places = torch.arange(len(inputs), device=inputs.device) if rows is None else rows
+        parts = [None if index < 0 else step.parts[index] for index in step.assignment[places].tolist()]
+        reads = [part is not None and part.reads_input(self.path) for part in parts]
+        whole: Tensor | None = None
+        if not all(reads):
+            common = inputs
+            if any(reads):
+                # What these parts change the module may not be able to take, such as tokens it does not have.
+                taken = [reads.index(False) if reads_own else place for place, reads_own in enumerate(reads)]
+                common = inputs[torch.tensor(taken, device=inputs.device)]
+            whole = self._evaluate_each(call, below, common, rows, residual)
+        outputs = []
+        for place, (part, reads_own) in enumerate(zip(parts, reads, strict=True)):
+            own = slice(place, place + 1)
+            given = None if whole is None or reads_own else whole[own]
+            left = None if residual is None else residual[own]
+            if part is not None:
+                given = self._apply(call, part, below, inputs[own], places[own], left, given, each=True)
+            assert given is not None
+            outputs.append(given)
+        return torch.cat(outputs)
+
     def _apply(
         self,
         call: Call,
@@ -196,8 +232,9 @@ class RoutedSite:
         rows: Tensor | None,
         residual: Tensor | None,
         computed: Tensor | None,
+        each: bool = False,
     ) -> Tensor:
-        base_layer = self._base_layer(call, below, own, rows, residual, computed)
+        base_layer = self._base_layer(call, below, own, rows, residual, computed, each)
         return part.at(self.path, base_layer, own, SiteContext(residual, self._norm))
 
     def _apply_together(
@@ -226,15 +263,17 @@ class RoutedSite:
         rows: Tensor | None,
         residual: Tensor | None,
         computed: Tensor | None,
+        each: bool = False,
     ) -> BaseLayer:
         """What a part calls for the output below it; computed once for the part's own input."""
 
         def base_layer(inputs: Tensor) -> Tensor:
             nonlocal computed
+            evaluate = self._evaluate_each if each else self._evaluate
             if inputs is not own:
-                return self._evaluate(call, below, inputs, rows, residual)
+                return evaluate(call, below, inputs, rows, residual)
             if computed is None:
-                computed = self._evaluate(call, below, own, rows, residual)
+                computed = evaluate(call, below, own, rows, residual)
             return computed
 
         return base_layer

@@ -20,6 +20,7 @@ from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.composition.sharing import hidden_states
 from lect.data.examples import Example
+from lect.engine.exact import exact_passes
 from lect.errors import StackError
 from lect.generation.predictions import generate_predictions, text_limit, truncated_texts
 from lect.heads import GenerationHead, Head, Layout, Prediction
@@ -42,6 +43,8 @@ class Engine:
 
     Attributes:
         tokens_per_batch: the most tokens of a batch.
+        exact: whether what a text gives is the same to the last bit whatever else is in the same call, for some more
+            time (`lect.engine.exact`).
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Engine:
         self.model = model
         self.encoder = encoder or RowEncoder(model)
         self.tokens_per_batch = tokens_per_batch
+        self.exact = False
         self._precision: ComputePrecision = "float32"
         self._lock = threading.RLock()
 
@@ -126,9 +130,12 @@ class Engine:
             for own, places in self._by_head(stretch, head).items():
                 if isinstance(own, GenerationHead):
                     examples, stacks = [stretch[place][0] for place in places], [stretch[place][1] for place in places]
-                    with self._evaluating():
-                        texts = generate_predictions(self.encoder, stacks, own, examples)
-                    found |= dict(zip(places, texts, strict=True))
+                    at_once = 1 if self.exact else len(places)
+                    for first in range(0, len(places), at_once):
+                        chosen = slice(first, first + at_once)
+                        with self._evaluating():
+                            texts = generate_predictions(self.encoder, stacks[chosen], own, examples[chosen])
+                        found |= dict(zip(places[chosen], texts, strict=True))
             found |= self._decoded(stretch, [place for place in range(len(stretch)) if place not in found])
             ordered = [found[place] for place in range(len(stretch))]
             check_predictions(ordered, [example for example, _ in stretch])
@@ -153,13 +160,9 @@ class Engine:
         # All rows of an example go through in one batch: its prediction is made of all of them.
         rows = self._laid_out(stretch, places)
         found: dict[int, Prediction] = {}
-        ids = [[row.ids for row in rows[place]] for place in places]
-        for chosen in batches_by_length([sum(map(len, own)) for own in ids], self.tokens_per_batch, ids):
+        for chosen, hidden, batch in self._passes([(rows[place], stretch[place][1]) for place in places]):
             own = [places[index] for index in chosen]
-            routes = Routes.of([stretch[place][1] for place in own for _ in rows[place]])
-            batch = self.encoder.assemble([row for place in own for row in rows[place]], routes).to(self.device)
             with self._evaluating():
-                hidden = hidden_states(self.model, batch)
                 # Hidden states of padding are not checked.
                 shown = hidden.masked_fill(~batch.attention_mask.bool().unsqueeze(-1), 0.0)
                 check_vectors(shown, [stretch[place][0].origin or "a text" for place in own for _ in rows[place]])
@@ -224,9 +227,9 @@ class Engine:
         """
         for stretch in stretches(rows):
             found: dict[int, Tensor] = {}
-            for places, batch in self._batches(stretch):
+            for places, hidden, batch in self._texts(stretch):
                 with self._evaluating():
-                    vectors = self.model.vectors(hidden_states(self.model, batch), batch).float().cpu()
+                    vectors = self.model.vectors(hidden, batch).float().cpu()
                 check_vectors(vectors, [f'the text "{stretch[place][0][:40]}"' for place in places])
                 found |= dict(zip(places, vectors, strict=True))
             yield from (found[place] for place in range(len(stretch)))
@@ -239,22 +242,38 @@ class Engine:
         """
         for stretch in stretches(rows):
             found: dict[int, tuple[list[int], Tensor]] = {}
-            for places, batch in self._batches(stretch):
-                with self._evaluating():
-                    states = hidden_states(self.model, batch).float().cpu()
+            for places, hidden, batch in self._texts(stretch):
+                states = hidden.float().cpu()
                 for place, own, ids, length in zip(
                     places, states, batch.input_ids.tolist(), batch.attention_mask.sum(1).tolist(), strict=True
                 ):
                     found[place] = ids[:length], own[:length]
             yield from (found[place] for place in range(len(stretch)))
 
-    def _batches(self, stretch: Sequence[tuple[str, Keys]]) -> Iterator[tuple[list[int], EncodedRows]]:
-        """Batches of texts of like length, with their places in the stretch."""
+    def _texts(self, stretch: Sequence[tuple[str, Keys]]) -> Iterator[tuple[list[int], Tensor, EncodedRows]]:
+        """As `_passes`, of texts that are a row each."""
         encodings = self.encoder.tokens_of([text for text, _ in stretch], [keys for _, keys in stretch])
-        ids = [encoding.ids for encoding in encodings]
-        for places in batches_by_length(list(map(len, ids)), self.tokens_per_batch, ids):
-            routes = Routes.of([stretch[place][1] for place in places])
-            yield places, self.encoder.assemble([encodings[place] for place in places], routes).to(self.device)
+        return self._passes([((encoding,), keys) for encoding, (_, keys) in zip(encodings, stretch, strict=True)])
+
+    def _passes(
+        self, examples: Sequence[tuple[Sequence[Any], Keys]]
+    ) -> Iterator[tuple[list[int], Tensor, EncodedRows]]:
+        """The examples of a batch, the hidden states of all their rows, and the rows; batch by batch.
+
+        Args:
+            examples: the rows of each, as the tokenizer gives them, and its stack.
+        """
+        if self.exact:
+            yield from exact_passes(self.encoder, examples, self._evaluating, self.device)
+            return
+        ids = [[row.ids for row in own] for own, _ in examples]
+        for chosen in batches_by_length([sum(map(len, own)) for own in ids], self.tokens_per_batch, ids):
+            routes = Routes.of([examples[index][1] for index in chosen for _ in examples[index][0]])
+            batch = self.encoder.assemble([row for index in chosen for row in examples[index][0]], routes)
+            batch = batch.to(self.device)
+            with self._evaluating():
+                hidden = hidden_states(self.model, batch)
+            yield chosen, hidden, batch
 
     @contextmanager
     def alone(self) -> Iterator[None]:

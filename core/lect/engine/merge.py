@@ -118,10 +118,11 @@ def _write_model(backbone: Backbone, folded: Folded, folder: Path) -> None:
             module.num_embeddings = model.config.vocab_size = module.weight.shape[0]
     with quiet_transformers():
         model.save_pretrained(folder, safe_serialization=True)
-        _tokenizer(backbone, folded.tokenizer_json).save_pretrained(folder)
+        whole_tokenizer(backbone, folded.tokenizer_json).save_pretrained(folder)
 
 
-def _tokenizer(backbone: Backbone, tokenizer_json: str | None) -> Any:
+def whole_tokenizer(backbone: Backbone, tokenizer_json: str | None) -> Any:
+    """A tokenizer of `transformers`: the backbone's, or one of the JSON of `tokenizers` in its place."""
     if tokenizer_json is None:
         return backbone.tokenizer
     from tokenizers import Tokenizer

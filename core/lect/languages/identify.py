@@ -1,7 +1,7 @@
 """The language of a single text, by the profiles of components and by an identifier that is installed.
 
 Naive Bayes over runs of one to four characters (Cavnar & Trenkle 1994; Lui & Baldwin 2011). What is chosen from are the
-languages that there are profiles of, which says nothing of all others. So a text is one of a profile's language only
+languages that there are profiles of, which says nothing of all others. So a text is of a profile's language only
 where it fits that profile as the language's own texts do:
 
 - its runs may not cost much more than those of the profile's texts do on average (their entropy);
@@ -9,7 +9,7 @@ where it fits that profile as the language's own texts do:
   in a third language lies between the two.
 
 Where that is not clear, an installed identifier is asked, which knows more languages: what it finds is taken if there
-is no profile of it. Among languages with profiles these decide.
+is no profile of it, or if the text fits no profile. Else profiles decide among the languages that they are of.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Identifier:
         self._load_installed, self._loaded = load_installed, False
         self._of_installed: InstalledIdentifier | None = None
         self._known: frozenset[str] = frozenset()
-        self._plain = frozenset(map(plain, self.languages))
+        self._plain = {plain(language): language for language in self.languages}
 
     def __call__(self, text: str) -> Identification:
         """The language of a text. Of a long one its first 2,000 characters are looked at."""
@@ -103,6 +103,8 @@ class Identifier:
                 return Identification(language, probability, installed.name) if probability else Identification(None)
             if self._is_another(language, own) and probability >= 0.5 and (self._knows(own) or fit.is_doubtful):
                 return Identification(language, probability, installed.name, _listed(own))
+            if fit.is_strange and plain(language) in self._plain and probability >= 0.5:
+                return Identification(self._plain[plain(language)], probability, installed.name, _listed(own))
         if own is None or fit is None or fit.is_strange:
             return Identification(None, others=() if own is None else _listed(own))
         return own

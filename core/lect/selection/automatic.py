@@ -15,6 +15,7 @@ from lect.errors import ComponentError, DataError, StackError
 from lect.languages.identify import Identification, Identifier, plain
 from lect.languages.installed import InstalledIdentifier
 from lect.languages.profiles import LanguageProfile, read_profiles
+from lect.languages.relations import language_database
 from lect.languages.tags import display_name, normalise
 from lect.selection.donors import languages_of, put_for_auto, suggest
 from lect.selection.known import KNOWN
@@ -24,6 +25,7 @@ from lect.storage.manifest import BackboneEntry, Manifest
 from lect.storage.store import PROFILES, read_folder_manifest
 
 if TYPE_CHECKING:
+    from lect.backbones import Backbone
     from lect.heads import Prediction
     from lect.host import Host
 
@@ -92,12 +94,13 @@ class AutomaticStacks:
         self,
         library: Library,
         host: Host,
-        backbone: BackboneEntry | None = None,
+        backbone: Backbone | None = None,
         *,
         least_probability: float = LEAST_PROBABILITY,
         least_likeness: float = LEAST_LIKENESS,
     ) -> None:
-        self._library, self._host, self._backbone = library, host, backbone
+        self._library, self._host = library, host
+        self._backbone = None if backbone is None else BackboneEntry.of(backbone)
         self._least_probability, self._least_likeness = least_probability, least_likeness
         self.refresh()
 
@@ -105,6 +108,11 @@ class AutomaticStacks:
         """Look anew which components there are."""
         self.identifier = identifier_of(self._library, self._host)
         self._places: dict[tuple[str, str], _Place | StackError] = {}
+
+    def prepare(self) -> None:
+        """Load now what is else loaded when it is first needed, and takes seconds: for servers."""
+        self.identifier.installed()
+        language_database()
 
     def choose(self, stack: str, text: str, language: str | None = None) -> Choice:
         """The stack for a text.

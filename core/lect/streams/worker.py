@@ -18,7 +18,6 @@ from lect.host import Host
 from lect.literals import RequestedPrecision
 from lect.selection.automatic import AutomaticStacks, Choice, rest_of
 from lect.selection.donors import is_automatic
-from lect.storage.manifest import BackboneEntry
 from lect.streams.rows import StreamRow, why_empty
 
 if TYPE_CHECKING:
@@ -71,6 +70,7 @@ class WorkerSettings:
         backbone: name, hub id or folder; by default the stack's own.
         device: by default the first GPU, else the CPU.
         tokens_per_batch: the most tokens of a batch; by default the engine's own.
+        exact: whether what a row is answered with is the same bytes whatever other rows there are.
         normalize: of embeddings: whether each has length 1.
         origins: whether records say where their rows stand.
         block: plugins that are not to be imported.
@@ -82,6 +82,7 @@ class WorkerSettings:
     backbone: str | None = None
     device: str | None = None
     precision: RequestedPrecision = "float32"
+    exact: bool = False
     tokens_per_batch: int | None = None
     normalize: bool = False
     origins: bool = True
@@ -97,7 +98,7 @@ class WorkerSettings:
         opened = open_stack(first, host, self.library, self.backbone)
         if device is not None:
             opened.engine.model.to(device)
-        opened.engine.precision = self.precision
+        opened.engine.precision, opened.engine.exact = self.precision, self.exact
         if self.tokens_per_batch is not None:
             opened.engine.tokens_per_batch = self.tokens_per_batch
         return Worker(opened, host, self)
@@ -155,8 +156,7 @@ class Worker:
         if why_empty(example):
             return example, self._keys_of(rest_of(stack)), None
         if self._chooser is None:
-            backbone = BackboneEntry.of(self.opened.backbone)
-            self._chooser = AutomaticStacks(self.settings.library, self.host, backbone)
+            self._chooser = AutomaticStacks(self.settings.library, self.host, self.opened.backbone)
         choice = self._chooser.choose(stack, example.text, example.language)
         return example, self._keys_of(choice.stack), choice
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
@@ -21,6 +22,11 @@ from lect_lora.config import AdaloraConfig
 from lect_lora.part import ADAPTER, PeftPart, base_use_of
 from lect_lora.patterns import check_lists, matching, resolved_patterns
 from lect_lora.settings import library_class_of, library_config
+
+with suppress(ImportError):
+    # `peft` asks whether weights are tensors of this module and does not import it; transformers, which does, may have
+    # been imported without.
+    import torch.distributed.tensor
 
 if TYPE_CHECKING:
     from lect import Backbone
