@@ -180,9 +180,8 @@ class Stacks:
             raise InvalidError(f'stack "{text}": {error.what}', fix=error.fix) from error
         return ReadStack(_known(digested, planned, listed), planned, digested.stored, stack)
 
-    def forget(self) -> None:
-        """Look anew what every name stands for."""
-        self._known.clear()
+    def look_again(self) -> None:
+        """Look at once what every name stands for."""
         self._absent.clear()
         self._looked = 0.0
 

@@ -60,7 +60,7 @@ async def listed(service: ServiceOf) -> Response:
 @router.post("/v1/components/load")
 async def load(asked: LoadRequest, service: ServiceOf) -> Response:
     """Attach a stack's components as they are on the disk now."""
-    service.parts.stacks.forget()
+    service.parts.stacks.look_again()
     if asked.pin:
         lease = await service.parts.pin(asked.stack)
     else:
@@ -93,5 +93,5 @@ async def pull_component(asked: PullRequest, service: ServiceOf) -> Response:
         found = await asyncio.to_thread(pull, asked.component, registry=list(chosen), library=folder)
     except UserError as error:
         raise UnknownError(error.what, fix=error.fix) from error
-    service.parts.stacks.forget()
+    service.parts.stacks.look_again()
     return JSONResponse({"component": found.key, "version": found.manifest.version, "licence": found.manifest.licence})
