@@ -116,7 +116,7 @@ def matrix(folder: Path, rows: int) -> None:
         data[language] = folder / f"{language}.tsv"
         data[language].write_text("\n".join(lines) + "\n", encoding="utf-8")
     for language in LANGUAGES:
-        trained(library, f"lang:{language[:3]}", {}, [("a text", "another")] * 4)
+        trained(library, f"lang:{language[:3]}", {}, [{"text": "a text", "translation": "another"}] * 4)
     labels = lect.read(data["eng_Latn"], label="category")
     for number in range(8):
         trained(library, f"task:t{number}", {"leave_out": list(range(9))}, labels)
