@@ -47,7 +47,8 @@ def plan_steps(stacks: Sequence[tuple[Part, ...]], rows: Sequence[Tensor], size:
     """
     if len(stacks) == 1:
         # One stack takes every row: nothing is indexed, or computed from their number.
-        return tuple(Step((part,), rows[0], (rows[0],), everywhere=True) for part in stacks[0])
+        first = torch.zeros_like(rows[0])
+        return tuple(Step((part,), first, (rows[0],), everywhere=True) for part in stacks[0])
     steps = []
     for depth in range(max((len(stack) for stack in stacks), default=0)):
         parts: list[Part] = []

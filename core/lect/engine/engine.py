@@ -266,7 +266,7 @@ class Engine:
         if self.exact:
             yield from exact_passes(self.encoder, examples, self._evaluating, self.device)
             return
-        ids = [[row.ids for row in own] for own, _ in examples]
+        ids = [[tuple(row.ids) for row in own] for own, _ in examples]
         for chosen in batches_by_length([sum(map(len, own)) for own in ids], self.tokens_per_batch, ids):
             routes = Routes.of([examples[index][1] for index in chosen for _ in examples[index][0]])
             batch = self.encoder.assemble([row for index in chosen for row in examples[index][0]], routes)
