@@ -14,6 +14,8 @@ ComputePrecision = Literal["float32", "bfloat16", "int8"]
 """The type in which a model computes; int8 is that of its frozen projections, on a CPU."""
 RequestedPrecision = Literal["auto", "float32", "bfloat16", "int8"]
 """The type that is asked for; ``auto`` is the fastest one that the processor is made for."""
+Use = Literal["retrieval", "classification", "tagging"]
+"""What is made of a text's hidden states: a vector that is compared, an answer for the text, answers for its words."""
 PredictionFormat = Literal["jsonl", "csv", "parquet", "text"]
 EmbeddingFormat = Literal["npy", "parquet", "jsonl"]
 """How answers and vectors are written."""

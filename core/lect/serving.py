@@ -20,6 +20,7 @@ from lect.selection.automatic import AutomaticStacks, Choice
 from lect.selection.donors import is_automatic
 from lect.storage.assemble import Assembly, assemblies, finder, must_generate
 from lect.storage.digests import DigestedStack, content_digest, file_states, read_with_digests
+from lect.storage.gates import use_of
 from lect.storage.manifest import Manifest
 from lect.storage.store import StoredComponent
 
@@ -57,4 +58,5 @@ __all__ = [
     "read_index",
     "read_with_digests",
     "record_of_prediction",
+    "use_of",
 ]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lect.literals import Pooling, Progress, Role
+from lect.literals import Pooling, Progress, Role, Use
 from lect.scores import MetricSpec as MetricSpec
 from lect.spec import ConfiguredSpec, Spec
 
@@ -233,6 +233,8 @@ class HeadSpec(ConfiguredSpec):
             default the distinct ``label`` of all rows, sorted, of which there must be two. Raises `DataError`.
         generates: whether it builds a `lect.heads.GenerationHead`: of an encoder-decoder both halves are loaded then.
         pipeline_tag: what the Hugging Face hub calls its task, such as ``token-classification``, for cards.
+        use: what it makes of a text's hidden states, by which a language's gate says how strongly it acts; None where
+            no gate speaks of it.
     """
 
     kind: ClassVar[str] = "head"
@@ -244,6 +246,7 @@ class HeadSpec(ConfiguredSpec):
     labels: Callable[[Any, Sequence[Example]], Sequence[str]] | None = None
     generates: bool = False
     pipeline_tag: str = ""
+    use: Use | None = "classification"
 
 
 @dataclass(frozen=True)

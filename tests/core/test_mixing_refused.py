@@ -68,7 +68,6 @@ def refusal(bench, text):
             'write "avg(lang:a, lang:b) + task:topic"',
         ),
         # vocabularies
-        ("0.5*lang:nqo", '"lang:nqo" has a vocabulary, and a weight has no meaning for tokens', "on its own"),
         ("mix(lang:a, lang:nqo)", "a row is cut by one tokenizer", 'let "lang:nqo" stand in the stack on its own'),
         ("(lang:nqo - lang:a)", '"lang:nqo" has a vocabulary, and arithmetic', "on its own"),
         ("lang:nqo + lang:chr", "it has two vocabularies", 'write "lang:nqo" or "lang:chr"'),

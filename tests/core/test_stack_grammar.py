@@ -204,7 +204,8 @@ def test_mistakes_in_combinations_are_located(text: str, message: str) -> None:
 def test_what_terms_are() -> None:
     jav, sun = Reference("lang", "jav"), Reference("lang", "sun")
     assert parse_stack("0.7*lang:jav") == Stack((Weighted(0.7, jav),))
-    assert parse_stack("1.0*lang:jav") == Stack((Weighted(1, jav),)) == Stack((jav,))
+    assert parse_stack("1.0*lang:jav") == Stack((Weighted(1, jav),)) != Stack((jav,))
+    assert str(parse_stack("1.0*lang:jav + 1*task:x + 1*(lang:a)")) == "1*lang:jav + task:x + (lang:a)"
     average = Mixture("avg", (Weighted(3, jav), Weighted(1, sun)))
     assert parse_stack("avg(3*lang:jav, lang:sun)").parts == (average,)
     assert average.coefficients == (0.75, 0.25)

@@ -130,7 +130,7 @@ class _Scanner:
         start = self._at
         weight = self._weight()
         part = self._operand()
-        return part if weight in (None, 1) else self._made(start, lambda: Weighted(weight or 0.0, part))
+        return part if weight is None else self._made(start, lambda: Weighted(weight, part))
 
     def _operand(self) -> Atom | Merge | Mixture:
         if self._text.startswith("(", self._at):

@@ -37,13 +37,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Stack:
-    """An ordered composition of terms, the first one nearest to the backbone; empty for the bare backbone."""
+    """An ordered composition of terms, the first one nearest to the backbone; empty for the bare backbone.
+
+    A component with the weight 1 is another term than the component alone, which acts at the strength that its own
+    gate says.
+    """
 
     parts: tuple[StackTerm, ...] = ()
 
     def __post_init__(self) -> None:
-        # The weight 1 is not written, so that a stack has one form.
-        bare = tuple(part.part if isinstance(part, Weighted) and part.weight == 1 else part for part in self.parts)
+        # Of what has no gate the weight 1 is not written, so that a stack has one form.
+        bare = tuple(part.part if isinstance(part, Weighted) and _is_idle(part) else part for part in self.parts)
         object.__setattr__(self, "parts", bare)
 
     @property
@@ -59,7 +63,19 @@ class Stack:
         return Stack(self.parts[:index] + self.parts[index + 1 :])
 
     def __str__(self) -> str:
-        return " + ".join(map(str, self.parts))
+        return " + ".join(map(_text, self.parts))
+
+
+def _is_idle(term: Weighted) -> bool:
+    """Whether the weight says nothing: it is 1, and what it stands before has no gate."""
+    may_have_gate = isinstance(term.part, PathReference) or (
+        isinstance(term.part, Reference) and term.part.role == "lang"
+    )
+    return term.weight == 1 and not may_have_gate
+
+
+def _text(term: StackTerm) -> str:
+    return f"1*{term.part}" if isinstance(term, Weighted) and term.weight == 1 else str(term)
 
 
 def parse_stack(text: str) -> Stack:

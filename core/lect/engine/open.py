@@ -20,6 +20,7 @@ from lect.heads import Head, Prediction
 from lect.host.backbones import load_backbone
 from lect.literals import Progress
 from lect.storage.assemble import attach_stack, must_generate, read_stack
+from lect.storage.gates import Gated, gated_terms, use_of
 from lect.storage.library import Library
 from lect.storage.store import StoredComponent
 
@@ -37,12 +38,14 @@ class OpenStack:
         keys: the stack as the engine takes it.
         stored: what was read from disk, in the order of the stack.
         engine: what it is attached to; other stacks may be, too.
+        gated: the terms that do not act at their full strength.
     """
 
     stack: Stack
     keys: tuple[str, ...]
     stored: tuple[StoredComponent, ...]
     engine: Engine
+    gated: tuple[Gated, ...] = ()
 
     def __repr__(self) -> str:
         return f"<OpenStack {str(self.stack) or 'without components'} on {self.backbone.name}>"
@@ -69,13 +72,14 @@ class OpenStack:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """A line for each component that was trained on another backbone, of which this one is a part."""
-        return tuple(
+        """A line for each component that acts at another strength than its own, or is of another backbone."""
+        trimmed = (
             f'"{each.manifest.key}" was trained on "{each.manifest.backbone.name}", which "{self.backbone.name}" was '
             "trimmed from; it is used as it is on the tokens that were kept"
             for each in self.stored
             if each.manifest.backbone.fingerprint != self.backbone.fingerprint
         )
+        return (*map(str, self.gated), *trimmed)
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
         """The prediction of its head for each example. Raises as `Engine.predictions`."""
@@ -139,9 +143,10 @@ def attach(engine: Engine, stack: Stack, stored: tuple[StoredComponent, ...], ho
         UserError: a component belongs to another backbone, or the stack is refused.
     """
     with engine.alone():
-        keys = attach_stack(engine.model, host, stack, stored)
+        use = use_of(host, stored)
+        keys = attach_stack(engine.model, host, stack, stored, use)
         engine.model.to(engine.device).eval()
-    return OpenStack(stack, keys, stored, engine)
+    return OpenStack(stack, keys, stored, engine, gated_terms(stack, stored, use)[1])
 
 
 def check_heads(corpus: str, queries: str, where: str) -> None:

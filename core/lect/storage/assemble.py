@@ -13,7 +13,9 @@ from lect.composition.mixed import MixedPart
 from lect.composition.model import RoutedModel
 from lect.composition.stack import Atom, Merge, Mixture, Stack, StackTerm, Weighted, atoms_of
 from lect.errors import ComponentError, StackError
+from lect.literals import Use
 from lect.specs import HeadSpec
+from lect.storage.gates import gated_terms
 from lect.storage.members import read_with_members
 from lect.storage.merging import merge_components
 from lect.storage.nesting import check_stack_terms
@@ -66,15 +68,20 @@ def read_stack(
     return stored
 
 
-def attach_stack(model: RoutedModel, host: Host, stack: Stack, stored: Sequence[StoredComponent]) -> tuple[str, ...]:
+def attach_stack(
+    model: RoutedModel, host: Host, stack: Stack, stored: Sequence[StoredComponent], use: Use | None = None
+) -> tuple[str, ...]:
     """Attach the components that are not attached yet, and return the stack's keys, as `Routes` takes them.
+
+    Args:
+        use: what the stack is used for, by which gates say how strongly its language acts; None to let it act whole.
 
     Raises:
         ComponentError: a component belongs to another backbone, or its weights do not fit its manifest.
         StackError: a plugin vetoes the stack.
         PluginError: no plugin provides what a component needs.
     """
-    planned = assemblies(stack, stored, model.backbone, host)
+    planned = assemblies(stack, stored, model.backbone, host, use)
     return tuple(_attached(model, assembly).key for assembly in planned)
 
 
@@ -84,12 +91,18 @@ def attach_component(model: RoutedModel, host: Host, key: str, stored: StoredCom
 
 
 def assemblies(
-    stack: Stack, stored: Sequence[StoredComponent], backbone: Backbone, host: Host, named: Named | None = None
+    stack: Stack,
+    stored: Sequence[StoredComponent],
+    backbone: Backbone,
+    host: Host,
+    use: Use | None = None,
+    named: Named | None = None,
 ) -> tuple[Assembly, ...]:
-    """What is to be attached for a stack, an assembly for each of its terms; nothing is made or attached yet.
+    """What is to be attached for a stack, an assembly for each term that acts; nothing is made or attached yet.
 
     Args:
         stored: what `read_stack` gave.
+        use: as `attach_stack` has it.
         named: gives other keys than the terms' own texts.
 
     Raises:
@@ -100,7 +113,8 @@ def assemblies(
         problem, plugin = problems[0]
         raise StackError(f'{problem.what} (says plugin "{plugin.name}")', where=f'stack "{stack}"', fix=problem.fix)
     available = {str(atom): component for atom, component in zip(stack.atoms, stored, strict=True)}
-    return tuple(_of_term(part, available, backbone, host, named or _by_name) for part in stack.parts)
+    terms, _ = gated_terms(stack, stored, use)
+    return tuple(_of_term(part, available, backbone, host, named or _by_name) for part in terms)
 
 
 def must_generate(host: Host, stored: Sequence[StoredComponent], kind: str | None = None) -> bool:
@@ -145,12 +159,16 @@ def _of_term(
     part: StackTerm, available: Mapping[str, StoredComponent], backbone: Backbone, host: Host, named: Named
 ) -> Assembly:
     stored = [available[str(atom)] for atom in atoms_of(part)]
-    if isinstance(part, Weighted | Mixture):
+    if isinstance(part, Weighted):
+        beneath = _of_term(part.part, available, backbone, host, named)
+        if part.weight == 1:
+            return beneath
         key = named(str(part), stored)
-        parts = (part.part,) if isinstance(part, Weighted) else part.parts
-        coefficients = (part.weight,) if isinstance(part, Weighted) else part.coefficients
-        members = tuple(_of_term(member, available, backbone, host, named) for member in parts)
-        return Assembly(key, (), members, partial(_mixed, key, coefficients))
+        return Assembly(key, (), (beneath,), partial(weighted, key, part.weight))
+    if isinstance(part, Mixture):
+        key = named(str(part), stored)
+        members = tuple(_of_term(member, available, backbone, host, named) for member in part.parts)
+        return Assembly(key, (), members, partial(_mixed, key, part.coefficients))
     if isinstance(part, Merge):
         key = named(str(part), stored)
 
@@ -173,3 +191,25 @@ def _of_component(name: str, stored: StoredComponent, backbone: Backbone, host: 
 
 def _mixed(key: str, coefficients: Sequence[float], members: Sequence[Component]) -> Component:
     return Component(key, members[0].role, {"mixed": MixedPart(members, coefficients)})
+
+
+def weighted(key: str, weight: float, members: Sequence[Component]) -> Component:
+    """A component at a strength: a row is cut by one tokenizer, so a vocabulary acts whole.
+
+    Raises:
+        StackError: a part takes the place of the table of tokens, which the vocabulary reads whole.
+    """
+    (member,) = members
+    tokens = {name: part for name, part in member.parts.items() if part.tokenizer_json}
+    others = {name: part for name, part in member.parts.items() if name not in tokens}
+    looked_up = {site for part in tokens.values() for site in part.sites()}
+    if any(part.replaces_module and looked_up & {*part.sites()} for part in others.values()):
+        raise StackError(
+            f'"{member.key}" has a vocabulary and another table of tokens, which no weight divides',
+            where=f'stack "{key}"',
+            fix="leave the weight out",
+        )
+    if not others:
+        return Component(key, member.role, tokens)
+    mixed = MixedPart([Component(member.key, member.role, others)], [weight])
+    return Component(key, member.role, {**tokens, "mixed": mixed})

@@ -47,6 +47,7 @@ def render_card(manifest: Manifest, audit: AuditLines | None = None, *, task: st
         *_introduction(manifest),
         "## Use",
         *_use(manifest),
+        *_gate(manifest),
         "## Training",
         *_training(manifest),
         "## Results",
@@ -221,6 +222,25 @@ def _member_table(members: Sequence[MemberEntry]) -> str:
         [
             (_code(each.component), _text(each.version), _text(each.licence) or "not stated", _code(each.weights))
             for each in members
+        ],
+    )
+
+
+def _gate(manifest: Manifest) -> Iterable[str]:
+    if not manifest.gate:
+        return
+    yield (
+        "For each kind of use, how strongly the component acts in a stack that gives it no weight: what was best on "
+        "translations that were held out from its training. 0 leaves it out."
+    )
+    yield _table(
+        ("use", "strength", "measured", "at that strength", "at 1", "without", "rows"),
+        [
+            (
+                *(_code(each.use), f"{each.strength:g}", _text(each.measure)),
+                *(f"{each.score:.4g}", f"{each.whole:.4g}", f"{each.without:.4g}", str(each.rows)),
+            )
+            for each in manifest.gate
         ],
     )
 

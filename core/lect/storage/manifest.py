@@ -22,7 +22,7 @@ from pydantic import (
 from lect.composition.stack import StackText
 from lect.errors import ComponentError, RecipeError
 from lect.fields import Finite, Languages, Licence, Line, LongText, Name, Sha256, VersionText, check_distinct, tuple_of
-from lect.literals import Role
+from lect.literals import Role, Use
 from lect.specs import HeadSpec, MethodSpec
 
 if TYPE_CHECKING:
@@ -184,6 +184,27 @@ class ResultEntry(Entry):
     direction: Literal["lower"] | None = None
 
 
+class GateEntry(Entry):
+    """How strongly a language's component acts for a kind of use, as was measured on rows held out from training.
+
+    Args:
+        strength: what its changes are scaled by; 0 leaves it out, vocabulary and all.
+        measure: what was measured, in percent; the higher the better.
+        score: at that strength.
+        without: without the component.
+        whole: at the strength 1.
+        rows: of how many it was measured.
+    """
+
+    use: Use
+    strength: float = Field(ge=0, le=1)
+    measure: Line
+    score: Finite
+    without: Finite
+    whole: Finite
+    rows: PositiveInt
+
+
 class MemberEntry(Entry):
     """Another component, in the very state that this one was made with.
 
@@ -231,6 +252,7 @@ class Manifest(Entry):
         requires: what provides its methods and its head.
         own_tokenizer: whether it brings a tokenizer; `write_component` sets it.
         card: what its author adds to its card.
+        gate: how strongly a language acts, for each kind of use that was measured.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
@@ -252,6 +274,7 @@ class Manifest(Entry):
     requires: Annotated[tuple[RequirementEntry, ...], BeforeValidator(tuple_of)] = ()
     training: TrainingEntry | None = None
     card: CardEntry | None = None
+    gate: Annotated[tuple[GateEntry, ...], BeforeValidator(tuple_of)] = ()
     results: Annotated[tuple[ResultEntry, ...], BeforeValidator(tuple_of)] = ()
 
     @property
@@ -273,6 +296,14 @@ class Manifest(Entry):
     def _parts(cls, parts: tuple[PartEntry, ...]) -> tuple[PartEntry, ...]:
         check_distinct([part.method for part in parts])
         return parts
+
+    @field_validator("gate")
+    @classmethod
+    def _gate(cls, gate: tuple[GateEntry, ...], info: ValidationInfo) -> tuple[GateEntry, ...]:
+        if gate and info.data.get("role") != "lang":
+            raise ValueError("only a language has a gate")
+        check_distinct([entry.use for entry in gate], "use")
+        return gate
 
     @field_validator("head")
     @classmethod

@@ -125,8 +125,9 @@ def _check_term(stack: Stack, part: StackTerm, members: Sequence[Member]) -> Non
                 f'move its folder to where "{role}:{atom.name}" lies',
             )
     if isinstance(part, Weighted):
-        check_alike(members, "a weight", where, one_method=False)
         inner = part.part
+        if len(members) > 1 or (part.weight != 1 and members[0].manifest.head is not None):
+            check_alike(members, "a weight", where, one_method=False)
         if isinstance(inner, Merge | Mixture):
             _check_compound(inner, members, where)
     elif isinstance(part, Merge | Mixture):

@@ -17,11 +17,12 @@ from lect.data.stored import Texts
 from lect.errors import DataError, RecipeError
 from lect.generation.predictions import check_generates, truncated_texts
 from lect.heads import GenerationHead, Head
-from lect.literals import Progress, no_progress
+from lect.literals import Progress, Use, no_progress
 from lect.objectives import Objective, ObjectiveContext, Vectors
 from lect.recipes.recipe import Recipe
 from lect.specs import BuildContext, Corpus, HeadSpec, InitialiserSpec, MethodSpec, MetricSpec
 from lect.storage.assemble import attach_component, attach_stack
+from lect.storage.gates import gated_terms
 from lect.storage.restore import build_head, build_part, restore
 from lect.training.code_switching import CodeSwitched
 from lect.training.inputs import RecipeInputs
@@ -55,31 +56,36 @@ def build_components(
         UserError: whatever in a recipe or a stack does not fit the backbone or what stands beside it.
     """
     members = dict[str, Component]()
-    targets, beside = [], list[dict[str | None, tuple[str, ...]]]()
+    targets, beneath, beside = [], list[tuple[str, ...]](), list[dict[str | None, tuple[str, ...]]]()
     for one in inputs:
         for name, member in one.members.items():
             members[name] = attach_component(model, host, name, member)
-        attach_stack(model, host, one.frozen, one.stored)
-        targets.append(attach_stack(model, host, one.target, one.stored_target))
-        beside.append({text: attach_stack(model, host, *stack) for text, stack in one.beside.items()})
+        # What a task will stand on when it is used; a language is trained on others as they are.
+        use = host.spec(HeadSpec, one.recipe.head.kind).use if one.recipe.head else None
+        attach_stack(model, host, one.frozen, one.stored, use)
+        beneath.append(_acting(one, use))
+        targets.append(attach_stack(model, host, one.target, one.stored_target, "retrieval"))
+        beside.append({text: attach_stack(model, host, *stack, use) for text, stack in one.beside.items()})
     components = []
-    for one in inputs:
+    for one, own, others in zip(inputs, beneath, beside, strict=True):
         torch.manual_seed(seed)
         component = (
             _new_component(one, host, model.backbone, members)
             if one.trained is None
             else restore(one.recipe.key, one.trained, model.backbone, host, members)
         )
-        _check_place(one, model, component)
+        _check_place(one, model, component, [*own, *(key for keys in others.values() for key in keys)])
         model.attach(component)
         components.append(component)
     model.to(device)
     built = []
     weights = weights or [1.0] * len(inputs)
-    for one, component, target, others, weight in zip(inputs, components, targets, beside, weights, strict=True):
+    for one, component, target, own, others, weight in zip(
+        inputs, components, targets, beneath, beside, weights, strict=True
+    ):
         rows = _by_stack(one)
-        stack = (*one.beneath, component.key)
-        stacks = {text: (*others.get(text, one.beneath), component.key) for text in rows}
+        stack = (*own, component.key)
+        stacks = {text: (*others.get(text, own), component.key) for text in rows}
         truncated = _truncated(model, encoder, model.head_of(stack), rows, stacks)
         context = ObjectiveContext(
             model=model,
@@ -107,6 +113,13 @@ def build_components(
             )
         )
     return tuple(built)
+
+
+def _acting(inputs: RecipeInputs, use: Use | None) -> tuple[str, ...]:
+    """The keys beneath a component, at the strengths at which they act."""
+    _, gated = gated_terms(inputs.frozen, inputs.stored, use)
+    keys = {each.term: each.key for each in gated}
+    return tuple(key for text in inputs.beneath if (key := keys.get(text, text)) is not None)
 
 
 _Rows = Mapping[str | None, Sequence[Example]]
@@ -231,13 +244,12 @@ def _labels(recipe: Recipe, host: Host, examples: Sequence[Example]) -> Sequence
     return labels
 
 
-def _check_place(inputs: RecipeInputs, model: RoutedModel, component: Component) -> None:
+def _check_place(inputs: RecipeInputs, model: RoutedModel, component: Component, keys: Sequence[str]) -> None:
     recipe, beneath = inputs.recipe, model.components
     where = f"{recipe.name}, stack"
     if component.key in beneath:
         raise RecipeError(f'"{component.key}" would be trained on top of itself', where=where, fix="leave it out")
-    others = (str(part) for stack, _ in inputs.beside.values() for part in stack.parts)
-    for part in dict.fromkeys((*inputs.beneath, *others)):
+    for part in dict.fromkeys(keys):
         other = beneath[part]
         if other.role == "task" and component.role == "lang":
             raise RecipeError(f'a language cannot lie over the task "{part}"', where=where, fix="leave the task out")

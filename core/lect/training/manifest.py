@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 import platform
+from itertools import islice
 from pathlib import Path
 
 import torch
 
+from lect.engine.engine import Engine
 from lect.languages.profiles import profiles_bytes
 from lect.objectives import score_direction
 from lect.recipes.load import mixed_recipe_text
 from lect.recipes.mix import MixedRecipe
 from lect.recipes.schema import OutputTable
 from lect.storage.card import hub_task, render_card
+from lect.storage.gates import gated_terms
 from lect.storage.manifest import (
     BackboneEntry,
     DataEntry,
+    GateEntry,
     HeadEntry,
     Manifest,
     MixedEntry,
@@ -26,6 +30,8 @@ from lect.storage.manifest import (
 )
 from lect.storage.members import member_entries
 from lect.storage.store import write_component
+from lect.training.distributed.sharding import is_sharded
+from lect.training.gate import KNOWN, measure_gate
 from lect.training.inputs import RecipeInputs
 from lect.training.language_profiles import profiles_of
 from lect.training.parts import part_entries
@@ -79,12 +85,24 @@ def write_trained(run: TrainingRun, index: int, result: TrainingResult) -> Path:
             mixed=_mixed(run, trained, result),
         ),
         card=recipe.card,
+        gate=_gate(run, trained, inputs),
         results=_results(trained, inputs, result),
     )
     folder = run.library.save_folder(recipe.component.role, recipe.component.name)
     card = render_card(manifest, task=hub_task(manifest, run.host))
     profiles = profiles_bytes(profiles_of(inputs.examples, recipe.component.languages))
     return write_component(folder, manifest, component.tensors(), component.saved_tokenizer, card, profiles)
+
+
+def _gate(run: TrainingRun, trained: TrainedComponent, inputs: RecipeInputs) -> tuple[GateEntry, ...]:
+    """What the component helps with, where it is a language and translations were held out."""
+    if inputs.recipe.component.role != "lang" or inputs.recipe.head is not None or is_sharded():
+        return ()
+    setup = run.setup
+    target = tuple(map(str, gated_terms(inputs.target, inputs.stored_target, "retrieval")[0]))
+    known = [row.translation for row in islice(inputs.examples, KNOWN) if row.translation]
+    engine = Engine(setup.model, setup.encoder)
+    return measure_gate(engine, trained.component, trained.stack[:-1], target, inputs.held_out, known)
 
 
 def _mixed(run: TrainingRun, trained: TrainedComponent, result: TrainingResult) -> MixedEntry | None:

@@ -152,6 +152,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             needs=("words", "tags"),
             labels=_entity_tags,
             pipeline_tag="token-classification",
+            use="tagging",
         ),
         HeadSpec(
             name="pos",
@@ -162,6 +163,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             needs=("words", "tags"),
             labels=_word_tags,
             pipeline_tag="token-classification",
+            use="tagging",
         ),
         HeadSpec(
             name="qa",
@@ -172,6 +174,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             needs=("question", "answers"),
             labels=_none,
             pipeline_tag="question-answering",
+            use="tagging",
         ),
         HeadSpec(
             name="multiple-choice",
@@ -192,6 +195,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             needs=("text_pair",),
             labels=_none,
             pipeline_tag="sentence-similarity",
+            use="retrieval",
         ),
         HeadSpec(
             name="parsing",
@@ -202,6 +206,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             needs=("words", "heads", "relations"),
             labels=_tree_labels,
             pipeline_tag="token-classification",
+            use="tagging",
         ),
         HeadSpec(
             name="translation",
@@ -211,6 +216,7 @@ def lect_register_heads() -> Iterable[HeadSpec]:
             metrics=("translation",),
             needs=("translation",),
             labels=_none,
+            use=None,
             generates=True,
             pipeline_tag="translation",
         ),

@@ -23,6 +23,7 @@ from lect.serving import (
     finder,
     must_generate,
     read_with_digests,
+    use_of,
 )
 from lect_serve.refusals import InvalidError, RefusalError, UnknownError
 
@@ -175,7 +176,8 @@ class Stacks:
                     "this stack generates texts, and the server loaded its backbone without the half that writes",
                     fix="start it with this stack named by --stack",
                 )
-            planned = assemblies(stack, digested.stored, self._engine.backbone, self.host, digested.key)
+            use = use_of(self.host, digested.stored)
+            planned = assemblies(stack, digested.stored, self._engine.backbone, self.host, use, digested.key)
         except UserError as error:
             raise InvalidError(f'stack "{text}": {error.what}', fix=error.fix) from error
         return ReadStack(_known(digested, planned, listed), planned, digested.stored, stack)

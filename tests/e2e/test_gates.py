@@ -1,0 +1,143 @@
+"""Gates: a language acts as strongly as it was measured to help what a stack is used for, unless told otherwise."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+import lect
+from lect.errors import StackError
+from lect.storage.manifest import read_manifest
+
+CIPHER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "bcdefghijklmnopqrstuvwxyza")
+WORDS = ["fine", "great", "happy", "bright", "warm", "awful", "sad", "dark", "cold", "grim", "the", "a", "day", "and"]
+
+
+def sentences(count, seed):
+    generator = random.Random(seed)
+    return [" ".join(generator.choices(WORDS, k=4)) for _ in range(count)]
+
+
+TEXTS = [text.translate(CIPHER) for text in sentences(8, 11)]
+
+
+@pytest.fixture
+def library(trained, tmp_path):
+    folder = tmp_path / "library"
+    shutil.copytree(trained, folder)
+    return folder
+
+
+def put_gate(library, use, strength, name="cipher"):
+    manifest = library / "lang" / name / "component.toml"
+    text = re.sub(r'\n\[\[gate\]\]\nuse = "' + use + r'"\n(?:.+\n)+', "\n", manifest.read_text("utf-8"))
+    manifest.write_text(
+        f'{text}\n[[gate]]\nuse = "{use}"\nstrength = {strength}\nmeasure = "agreement"\nscore = 71.5\n'
+        "without = 70.0\nwhole = 60.25\nrows = 100\n",
+        "utf-8",
+    )
+
+
+def scores(library, stack):
+    with lect.load(stack, backbone="backbone", library=library) as model:
+        return np.array([list(each.scores.values()) for each in model.predict(TEXTS)])
+
+
+def test_a_stack_takes_the_strength_of_the_gate_for_its_use(library, workspace):
+    whole, half = scores(library, "lang:cipher + task:mood"), scores(library, "0.5*lang:cipher + task:mood")
+    bare = scores(library, "task:mood")
+    assert not np.allclose(whole, half, atol=1e-3) and not np.allclose(half, bare, atol=1e-3)
+    with lect.load("lang:cipher", backbone="backbone", library=library) as model:
+        vectors = model.embed(TEXTS)
+    put_gate(library, "classification", 0.5)
+    assert scores(library, "lang:cipher + task:mood") == pytest.approx(half, abs=1e-6)
+    assert scores(library, "1*lang:cipher + task:mood") == pytest.approx(whole, abs=1e-6)
+    put_gate(library, "classification", 0.0)
+    assert scores(library, "lang:cipher + task:mood") == pytest.approx(bare, abs=1e-6)
+    with lect.load("lang:cipher", backbone="backbone", library=library) as model:
+        assert model.embed(TEXTS) == pytest.approx(vectors, abs=1e-6)
+        # Both in one batch, each as it is alone.
+        stacks = ["lang:cipher + task:mood", "1*lang:cipher + task:mood"] * 4
+        mixed = np.array([list(each.scores.values()) for each in model.predict(TEXTS, stacks=stacks)])
+    assert mixed == pytest.approx(np.where(np.arange(8)[:, None] % 2 == 0, bare, whole), abs=1e-5)
+
+
+def test_commands_say_what_a_gate_does(library, workspace):
+    put_gate(library, "classification", 0.0)
+    common = ("--backbone", "backbone", "--components", str(library))
+    said = workspace.lect("predict", "-s", "lang:cipher + task:mood", *common, TEXTS[0])
+    assert said.exit_code == 0
+    assert (
+        '"lang:cipher" is left out for classification, as its gate says (agreement 71.5, 60.2 at its full strength, '
+        "70.0 without); 1*lang:cipher takes all of it"
+    ) in said.stderr
+    said = workspace.lect("predict", "-s", "1*lang:cipher + task:mood", *common, TEXTS[0])
+    assert said.exit_code == 0 and "gate" not in said.stderr
+
+
+def test_a_task_is_trained_on_what_it_will_stand_on(library, workspace):
+    put_gate(library, "classification", 0.0)
+    text = (workspace.folder / "task.toml").read_text("utf-8").replace('name = "mood"', 'name = "over"')
+    (workspace.folder / "over.toml").write_text(f'stack = "lang:cipher"\n{text}'.replace("epochs = 6", "epochs = 1"))
+    made = workspace.lect("train", "over.toml", "--components", str(library))
+    assert made.exit_code == 0, made.stderr
+    (workspace.folder / "alone.toml").write_text(
+        text.replace('"over"', '"alone"').replace("epochs = 6", "epochs = 1"), "utf-8"
+    )
+    made = workspace.lect("train", "alone.toml", "--components", str(library))
+    assert made.exit_code == 0, made.stderr
+    assert scores(library, "lang:cipher + task:over") == pytest.approx(scores(library, "task:alone"), abs=1e-5)
+
+
+def test_training_measures_what_was_held_out(workspace):
+    pairs = [(text.translate(CIPHER), text) for text in sentences(300, 5)]
+    recipe = (workspace.folder / "language.toml").read_text("utf-8")
+    (workspace.folder / "pairs.tsv").write_text("cipher\tenglish\n" + "".join(f"{a}\t{b}\n" for a, b in pairs), "utf-8")
+    (workspace.folder / "language.toml").write_text(recipe.replace("epochs = 10", "epochs = 4"), "utf-8")
+    made = workspace.lect("train", "language.toml", "--components", "made")
+    assert made.exit_code == 0, made.stderr
+    gates = {each.use: each for each in read_manifest(workspace.folder / "made/lang/cipher/component.toml").gate}
+    assert gates.keys() == {"retrieval", "classification"}
+    for gate in gates.values():
+        assert gate.score >= max(gate.without, gate.whole) and 40 <= gate.rows <= 90
+        assert gate.strength in (0, 0.25, 0.5, 0.75, 1)
+    # What was learned is found again, better than without.
+    assert gates["retrieval"].whole > gates["retrieval"].without
+    card = (workspace.folder / "made/lang/cipher/README.md").read_text("utf-8")
+    assert "classification" in card
+
+
+def test_a_weight_leaves_the_tokens_of_a_vocabulary_whole(workspace):
+    corpus = "\n".join(text.translate(CIPHER) for text in sentences(60, 7))
+    (workspace.folder / "cipher.txt").write_text(corpus, "utf-8")
+    with lect.load("", backbone="backbone") as model:
+        bare = model.embed(TEXTS)
+    recipe = {
+        "component": {"name": "new", "role": "lang", "languages": ["en"]},
+        "backbone": {"name": "backbone"},
+        "parts": [{"method": "vocabulary", "pieces": 20}, {"method": "bottleneck"}],
+        "objective": {"name": "alignment"},
+        "training": {"steps": 4, "precision": "float32", "learning_rate": 3e-3},
+    }
+    lect.train(recipe, [{"text": a, "translation": a} for a in corpus.splitlines()], library="made")
+    with lect.load("0*lang:new", backbone="backbone", library="made") as model:
+        tokens_alone = model.embed(TEXTS)
+        nearly = model.embed(TEXTS, stacks="0.0001*lang:new")
+        whole = model.embed(TEXTS, stacks="lang:new")
+        with pytest.raises(StackError, match="which no weight divides"):
+            lect.train(
+                {
+                    **recipe,
+                    "component": {"name": "both", "role": "lang"},
+                    "parts": [recipe["parts"][0], {"method": "full"}],
+                },
+                [{"text": a, "translation": a} for a in corpus.splitlines()],
+                library="made",
+            )
+            model.embed(TEXTS, stacks="0.5*lang:both")
+    assert nearly == pytest.approx(tokens_alone, abs=1e-3)
+    assert not np.allclose(tokens_alone, bare, atol=1e-3) and not np.allclose(tokens_alone, whole, atol=1e-3)
