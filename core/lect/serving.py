@@ -8,7 +8,7 @@ answered, `prepare_rows` cuts texts into tokens and `compute_rows` answers rows 
 
 from lect.composition.component import Component
 from lect.composition.model import RoutedModel
-from lect.composition.references import ROLES, Reference
+from lect.composition.references import Reference
 from lect.device import default_device
 from lect.engine.engine import Engine, Keys
 from lect.engine.open import DEFAULT_BACKBONE, OpenStack, check_heads
@@ -20,12 +20,12 @@ from lect.selection.automatic import AutomaticStacks, Choice
 from lect.selection.donors import is_automatic
 from lect.storage.assemble import Assembly, assemblies, finder, must_generate
 from lect.storage.digests import DigestedStack, content_digest, file_states, read_with_digests
+from lect.storage.library import LibraryState
 from lect.storage.manifest import Manifest
 from lect.storage.store import StoredComponent
 
 __all__ = [
     "DEFAULT_BACKBONE",
-    "ROLES",
     "Assembly",
     "AutomaticStacks",
     "Choice",
@@ -34,6 +34,7 @@ __all__ = [
     "Engine",
     "Index",
     "Keys",
+    "LibraryState",
     "Manifest",
     "OpenStack",
     "PreparedRow",

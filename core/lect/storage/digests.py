@@ -7,6 +7,7 @@ changes while it is read is read again.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -94,7 +95,8 @@ def file_states(folder: Path) -> FileStates:
     found = []
     for name in _CONTENT:
         try:
-            state = (folder / name).stat()
+            # A path as text: it is looked at for every request.
+            state = os.stat(f"{folder}{os.sep}{name}")  # noqa: PTH116
         except OSError:
             continue
         found.append((state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))

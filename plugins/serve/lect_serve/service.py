@@ -16,6 +16,7 @@ from lect.serving import (
     DEFAULT_BACKBONE,
     Engine,
     Index,
+    LibraryState,
     RoutedModel,
     default_device,
     finder,
@@ -42,7 +43,6 @@ Row = tuple[Example, str]
 _FEW = 8
 """So many rows are cut into tokens in the event loop; more would hold others up."""
 _MOST_STACKS = 256
-_LISTED = 5.0
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Service:
         self.metrics = Metrics()
         self.indexes: dict[str, Index] = {}
         self.tokens_per_batch = config.tokens_per_batch or 1024
-        self._listed: tuple[float, list[dict[str, Any]]] | None = None
+        self._listed: tuple[LibraryState, list[dict[str, Any]]] | None = None
         self.state, self.failure = "starting", ""
         self.on_failure: Callable[[], None] = lambda: None
         self.started = time.time()
@@ -217,25 +217,31 @@ class Service:
         return await asyncio.wrap_future(self.scheduler.between_batches(action))
 
     async def listed(self) -> list[dict[str, Any]]:
-        """A record of each component of the library that can be read; looked up again after some seconds."""
-        now = time.monotonic()
-        if self._listed is None or now - self._listed[0] > _LISTED:
-            found = await asyncio.to_thread(self.library.all)
-            records = [
-                {
-                    "component": each.reference if each.shadowed or "@" in each.folder.name else each.key,
-                    "version": each.manifest.version,
-                    "languages": list(each.manifest.languages),
-                    "licence": each.manifest.licence,
-                    "summary": each.manifest.summary,
-                    "head": each.manifest.head.kind if each.manifest.head else None,
-                    "backbone": each.manifest.backbone.name,
-                }
-                for each in found
-                if each.manifest is not None and not (each.shadowed and "@" not in each.folder.name)
-            ]
-            self._listed = (now, records)
-        return self._listed[1]
+        """A record of each component of the library that can be read; kept until one came, went or was changed."""
+        state = await asyncio.to_thread(self.library.state, files=True)
+        kept = self._listed
+        if kept is not None and kept[0] == state:
+            return kept[1]
+        records = [
+            {
+                "component": each.reference if each.shadowed or "@" in each.folder.name else each.key,
+                "version": each.manifest.version,
+                "languages": list(each.manifest.languages),
+                "licence": each.manifest.licence,
+                "summary": each.manifest.summary,
+                "head": each.manifest.head.kind if each.manifest.head else None,
+                "backbone": each.manifest.backbone.name,
+            }
+            for each in await asyncio.to_thread(self.library.all)
+            if each.manifest is not None and not (each.shadowed and "@" not in each.folder.name)
+        ]
+        self._listed = (state, records)
+        return records
+
+    def look_again(self) -> None:
+        """Look anew what there is, in the library and in the registries."""
+        self._listed = None
+        self.parts.stacks.look_again()
 
     def made_by(self, lease: Lease) -> dict[str, Any]:
         """What a client is told of what answered it."""

@@ -11,11 +11,11 @@ from typing import Any
 
 from lect import ComponentError, Host, Library, Stack, UserError, parse_stack, pull
 from lect.serving import (
-    ROLES,
     Assembly,
     DigestedStack,
     Engine,
     Keys,
+    LibraryState,
     Reference,
     StoredComponent,
     assemblies,
@@ -29,9 +29,6 @@ from lect_serve.refusals import InvalidError, RefusalError, UnknownError
 LONGEST_STACK = 1000
 MOST_COMPONENTS = 32
 LONGEST_NAME = 100
-_RECHECKED = 0.25
-"""Seconds after which it is looked again whether components came or went; the files of those in use are looked at
-always."""
 _ABSENT = 10.0
 """Seconds for which a name that is nowhere is not looked for again in the registries."""
 _MOST_KNOWN = 20_000
@@ -64,7 +61,7 @@ class KnownStack:
         needed: every key that has to be attached for it.
         provenance: of its components, in order, and of those that they stand on.
         folders: of these, with the states of their files.
-        listed: the state of the library's own folders when the components were found.
+        listed: the library's state when the components were found.
     """
 
     text: str
@@ -73,7 +70,7 @@ class KnownStack:
     provenance: tuple[Provenance, ...]
     has_head: bool
     folders: Mapping[Path, Any]
-    listed: tuple[int, ...]
+    listed: LibraryState
 
 
 @dataclass(frozen=True)
@@ -99,14 +96,13 @@ class Stacks:
         self._known: OrderedDict[str, KnownStack] = OrderedDict()
         self._absent: dict[str, float] = {}
         self._seen = set[str]()
-        self._looked, self._state = 0.0, tuple[int, ...]()
 
     def known(self, text: str) -> KnownStack | None:
         """The stack of this text, where what its names stand for is as it was when it was read."""
         found = self._known.get(text)
         if found is None or any(file_states(folder) != state for folder, state in found.folders.items()):
             return None
-        if found.listed != (listed := self._listed()):
+        if found.listed != (listed := self.library.state()):
             # A name may mean another folder now: a newer version's, or none.
             stack, find = parse_served(text), finder(self.library, self.host)
             try:
@@ -148,25 +144,8 @@ class Stacks:
         self._seen.update(map(str, stack.atoms))
         return found
 
-    def _listed(self) -> tuple[int, ...]:
-        """What changes when a component comes to the library or goes, looked at now and then."""
-        now = time.monotonic()
-        if now - self._looked > _RECHECKED:
-            self._looked, self._state = now, self._look()
-        return self._state
-
-    def _look(self) -> tuple[int, ...]:
-        changed = []
-        for folder in self.library.folders:
-            for role in ROLES:
-                try:
-                    changed.append((folder / role).stat().st_mtime_ns)
-                except OSError:
-                    changed.append(0)
-        return tuple(changed)
-
     def _read(self, text: str, stack: Stack) -> ReadStack:
-        listed = self._look()
+        listed = self.library.state()
         self._fetch(stack)
         try:
             digested = read_with_digests(stack, self.library, self.host)
@@ -181,9 +160,8 @@ class Stacks:
         return ReadStack(_known(digested, planned, listed), planned, digested.stored, stack)
 
     def look_again(self) -> None:
-        """Look at once what every name stands for."""
+        """Look in the registries again for what was nowhere."""
         self._absent.clear()
-        self._looked = 0.0
 
     def _fetch(self, stack: Stack) -> None:
         """Fetch what is not in the library, or refuse it."""
@@ -241,7 +219,7 @@ def every(planned: tuple[Assembly, ...]) -> Iterator[Assembly]:
         yield from beneath(assembly)
 
 
-def _known(digested: DigestedStack, planned: tuple[Assembly, ...], listed: tuple[int, ...]) -> KnownStack:
+def _known(digested: DigestedStack, planned: tuple[Assembly, ...], listed: LibraryState) -> KnownStack:
     provenance: dict[Path, Provenance] = {}
 
     def note(stored: StoredComponent) -> None:

@@ -17,7 +17,6 @@ from lect_serve.routes.common import AskedAsElsewhere, ClientOf, ServiceOf, Stac
 router = APIRouter(tags=["OpenAI"])
 BARE = "bare"
 """What the backbone without components is called as a model, since that name may not be empty."""
-_KEPT = 5.0
 
 
 class EmbeddingsRequest(AskedAsElsewhere):
