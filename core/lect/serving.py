@@ -16,10 +16,11 @@ from lect.engine.prepared import PreparedRow, attach_to_engine, compute_rows, de
 from lect.engine.records import record_of_prediction
 from lect.explain.explain import explain
 from lect.retrieval.index import Index, check_weights, read_index
-from lect.selection.automatic import AutomaticStacks, Choice
+from lect.selection.automatic import AutomaticStacks, Choice, rest_of, with_auto
 from lect.selection.donors import is_automatic
 from lect.storage.assemble import Assembly, assemblies, finder, must_generate
 from lect.storage.digests import DigestedStack, content_digest, file_states, read_with_digests
+from lect.storage.known_components import KnownComponents
 from lect.storage.library import LibraryState
 from lect.storage.manifest import Manifest
 from lect.storage.store import StoredComponent
@@ -34,6 +35,7 @@ __all__ = [
     "Engine",
     "Index",
     "Keys",
+    "KnownComponents",
     "LibraryState",
     "Manifest",
     "OpenStack",
@@ -58,4 +60,6 @@ __all__ = [
     "read_index",
     "read_with_digests",
     "record_of_prediction",
+    "rest_of",
+    "with_auto",
 ]

@@ -169,6 +169,33 @@ def test_the_list_of_components_is_never_an_old_one(shop):
     assert ["lang:ban" in each[0] for each in others] == [True, True, False, False]
 
 
+def test_another_stack_of_components_in_memory_is_answered_without_reading_them(shop, monkeypatch):
+    shop.write("task:topic", method=None, labels=("x", "y"))
+
+    async def scenario(service):
+        await answer(service, "lang:jav + task:mood")
+        await answer(service, "lang:sun + task:topic")
+        with monkeypatch.context() as patched:
+            patched.setattr(service.parts.stacks, "read", lambda text: pytest.fail(f"{text} is read"))
+            found = [await answer(service, "lang:jav + task:topic"), await answer(service, "lang:sun + task:mood")]
+        shop.write("lang:jav", seed=7)
+        await answer(service, "lang:jav + task:mood")
+        with monkeypatch.context() as patched:
+            patched.setattr(service.parts.stacks, "read", lambda text: pytest.fail(f"{text} is read"))
+            return found, await answer(service, "lang:jav + task:topic")
+
+    alone = {
+        stack: dict(shop.solo(stack).predict([Example("some words")])[0].scores)
+        for stack in ("lang:jav + task:topic", "lang:sun + task:mood")
+    }
+    found, (scores, digests) = run(shop.service(), scenario)
+    for (own, _), expected in zip(found, alone.values(), strict=True):
+        assert own == pytest.approx(expected, abs=1e-5)
+    after = dict(shop.solo("lang:jav + task:topic").predict([Example("some words")])[0].scores)
+    assert scores == pytest.approx(after, abs=1e-5) != alone["lang:jav + task:topic"]
+    assert digests[0] == content_digest(shop.library.folders[0] / "lang/jav") != found[0][1][0]
+
+
 def test_components_are_kept_by_least_recent_use_within_the_bound_but_for_pinned_ones(shop):
     for number in range(6):
         shop.write(f"lang:l{number}", method="full", seed=number)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from lect.composition.stack import Atom, Stack
 from lect.errors import ComponentError
-from lect.files import hash_of
+from lect.remembered import hash_while_unchanged
 from lect.storage.assemble import finder, read_stack
 from lect.storage.manifest import FILE
 from lect.storage.store import TOKENIZER, WEIGHTS, StoredComponent
@@ -109,7 +109,7 @@ def content_digest(folder: Path) -> str:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    return {name: hash_of(folder / name) for name in _CONTENT if (folder / name).exists()}
+    return {name: hash_while_unchanged(folder / name) for name in _CONTENT if (folder / name).exists()}
 
 
 def _digest_of_files(hashes: Mapping[str, str]) -> str:
