@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from lect.cache import cache_folder
@@ -67,6 +68,31 @@ class FilesState:
     def _note(self, what: str) -> Path:
         name = json.dumps([what, [entry[0] for entry in self.entries]])
         return cache_folder() / "remembered" / f"{hashlib.sha256(name.encode()).hexdigest()}.json"
+
+
+FileState = tuple[int, int, int, int, int]
+
+
+def settled_state(path: Path) -> FileState | None:
+    """What tells a file from any other that its path stood or will stand for; None right after it was changed.
+
+    Raises `OSError`.
+    """
+    found = os.stat(path)  # noqa: PTH116
+    if max(found.st_mtime_ns, found.st_ctime_ns) > time.time_ns() - _YOUNG:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def hash_while_unchanged(path: Path) -> str:
+    """A file's SHA-256 in hexadecimal digits, computed once in this process while the file stays. Raises `OSError`."""
+    state = settled_state(path)
+    return hash_of(path) if state is None else _hash_of_state(path, state)
+
+
+@lru_cache(maxsize=16384)
+def _hash_of_state(path: Path, state: FileState) -> str:
+    return hash_of(path)
 
 
 def remembered_hash(path: Path) -> str:

@@ -8,7 +8,7 @@ answered, `prepare_rows` cuts texts into tokens and `compute_rows` answers rows 
 
 from lect.composition.component import Component
 from lect.composition.model import RoutedModel
-from lect.composition.references import ROLES, Reference
+from lect.composition.references import Reference
 from lect.device import default_device
 from lect.engine.engine import Engine, Keys
 from lect.engine.open import DEFAULT_BACKBONE, OpenStack, check_heads
@@ -16,17 +16,18 @@ from lect.engine.prepared import PreparedRow, attach_to_engine, compute_rows, de
 from lect.engine.records import record_of_prediction
 from lect.explain.explain import explain
 from lect.retrieval.index import Index, check_weights, read_index
-from lect.selection.automatic import AutomaticStacks, Choice
+from lect.selection.automatic import AutomaticStacks, Choice, rest_of, with_auto
 from lect.selection.donors import is_automatic
 from lect.storage.assemble import Assembly, assemblies, finder, must_generate
 from lect.storage.digests import DigestedStack, content_digest, file_states, read_with_digests
 from lect.storage.gates import use_of
+from lect.storage.known_components import KnownComponents
+from lect.storage.library import LibraryState
 from lect.storage.manifest import Manifest
 from lect.storage.store import StoredComponent
 
 __all__ = [
     "DEFAULT_BACKBONE",
-    "ROLES",
     "Assembly",
     "AutomaticStacks",
     "Choice",
@@ -35,6 +36,8 @@ __all__ = [
     "Engine",
     "Index",
     "Keys",
+    "KnownComponents",
+    "LibraryState",
     "Manifest",
     "OpenStack",
     "PreparedRow",
@@ -58,5 +61,7 @@ __all__ = [
     "read_index",
     "read_with_digests",
     "record_of_prediction",
+    "rest_of",
     "use_of",
+    "with_auto",
 ]

@@ -52,6 +52,39 @@ def library(tmp_path: Path) -> Library:
     return Library((here, home))
 
 
+def test_its_state_is_another_when_a_component_came_went_or_was_replaced(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lect.storage import library as module
+
+    # As if the clock had gone on.
+    monkeypatch.setattr(module, "_SAME_TIME", 0)
+    states = [(library.state(), library.state(files=True))]
+    assert (library.state(), library.state(files=True)) == states[0]
+
+    def changed() -> tuple[bool, bool]:
+        states.append((library.state(), library.state(files=True)))
+        return states[-1][0] != states[-2][0], states[-1][1] != states[-2][1]
+
+    put(library.folders[1], "lang", "ban")
+    assert changed() == (True, True)
+    put(library.folders[1], "lang", "ban", "3.0.0")
+    assert changed() == (True, True)
+    manifest = library.folders[1] / "lang" / "ban" / "component.toml"
+    manifest.write_text(manifest.read_text("utf-8") + "\n", "utf-8")
+    assert changed() == (False, True)
+    (manifest.parent / "languages.safetensors").write_bytes(b"")
+    assert changed() == (False, True)
+    shutil.rmtree(manifest.parent)
+    assert changed() == (True, True)
+
+
+def test_its_state_is_like_no_other_right_after_a_change(library: Library) -> None:
+    put(library.folders[0], "lang", "ban")
+    assert library.state() != library.state()
+    assert library.state() not in (library.state(), None)
+
+
 def refusal(library: Library, text: str) -> str:
     with pytest.raises(ComponentError) as caught:
         library.find(parse_stack(text).parts[0])

@@ -1,10 +1,11 @@
 """What is remembered of files: as long as they have not changed, and never at the price of an error."""
 
+import hashlib
 import os
 
 import pytest
 
-from lect.remembered import FilesState, remembered_hash
+from lect.remembered import FilesState, hash_while_unchanged, remembered_hash
 
 LONG_AGO = 1_600_000_000
 
@@ -101,3 +102,27 @@ def test_the_hash_of_a_large_file_is_that_of_its_content(cache, tmp_path):
         file.write_bytes(content)
         expected = hashlib.sha256(content).hexdigest()
         assert [remembered_hash(file), remembered_hash(file)] == [expected, expected]
+
+
+def test_a_hash_is_of_the_content_however_the_times_are_forged(cache, file, monkeypatch):
+    def hashed():
+        return hash_while_unchanged(file)
+
+    first = hashed()
+    assert first == hashlib.sha256(b"one").hexdigest()
+    with monkeypatch.context() as patched:
+        patched.setattr("lect.remembered.hash_of", lambda path: pytest.fail("is read again"))
+        assert hashed() == first
+    # As many bytes, in the same file, with the same time.
+    file.write_bytes(b"two")
+    os.utime(file, (LONG_AGO, LONG_AGO))
+    assert hashed() == hashlib.sha256(b"two").hexdigest()
+
+
+def test_what_was_changed_just_now_is_hashed_again(file, monkeypatch):
+    monkeypatch.setattr("lect.remembered._YOUNG", 10**18)
+    hash_while_unchanged(file)
+    read = []
+    monkeypatch.setattr("lect.remembered.hash_of", lambda path: read.append(path) or "")
+    hash_while_unchanged(file)
+    assert read == [file]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import shutil
 import threading
@@ -134,6 +135,65 @@ def test_what_is_removed_from_the_disk_is_unknown_from_then_on(shop):
             return await client.post("/v1/predict", json={"inputs": "a", "stack": "lang:sun + task:mood"})
 
     assert run(shop.service(), scenario).status_code == 404
+
+
+def test_the_list_of_components_is_never_an_old_one(shop):
+    async def scenario(service):
+        transport = httpx.ASGITransport(make_app(service))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+
+            async def listed():
+                models = (await client.get("/v1/models")).json()["data"]
+                records = await service.listed()
+                return {each["id"] for each in models}, {each["component"]: each["version"] for each in records}
+
+            found = [await listed()]
+            folder = shop.write("lang:ban")
+            found.append(await listed())
+            # What tells it is the disk, and not that so little time has gone by.
+            os.utime(folder.parent, ns=(1, 1))
+            found.append(await listed())
+            shutil.rmtree(folder)
+            os.utime(folder.parent, ns=(1, 1))
+            found.append(await listed())
+            manifest = shop.library.folders[0] / "lang/sun/component.toml"
+            manifest.write_text(manifest.read_text("utf-8").replace('version = "1.0.0"', 'version = "2.5.0"'), "utf-8")
+            found.append(await listed())
+            return found
+
+    first, *others = run(shop.service(), scenario)
+    assert first[1] == {"lang:jav": "1.0.0", "lang:sun": "1.0.0", "task:mood": "1.0.0"} and first[1].keys() <= first[0]
+    more = {**first[1], "lang:ban": "1.0.0"}
+    changed = {**first[1], "lang:sun": "2.5.0"}
+    assert [each[1] for each in others] == [more, more, first[1], changed]
+    assert ["lang:ban" in each[0] for each in others] == [True, True, False, False]
+
+
+def test_another_stack_of_components_in_memory_is_answered_without_reading_them(shop, monkeypatch):
+    shop.write("task:topic", method=None, labels=("x", "y"))
+
+    async def scenario(service):
+        await answer(service, "lang:jav + task:mood")
+        await answer(service, "lang:sun + task:topic")
+        with monkeypatch.context() as patched:
+            patched.setattr(service.parts.stacks, "read", lambda text: pytest.fail(f"{text} is read"))
+            found = [await answer(service, "lang:jav + task:topic"), await answer(service, "lang:sun + task:mood")]
+        shop.write("lang:jav", seed=7)
+        await answer(service, "lang:jav + task:mood")
+        with monkeypatch.context() as patched:
+            patched.setattr(service.parts.stacks, "read", lambda text: pytest.fail(f"{text} is read"))
+            return found, await answer(service, "lang:jav + task:topic")
+
+    alone = {
+        stack: dict(shop.solo(stack).predict([Example("some words")])[0].scores)
+        for stack in ("lang:jav + task:topic", "lang:sun + task:mood")
+    }
+    found, (scores, digests) = run(shop.service(), scenario)
+    for (own, _), expected in zip(found, alone.values(), strict=True):
+        assert own == pytest.approx(expected, abs=1e-5)
+    after = dict(shop.solo("lang:jav + task:topic").predict([Example("some words")])[0].scores)
+    assert scores == pytest.approx(after, abs=1e-5) != alone["lang:jav + task:topic"]
+    assert digests[0] == content_digest(shop.library.folders[0] / "lang/jav") != found[0][1][0]
 
 
 def test_components_are_kept_by_least_recent_use_within_the_bound_but_for_pinned_ones(shop):

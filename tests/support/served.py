@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from made_up_languages import texts_of
 from waiting import wait_for
 
 from lect.composition.component import Component
 from lect.engine.open import OpenStack, open_stack
 from lect.host import Host
+from lect.languages.profiles import profile_of, profiles_bytes
 from lect.specs import BuildContext, Corpus
 from lect.storage.card import render_card
 from lect.storage.library import Library
@@ -40,8 +42,19 @@ class Shop:
         self.backbone = tiny_backbone(self.family, generates=self.generates)
         self.library = Library((self.folder / "components",))
 
-    def write(self, key, *, method="bottleneck", labels=(), kind="classification", config=None, seed=None):
-        """Write a component of random parameters; its folder."""
+    def write(
+        self,
+        key,
+        *,
+        method="bottleneck",
+        labels=(),
+        kind="classification",
+        config=None,
+        seed=None,
+        languages=("jv",),
+        has_profiles=False,
+    ):
+        """Write a component of random parameters, with profiles of made-up texts of its languages; its folder."""
         role, _, name = key.partition(":")
         torch.manual_seed(sum(map(ord, key)) if seed is None else seed)
         parts, entries = {}, ()
@@ -59,14 +72,16 @@ class Shop:
         manifest = Manifest(
             name=name,
             role=role,
-            languages=("jv",),
+            languages=languages,
             licence="CC0-1.0",
             backbone=BackboneEntry.of(self.backbone).model_copy(update={"name": str(self.backbone_folder)}),
             parts=entries,
             head=HeadEntry(kind=kind, config=config or {}, labels=labels) if head else None,
         )
         tensors, card = Component(key, role, parts, head).tensors(), render_card(manifest)
-        return write_component(self.library.folders[0] / role / name, manifest, tensors, None, card)
+        made = [profile_of(language, texts_of(language, 300)) for language in languages] if has_profiles else []
+        profiles = profiles_bytes(made) if made else None
+        return write_component(self.library.folders[0] / role / name, manifest, tensors, None, card, profiles)
 
     def solo(self, stack) -> OpenStack:
         """The stack on a model of its own."""

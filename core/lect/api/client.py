@@ -161,11 +161,12 @@ class Client:
 
     def _embedded(self, rows: Sequence[Sent], normalize: bool) -> list[NDArray[np.float32]]:
         found: dict[int, NDArray[np.float32]] = {}
-        of_stack: dict[str | None, list[int]] = {}
-        for place, (_, stack) in enumerate(rows):
-            of_stack.setdefault(stack, []).append(place)
-        for stack, places in of_stack.items():
-            named = {} if stack is None else {"stack": stack}
+        alike: dict[tuple[str | None, str | None], list[int]] = {}
+        for place, (example, stack) in enumerate(rows):
+            alike.setdefault((stack, example.language), []).append(place)
+        for (stack, language), places in alike.items():
+            given = {"stack": stack, "language": language}
+            named = {name: value for name, value in given.items() if value is not None}
             texts = [rows[place][0].text for place in places]
             answer = self._asked("POST", "/embed", {"inputs": texts, "normalize": normalize, "truncate": True, **named})
             found |= zip(places, np.array(answer, dtype=np.float32), strict=True)
@@ -214,6 +215,7 @@ def _input(example: Example, stack: str | None) -> dict[str, Any]:
         "question": example.question,
         "choices": None if example.choices is None else list(example.choices),
         "stack": stack,
+        "language": example.language,
     }
     return {name: value for name, value in given.items() if value is not None}
 

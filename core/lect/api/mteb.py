@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from lect.api.components import components
 from lect.api.opened import OpenStacks, StackLike
-from lect.composition.references import Reference
-from lect.composition.terms import StackTerm, atoms_of
 from lect.errors import UserError
 from lect.languages.tags import normalise
+from lect.selection.automatic import is_of_languages
 
 
 class LanguageEncoder(AbsEncoder):  # type: ignore[misc]
@@ -116,7 +115,7 @@ class LanguageEncoder(AbsEncoder):  # type: ignore[misc]
 
 def _by_language(opened: OpenStacks) -> dict[str, str]:
     """For each language the first component of the library, beneath what the own stack has beside languages."""
-    above = [str(part) for part in opened.own.stack.parts if not _is_of_languages(part)]
+    above = [str(part) for part in opened.own.stack.parts if not is_of_languages(part)]
     found: dict[str, str] = {}
     for component in components(opened.library):
         manifest = component.manifest
@@ -124,10 +123,6 @@ def _by_language(opened: OpenStacks) -> dict[str, str]:
             for tag in manifest.languages:
                 found.setdefault(normalise(tag), " + ".join([component.key, *above]))
     return found
-
-
-def _is_of_languages(part: StackTerm) -> bool:
-    return all(isinstance(atom, Reference) and atom.role == "lang" for atom in atoms_of(part))
 
 
 def _of_pair(subset: str, metadata: Any) -> tuple[str, ...]:

@@ -23,7 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lect.languages.installed import InstalledIdentifier
-from lect.languages.profiles import BUCKETS, COSTS_PER_NAT, LanguageProfile, mean_profile, runs_of, shares_of
+from lect.languages.profiles import (
+    BUCKETS,
+    COSTS_PER_NAT,
+    MOST_OF_TEXT,
+    LanguageProfile,
+    mean_profile,
+    runs_of,
+    shares_of,
+)
 
 _EVIDENCE = 0.15
 """What a run counts for beside those that it overlaps with: so probabilities are right, on texts of 5 to 50 words."""
@@ -98,7 +106,7 @@ class Identifier:
             return own
         installed = self.installed()
         if installed is not None:
-            language, probability = installed.identify(text)
+            language, probability = installed.identify(text[:MOST_OF_TEXT])
             if own is None or fit is None:
                 return Identification(language, probability, installed.name) if probability else Identification(None)
             if self._is_another(language, own) and probability >= 0.5 and (self._knows(own) or fit.is_doubtful):

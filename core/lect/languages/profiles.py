@@ -34,7 +34,9 @@ LEAST_CHARACTERS = 2000
 ENOUGH_CHARACTERS = 400_000
 """Of more, a profile gets no better."""
 
-_MOST_OF_TEXT = 2000
+MOST_OF_TEXT = 2000
+"""The characters of a text that are looked at."""
+
 _MOST_LANGUAGES = 16
 _MOST_BYTES = 2**20
 _BITS = 15
@@ -60,7 +62,7 @@ class LanguageProfile:
 
 def runs_of(text: str) -> NDArray[np.uint32]:
     """The hashes of a text's runs of characters, *Shape:* ``(runs,)``; of its first 2,000 characters."""
-    letters = _KEPT_OUT.sub(" ", f" {text[:_MOST_OF_TEXT].lower()} ")
+    letters = _KEPT_OUT.sub(" ", f" {text[:MOST_OF_TEXT].lower()} ")
     if not letters.strip():
         return np.empty(0, np.uint32)
     codes = np.frombuffer(letters.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
@@ -78,8 +80,8 @@ def profile_of(language: str, texts: Iterable[str]) -> LanguageProfile | None:
     counts, characters = np.zeros(BUCKETS), 0
     for text in texts:
         characters += len(text)
-        for first in range(0, len(text), _MOST_OF_TEXT):
-            counts += np.bincount(runs_of(text[first : first + _MOST_OF_TEXT]), minlength=BUCKETS)
+        for first in range(0, len(text), MOST_OF_TEXT):
+            counts += np.bincount(runs_of(text[first : first + MOST_OF_TEXT]), minlength=BUCKETS)
     if characters < LEAST_CHARACTERS or not counts.any():
         return None
     return LanguageProfile(language, _costs(counts / counts.sum()), characters)

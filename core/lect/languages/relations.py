@@ -8,12 +8,15 @@ are compared, by CLDR's likely subtags in `langcodes`.
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from lect.languages.tags import normalise
 
+_LOADING = threading.Lock()
+"""Held while the database is loaded: whoever else wants it meanwhile waits."""
 _EARTH = 6371.0
 _NEAR = 1000.0
 """Kilometres over which likeness by place falls to 1/e."""
@@ -95,9 +98,14 @@ def script_likeness(first: Facts, second: Facts) -> float | None:
     return float(bool(first.scripts & second.scripts))
 
 
-@lru_cache(maxsize=1)
 def language_database() -> Any:
-    """The database that facts are of, a `qq.Database`; None where it is not installed."""
+    """The database that facts are of, a `qq.Database`; None where it is not installed. Loading it takes seconds."""
+    with _LOADING:
+        return _loaded_database()
+
+
+@lru_cache(maxsize=1)
+def _loaded_database() -> Any:
     try:
         from qq import Database
     except ImportError:

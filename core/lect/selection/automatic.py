@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from lect.languages.installed import InstalledIdentifier
 from lect.languages.profiles import LanguageProfile, read_profiles
 from lect.languages.relations import language_database
 from lect.languages.tags import display_name, normalise
-from lect.selection.donors import languages_of, put_for_auto, suggest
+from lect.selection.donors import is_automatic, languages_of, put_for_auto, suggest
 from lect.selection.known import KNOWN
 from lect.specs import IdentifierSpec
 from lect.storage.library import Library
@@ -86,8 +86,6 @@ class AutomaticStacks:
         least_probability, least_likeness: a text whose language is less certain, and a component whose language is less
             near, are refused.
 
-    Attributes:
-        identifier: over the profiles of the library's components.
     """
 
     def __init__(
@@ -102,17 +100,21 @@ class AutomaticStacks:
         self._library, self._host = library, host
         self._backbone = None if backbone is None else BackboneEntry.of(backbone)
         self._least_probability, self._least_likeness = least_probability, least_likeness
+        self._installed = cache(partial(installed_identifier, host))
         self.refresh()
 
     def refresh(self) -> None:
-        """Look anew which components there are."""
-        self.identifier = identifier_of(self._library, self._host)
-        self._places: dict[tuple[str, str], _Place | StackError] = {}
+        """Look anew which components there are; texts that are being chosen for are chosen for as it was."""
+        self._looked = _Looked(Identifier(_profiles(self._library), self._installed))
 
     def prepare(self) -> None:
         """Load now what is else loaded when it is first needed, and takes seconds: for servers."""
-        self.identifier.installed()
+        self.prepare_identifier()
         language_database()
+
+    def prepare_identifier(self) -> None:
+        """Load what languages are identified by, and not what donors are found by: a second of some."""
+        self._looked.identifier.installed()
 
     def choose(self, stack: str, text: str, language: str | None = None) -> Choice:
         """The stack for a text.
@@ -123,40 +125,47 @@ class AutomaticStacks:
 
         Raises:
             StackError: the language is not known for certain enough, or no component is near it.
+            DataError: the language is none.
+            ComponentError: a component of the stack is not there.
         """
-        where = f'stack "{stack}"'
-        found = self.identifier(text) if language is None else Identification(normalise(language), 1.0, "row")
+        looked = self._looked
+        found, tag = self._identified(looked, stack, text, language)
+        key = (stack, tag)
+        if key not in looked.places:
+            try:
+                place: _Place | StackError = self._found_place(stack, tag)
+            except StackError as error:
+                place = error
+            if len(looked.places) >= _MOST_PLACES:
+                looked.places.clear()
+            looked.places[key] = place
+        else:
+            place = looked.places[key]
+        return _choice(found, tag, place)
+
+    def choose_at_once(self, stack: str, text: str, language: str | None = None) -> Choice | None:
+        """The same, in less than a millisecond; None where the library has to be looked through for it. Raises too."""
+        looked = self._looked
+        found, tag = self._identified(looked, stack, text, language)
+        place = looked.places.get((stack, tag))
+        return None if place is None else _choice(found, tag, place)
+
+    def _identified(self, looked: _Looked, stack: str, text: str, language: str | None) -> tuple[Identification, str]:
+        """What is found of a text, and its language."""
+        found = looked.identifier(text) if language is None else Identification(normalise(language), 1.0, "row")
         if found.language is None or found.probability < self._least_probability:
             raise StackError(
-                f"the language of the text is not known for certain: {_doubt(found)}", where=where, fix=_NAME_IT
+                f"the language of the text is not known for certain: {_doubt(found)}",
+                where=f'stack "{stack}"',
+                fix=_NAME_IT,
             )
-        place = self._place(stack, found.language)
-        return Choice(
-            place.stack,
-            found.language,
-            found.probability,
-            place.component,
-            place.likeness,
-            place.reason,
-            found.by,
-        )
-
-    def _place(self, stack: str, language: str) -> _Place:
-        key = (stack, language)
-        if key not in self._places:
-            try:
-                self._places[key] = self._found_place(stack, language)
-            except StackError as error:
-                self._places[key] = error
-        place = self._places[key]
-        if isinstance(place, StackError):
-            raise StackError(place.what, where=place.where, fix=place.fix)
-        return place
+        return found, found.language
 
     def _found_place(self, stack: str, language: str) -> _Place:
-        others = [
-            read_folder_manifest(self._library.find(atom)) for atom in parse_stack(stack).atoms if str(atom) != AUTO
-        ]
+        from lect.storage.assemble import finder
+
+        find = finder(self._library, self._host)
+        others = [read_folder_manifest(find(atom)) for atom in parse_stack(stack).atoms if str(atom) != AUTO]
         backbones = [*([self._backbone] if self._backbone else []), *(other.backbone for other in others)]
         name = display_name(language)
         if own := self._own_component(language, backbones):
@@ -202,6 +211,19 @@ def with_choices(predictions: Iterable[Prediction], choices: deque[Choice | None
         yield prediction if choice is None else choice.beside(prediction)
 
 
+def with_auto(stack: str) -> str:
+    """The stack with ``lang:auto`` in the place of its languages, or before all else where it has none."""
+    if is_automatic(stack):
+        return stack
+    kept = [str(term) for term in parse_stack(stack).parts if not is_of_languages(term)]
+    return " + ".join([AUTO, *kept])
+
+
+def is_of_languages(term: StackTerm) -> bool:
+    """Whether a term is made of language components alone."""
+    return all(isinstance(atom, Reference) and atom.role == "lang" for atom in atoms_of(term))
+
+
 def rest_of(stack: str) -> str:
     """What of a stack is the same for every text: all but ``lang:auto``.
 
@@ -236,6 +258,28 @@ def installed_identifier(host: Host) -> InstalledIdentifier | None:
         return None
     with host.attributed(offered[0]) as spec:
         return spec.load()
+
+
+@dataclass
+class _Looked:
+    """What was found of a library when it was looked at.
+
+    Args:
+        identifier: over the profiles of its components.
+        places: by stacks and languages, what was found for them, or why nothing.
+    """
+
+    identifier: Identifier
+    places: dict[tuple[str, str], _Place | StackError] = field(default_factory=dict)
+
+
+_MOST_PLACES = 4096
+
+
+def _choice(found: Identification, language: str, place: _Place | StackError) -> Choice:
+    if isinstance(place, StackError):
+        raise StackError(place.what, where=place.where, fix=place.fix)
+    return Choice(place.stack, language, found.probability, place.component, place.likeness, place.reason, found.by)
 
 
 @dataclass(frozen=True)

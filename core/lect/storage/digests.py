@@ -7,6 +7,7 @@ changes while it is read is read again.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from lect.composition.stack import Atom, Stack
 from lect.errors import ComponentError
-from lect.files import hash_of
+from lect.remembered import hash_while_unchanged
 from lect.storage.assemble import finder, read_stack
 from lect.storage.manifest import FILE
 from lect.storage.store import TOKENIZER, WEIGHTS, StoredComponent
@@ -94,7 +95,8 @@ def file_states(folder: Path) -> FileStates:
     found = []
     for name in _CONTENT:
         try:
-            state = (folder / name).stat()
+            # A path as text: it is looked at for every request.
+            state = os.stat(f"{folder}{os.sep}{name}")  # noqa: PTH116
         except OSError:
             continue
         found.append((state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
@@ -107,7 +109,7 @@ def content_digest(folder: Path) -> str:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    return {name: hash_of(folder / name) for name in _CONTENT if (folder / name).exists()}
+    return {name: hash_while_unchanged(folder / name) for name in _CONTENT if (folder / name).exists()}
 
 
 def _digest_of_files(hashes: Mapping[str, str]) -> str:

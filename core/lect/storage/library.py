@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import glob
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from lect.composition.stack import ROLES, Atom, PathReference
 from lect.errors import ComponentError, nearest
-from lect.storage.manifest import Manifest
-from lect.storage.store import read_folder_manifest, size_of
+from lect.storage.manifest import FILE, Manifest
+from lect.storage.store import PROFILES, read_folder_manifest, size_of
 from lect.versions import is_version, newest, order
+
+LibraryState = tuple[object, ...]
+"""Which components a library holds, as the file system tells."""
+
+_SAME_TIME = 50_000_000
+"""Nanoseconds in which a file system may give two changes one time."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +130,28 @@ class Library:
         # The order of the folders stays within one name.
         return sorted(listings, key=lambda listing: (listing.role, listing.name))
 
+    def state(self, *, files: bool = False) -> LibraryState:
+        """What is another when a component came, went, or was replaced as a whole; a look that takes microseconds.
+
+        Where something changed so lately that a further change could bear the same time, it is like no other state.
+
+        Args:
+            files: whether it is another, too, when a manifest or the profiles of a component were written in place;
+                which takes some microseconds a component.
+        """
+        found: list[object] = []
+        for folder in self.folders:
+            for role in ROLES:
+                place = f"{folder}{os.sep}{role}"
+                found.append(_times(place))
+                if files:
+                    for name in _names_in(place):
+                        found += [name, *(_times(f"{place}{os.sep}{name}{os.sep}{file}") for file in (FILE, PROFILES))]
+        newest = max((each[-1] for each in found if isinstance(each, tuple)), default=0)
+        if abs(time.time_ns() - newest) < _SAME_TIME:
+            found.append(object())
+        return tuple(found)
+
     def _folders_of_components(self) -> list[tuple[str, str, Path]]:
         return [
             (role, name, found)
@@ -144,6 +173,22 @@ class Library:
 
     def _places(self) -> str:
         return ", ".join(str(folder) for folder in self.folders)
+
+
+def _times(path: str) -> tuple[int, ...] | None:
+    """What tells a file or folder from what else stood under its path; None where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
+    except OSError:
+        return []
 
 
 def _nearest_folder(name: str, beside: list[str]) -> str:

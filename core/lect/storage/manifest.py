@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,6 +24,7 @@ from lect.composition.stack import StackText
 from lect.errors import ComponentError, RecipeError
 from lect.fields import Finite, Languages, Licence, Line, LongText, Name, Sha256, VersionText, check_distinct, tuple_of
 from lect.literals import Role, Use
+from lect.remembered import FileState, settled_state
 from lect.specs import HeadSpec, MethodSpec
 
 if TYPE_CHECKING:
@@ -325,6 +327,19 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         ComponentError: it cannot be read, is of another schema, or a field is wrong; says which.
     """
+    try:
+        state = settled_state(path)
+    except OSError:
+        state = None
+    return _read(path) if state is None else _read_while_unchanged(path, state)
+
+
+@lru_cache(maxsize=4096)
+def _read_while_unchanged(path: Path, state: FileState) -> Manifest:
+    return _read(path)
+
+
+def _read(path: Path) -> Manifest:
     from lect.toml import read_toml
 
     return manifest_of(read_toml(path, ComponentError), where=str(path))

@@ -98,11 +98,15 @@ class Parts:
         known = self.stacks.known(text)
         if known is not None and all(self._is_ready(key) for key in known.needed):
             return self._taken(known)
+        if known is None and text not in self._being_read:
+            known = self.stacks.combined(text)
+            if known is not None and all(self._is_ready(key) for key in known.needed):
+                lease = self._taken(known)
+                self._remember(text, known)
+                return lease
         read = await self._read(text)
         await self._attach_all(read)
-        for key in self.stacks.remember(text, read.known):
-            if (before := self._attached.get(key)) is not None:
-                self._outdate(before)
+        self._remember(text, read.known)
         return self._lease_of(read.known)
 
     def release(self, lease: Lease) -> None:
@@ -158,6 +162,11 @@ class Parts:
         for key in known.needed:
             self._attached[key].uses += 1
         return self._lease_of(known)
+
+    def _remember(self, text: str, known: KnownStack) -> None:
+        for key in self.stacks.remember(text, known):
+            if (before := self._attached.get(key)) is not None:
+                self._outdate(before)
 
     def _lease_of(self, known: KnownStack) -> Lease:
         for key in known.needed:

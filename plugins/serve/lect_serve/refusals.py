@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 
 class RefusalError(Exception):
@@ -31,6 +32,19 @@ class InvalidError(RefusalError):
     """What was sent cannot be meant."""
 
     status, kind = 422, "invalid_request"
+
+
+class UnclearError(InvalidError):
+    """No stack can be chosen for some rows.
+
+    Attributes:
+        refused: why, by the rows' numbers from 0.
+    """
+
+    def __init__(self, refused: Mapping[int, InvalidError]) -> None:
+        first = refused[min(refused)]
+        super().__init__(first.what, fix=first.fix)
+        self.refused = refused
 
 
 class UnknownError(RefusalError):

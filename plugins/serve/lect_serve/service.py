@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lect import Example, Host, Library, UserError, load_backbone, parse_stack
+from lect import Host, Library, UserError, load_backbone, parse_stack
 from lect.serving import (
     DEFAULT_BACKBONE,
+    AutomaticStacks,
+    Choice,
     Engine,
     Index,
+    LibraryState,
     RoutedModel,
     default_device,
     finder,
@@ -24,6 +28,7 @@ from lect.serving import (
     read_with_digests,
 )
 from lect_serve.access import Access, Client
+from lect_serve.automatic import Automatic, Row, is_auto, steady
 from lect_serve.metrics import Metrics
 from lect_serve.parts import Lease, Parts
 from lect_serve.refusals import (
@@ -37,12 +42,10 @@ from lect_serve.settings import ServeConfig
 from lect_serve.stacks import Stacks
 
 T = TypeVar("T")
-Row = tuple[Example, str]
-"""An example, and the text of its stack."""
+_LOG = logging.getLogger("lect.serve")
 _FEW = 8
 """So many rows are cut into tokens in the event loop; more would hold others up."""
 _MOST_STACKS = 256
-_LISTED = 5.0
 
 
 @dataclass
@@ -50,15 +53,28 @@ class Answering:
     """A request that is being answered.
 
     Args:
+        rows: with the stacks that they go through.
+        choices: why it is these, of rows for which they were chosen.
         leases: by the texts of its stacks.
         tokens: of all its rows.
         truncated: the rows that are longer than is read of them.
     """
 
     job: Job
+    rows: Sequence[Row]
+    choices: Sequence[Choice | None]
     leases: dict[str, Lease]
     tokens: int
     truncated: frozenset[int]
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether the stack of any row was chosen."""
+        return any(self.choices)
+
+    def chosen(self) -> list[dict[str, Any]]:
+        """Of each row the stack that was chosen and why; nothing where none was."""
+        return [{} if choice is None else {"stack": choice.stack, **choice.record()} for choice in self.choices]
 
 
 class Service:
@@ -68,12 +84,13 @@ class Service:
         state: ``starting``, ``ready``, ``failed`` or ``stopping``.
         failure: why it could not start.
         on_failure: called then.
-        engine, scheduler, parts: once it is ready.
+        engine, scheduler, parts, automatic: once it is ready.
     """
 
     engine: Engine
     scheduler: Scheduler
     parts: Parts
+    automatic: Automatic
 
     def __init__(self, config: ServeConfig, host: Host, library: Library, access: Access | None = None) -> None:
         self.config, self.host, self.library = config, host, library
@@ -81,7 +98,7 @@ class Service:
         self.metrics = Metrics()
         self.indexes: dict[str, Index] = {}
         self.tokens_per_batch = config.tokens_per_batch or 1024
-        self._listed: tuple[float, list[dict[str, Any]]] | None = None
+        self._listed: tuple[LibraryState, list[dict[str, Any]]] | None = None
         self.state, self.failure = "starting", ""
         self.on_failure: Callable[[], None] = lambda: None
         self.started = time.time()
@@ -116,22 +133,32 @@ class Service:
                 most_bytes=config.memory.megabytes * 2**20,
                 on_change=self.metrics.attached,
             )
+            self.automatic = Automatic(
+                self.library,
+                self.default_stack,
+                lambda: AutomaticStacks(self.library, self.host, self.engine.backbone),
+                self._fetch,
+            )
             for text in config.memory.pinned:
                 await self.parts.pin(text)
             for text in config.stacks:
-                self.parts.release(await self.parts.lease(text))
+                await self._fetch(steady(text, self.default_stack))
         except Exception as error:
             self.state, self.failure = "failed", str(error)
             self.on_failure()
             raise
         if self.state == "starting":
             self.state = "ready"
+            if any(map(is_auto, config.stacks)):
+                self._preparing = asyncio.ensure_future(self.automatic.prepare())
+                self._preparing.add_done_callback(_report)
 
     async def stop(self) -> None:
         """Answer nothing more."""
         self.state = "stopping"
         if hasattr(self, "parts"):
             self.parts.close()
+            self.automatic.close()
             await asyncio.get_running_loop().run_in_executor(None, self.scheduler.stop)
         self._tokenizing.shutdown(wait=False, cancel_futures=True)
 
@@ -159,6 +186,7 @@ class Service:
         self._check(rows)
         self.access.spend(client, len(rows))
         deadline = time.monotonic() + self.config.limits.seconds
+        rows, choices = await self.automatic.choose(rows)
         leases = await self._leases([stack for _, stack in rows])
         job: Job | None = None
         try:
@@ -185,7 +213,7 @@ class Service:
             if job is None:
                 self._give_back(leases)
         try:
-            yield Answering(job, leases, tokens, truncated)
+            yield Answering(job, rows, choices, leases, tokens, truncated)
         finally:
             self.scheduler.cancel(job)
 
@@ -204,9 +232,9 @@ class Service:
 
     @asynccontextmanager
     async def leased(self, text: str) -> AsyncIterator[Lease]:
-        """A block in which a stack stays attached, for what is not computed row by row."""
+        """A block in which a stack stays attached, for what is not computed row by row: without ``lang:auto``."""
         self.check_ready()
-        lease = await self.parts.lease(text)
+        lease = await self.parts.lease(steady(text, self.default_stack))
         try:
             yield lease
         finally:
@@ -217,25 +245,32 @@ class Service:
         return await asyncio.wrap_future(self.scheduler.between_batches(action))
 
     async def listed(self) -> list[dict[str, Any]]:
-        """A record of each component of the library that can be read; looked up again after some seconds."""
-        now = time.monotonic()
-        if self._listed is None or now - self._listed[0] > _LISTED:
-            found = await asyncio.to_thread(self.library.all)
-            records = [
-                {
-                    "component": each.reference if each.shadowed or "@" in each.folder.name else each.key,
-                    "version": each.manifest.version,
-                    "languages": list(each.manifest.languages),
-                    "licence": each.manifest.licence,
-                    "summary": each.manifest.summary,
-                    "head": each.manifest.head.kind if each.manifest.head else None,
-                    "backbone": each.manifest.backbone.name,
-                }
-                for each in found
-                if each.manifest is not None and not (each.shadowed and "@" not in each.folder.name)
-            ]
-            self._listed = (now, records)
-        return self._listed[1]
+        """A record of each component of the library that can be read; kept until one came, went or was changed."""
+        state = await asyncio.to_thread(self.library.state, files=True)
+        kept = self._listed
+        if kept is not None and kept[0] == state:
+            return kept[1]
+        records = [
+            {
+                "component": each.reference if each.shadowed or "@" in each.folder.name else each.key,
+                "version": each.manifest.version,
+                "languages": list(each.manifest.languages),
+                "licence": each.manifest.licence,
+                "summary": each.manifest.summary,
+                "head": each.manifest.head.kind if each.manifest.head else None,
+                "backbone": each.manifest.backbone.name,
+            }
+            for each in await asyncio.to_thread(self.library.all)
+            if each.manifest is not None and not (each.shadowed and "@" not in each.folder.name)
+        ]
+        self._listed = (state, records)
+        return records
+
+    def look_again(self) -> None:
+        """Look anew what there is, in the library and in the registries."""
+        self._listed = None
+        self.parts.stacks.look_again()
+        self.automatic.look_again()
 
     def made_by(self, lease: Lease) -> dict[str, Any]:
         """What a client is told of what answered it."""
@@ -248,11 +283,18 @@ class Service:
             "components": [asdict(each) for each in lease.provenance],
         }
 
+    def made_by_each(self, answering: Answering) -> dict[str, Any]:
+        """What a client is told of what answered rows that all named one stack; by stacks, where those were chosen."""
+        if answering.is_automatic:
+            return {text: self.made_by(lease) for text, lease in answering.leases.items()}
+        (lease,) = answering.leases.values()
+        return self.made_by(lease)
+
     # ------------------------------------------------------------------------------------------------------------ parts
 
     def _load(self) -> Engine:
         """The backbone, with the half that writes where a stack of the settings needs it."""
-        named = [*self.config.stacks, *self.config.memory.pinned]
+        named = [steady(text, self.default_stack) for text in self.config.stacks] + [*self.config.memory.pinned]
         stored = [
             each
             for text in named
@@ -292,6 +334,10 @@ class Service:
                         f"{example.origin} has more than the {limits.text_bytes:,} bytes of a text", fix="cut it"
                     )
 
+    async def _fetch(self, text: str) -> None:
+        """Have a stack's components in the library, and in memory."""
+        self.parts.release(await self.parts.lease(text))
+
     async def _leases(self, stacks: Sequence[str]) -> dict[str, Lease]:
         leases: dict[str, Lease] = {}
         distinct = dict.fromkeys(stacks)
@@ -326,6 +372,13 @@ def _is_there(service: Service, name: str) -> bool:
         return finder(service.library, service.host)(parse_stack(name).atoms[0]).is_dir()
     except UserError:
         return False
+
+
+def _report(preparing: asyncio.Future[None]) -> None:
+    error = None if preparing.cancelled() else preparing.exception()
+    if error is not None:
+        # The first request that wants it tries again, and says what is wrong.
+        _LOG.warning("languages cannot be identified: %s", error)
 
 
 def indexes_of(config: ServeConfig) -> dict[str, Path]:

@@ -11,16 +11,18 @@ from typing import Any
 
 from lect import ComponentError, Host, Library, Stack, UserError, parse_stack, pull
 from lect.serving import (
-    ROLES,
     Assembly,
     DigestedStack,
     Engine,
     Keys,
+    KnownComponents,
+    LibraryState,
     Reference,
     StoredComponent,
     assemblies,
     file_states,
     finder,
+    is_automatic,
     must_generate,
     read_with_digests,
     use_of,
@@ -30,9 +32,6 @@ from lect_serve.refusals import InvalidError, RefusalError, UnknownError
 LONGEST_STACK = 1000
 MOST_COMPONENTS = 32
 LONGEST_NAME = 100
-_RECHECKED = 0.25
-"""Seconds after which it is looked again whether components came or went; the files of those in use are looked at
-always."""
 _ABSENT = 10.0
 """Seconds for which a name that is nowhere is not looked for again in the registries."""
 _MOST_KNOWN = 20_000
@@ -65,7 +64,7 @@ class KnownStack:
         needed: every key that has to be attached for it.
         provenance: of its components, in order, and of those that they stand on.
         folders: of these, with the states of their files.
-        listed: the state of the library's own folders when the components were found.
+        listed: the library's state when the components were found.
     """
 
     text: str
@@ -74,7 +73,7 @@ class KnownStack:
     provenance: tuple[Provenance, ...]
     has_head: bool
     folders: Mapping[Path, Any]
-    listed: tuple[int, ...]
+    listed: LibraryState
 
 
 @dataclass(frozen=True)
@@ -98,16 +97,16 @@ class Stacks:
         self.host, self.library = host, library
         self._engine, self._registries = engine, registries
         self._known: OrderedDict[str, KnownStack] = OrderedDict()
+        self._components = KnownComponents(library, host)
         self._absent: dict[str, float] = {}
         self._seen = set[str]()
-        self._looked, self._state = 0.0, tuple[int, ...]()
 
     def known(self, text: str) -> KnownStack | None:
         """The stack of this text, where what its names stand for is as it was when it was read."""
         found = self._known.get(text)
         if found is None or any(file_states(folder) != state for folder, state in found.folders.items()):
             return None
-        if found.listed != (listed := self._listed()):
+        if found.listed != (listed := self.library.state()):
             # A name may mean another folder now: a newer version's, or none.
             stack, find = parse_served(text), finder(self.library, self.host)
             try:
@@ -119,6 +118,21 @@ class Stacks:
             found = self._known[text] = replace(found, listed=listed)
         self._known.move_to_end(text)
         return found
+
+    def combined(self, text: str) -> KnownStack | None:
+        """The stack of this text, where all its components were read before, if in other stacks; it takes about 1 ms.
+
+        Raises:
+            RefusalError: the stack is wrong.
+        """
+        listed = self.library.state()
+        stack = parse_served(text)
+        try:
+            digested = self._components.stack(stack)
+        except UserError:
+            # Whoever reads it says why, or fetches what is not there.
+            return None
+        return None if digested is None else _known(digested, self._planned(text, digested), listed)
 
     def remember(self, text: str, known: KnownStack) -> set[str]:
         """Keep what a text stands for now; the keys that it stood for before, and does no more."""
@@ -149,43 +163,32 @@ class Stacks:
         self._seen.update(map(str, stack.atoms))
         return found
 
-    def _listed(self) -> tuple[int, ...]:
-        """What changes when a component comes to the library or goes, looked at now and then."""
-        now = time.monotonic()
-        if now - self._looked > _RECHECKED:
-            self._looked, self._state = now, self._look()
-        return self._state
-
-    def _look(self) -> tuple[int, ...]:
-        changed = []
-        for folder in self.library.folders:
-            for role in ROLES:
-                try:
-                    changed.append((folder / role).stat().st_mtime_ns)
-                except OSError:
-                    changed.append(0)
-        return tuple(changed)
-
     def _read(self, text: str, stack: Stack) -> ReadStack:
-        listed = self._look()
+        listed = self.library.state()
         self._fetch(stack)
         try:
             digested = read_with_digests(stack, self.library, self.host)
+        except UserError as error:
+            raise InvalidError(f'stack "{text}": {error.what}', fix=error.fix) from error
+        planned = self._planned(text, digested)
+        self._components.keep(digested, listed)
+        return ReadStack(_known(digested, planned, listed), planned, digested.stored, stack)
+
+    def _planned(self, text: str, digested: DigestedStack) -> tuple[Assembly, ...]:
+        try:
             if must_generate(self.host, digested.stored) and not self._engine.backbone.generates:
                 raise InvalidError(
                     "this stack generates texts, and the server loaded its backbone without the half that writes",
                     fix="start it with this stack named by --stack",
                 )
             use = use_of(self.host, digested.stored)
-            planned = assemblies(stack, digested.stored, self._engine.backbone, self.host, use, digested.key)
+            return assemblies(digested.stack, digested.stored, self._engine.backbone, self.host, use, digested.key)
         except UserError as error:
             raise InvalidError(f'stack "{text}": {error.what}', fix=error.fix) from error
-        return ReadStack(_known(digested, planned, listed), planned, digested.stored, stack)
 
     def look_again(self) -> None:
-        """Look at once what every name stands for."""
+        """Look in the registries again for what was nowhere."""
         self._absent.clear()
-        self._looked = 0.0
 
     def _fetch(self, stack: Stack) -> None:
         """Fetch what is not in the library, or refuse it."""
@@ -212,20 +215,30 @@ def parse_served(text: str) -> Stack:
     Raises:
         InvalidError: it does not parse, is too long, or names a folder.
     """
-    if len(text) > LONGEST_STACK:
-        raise InvalidError(f"the stack is longer than {LONGEST_STACK:,} characters")
+    check_length(text)
     try:
         stack = parse_stack(text)
     except UserError as error:
         raise InvalidError(f"the stack cannot be read: {error.what}", fix=error.fix) from error
     if len(stack.atoms) > MOST_COMPONENTS:
         raise InvalidError(f"the stack names more than {MOST_COMPONENTS} components")
+    if is_automatic(text):
+        raise InvalidError(
+            "lang:auto chooses a component for each text, and one stack for all is due here",
+            fix="name the component itself",
+        )
     for atom in stack.atoms:
         if not isinstance(atom, Reference):
             raise InvalidError("a stack names components by role and name here, not by folder")
         if len(atom.name) > LONGEST_NAME or atom.name.endswith("."):
             raise InvalidError("a component's name is too long, or ends with a dot")
     return stack
+
+
+def check_length(text: str) -> None:
+    """Refuse what is too long to be a stack. Raises `InvalidError`."""
+    if len(text) > LONGEST_STACK:
+        raise InvalidError(f"the stack is longer than {LONGEST_STACK:,} characters")
 
 
 def every(planned: tuple[Assembly, ...]) -> Iterator[Assembly]:
@@ -243,7 +256,7 @@ def every(planned: tuple[Assembly, ...]) -> Iterator[Assembly]:
         yield from beneath(assembly)
 
 
-def _known(digested: DigestedStack, planned: tuple[Assembly, ...], listed: tuple[int, ...]) -> KnownStack:
+def _known(digested: DigestedStack, planned: tuple[Assembly, ...], listed: LibraryState) -> KnownStack:
     provenance: dict[Path, Provenance] = {}
 
     def note(stored: StoredComponent) -> None:

@@ -60,7 +60,7 @@ async def listed(service: ServiceOf) -> Response:
 @router.post("/v1/components/load")
 async def load(asked: LoadRequest, service: ServiceOf) -> Response:
     """Attach a stack's components as they are on the disk now."""
-    service.parts.stacks.look_again()
+    service.look_again()
     if asked.pin:
         lease = await service.parts.pin(asked.stack)
     else:
@@ -72,6 +72,7 @@ async def load(asked: LoadRequest, service: ServiceOf) -> Response:
 @router.post("/v1/components/unload")
 async def unload(asked: UnloadRequest, service: ServiceOf) -> Response:
     """Detach a component, when its last request is answered; it is loaded again where it is asked for again."""
+    service.look_again()
     count = service.parts.unload(asked.component)
     if not count:
         raise UnknownError(f'"{asked.component}" is not in memory')
@@ -93,5 +94,5 @@ async def pull_component(asked: PullRequest, service: ServiceOf) -> Response:
         found = await asyncio.to_thread(pull, asked.component, registry=list(chosen), library=folder)
     except UserError as error:
         raise UnknownError(error.what, fix=error.fix) from error
-    service.parts.stacks.look_again()
+    service.look_again()
     return JSONResponse({"component": found.key, "version": found.manifest.version, "licence": found.manifest.licence})

@@ -16,6 +16,8 @@ from lect_serve.access import Client
 from lect_serve.service import Answering, Service
 
 T = TypeVar("T")
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+"""The language of a text, where whoever asks knows it: ``lang:auto`` takes the component for it."""
 StackName = Annotated[str, StringConstraints(max_length=1000)]
 
 

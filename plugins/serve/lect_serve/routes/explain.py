@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from lect import UserError, parse_stack
 from lect.serving import OpenStack, explain
 from lect_serve.refusals import InvalidError, TooLargeError
-from lect_serve.routes.common import Asked, ClientOf, ServiceOf, StackName, until_gone
+from lect_serve.routes.common import Asked, ClientOf, ServiceOf, StackName, Tag, example_of, until_gone
 from lect_serve.service import Service
 
 router = APIRouter(tags=["lect"])
@@ -26,11 +26,13 @@ class ExplainRequest(Asked):
 
     Args:
         target: the label; by default the predicted one.
+        language: of the text, where a component is chosen by it.
         against: of a stack without a head: the text that this one is compared with.
     """
 
     text: str
     stack: StackName | None = None
+    language: Tag | None = None
     target: str | None = None
     against: str | None = None
 
@@ -46,7 +48,10 @@ async def explain_text(asked: ExplainRequest, request: Request, service: Service
 
 
 async def _explained(asked: ExplainRequest, service: Service) -> dict[str, object]:
-    text = service.default_stack if asked.stack is None else asked.stack
+    stack = service.default_stack if asked.stack is None else asked.stack
+    row = (example_of(0, asked.text, language=asked.language), stack)
+    ((_, text),), (choice,) = await service.automatic.choose([row])
+    chosen = {} if choice is None else {"stack": text, **choice.record()}
     async with service.leased(text) as lease:
         opened = OpenStack(parse_stack(lease.text), lease.keys, (), service.engine)
         try:
@@ -56,4 +61,4 @@ async def _explained(asked: ExplainRequest, service: Service) -> dict[str, objec
         except UserError as error:
             raise InvalidError(_DIGEST.sub("", error.what), fix=error.fix) from error
         values = json.loads(_DIGEST.sub("", found.to_json()))
-        return {**values, "made_by": service.made_by(lease)}
+        return {**values, **chosen, "made_by": service.made_by(lease)}

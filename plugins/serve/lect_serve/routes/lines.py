@@ -13,10 +13,11 @@ from starlette.requests import ClientDisconnect
 
 from lect import UserError
 from lect_serve.access import Client
-from lect_serve.refusals import BusyError, InvalidError, RefusalError
+from lect_serve.automatic import Row
+from lect_serve.refusals import BusyError, InvalidError, RefusalError, UnclearError
 from lect_serve.routes.common import ClientOf, ServiceOf, Streamed, gone
 from lect_serve.routes.predict import input_of, record, too_long
-from lect_serve.service import Row, Service
+from lect_serve.service import Service
 
 router = APIRouter(tags=["lect"])
 _AT_ONCE = 64
@@ -118,6 +119,14 @@ async def _chunk(service: Service, client: Client, lines: list[Row | RefusalErro
             # Whoever sends a stream of lines waits, and reads no further.
             await asyncio.sleep(_PAUSE)
             continue
+        except UnclearError as error:
+            for row, refusal in error.refused.items():
+                records[places[row]] = {"index": first + places[row], "error": _error(refusal)}
+            places = [place for row, place in enumerate(places) if row not in error.refused]
+            rows = [each for row, each in enumerate(rows) if row not in error.refused]
+            if rows:
+                continue
+            break
         except (RefusalError, UserError) as error:
             if len(rows) == 1:
                 records[places[0]] = {"index": first + places[0], "error": _error(error)}
@@ -126,8 +135,8 @@ async def _chunk(service: Service, client: Client, lines: list[Row | RefusalErro
                     (records[place],) = await _chunk(service, client, [row], first + place + 1)
             break
         for row, (place, prediction) in enumerate(zip(places, found, strict=True)):
-            lease = answering.leases[rows[row][1]]
-            records[place] = {**record(rows, row, prediction, answering), "made_by": service.made_by(lease)}
+            lease = answering.leases[answering.rows[row][1]]
+            records[place] = {**record(row, prediction, answering), "made_by": service.made_by(lease)}
         break
     else:
         for place in places:

@@ -11,13 +11,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
+from lect_serve.automatic import AUTO
 from lect_serve.refusals import InvalidError
-from lect_serve.routes.common import AskedAsElsewhere, ClientOf, ServiceOf, StackName, example_of, note, until_gone
+from lect_serve.routes.common import AskedAsElsewhere, ClientOf, ServiceOf, StackName, Tag, example_of, note, until_gone
 
 router = APIRouter(tags=["OpenAI"])
 BARE = "bare"
 """What the backbone without components is called as a model, since that name may not be empty."""
-_KEPT = 5.0
 
 
 class EmbeddingsRequest(AskedAsElsewhere):
@@ -25,11 +25,13 @@ class EmbeddingsRequest(AskedAsElsewhere):
 
     Args:
         model: a stack, such as ``lang:jav``; ``bare`` for the backbone alone.
+        language: of the texts, where a component is chosen by it.
         dimensions: the vectors' first so many numbers, brought to length 1 again.
     """
 
     input: Any
     model: StackName = ""
+    language: Tag | None = None
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(None, gt=0)
 
@@ -39,7 +41,7 @@ async def embeddings(asked: EmbeddingsRequest, request: Request, service: Servic
     """The sentence vector of each text, of length 1."""
     texts = texts_of(asked.input)
     stack = stack_of(asked.model, service.default_stack)
-    rows = [(example_of(number, text), stack) for number, text in enumerate(texts)]
+    rows = [(example_of(number, text, language=asked.language), stack) for number, text in enumerate(texts)]
     found, answering = await until_gone(request, service.answers(client, rows, vectors=True))
     note(request, answering, texts)
     vectors = np.stack([vector.numpy() for vector in found])
@@ -49,21 +51,21 @@ async def embeddings(asked: EmbeddingsRequest, request: Request, service: Servic
         vectors = vectors[:, : asked.dimensions]
     vectors = unit(vectors)
     data = [
-        {"object": "embedding", "index": number, "embedding": _encoded(vector, asked.encoding_format)}
-        for number, vector in enumerate(vectors)
+        {"object": "embedding", "index": number, "embedding": _encoded(vector, asked.encoding_format), **chosen}
+        for number, (vector, chosen) in enumerate(zip(vectors, answering.chosen(), strict=True))
     ]
     usage = {"prompt_tokens": answering.tokens, "total_tokens": answering.tokens}
-    (lease,) = answering.leases.values()
     body = {"object": "list", "data": data, "model": asked.model or stack or BARE, "usage": usage}
-    return JSONResponse({**body, "made_by": service.made_by(lease)})
+    return JSONResponse({**body, "made_by": service.made_by_each(answering)})
 
 
 @router.get("/v1/models")
 async def models(service: ServiceOf) -> Response:
-    """The backbone alone, the stacks that the server was started with, and every component of the library."""
+    """The backbone alone, a component for each text, the stacks of the settings, and the library's components."""
     service.check_ready()
     listed = await service.listed()
-    named = dict.fromkeys([BARE, *service.config.stacks, *(str(each["component"]) for each in listed)])
+    chosen = [AUTO] if any(str(each["component"]).startswith("lang:") for each in listed) else []
+    named = dict.fromkeys([BARE, *chosen, *service.config.stacks, *(str(each["component"]) for each in listed)])
     owners = {each["component"]: each["licence"] or "unknown" for each in listed}
     created = int(service.started)
     data = [

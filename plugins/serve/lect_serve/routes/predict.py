@@ -13,9 +13,21 @@ from pydantic import Field
 from lect import Example, UserError
 from lect.serving import record_of_prediction
 from lect_serve.access import Client
+from lect_serve.automatic import Row
 from lect_serve.refusals import InvalidError, RefusalError, TooLargeError
-from lect_serve.routes.common import Asked, ClientOf, ServiceOf, StackName, Streamed, example_of, gone, note, until_gone
-from lect_serve.service import Answering, Row, Service
+from lect_serve.routes.common import (
+    Asked,
+    ClientOf,
+    ServiceOf,
+    StackName,
+    Streamed,
+    Tag,
+    example_of,
+    gone,
+    note,
+    until_gone,
+)
+from lect_serve.service import Answering, Service
 
 router = APIRouter(tags=["lect"])
 
@@ -27,6 +39,7 @@ class Input(Asked):
         pair: a second text, for tasks over pairs.
         question: what is asked of the text; of choices, cause or effect.
         stack: this row's own.
+        language: of the text, which is identified otherwise where a component is chosen by it.
     """
 
     text: str
@@ -34,6 +47,7 @@ class Input(Asked):
     question: str | None = None
     choices: list[str] | None = None
     stack: StackName | None = None
+    language: Tag | None = None
 
 
 class PredictRequest(Asked):
@@ -66,7 +80,7 @@ async def predict(asked: PredictRequest, request: Request, service: ServiceOf, c
     found, answering = await until_gone(request, service.answers(client, rows))
     note(request, answering, [example.text for example, _ in rows])
     results = [
-        record(rows, place, prediction, answering) for place, prediction in enumerate(found)
+        record(place, prediction, answering) for place, prediction in enumerate(found)
     ]  # fmt: skip
     return JSONResponse(
         {
@@ -94,9 +108,11 @@ def rows_of(asked: PredictRequest, default: str) -> list[Row]:
     return [(example, stack or general) for example, stack in zip(examples, own, strict=True)]
 
 
-def record(rows: list[Row], place: int, prediction: Any, answering: Answering) -> dict[str, Any]:
-    """What a client gets for one row."""
-    example, stack = rows[place]
+def record(place: int, prediction: Any, answering: Answering) -> dict[str, Any]:
+    """What a client gets for one row; where its stack was chosen, which and why."""
+    (example, stack), choice = answering.rows[place], answering.choices[place]
+    if choice is not None:
+        prediction = choice.beside(prediction)
     number = int(example.origin.rpartition(" ")[2]) - 1
     truncated = {"truncated": True} if place in answering.truncated else {}
     return {"index": number, "stack": stack, **record_of_prediction(example, prediction), **truncated}
@@ -122,7 +138,7 @@ async def _streamed(request: Request, service: Service, client: Client, rows: li
             made_by = {text: service.made_by(lease) for text, lease in answering.leases.items()}
             yield _event({"made_by": made_by, "rows": len(rows), "usage": {"tokens": answering.tokens}})
             async for place, prediction in answering.job.ready():
-                yield _event(record(rows, place, prediction, answering))
+                yield _event(record(place, prediction, answering))
             yield "data: [DONE]\n\n"
         except (RefusalError, UserError) as error:
             yield _event({"error": {"message": str(error), "type": getattr(error, "kind", "failed")}})
@@ -149,7 +165,9 @@ def _example(number: int, given: str | tuple[str, str] | Input) -> Example:
         return example_of(number, given)
     if isinstance(given, Input):
         choices = tuple(given.choices) if given.choices else None
-        return example_of(number, given.text, given.pair, question=given.question, choices=choices)
+        return example_of(
+            number, given.text, given.pair, question=given.question, choices=choices, language=given.language
+        )
     return example_of(number, *given)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request
@@ -14,7 +15,7 @@ from lect import UserError, nearest
 from lect.serving import Index, check_heads, check_weights, read_index
 from lect_serve.parts import Lease
 from lect_serve.refusals import InvalidError, UnknownError
-from lect_serve.routes.common import Asked, ClientOf, ServiceOf, StackName, example_of, note, until_gone
+from lect_serve.routes.common import Asked, ClientOf, ServiceOf, StackName, Tag, example_of, note, until_gone
 from lect_serve.service import Service, indexes_of
 
 router = APIRouter(tags=["lect"])
@@ -26,12 +27,14 @@ class SearchRequest(Asked):
     Args:
         index: its name in the server's settings.
         stack: that queries go through; by default the one that the corpus went through.
+        language: of the queries, where a component is chosen by it.
         count: how many texts are found for each query.
     """
 
     index: str
     query: str | list[str]
     stack: StackName | None = None
+    language: Tag | None = None
     count: int = Field(10, gt=0, le=1000)
 
 
@@ -42,15 +45,18 @@ async def search(asked: SearchRequest, request: Request, service: ServiceOf, cli
     index = await _index(service, asked.index)
     queries = [asked.query] if isinstance(asked.query, str) else asked.query
     stack = index.facts.stack if asked.stack is None else asked.stack
-    rows = [(example_of(number, query), stack) for number, query in enumerate(queries)]
+    rows = [(example_of(number, query, language=asked.language), stack) for number, query in enumerate(queries)]
     found, answering = await until_gone(request, service.answers(client, rows, vectors=True))
     note(request, answering, queries)
-    (lease,) = answering.leases.values()
-    _check(service, index, lease, asked.index)
+    for lease in answering.leases.values():
+        _check(service, index, lease, asked.index)
     vectors = np.stack([vector.numpy() for vector in found])
     hits = await asyncio.to_thread(index.search, vectors, asked.count)
     results = [[asdict(hit) for hit in own] for own in hits]
-    return JSONResponse({"results": results, "made_by": service.made_by(lease)})
+    body: dict[str, Any] = {"results": results, "made_by": service.made_by_each(answering)}
+    if answering.is_automatic:
+        body["chosen"] = answering.chosen()
+    return JSONResponse(body)
 
 
 async def _index(service: Service, name: str) -> Index:

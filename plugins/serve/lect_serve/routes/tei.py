@@ -10,10 +10,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
-from lect import Example, Prediction, __version__
+from lect import Prediction, __version__
 from lect_serve.access import Client
 from lect_serve.refusals import InvalidError, TooLargeError
-from lect_serve.routes.common import AskedAsElsewhere, ClientOf, ServiceOf, StackName, example_of, note, until_gone
+from lect_serve.routes.common import AskedAsElsewhere, ClientOf, ServiceOf, StackName, Tag, example_of, note, until_gone
 from lect_serve.routes.openai import BARE, texts_of, unit
 from lect_serve.service import Service
 
@@ -22,9 +22,10 @@ Pair = Annotated[list[str], Field(min_length=1, max_length=2)]
 
 
 class Stacked(AskedAsElsewhere):
-    """What all have: a stack, and whether texts may be cut."""
+    """What all have: a stack, the language of the texts where one is chosen by it, and whether texts may be cut."""
 
     stack: StackName | None = None
+    language: Tag | None = None
     truncate: bool | None = False
 
 
@@ -92,7 +93,7 @@ async def predict(asked: PredictRequest, request: Request, service: ServiceOf, c
     is_single = isinstance(given, str) or isinstance(given[0], str)
     pairs: list[list[str]] = [[given] if isinstance(given, str) else given] if is_single else given
     stack = _stack(asked, service)
-    rows = [(example_of(number, *texts), stack) for number, texts in enumerate(pairs)]
+    rows = [(example_of(number, *texts, language=asked.language), stack) for number, texts in enumerate(pairs)]
     found, answering = await until_gone(request, service.answers(client, rows, whole=not asked.truncate))
     note(request, answering, [texts[0] for texts in pairs])
     answers = [_labels(prediction, raw=asked.raw_scores) for prediction in found]
@@ -110,7 +111,8 @@ async def rerank(asked: RerankRequest, request: Request, service: ServiceOf, cli
         scores = (vectors[1:] @ vectors[0]).tolist()
     else:
         rows = [
-            (Example(asked.query, text_pair=text, origin=f"text {n + 1}"), stack) for n, text in enumerate(asked.texts)
+            (example_of(number, asked.query, text, language=asked.language), stack)
+            for number, text in enumerate(asked.texts)
         ]
         found, answering = await until_gone(request, service.answers(client, rows, whole=not asked.truncate))
         note(request, answering)
@@ -127,7 +129,7 @@ async def rerank(asked: RerankRequest, request: Request, service: ServiceOf, cli
 async def similarity(asked: SimilarityRequest, request: Request, service: ServiceOf, client: ClientOf) -> Response:
     """The cosine of one text and each of several."""
     given = asked.parameters or Stacked()
-    own = Stacked(stack=asked.stack or given.stack, truncate=given.truncate)
+    own = Stacked(stack=asked.stack or given.stack, language=given.language, truncate=given.truncate)
     texts = [asked.inputs.source_sentence, *asked.inputs.sentences]
     vectors = unit(await _vectors(request, service, client, texts, own))
     return JSONResponse((vectors[1:] @ vectors[0]).tolist())
@@ -139,11 +141,22 @@ async def tokenize(asked: TokenizeRequest, service: ServiceOf) -> Response:
     texts = texts_of(asked.inputs)
     if len(texts) > service.config.limits.texts:
         raise TooLargeError(f"{len(texts):,} texts are more than the {service.config.limits.texts:,} of a request")
-    async with service.leased(_stack(asked, service)) as lease:
-        tokenizer = service.engine.encoder.tokenizer(lease.keys)
-        tokenizer.no_truncation()
-        encodings = tokenizer.encode_batch(texts, add_special_tokens=asked.add_special_tokens)
-    return JSONResponse([_tokens(text, encoding) for text, encoding in zip(texts, encodings, strict=True)])
+    stack = _stack(asked, service)
+    rows = [(example_of(number, text, language=asked.language), stack) for number, text in enumerate(texts)]
+    service.check_ready()
+    chosen, _ = await service.automatic.choose(rows)
+    places: dict[str, list[int]] = {}
+    for place, (_, own) in enumerate(chosen):
+        places.setdefault(own, []).append(place)
+    encoded: dict[int, Any] = {}
+    for own, of_stack in places.items():
+        async with service.leased(own) as lease:
+            tokenizer = service.engine.encoder.tokenizer(lease.keys)
+            tokenizer.no_truncation()
+            given = [texts[place] for place in of_stack]
+            found = tokenizer.encode_batch(given, add_special_tokens=asked.add_special_tokens)
+            encoded |= zip(of_stack, found, strict=True)
+    return JSONResponse([_tokens(text, encoded[place]) for place, text in enumerate(texts)])
 
 
 @router.get("/info")
@@ -187,7 +200,7 @@ async def info(service: ServiceOf) -> Response:
 async def _vectors(request: Request, service: Service, client: Client, texts: list[str], asked: Stacked) -> Any:
     """*Shape:* ``(texts, width)``."""
     stack = _stack(asked, service)
-    rows = [(example_of(number, text), stack) for number, text in enumerate(texts)]
+    rows = [(example_of(number, text, language=asked.language), stack) for number, text in enumerate(texts)]
     work = service.answers(client, rows, vectors=True, whole=not asked.truncate)
     found, answering = await until_gone(request, work)
     note(request, answering, texts)
