@@ -230,8 +230,9 @@ def _gate(manifest: Manifest) -> Iterable[str]:
     if not manifest.gate:
         return
     yield (
-        "For each kind of use, how strongly the component acts in a stack that gives it no weight: what was best on "
-        "translations that were held out from its training. 0 leaves it out."
+        "For each kind of use, how strongly the component acts in a stack that gives it no weight: the least strength "
+        "that is within a standard error of the best one on translations that were held out from its training. 0 "
+        "leaves it out."
     )
     yield _table(
         ("use", "strength", "measured", "at that strength", "at 1", "without", "rows"),

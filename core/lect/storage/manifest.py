@@ -190,7 +190,8 @@ class GateEntry(Entry):
     """How strongly a language's component acts for a kind of use, as was measured on rows held out from training.
 
     Args:
-        strength: what its changes are scaled by; 0 leaves it out, vocabulary and all.
+        strength: what its changes are scaled by; 0 leaves it out, vocabulary and all. The least that is within a
+            standard error of the best one.
         measure: what was measured, in percent; the higher the better.
         score: at that strength.
         without: without the component.
