@@ -84,6 +84,36 @@ def test_a_row_that_names_its_language_is_not_identified(model):
 
 
 @pytest.mark.slow
+def test_sentence_transformers_choose_for_each_text_and_are_saved_with_what_they_choose_from(model, tmp_path):
+    pytest.importorskip("sentence_transformers")
+    from lect.api.sentence_transformers import load_sentence_transformer
+
+    texts = [each[0] for each in TEXTS.values()]
+    encoder = model.as_sentence_transformer({"mood": "task:mood"})
+    vectors = model.embed(texts)
+    assert encoder.encode(texts) == pytest.approx(vectors, abs=1e-5)
+    said = encoder.encode([{"text": texts[0], "language": "su"}])
+    assert said == pytest.approx(model.embed(texts[:1], stacks="lang:b + task:mood"), abs=1e-5)
+    encoder.save(str(tmp_path / "saved"))
+    assert load_sentence_transformer(tmp_path / "saved").encode(texts) == pytest.approx(vectors, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_an_encoder_of_mteb_chooses_for_texts_whose_language_nothing_says(model):
+    pytest.importorskip("mteb")
+    from types import SimpleNamespace
+
+    texts = [each[0] for each in TEXTS.values()]
+    encoder = model.as_mteb_encoder({"jv": "lang:b + task:mood"})
+    task = SimpleNamespace(name="task", hf_subsets_to_langscripts={"all": ["jav-Latn", "sun-Latn"]}, languages=[])
+    found = encoder.encode([{"text": [*texts, ""]}], task_metadata=task, hf_split="test", hf_subset="all")
+    assert found[:-1] == pytest.approx(model.embed(texts), abs=1e-5) and len(found) == len(texts) + 1
+    rows = [{"text": texts[:2], "language": ["jav-Latn", "sun-Latn"]}]
+    named = encoder.encode(rows, task_metadata=task, hf_split="test", hf_subset="all")
+    assert named == pytest.approx(model.embed(texts[:2], stacks="lang:b + task:mood"), abs=1e-5)
+
+
+@pytest.mark.slow
 def test_the_nearest_component_is_taken_where_there_is_none_with_its_score(model):
     pytest.importorskip("qq")
     (found,) = model.predict([lect.Example("a text", language="mad")])

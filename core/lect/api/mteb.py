@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from lect.api.components import components
 from lect.api.opened import OpenStacks, StackLike
+from lect.engine.open import OpenStack
 from lect.errors import UserError
 from lect.languages.tags import normalise
 from lect.selection.automatic import is_of_languages
+from lect.selection.donors import is_automatic
 
 
 class LanguageEncoder(AbsEncoder):  # type: ignore[misc]
@@ -24,7 +26,8 @@ class LanguageEncoder(AbsEncoder):  # type: ignore[misc]
     where this is of one language, else what `identify` says of it.
 
     Args:
-        stacks: by canonical tag, the stack of a language; texts of others go through the model's own.
+        stacks: by canonical tag, the stack of a language; texts of others go through the model's own; with
+            ``lang:auto`` in it a component is chosen for each.
         name: what results are called, as ``organisation/model``.
     """
 
@@ -70,7 +73,10 @@ class LanguageEncoder(AbsEncoder):  # type: ignore[misc]
         if stacks is None:
             return cls(opened, _by_language(opened), identify=identify, name=name)
         given = {tag: str(stack) for tag, stack in stacks.items()}
-        found = {normalise(tag): str(opened.opened(stack).stack) for tag, stack in given.items()}
+        found = {
+            normalise(tag): stack if is_automatic(stack) else str(opened.opened(stack).stack)
+            for tag, stack in given.items()
+        }
         return cls(opened, found, identify=identify, name=name)
 
     def encode(
@@ -92,7 +98,7 @@ class LanguageEncoder(AbsEncoder):  # type: ignore[misc]
                 raise UserError(f'the task "{task_metadata.name}" has no texts', fix="choose tasks over texts")
             texts += batch["text"]
             languages += self._languages(batch, of_subset)
-        ways = [self._opened.opened(self.stack_of(language)).keys for language in languages]
+        ways = [self._way_of(text, language).keys for text, language in zip(texts, languages, strict=True)]
         # An empty text is none to a model, and tasks have some.
         rows = [(text if text.strip() else ".", keys) for text, keys in zip(texts, ways, strict=True)]
         return np.stack([vector.numpy() for vector in self._opened.engine.vectors(rows)])
@@ -101,6 +107,13 @@ class LanguageEncoder(AbsEncoder):  # type: ignore[misc]
         """The stack of a language, in its script where there is one for that; None where there is none."""
         found = None if language is None else self.stacks.get(language)
         return found or self.stacks.get(_canonical((language or "").split("-")[0]) or "")
+
+    def _way_of(self, text: str, language: str | None) -> OpenStack:
+        stack = self.stack_of(language)
+        if self._opened.automatic and not text.strip():
+            # It is of no language, and its vector of no use.
+            return self._opened.own
+        return self._opened.chosen(stack, text, language)[0]
 
     def _languages(self, batch: Mapping[str, Any], of_subset: str | None) -> list[str | None]:
         texts: Sequence[str] = batch["text"]

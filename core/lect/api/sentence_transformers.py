@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING, Any
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import InputModule
 
+from lect.api.components import components
 from lect.api.opened import OpenStacks, StackLike
 from lect.composition.encode import RowEncoder
 from lect.composition.finite import check_vectors
+from lect.composition.references import Reference
 from lect.engine.open import open_stack
 from lect.errors import DataError, StackError, UserError, nearest
 from lect.host import Host
+from lect.selection.automatic import rest_of
+from lect.selection.donors import is_automatic
+from lect.storage.assemble import finder
 from lect.storage.library import Library
+from lect.storage.manifest import BackboneEntry
+from lect.storage.members import read_with_members
 
 if TYPE_CHECKING:
     from lect.composition.rows import EncodedRows
@@ -34,7 +41,8 @@ class StackModule(InputModule):  # type: ignore[misc]
 
     A text's stack is the one that ``encode(…, stack="lang:jav")`` names, or the prompt of that name
     (``prompt_name="jv"``), or of a text that is given as ``{"text": …, "stack": …}`` its own. A prompt that is no stack
-    is put in front of the texts, as of any other model.
+    is put in front of the texts, as of any other model. With ``lang:auto`` in it a component is chosen for each text,
+    by the ``language`` that a text names, or by what it is identified as.
 
     Args:
         opened: open stacks; they are not closed here.
@@ -77,7 +85,10 @@ class StackModule(InputModule):  # type: ignore[misc]
         if stack is None and prompted and prompted in self.stacks.values():
             stack, prompted = prompted, ""
         own = [each.get("stack", stack) if isinstance(each, Mapping) else stack for each in inputs]
-        keys = [self._opened.opened(each).keys for each in own]
+        keys = [
+            self._opened.chosen(stack, text, _language(each))[0].keys
+            for stack, text, each in zip(own, texts, inputs, strict=True)
+        ]
         rows = self._encoder.encode([f"{prompted}{text}" for text in texts], keys)
         return {"input_ids": rows.input_ids, "attention_mask": rows.attention_mask, "rows": rows}
 
@@ -96,7 +107,7 @@ class StackModule(InputModule):  # type: ignore[misc]
         """What is loaded again: stack and backbone."""
         name = self._opened.own.backbone.name
         return {
-            "stack": str(self._opened.own.stack),
+            "stack": self._opened.automatic or str(self._opened.own.stack),
             "stacks": self.stacks,
             "backbone": str(Path(name).absolute()) if Path(name).is_dir() else name,
             "max_seq_length": self.max_seq_length,
@@ -105,9 +116,21 @@ class StackModule(InputModule):  # type: ignore[misc]
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
         """Write stack and backbone by name, and the components that the stacks are made of with all their files."""
         self.save_config(output_path)
-        for stack in (None, *self.stacks.values()):
-            for stored in self._opened.opened(stack).stored:
-                _copy(stored, Path(output_path) / COMPONENTS)
+        target = Path(output_path) / COMPONENTS
+        for stack in (self._opened.automatic, *self.stacks.values()):
+            if is_automatic(stack):
+                self._save_languages(target)
+            opened = self._opened.opened(rest_of(stack)) if is_automatic(stack) else self._opened.opened(stack or None)
+            for stored in opened.stored:
+                _copy(stored, target)
+
+    def _save_languages(self, target: Path) -> None:
+        """Copy every component that can be chosen for a text."""
+        find = finder(self._opened.library, self._opened.host)
+        backbone = BackboneEntry.of(self._opened.own.backbone)
+        for component in components(self._opened.library):
+            if component.manifest.role == "lang" and component.manifest.backbone.goes_with(backbone):
+                _copy(read_with_members(Reference("lang", component.manifest.name), find), target)
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **options: Any) -> StackModule:
@@ -127,7 +150,10 @@ def as_sentence_transformer(opened: OpenStacks, stacks: Mapping[str, StackLike] 
     Args:
         stacks: by the name of a prompt, the stack that it chooses.
     """
-    named = {name: str(opened.opened(stack).stack) for name, stack in (stacks or {}).items()}
+    named = {
+        name: str(stack) if is_automatic(str(stack)) else str(opened.opened(stack).stack)
+        for name, stack in (stacks or {}).items()
+    }
     for name, stack in named.items():
         if not stack:
             raise StackError(f'the prompt "{name}" names an empty stack', fix="leave it out, or name a component")
@@ -168,7 +194,9 @@ def _opened(config: Mapping[str, Any], folder: Path | None) -> StackModule:
         raise UserError(f'{CONFIG} says no "{min(lacking)}"', fix="save the model again")
     library = Library((*((folder,) if folder else ()), *Library.default().folders))
     host = Host.load()
-    opened = OpenStacks(open_stack(config["stack"], host, library, config["backbone"]), host, library)
+    automatic = config["stack"] if is_automatic(config["stack"]) else ""
+    own = open_stack(rest_of(automatic) if automatic else config["stack"], host, library, config["backbone"])
+    opened = OpenStacks(own, host, library, automatic)
     return StackModule(opened, config.get("stacks"), config.get("max_seq_length"))
 
 
@@ -179,6 +207,11 @@ def _copy(stored: StoredComponent, library: Path) -> None:
         shutil.copytree(stored.folder, target, dirs_exist_ok=True)
     for member in stored.members.values():
         _copy(member, library)
+
+
+def _language(given: Any) -> str | None:
+    found = given.get("language") if isinstance(given, Mapping) else None
+    return None if found is None else str(found)
 
 
 def _text(given: Any) -> str:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeAlias
 
 from lect import ComponentError, DataError, Example, Library, StackError, UserError
@@ -30,6 +30,7 @@ def is_auto(stack: str) -> bool:
     return stack.strip() == AUTO or is_automatic(stack)
 
 
+@lru_cache(maxsize=4096)
 def full_stack(stack: str, default: str) -> str:
     """What a stack with ``auto`` means, with ``lang:auto`` in it.
 
