@@ -28,6 +28,7 @@ class Page:
 
     def __init__(self, read, write):
         self._read, self._write, self._number, self._rest = read, write, 0, b""
+        self._loaded = 0
         self.complaints = []
         self._session = None
         target = self._ask("Target.createTarget", url="about:blank")["targetId"]
@@ -36,13 +37,21 @@ class Page:
             self._ask(f"{domain}.enable")
 
     def open(self, url, width=1280, height=900, dark=False):
-        """Show an address in a window of this size."""
+        """Show an address in a window of this size, and wait until it has been loaded."""
+        self.resize(width, height)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._ask("Emulation.setEmulatedMedia", features=[scheme])
+        loaded = self._loaded
+        # A step within the page that is shown already loads nothing.
+        if "loaderId" in self._ask("Page.navigate", url=url):
+            while self._loaded == loaded:
+                self._note(self._next("Page.navigate"))
+
+    def resize(self, width, height=900):
+        """Give the window another size."""
         self._ask(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._ask("Emulation.setEmulatedMedia", features=[scheme])
-        self._ask("Page.navigate", url=url)
 
     def value(self, expression):
         """What an expression of JavaScript is in the page; promises are waited for."""
@@ -92,8 +101,13 @@ class Page:
             if found.get("id") == self._number:
                 assert "error" not in found, found
                 return found["result"]
-            if found.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
-                self.complaints.append(found["params"])
+            self._note(found)
+
+    def _note(self, event):
+        if event.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
+            self.complaints.append(event["params"])
+        elif event.get("method") == "Page.loadEventFired":
+            self._loaded += 1
 
     def _next(self, method):
         until = time.monotonic() + PATIENCE

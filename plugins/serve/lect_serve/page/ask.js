@@ -17,27 +17,32 @@ export class Refusal extends Error {
 export async function ask(path, body) {
   const headers = { accept: "application/json" };
   if (key) headers.authorization = `Bearer ${key}`;
-  if (body !== undefined) headers["content-type"] = "application/json";
-  const request = { headers, method: body === undefined ? "GET" : "POST", credentials: "same-origin" };
-  if (body !== undefined) request.body = JSON.stringify(body);
+  const request = { headers, method: "GET", credentials: "same-origin" };
+  if (body !== undefined) {
+    headers["content-type"] = "application/json";
+    Object.assign(request, { method: "POST", body: JSON.stringify(body) });
+  }
   let answer;
   try {
     answer = await fetch(path, request);
   } catch {
-    throw new Refusal("the server cannot be reached", 0);
+    throw new Refusal("The server cannot be reached.", 0);
   }
-  let values = null;
+  let values;
   try {
     values = await answer.json();
   } catch {
-    throw new Refusal(`the server answered with something else than JSON (${answer.status})`, answer.status);
+    throw new Refusal(`The server answered ${answer.status}, and not in JSON.`, answer.status);
   }
-  if (!answer.ok) throw new Refusal(lineOf(values, answer), answer.status);
+  if (!answer.ok) throw new Refusal(sentence(values, answer), answer.status);
   return values;
 }
 
-function lineOf(values, answer) {
-  const line = values?.error?.message ?? values?.error ?? `the server answered ${answer.status}`;
+// What the server says is wrong, as a sentence.
+function sentence(values, answer) {
+  const said = values?.error?.message ?? values?.error;
+  const line = typeof said === "string" && said ? said : `the server answered ${answer.status}`;
   const after = answer.headers.get("retry-after");
-  return after ? `${line} (in ${after} s)` : String(line);
+  const wait = after ? ` (${after} ${after === "1" ? "second" : "seconds"} from now)` : "";
+  return `${line[0].toUpperCase()}${line.slice(1).replace(/\.$/, "")}${wait}.`;
 }

@@ -1,153 +1,194 @@
 // One text, several stacks, side by side.
 
 import { ask } from "./ask.js";
-import { bar, byId, complain, element, foreign, percent } from "./elements.js";
+import { attempt, bar, byId, button, counted, element, foreign, languageName, percent } from "./elements.js";
 import { explanation } from "./explanation.js";
 
+const MOST_OFFERED = 500;
+const MOST_SCORES = 30;
 const languages = new Map();
-let number = 0;
+let usual = "";
 
 // Stacks that are offered while one is typed, and the languages of components.
 export function know(components, stacks) {
+  usual = stacks[0] ?? "";
   for (const each of components) languages.set(each.component, each.languages[0]);
   const tasks = components.filter((each) => each.head).map((each) => each.component);
   const parts = components.filter((each) => each.component.startsWith("lang:")).map((each) => each.component);
-  const offered = [...stacks, ...tasks, ...tasks.flatMap((task) => parts.map((part) => `${part} + ${task}`))];
+  if (parts.length) parts.unshift("lang:auto");
+  const offered = new Set([...stacks, ...tasks, ...tasks.flatMap((task) => parts.map((part) => `${part} + ${task}`))]);
   byId("known-stacks").replaceChildren(
-    ...[...new Set(offered)].slice(0, 500).map((stack) => element("option", { value: stack })),
+    ...[...offered].slice(0, MOST_OFFERED).map((stack) => element("option", { value: stack })),
   );
 }
 
+const inputs = () => [...document.querySelectorAll("#stacks input")];
+
 export function addStack(value = "") {
-  number += 1;
-  const id = `stack-${number}`;
   const input = element("input", {
-    id, value, list: "known-stacks", spellcheck: "false", autocapitalize: "none", autocomplete: "off",
+    value, list: "known-stacks", spellcheck: "false", autocapitalize: "none", autocomplete: "off",
     "aria-label": "Stack", "aria-describedby": "stack-note",
   });
-  const remove = element("button", { type: "button", "aria-label": "Remove this stack", onclick: () => {
+  const row = element("li", {}, input, button("✕", "Remove this stack", () => {
+    const next = row.nextElementSibling ?? row.previousElementSibling;
     row.remove();
-    byId("add-stack").focus();
-  } }, "✕");
-  const row = element("li", {}, input, remove);
+    (next?.querySelector("input") ?? byId("add-stack")).focus();
+  }));
   byId("stacks").append(row);
   return input;
 }
 
-export const stacksTyped = () => [...document.querySelectorAll("#stacks input")].map((input) => input.value.trim());
+export function showStacks(stacks) {
+  if (inputs().some((input) => input.value.trim())) return;
+  byId("stacks").replaceChildren();
+  for (const stack of stacks.length ? stacks : [""]) addStack(stack);
+}
 
-// The stack without its terms of languages; null where it has none, or consists of them.
-export function withoutLanguage(stack) {
-  const terms = [];
-  let depth = 0, term = "";
+// Put a component where it can be tried: a task as a stack, a language before the first stack that has none.
+export function tryComponent(component) {
+  if (component.startsWith("lang:")) {
+    const bare = inputs().find((input) => input.value.trim() && withoutLanguage(input.value) === null);
+    if (bare) bare.value = `${component} + ${bare.value.trim()}`;
+    else {
+      const rest = inputs().map((input) => withoutLanguage(input.value)).find(Boolean);
+      fill(rest ? `${component} + ${rest}` : component);
+    }
+  } else fill(component);
+  byId("text").focus();
+}
+
+function fill(stack) {
+  if (inputs().some((input) => input.value.trim() === stack)) return;
+  (inputs().find((input) => !input.value.trim()) ?? addStack()).value = stack;
+}
+
+// The stack without its terms of languages; null where it has none, or is nothing else.
+function withoutLanguage(stack) {
+  if (stack.trim() === "auto") return usual && (withoutLanguage(usual) ?? usual);
+  const terms = [""];
+  let depth = 0;
   for (const letter of stack) {
     depth += (letter === "(") - (letter === ")");
-    if (letter === "+" && depth === 0) {
-      terms.push(term);
-      term = "";
-    } else term += letter;
+    if (letter === "+" && depth === 0) terms.push("");
+    else terms[terms.length - 1] += letter;
   }
-  terms.push(term);
-  const kept = terms.map((each) => each.trim()).filter((each) => each && !/\blang:/.test(each) && each !== "auto");
+  const kept = terms.map((term) => term.trim()).filter((term) => term && !/\blang:/.test(term));
   return kept.length && kept.length < terms.length ? kept.join(" + ") : null;
 }
 
-export async function answerAll(event) {
+export function answerAll(event) {
   event.preventDefault();
-  const typed = stacksTyped().filter(Boolean);
-  const both = byId("without-language").checked;
-  const stacks = [...new Set(typed.flatMap((stack) => [stack, both ? withoutLanguage(stack) : null]).filter(Boolean))];
-  const given = {
-    text: byId("text").value,
-    pair: byId("pair").value || undefined,
-    question: byId("question").value || undefined,
-    choices: byId("choices").value.split("\n").map((line) => line.trim()).filter(Boolean),
-  };
-  if (!given.choices.length) delete given.choices;
-  complain("try-error", null);
-  if (!stacks.length) {
-    complain("try-error", new Error("no stack is named: type one, such as task:sentiment"));
-    return;
+  const submit = event.target.querySelector("button.main");
+  return attempt(submit, "try-state", "try-error", "Asking …", async () => {
+    const rows = rowsOf([...new Set(inputs().map((input) => input.value.trim()).filter(Boolean))]);
+    if (!rows.length) throw new Error("No stack is named. Type one, such as task:sentiment.");
+    const given = typedInput();
+    // Each by itself: where one is refused, the others answer.
+    const shown = await Promise.all(rows.map(async (row) => element("div", { class: "row" },
+      await Promise.all(row.map(([stack, note]) => answerOf(stack, note, given))))));
+    byId("answers").replaceChildren(...shown);
+    const count = rows.flat().length, answered = document.querySelectorAll(".answer > .value").length;
+    return answered === count ? `${counted(count, "answer")}.` : `${counted(answered, "answer")}, ${count - answered} refused.`;
+  });
+}
+
+function typedInput() {
+  const given = { text: byId("text").value };
+  if (byId("pair").value) given.pair = byId("pair").value;
+  if (byId("question").value) given.question = byId("question").value;
+  const choices = byId("choices").value.split("\n").map((line) => line.trim()).filter(Boolean);
+  if (choices.length) given.choices = choices;
+  return given;
+}
+
+// What is asked, with a note for each: stacks of which the same is left without a language stand in a row with that.
+function rowsOf(typed) {
+  if (!byId("without-language").checked) return typed.length ? [typed.map((stack) => [stack, ""])] : [];
+  const rows = new Map();
+  for (const stack of typed) {
+    const rest = withoutLanguage(stack);
+    const row = rows.get(rest ?? stack) ?? [];
+    rows.set(rest ?? stack, rest === null ? row : [...row, [stack, ""]]);
   }
-  const button = event.target.querySelector("button.main");
-  button.disabled = true;
-  byId("try-state").textContent = "Asking …";
-  // Each by itself: where one is refused, the others answer.
-  const answers = await Promise.all(stacks.map((stack) => ask("v1/predict", { inputs: [given], stack }).then(
-    (answer) => answerOf(stack, given, answer),
-    (error) => refused(stack, error),
-  )));
-  byId("answers").replaceChildren(...answers);
-  button.disabled = false;
-  const answered = answers.filter((answer) => answer.querySelector(".value")).length;
-  byId("try-state").textContent = `Answered by ${answered} of ${stacks.length}.`;
+  return [...rows].map(([rest, row]) => [...row, [rest, row.length ? "Without a language part" : ""]]);
 }
 
-export const languageOf = (stack) => {
-  const named = [...stack.matchAll(/\blang:[^\s+,()@*]+/g)].map(([name]) => languages.get(name)).find(Boolean);
-  return named ?? null;
-};
-
-function refused(stack, error) {
-  return element("article", { class: "answer" },
-    element("h3", {}, stack),
-    element("p", { class: "error" }, error.message),
-  );
-}
-
-function answerOf(stack, given, answer) {
-  const [result] = answer.results;
+async function answerOf(stack, note, given) {
   const card = element("article", { class: "answer", "data-stack": stack },
-    element("h3", {}, stack),
-    foreign("p", shown(result.answer), languageOf(stack), { class: "value" }),
+    element("h3", {}, element("code", {}, stack)),
+    note && element("p", { class: "dim" }, note),
   );
-  const scores = Object.entries(result.scores ?? {}).sort(([, one], [, other]) => other - one);
-  if (scores.length) card.append(scoreTable(scores));
-  else if (typeof result.score === "number") card.append(element("p", {}, `Score ${shown(result.score)}`));
-  if (result.truncated) card.append(element("p", { class: "dim" }, "The text is longer than the stack reads; its end was left out."));
-  if (given.pair === undefined && given.question === undefined && given.choices === undefined) {
-    card.append(explanation(stack, given.text, languageOf(stack)));
+  try {
+    const answer = await ask("v1/predict", { inputs: [given], stack });
+    card.append(...contents(stack, given, answer).filter(Boolean));
+  } catch (error) {
+    card.append(element("p", { class: "error" }, error.message));
   }
-  card.append(madeBy(Object.values(answer.made_by)[0]), asJson(answer));
   return card;
+}
+
+function contents(stack, given, answer) {
+  const [result] = answer.results;
+  const language = result.language?.tag ?? languageOf(stack);
+  const scores = Object.entries(result.scores ?? {}).sort(([, one], [, other]) => other - one);
+  const isText = Object.keys(given).length === 1;
+  return [
+    foreign("p", shown(result.answer), language, { class: "value" }),
+    result.language && chosen(result.language),
+    scores.length ? scoreTable(scores) : typeof result.score === "number" && element("p", {}, `Score ${shown(result.score)}`),
+    result.truncated && element("p", { class: "dim" }, "The text is longer than the stack reads; its end was left out."),
+    isText && explanation(stack, given.text, language),
+    madeBy(Object.values(answer.made_by)),
+    element("details", {},
+      element("summary", {}, "As JSON"),
+      element("pre", { tabindex: "0", dir: "ltr" }, JSON.stringify(answer, null, 2)),
+    ),
+  ];
+}
+
+function languageOf(stack) {
+  const named = [...stack.matchAll(/\blang:[^\s+,()*]+/g)].map(([name]) => languages.get(name)).find(Boolean);
+  return named ?? null;
+}
+
+// Which language the text was found to be in, and what was taken for it.
+function chosen(language) {
+  const sure = language.identified_by === "row" ? "" : `, ${percent(language.probability)} sure`;
+  const taken = language.component ? `; ${language.component} was taken` : "; no language part was taken";
+  return element("p", { class: "chosen" }, `Language: ${languageName(language.tag)}${sure}${taken}. `,
+    element("span", { class: "dim" }, `${language.reason[0].toUpperCase()}${language.reason.slice(1)}.`));
 }
 
 function scoreTable(scores) {
   const most = Math.max(1, ...scores.map(([, score]) => score));
-  const row = ([label, score]) => element("tr", {},
+  const areShares = scores.every(([, score]) => score >= 0 && score <= 1);
+  const rows = scores.slice(0, MOST_SCORES).map(([label, score]) => element("tr", {},
     foreign("th", label, null, { scope: "row" }),
-    element("td", { class: "number" }, score >= 0 && most === 1 ? percent(score) : score.toFixed(3)),
     element("td", { class: "bars" }, bar(score / most)),
-  );
-  const shownRows = scores.slice(0, 30).map(row);
-  const left = scores.length - shownRows.length;
-  return element("table", {},
-    element("caption", {}, left > 0 ? `The 30 best of ${scores.length} scores` : "Scores"),
-    element("thead", { class: "unseen" }, element("tr", {},
-      ["Label", "Score", "As a bar"].map((head) => element("th", { scope: "col" }, head)))),
-    element("tbody", {}, shownRows),
+    element("td", { class: "number" }, areShares ? percent(score) : score.toFixed(3)),
+  ));
+  const left = scores.length - rows.length;
+  return element("table", { class: "scores" },
+    element("caption", { class: left > 0 ? null : "unseen" }, left > 0 ? `The best ${rows.length} of ${scores.length} scores` : "Scores"),
+    element("tbody", {}, rows),
   );
 }
 
 function madeBy(made) {
-  const components = made.components.map((each) => element("li", {},
-    element("strong", {}, each.component), ` ${each.version}, ${each.licence || "licence unknown"}, `,
+  const components = made.flatMap((each) => each.components).map((each) => element("li", {},
+    element("strong", {}, each.component), ` ${each.version}, ${each.licence || "licence not stated"}, `,
     element("code", {}, each.digest.slice(0, 12)),
   ));
+  const { name, fingerprint } = made[0].backbone;
   return element("details", {},
     element("summary", {}, "Made by"),
-    element("p", {}, `Backbone ${made.backbone.name} `, element("code", {}, made.backbone.fingerprint.slice(0, 12))),
+    element("p", {}, `Backbone ${name}, `, element("code", {}, fingerprint.slice(0, 12))),
     element("ul", {}, components),
   );
 }
 
-const asJson = (answer) => element("details", {},
-  element("summary", {}, "As JSON"),
-  element("pre", { tabindex: "0", dir: "ltr" }, JSON.stringify(answer, null, 2)),
-);
-
 function shown(value) {
-  if (value === null || value === undefined || value === "") return "no answer";
+  if (value === null || value === undefined || value === "") return "No answer";
   if (typeof value === "number") return String(Number(value.toPrecision(5)));
   if (Array.isArray(value)) return value.map(shown).join(", ");
   if (typeof value === "object") return value.text ?? JSON.stringify(value);

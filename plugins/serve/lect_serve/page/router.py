@@ -9,13 +9,13 @@ from html import escape
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from lect import SavedComponent, UserError, search
 from lect.serving import finder
 from lect_serve.refusals import InvalidError, UnknownError
-from lect_serve.routes.common import ClientOf, ServiceOf, StackName
+from lect_serve.routes.common import ClientOf, ServiceOf, StackName, until_gone
 from lect_serve.service import Service
 from lect_serve.stacks import parse_served
 
@@ -24,7 +24,16 @@ _FILES = {
     "page.css": "text/css",
     "icon.svg": "image/svg+xml",
     **dict.fromkeys(
-        ("main.js", "ask.js", "elements.js", "comparison.js", "explanation.js", "components.js", "state.js"),
+        (
+            "main.js",
+            "ask.js",
+            "elements.js",
+            "comparison.js",
+            "explanation.js",
+            "components.js",
+            "state.js",
+            "routes.js",
+        ),
         "text/javascript",
     ),
 }
@@ -40,25 +49,27 @@ OPEN = frozenset({"/", *(f"/page/{name}" for name in _FILES)})
 _MOST_FOUND = 200
 _STYLE = re.compile(r'(?<=[a-z0-9]) style="[^"]*"(?=>)')
 
-router = APIRouter(tags=["page"])
+# What it asks besides the other routes may change with it: no program is told of it.
+router = APIRouter(include_in_schema=False)
 
 
-@router.get("/", include_in_schema=False)
+@router.get("/")
 async def index() -> Response:
     """The page."""
     return _file("index.html", "text/html")
 
 
 @router.get("/page/state")
-async def state(service: ServiceOf) -> Response:
+async def state(service: ServiceOf, client: ClientOf) -> Response:
     """What the page says of the server: its state, queue and memory, and totals since it started."""
     config = service.config
     facts: dict[str, Any] = {
         "state": service.state,
+        "started": service.started,
         "uptime_seconds": round(time.time() - service.started),
         "stacks": list(config.stacks),
         "registries": [Path(name).name for name in config.registries],
-        "has_admins": any(key.admin for key in config.keys),
+        "is_admin": client.is_admin,
     }
     if service.state == "ready":
         facts |= _figures(service)
@@ -84,37 +95,40 @@ async def card(component: StackName, service: ServiceOf) -> Response:
     try:
         folder = finder(service.library, service.host)(atoms[0])
         found = await asyncio.to_thread(SavedComponent.read, folder)
-        # Of its renderer, whose own text has no such signs; the page's policy allows no styles in markup.
-        html = _STYLE.sub("", found._repr_html_())
+        html = await asyncio.to_thread(found._repr_html_)
     except (UserError, OSError) as error:
         what = error.what if isinstance(error, UserError) else "its card cannot be read"
         raise UnknownError(what) from error
+    # The page's policy allows no styles in markup; what looks like one in a text has its signs escaped.
+    html = _STYLE.sub("", html)
     backbone = found.manifest.backbone.name
     if Path(backbone).is_absolute():
-        html = html.replace(escape(backbone), Path(backbone).name)
-    return JSONResponse({"component": found.key, "languages": list(found.manifest.languages), "html": html})
+        html = html.replace(escape(backbone), escape(Path(backbone).name))
+    return JSONResponse({"component": found.key, "html": html})
 
 
-def _admin(service: ServiceOf, client: ClientOf) -> None:
-    service.access.check_admin(client)
+@router.get("/page/search")
+async def search_registries(
+    request: Request, service: ServiceOf, words: Annotated[str, Query(max_length=200)] = ""
+) -> Response:
+    """What the server's registries offer, by words that occur in it.
+
+    For whoever may ask: a stack that names any of it is fetched from there.
+    """
     service.check_ready()
-
-
-@router.get("/page/search", dependencies=[Depends(_admin)])
-async def search_registries(service: ServiceOf, words: Annotated[str, Query(max_length=200)] = "") -> Response:
-    """What the server's registries offer, by words that occur in it; for keys with `admin = true`, as pulling is."""
     registries = list(service.config.registries)
     if not registries:
         raise InvalidError("the server's settings name no registries", fix="add registries to them")
     try:
-        found = await asyncio.to_thread(lambda: search(*words.split(), registry=registries))
+        found = await until_gone(request, asyncio.to_thread(lambda: search(*words.split(), registry=registries)))
     except UserError as error:
         raise InvalidError(error.what) from error
-    return JSONResponse({"found": found[:_MOST_FOUND], "more": max(0, len(found) - _MOST_FOUND)})
+    shown = [{**each, "registry": Path(each["registry"]).name} for each in found[:_MOST_FOUND]]
+    return JSONResponse({"found": shown, "more": len(found) - len(shown)})
 
 
 # Last: what is above has names of its own.
-@router.get("/page/{name}", include_in_schema=False)
+@router.get("/page/{name}")
 async def file(name: str) -> Response:
     """A file of the page."""
     if name not in _FILES:
@@ -149,5 +163,10 @@ def _figures(service: Service) -> dict[str, Any]:
         "texts": total("lect_texts_total"),
         "tokens": total("lect_tokens_total"),
         "busy_seconds": total("lect_batch_seconds_sum"),
-        "requests": sum(sample.value for sample in answered if sample.name.endswith("_total")),
+        # Without those of a page that looks every few seconds.
+        "requests": sum(each.value for each in answered if each.name.endswith("_total") and _counts(each.labels)),
     }
+
+
+def _counts(labels: dict[str, str]) -> bool:
+    return not labels["route"].startswith(("/page/", "/health", "/metrics")) and labels["route"] != "/"
