@@ -18,7 +18,7 @@ from served import Shop, serving
 import lect
 from lect_serve.page.router import OPEN
 
-MOOD, ALONE = "lang:jav + task:mood", "task:mood"
+MOOD, ALONE, TAGS = "lang:jav + task:mood", "task:mood", "task:tags"
 NKO = "ߒߞߏ ߞߊ߲ ߠߊ߫ ߟߐ߲"
 
 
@@ -27,6 +27,7 @@ def shop(tmp_path_factory):
     shop = Shop(tmp_path_factory.mktemp("shop"))
     shop.write("lang:jav")
     shop.write("task:mood", method="lora", labels=("bad", "good"))
+    shop.write("task:tags", method=None, kind="pos", labels=("NOUN", "VERB"))
     return shop
 
 
@@ -128,23 +129,27 @@ def test_in_a_browser_a_text_is_answered_by_stacks_and_explained_and_a_component
         page.wait("document.querySelectorAll('#library li').length >= 2")
         page.complaints.clear()  # that a key was wanted
 
-        # A text in N'Ko, which runs from right to left, and a second stack that is not there: by the keyboard alone.
+        # A text in N'Ko, which runs from right to left, through stacks, one of which is not there: by keyboard.
         page.type("#text", NKO)
         assert page.value("getComputedStyle(document.querySelector('#text')).direction") == "rtl"
-        page.value("document.querySelector('#add-stack').focus()")
+        for stack in (TAGS, "task:nowhere"):
+            page.value("document.querySelector('#add-stack').focus()")
+            page.press("Enter", 13, "\r")
+            assert page.value("document.activeElement.getAttribute('aria-label')") == "Stack"
+            page.type("#stacks li:last-child input", stack)
         page.press("Enter", 13, "\r")
-        assert page.value("document.activeElement.getAttribute('aria-label')") == "Stack"
-        page.type("#stacks li:last-child input", "task:nowhere")
-        page.press("Enter", 13, "\r")
-        page.wait("document.querySelector('#try-state').textContent === '2 answers, 1 refused.'")
+        page.wait("document.querySelector('#try-state').textContent === '3 answers, 1 refused.'")
         shown = "document.querySelector('[data-stack={}]').innerText"
         with keyed(url, "bob") as client:
             for stack in (MOOD, ALONE):
                 (result,) = client.post("/v1/predict", json={"inputs": [NKO], "stack": stack}).json()["results"]
                 text = page.value(shown.format(json.dumps(stack)))
-                assert result["answer"] in text and f"{result['score'] * 100:.1f} %" in text
+                assert result["answer"] in text and f"{result['score'] * 100:.1f}\N{NO-BREAK SPACE}%" in text
         assert "Without a language part" in page.value(shown.format(json.dumps(ALONE)))
         assert '"task:nowhere"' in page.value(shown.format('"task:nowhere"'))
+
+        assert page.value("getComputedStyle(document.querySelector('.tagged')).direction") == "rtl"
+        assert page.value("[...document.querySelectorAll('.tagged span')].map(e => e.textContent).join(' ')") == NKO
 
         # Words, with and without the language part.
         page.value("document.querySelector('.answer details').open = true")

@@ -131,13 +131,15 @@ function contents(stack, given, answer) {
   const [result] = answer.results;
   const language = result.language?.tag ?? languageOf(stack);
   const scores = Object.entries(result.scores ?? {}).sort(([, one], [, other]) => other - one);
-  const isText = Object.keys(given).length === 1;
+  // Words are explained of what gives a text, and nothing besides it, one label.
+  const isExplained = Object.keys(given).length === 1 && scores.length > 0;
   return [
-    foreign("p", shown(result.answer), language, { class: "value" }),
+    result.tags ? tagged(result, language) : foreign("p", shown(result.answer), language, { class: "value" }),
+    result.reason && element("p", { class: "dim" }, result.reason),
     result.language && chosen(result.language),
     scores.length ? scoreTable(scores) : typeof result.score === "number" && element("p", {}, `Score ${shown(result.score)}`),
     result.truncated && element("p", { class: "dim" }, "The text is longer than the stack reads; its end was left out."),
-    isText && explanation(stack, given.text, language),
+    isExplained && explanation(stack, given.text, language),
     madeBy(Object.values(answer.made_by)),
     element("details", {},
       element("summary", {}, "As JSON"),
@@ -157,6 +159,12 @@ function chosen(language) {
   const taken = language.component ? `; ${language.component} was taken` : "; no language part was taken";
   return element("p", { class: "chosen" }, `Language: ${languageName(language.tag)}${sure}${taken}. `,
     element("span", { class: "dim" }, `${language.reason[0].toUpperCase()}${language.reason.slice(1)}.`));
+}
+
+// Each word above its tag, in the direction of the words: a browser takes it from them where nothing else sets one.
+function tagged({ words, tags }, language) {
+  return element("ol", { class: "value tagged", dir: "auto", lang: language }, words.map((word, place) =>
+    element("li", {}, element("span", {}, word), element("small", { lang: "en" }, tags[place]))));
 }
 
 function scoreTable(scores) {

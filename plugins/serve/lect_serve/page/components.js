@@ -6,6 +6,7 @@ import { attempt, byId, button, bytes, complain, counted, element, foreign, lang
 
 const MOST_SHOWN = 300;
 let listed = [];
+let shownBytes = null;
 let server = { stacks: [], registries: [], is_admin: false };
 
 // List what is there, for a server in this state.
@@ -57,13 +58,15 @@ function item(name, summary, facts, actions) {
   );
 }
 
-// What is in memory: only admins are told.
-async function showAttached() {
+// What is in memory, where that is something else than before and nobody is at it: only admins are told.
+export async function showAttached(state = null) {
   byId("memory").hidden = !server.is_admin;
-  if (!server.is_admin) return;
+  const isSame = state !== null && (state.memory.bytes === shownBytes || byId("attached").contains(document.activeElement));
+  if (!server.is_admin || isSame) return;
   try {
-    const { attached } = await ask("v1/components");
+    const { attached, bytes: all } = await ask("v1/components");
     complain("memory-error", null);
+    shownBytes = all;
     byId("attached").replaceChildren(...attached.map((each) => item(each.component, "", [
       bytes(each.bytes), each.digest.slice(0, 12), each.pinned && "pinned", each.replaced && "replaced",
       each.in_use > 0 && `in use by ${counted(each.in_use, "request")}`,

@@ -57,7 +57,7 @@ export function bar(share) {
   return element("span", { class: "track", "aria-hidden": "true" }, made);
 }
 
-export const percent = (share) => `${(share * 100).toFixed(1)} %`;
+export const percent = (share) => `${(share * 100).toFixed(1)}\u00a0%`;
 
 export function bytes(count) {
   const units = ["bytes", "kB", "MB", "GB", "TB"];

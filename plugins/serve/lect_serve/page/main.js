@@ -2,7 +2,7 @@
 
 import { useKey } from "./ask.js";
 import { addStack, answerAll, showStacks } from "./comparison.js";
-import { listComponents, searchRegistries, showComponents } from "./components.js";
+import { listComponents, searchRegistries, showAttached, showComponents } from "./components.js";
 import { byId } from "./elements.js";
 import { routeList } from "./routes.js";
 import { showState } from "./state.js";
@@ -17,11 +17,12 @@ async function look() {
   const found = await showState();
   isLocked = found?.state === "locked";
   if (isLocked) byId("key-form").hidden = false;
+  for (const id of ["content", "contents"]) byId(id).hidden = isLocked;
   if (found?.state === "ready" && known?.started !== found.started) {
     known = found;
     showStacks(found.stacks.slice(0, MOST_STACKS));
     await listComponents(found);
-  }
+  } else if (found?.state === "ready") await showAttached(found);
 }
 
 async function lookOften() {
