@@ -33,9 +33,9 @@ def shop(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url(shop, tmp_path_factory):
-    registry = tmp_path_factory.mktemp("registry")
+    registry, other = tmp_path_factory.mktemp("registry"), Shop(tmp_path_factory.mktemp("other"))
     for key in ("lang:ban", "lang:sun"):
-        lect.SavedComponent.read(Shop(tmp_path_factory.mktemp("other")).write(key)).push(registry)
+        lect.SavedComponent.read(other.write(key)).push(registry)
     secrets = {"alice": True, "bob": False}
     keys = [
         {"name": name, "sha256": hashlib.sha256(name.encode()).hexdigest(), "admin": admin}

@@ -16,7 +16,7 @@ export function know(components, stacks) {
   const tasks = components.filter((each) => each.head).map((each) => each.component);
   const parts = components.filter((each) => each.component.startsWith("lang:")).map((each) => each.component);
   if (parts.length) parts.unshift("lang:auto");
-  const offered = new Set([...stacks, ...tasks, ...tasks.flatMap((task) => parts.map((part) => `${part} + ${task}`))]);
+  const offered = new Set([...stacks, ...(parts.length && stacks.length ? ["auto"] : []), ...tasks, ...tasks.flatMap((task) => parts.map((part) => `${part} + ${task}`))]);
   byId("known-stacks").replaceChildren(
     ...[...offered].slice(0, MOST_OFFERED).map((stack) => element("option", { value: stack })),
   );
@@ -114,7 +114,7 @@ function rowsOf(typed) {
 }
 
 async function answerOf(stack, note, given) {
-  const card = element("article", { class: "answer", "data-stack": stack },
+  const card = element("article", { class: "answer", "aria-label": stack, "data-stack": stack },
     element("h3", {}, element("code", {}, stack)),
     note && element("p", { class: "dim" }, note),
   );
@@ -139,7 +139,7 @@ function contents(stack, given, answer) {
     result.language && chosen(result.language),
     scores.length ? scoreTable(scores) : typeof result.score === "number" && element("p", {}, `Score ${shown(result.score)}`),
     result.truncated && element("p", { class: "dim" }, "The text is longer than the stack reads; its end was left out."),
-    isExplained && explanation(stack, given.text, language),
+    isExplained && explanation(result.stack, given.text, language),
     madeBy(Object.values(answer.made_by)),
     element("details", {},
       element("summary", {}, "As JSON"),
@@ -156,7 +156,7 @@ function languageOf(stack) {
 // Which language the text was found to be in, and what was taken for it.
 function chosen(language) {
   const sure = language.identified_by === "row" ? "" : `, ${percent(language.probability)} sure`;
-  const taken = language.component ? `; ${language.component} was taken` : "; no language part was taken";
+  const taken = language.component ? `; ${language.component} was taken` : "; no language part is needed";
   return element("p", { class: "chosen" }, `Language: ${languageName(language.tag)}${sure}${taken}. `,
     element("span", { class: "dim" }, `${language.reason[0].toUpperCase()}${language.reason.slice(1)}.`));
 }

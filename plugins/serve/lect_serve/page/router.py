@@ -109,7 +109,7 @@ async def card(component: StackName, service: ServiceOf) -> Response:
 
 @router.get("/page/search")
 async def search_registries(
-    request: Request, service: ServiceOf, words: Annotated[str, Query(max_length=200)] = ""
+    request: Request, service: ServiceOf, client: ClientOf, words: Annotated[str, Query(max_length=200)] = ""
 ) -> Response:
     """What the server's registries offer, by words that occur in it.
 
@@ -119,6 +119,7 @@ async def search_registries(
     registries = list(service.config.registries)
     if not registries:
         raise InvalidError("the server's settings name no registries", fix="add registries to them")
+    service.access.spend(client, 1)
     try:
         found = await until_gone(request, asyncio.to_thread(lambda: search(*words.split(), registry=registries)))
     except UserError as error:
