@@ -44,5 +44,7 @@ function sentence(values, answer) {
   const line = typeof said === "string" && said ? said : `the server answered ${answer.status}`;
   const after = answer.headers.get("retry-after");
   const wait = after ? ` (${after} ${after === "1" ? "second" : "seconds"} from now)` : "";
-  return `${line[0].toUpperCase()}${line.slice(1).replace(/\.$/, "")}${wait}.`;
+  // A word of a sentence, and not a component's name.
+  const start = /^[a-z]+ /.test(line) ? line[0].toUpperCase() : line[0];
+  return `${start}${line.slice(1).replace(/\.$/, "")}${wait}.`;
 }

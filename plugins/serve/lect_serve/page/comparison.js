@@ -96,6 +96,7 @@ function typedInput() {
   const given = { text: byId("text").value };
   if (byId("pair").value) given.pair = byId("pair").value;
   if (byId("question").value) given.question = byId("question").value;
+  if (byId("language").value.trim()) given.language = byId("language").value.trim();
   const choices = byId("choices").value.split("\n").map((line) => line.trim()).filter(Boolean);
   if (choices.length) given.choices = choices;
   return given;
@@ -132,7 +133,7 @@ function contents(stack, given, answer) {
   const language = result.language?.tag ?? languageOf(stack);
   const scores = Object.entries(result.scores ?? {}).sort(([, one], [, other]) => other - one);
   // Words are explained of what gives a text, and nothing besides it, one label.
-  const isExplained = Object.keys(given).length === 1 && scores.length > 0;
+  const isExplained = !(given.pair || given.question || given.choices) && scores.length > 0;
   return [
     result.tags ? tagged(result, language) : foreign("p", shown(result.answer), language, { class: "value" }),
     result.reason && element("p", { class: "dim" }, result.reason),
@@ -153,12 +154,10 @@ function languageOf(stack) {
   return named ?? null;
 }
 
-// Which language the text was found to be in, and what was taken for it.
-function chosen(language) {
-  const sure = language.identified_by === "row" ? "" : `, ${percent(language.probability)} sure`;
-  const taken = language.component ? `; ${language.component} was taken` : "; no language part is needed";
-  return element("p", { class: "chosen" }, `Language: ${languageName(language.tag)}${sure}${taken}. `,
-    element("span", { class: "dim" }, `${language.reason[0].toUpperCase()}${language.reason.slice(1)}.`));
+// Which language the text was found to be in, and which component was taken for it or why none.
+function chosen({ tag, probability, identified_by: by, reason }) {
+  const sure = by === "row" ? " was given" : `, ${percent(probability)} sure`;
+  return element("p", { class: "dim" }, element("strong", {}, languageName(tag)), `${sure}: ${reason}.`);
 }
 
 // Each word above its tag, in the direction of the words: a browser takes it from them where nothing else sets one.
