@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from lect import RouteSpec, UserError, __version__
 from lect_serve.gate import Gate
+from lect_serve.page import router as page
 from lect_serve.refusals import InvalidError, RefusalError
 from lect_serve.routes import admin, explain, lines, openai, operations, predict, search, tei
 from lect_serve.routes.common import ClientGoneError
@@ -46,7 +47,7 @@ def make_app(service: Service) -> FastAPI:
     # No pages of FastAPI: they fetch scripts from elsewhere.
     app = FastAPI(title="lect", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
-    for module in (predict, lines, openai, tei, explain, search, admin, operations):
+    for module in (predict, lines, openai, tei, explain, search, admin, operations, page):
         app.include_router(module.router)
     for provided in service.host.specs(RouteSpec).values():
         with service.host.attributed(provided) as spec:

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from lect_serve.access import Client, check_host, is_loopback
+from lect_serve.page.router import OPEN
 from lect_serve.refusals import BusyError, FailedError, RefusalError, StoppingError, TooLargeError
 from lect_serve.service import Service
 from lect_serve.telemetry import describe, span_of
@@ -21,7 +22,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _LOG = logging.getLogger("lect.serve")
-_OPEN = frozenset({"/health", "/health/live", "/health/ready"})
+_OPEN = frozenset({"/health", "/health/live", "/health/ready"}) | OPEN
 """What may be asked without a key, and while the server starts or stops."""
 
 
