@@ -95,10 +95,14 @@ if TYPE_CHECKING:
     from lect.parts import BaseLayer as BaseLayer, NewTokens as NewTokens, Part as Part, SiteContext as SiteContext
     from lect.recipes.recipe import Recipe as Recipe, recipe_of as recipe_of
     from lect.runs import (
+        Application as Application,
         Job as Job,
         JobEvent as JobEvent,
         Outcome as Outcome,
+        ReplicaLostError as ReplicaLostError,
+        Replicas as Replicas,
         RunInfo as RunInfo,
+        ServeWork as ServeWork,
         StreamWork as StreamWork,
     )
     from lect.specs import (
@@ -177,7 +181,7 @@ _NAMES = {
     "lect.objectives": "Objective ObjectiveContext",
     "lect.parts": "BaseLayer NewTokens Part SiteContext",
     "lect.recipes.recipe": "Recipe recipe_of",
-    "lect.runs": "Job JobEvent Outcome RunInfo StreamWork",
+    "lect.runs": "Application Job JobEvent Outcome ReplicaLostError Replicas RunInfo ServeWork StreamWork",
     "lect.specs": (
         "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec IdentifierSpec "
         "InitialiserSpec LearnedVocabulary MergeSpec MergedPart Merging MethodSpec MetricSpec NewEmbeddings "

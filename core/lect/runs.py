@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,61 @@ class StreamWork:
 
     items: Callable[[], Iterator[Any]]
     open_worker: Callable[[], Callable[[Any], Any]]
+
+
+Message = MutableMapping[str, Any]
+"""What ASGI passes to and fro."""
+
+
+class Application(Protocol):
+    """An ASGI application, which is made ready before its first request."""
+
+    async def start(self) -> None:
+        """Make it ready, which may take long. Raises `UserError`."""
+        ...
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request, as ASGI has it."""
+        ...
+
+
+@dataclass(frozen=True)
+class ServeWork:
+    """Requests to be answered somewhere.
+
+    Args:
+        open_application: gives what answers them; it can be pickled, and is called once in each process that answers.
+    """
+
+    open_application: Callable[[], Application]
+
+
+class ReplicaLostError(Exception):
+    """The process that was to answer a request is gone, or there is none at the moment."""
+
+
+class Replicas(Protocol):
+    """Processes that all answer the same requests; one that is lost is replaced."""
+
+    def answer(self, scope: Message, body: bytes, *, key: str | None) -> AsyncIterator[Sequence[Message]]:
+        """What one replica answers to an HTTP request; a request whose iterator is closed is answered no further.
+
+        Args:
+            scope: of ASGI, of values that can be pickled.
+            key: requests of the same key go to the same replica, as long as it has room; None for any one.
+
+        Raises:
+            ReplicaLostError: the replica is lost; so may be what it had begun to answer.
+        """
+        ...
+
+    async def answer_all(self, scope: Message, body: bytes) -> Mapping[str, Sequence[Message]]:
+        """What each replica answers to the same request, by the names of those that answer.
+
+        Raises:
+            ReplicaLostError: there is none.
+        """
+        ...
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from lect.scores import MetricSpec as MetricSpec
 from lect.spec import ConfiguredSpec, Spec
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from torch import Tensor
 
     from lect.backbones import Backbone
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from lect.languages.installed import InstalledIdentifier
     from lect.objectives import Objective, ObjectiveContext
     from lect.parts import Part
-    from lect.runs import Job, JobEvent, StreamWork
+    from lect.runs import Job, JobEvent, Replicas, ServeWork, StreamWork
 
 
 @dataclass(frozen=True)
@@ -311,6 +313,9 @@ class ExecutorSpec(ConfiguredSpec):
             for `lect predict --on` and `lect embed --on`. It holds few items at a time, works on an item again whose
             worker was lost, and stops the workers when it is closed. None where rows are not answered there. Raises as
             `run`, and what a worker raises.
+        serve: from the configuration and a `lect.ServeWork`, a context manager that gives `lect.Replicas` once all of
+            them are ready, for `lect serve --on`; it stops them at its end. It replaces those that are lost. None where
+            requests are not answered there. Raises as `run`, and what an application that cannot start raises.
     """
 
     kind: ClassVar[str] = "executor"
@@ -318,6 +323,7 @@ class ExecutorSpec(ConfiguredSpec):
 
     run: Callable[[Any, Sequence[Job], int | None], Iterator[JobEvent]]
     answer: Callable[[Any, StreamWork], Iterator[Any]] | None = None
+    serve: Callable[[Any, ServeWork], AbstractContextManager[Replicas]] | None = None
 
 
 @dataclass(frozen=True)

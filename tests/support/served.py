@@ -104,10 +104,11 @@ class Shop:
 def serving(service):
     """A block in which the service answers on a loopback address: its URL."""
     # Not above: what imports this module may be collected where the plugin is not installed.
+    from lect_serve.app import make_app
     from lect_serve.running import listen, server_of
 
     bound = listen("127.0.0.1", 0)
-    server = server_of(service)
+    server = server_of(service, make_app(service))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{bound.getsockname()[1]}"

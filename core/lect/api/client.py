@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from itertools import repeat
-from typing import Any, overload
+from types import MappingProxyType
+from typing import Any, TypeVar, overload
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -25,21 +30,35 @@ from lect.errors import ComponentError, DataError, UserError
 from lect.heads import Prediction
 
 _AT_ONCE = 256
-"""So many rows are sent together."""
+"""So many rows are sent together, and answered together."""
+_AT_ONCE_AS_LINES = 4096
+"""So many are sent as lines, which are answered as they come."""
+_SENT_AT_ONCE = 2**16
+_PAUSE = 0.5
 _LATER = (429, 503)
 """What a server answers where it would at another time; it says when."""
+_LATER_KINDS = frozenset({"overloaded", "rate_limited", "lost", "starting", "stopping", "memory_full", "deadline"})
+"""The same, of a line."""
+_KINDS: dict[int | str, type[UserError]] = {
+    404: ComponentError, "not_found": ComponentError, 422: DataError, "invalid_request": DataError, 413: DataError,
+    "too_large": DataError,
+}  # fmt: skip
 Sent = tuple[Example, str | None]
+T = TypeVar("T")
 
 
 class Client:
-    """Asks a server for predictions and vectors, by the same calls as `Model`; it may be used by several threads.
+    """Asks a server for predictions and vectors, by the same calls as `Model`.
+
+    Several threads may use it at once, each of which has a connection meanwhile. Many rows are sent as lines (NDJSON),
+    which the server answers while it reads further ones; what a lost connection leaves unanswered is sent again.
 
     Args:
         url: such as ``http://localhost:8080``.
         key: a bearer key, where the server wants one.
         stack: that rows go through where no other is named; by default the server's own.
         patience: for so many seconds a request is sent again where the server is busy, starts, or cannot be reached.
-        timeout: seconds after which a request is given up.
+        timeout: seconds without a byte of the answer, after which a request is given up.
 
     Attributes:
         made_by: of each stack that was asked, what the server said last of the backbone and the components, with
@@ -64,8 +83,8 @@ class Client:
         self.url, self.made_by = url.rstrip("/"), dict[str, Any]()
         self._stack = None if stack is None else str(stack)
         self._patience = patience
-        kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
-        self._connection = kind(place.hostname, place.port, timeout=timeout)
+        self._place, self._timeout = place, timeout
+        self._idle: list[HTTPConnection] = []
         self._prefix = place.path.rstrip("/")
         self._headers = {"content-type": "application/json", "accept": "application/json"}
         if key is not None:
@@ -90,7 +109,8 @@ class Client:
             UserError: the server refuses the request, or cannot be reached.
         """
         sent = self._sent(rows, stacks, columns)
-        found = (prediction for stretch in stretches(sent, _AT_ONCE) for prediction in self._predicted(stretch))
+        together = stretches(sent, _AT_ONCE_AS_LINES)
+        found = (prediction for stretch in together for prediction in self._predicted(stretch))
         if is_single(rows):
             return next(found)
         if is_stream(rows):
@@ -121,9 +141,10 @@ class Client:
         return [each["id"] for each in self._asked("GET", "/v1/models")["data"]]
 
     def close(self) -> None:
-        """Close the connection; another call opens it again."""
+        """Close the connections; another call opens one again."""
         with self._lock:
-            self._connection.close()
+            while self._idle:
+                self._idle.pop().close()
 
     def __enter__(self) -> Client:
         return self
@@ -154,10 +175,40 @@ class Client:
             raise DataError("no rows are given", fix='give some, such as ["a text"]')
         return sent
 
-    def _predicted(self, rows: Sequence[Sent]) -> list[Prediction]:
-        answer = self._asked("POST", "/v1/predict", {"inputs": [_input(*row) for row in rows]})
-        self.made_by.update(answer["made_by"])
-        return [_prediction(found) for found in answer["results"]]
+    def _predicted(self, rows: Sequence[Sent]) -> Iterator[Prediction]:
+        if len(rows) > _AT_ONCE:
+            yield from self._predicted_as_lines(rows)
+            return
+        answers = self._asked_in_parts(rows, lambda part: ("/v1/predict", {"inputs": [_input(*row) for row in part]}))
+        for answer in answers:
+            self.made_by.update(answer["made_by"])
+            yield from map(_prediction, answer["results"])
+
+    def _predicted_as_lines(self, rows: Sequence[Sent]) -> Iterator[Prediction]:
+        """The predictions as they come; what is left where the server is busy or lost is sent again."""
+        answered, until = 0, time.monotonic() + self._patience
+        while answered < len(rows):
+            left, problem = rows[answered:], UserError("the answer is not whole", where=self.url)
+            try:
+                for record in self._lines("/v1/predict/lines", [_input(*row) for row in left]):
+                    if "error" in record:
+                        kind, message = record["error"]["type"], record["error"]["message"]
+                        problem = _KINDS.get(kind, UserError)(message, where=f"{self.url}, {rows[answered][0].origin}")
+                        if kind not in _LATER_KINDS:
+                            raise problem
+                        break
+                    if "made_by" in record:
+                        made_by = record.pop("made_by")
+                    self.made_by[record["stack"]] = made_by
+                    answered += 1
+                    until = time.monotonic() + self._patience
+                    yield _prediction(record)
+            except (OSError, HTTPException, ValueError) as error:
+                problem = self._unreachable(error)
+            if answered < len(rows):
+                if time.monotonic() + _PAUSE > until:
+                    raise problem
+                time.sleep(_PAUSE)
 
     def _embedded(self, rows: Sequence[Sent], normalize: bool) -> list[NDArray[np.float32]]:
         found: dict[int, NDArray[np.float32]] = {}
@@ -168,11 +219,26 @@ class Client:
             given = {"stack": stack, "language": language}
             named = {name: value for name, value in given.items() if value is not None}
             texts = [rows[place][0].text for place in places]
-            answer = self._asked("POST", "/embed", {"inputs": texts, "normalize": normalize, "truncate": True, **named})
-            found |= zip(places, np.array(answer, dtype=np.float32), strict=True)
+            request = partial(_embed_request, {"normalize": normalize, "truncate": True, **named})
+            vectors = [vector for answer in self._asked_in_parts(texts, request) for vector in answer]
+            found |= zip(places, np.array(vectors, dtype=np.float32), strict=True)
         return [found[place] for place in range(len(rows))]
 
     # ------------------------------------------------------------------------------------------------------ the server
+
+    def _asked_in_parts(
+        self, rows: Sequence[T], request: Callable[[Sequence[T]], tuple[str, Mapping[str, Any]]]
+    ) -> Iterator[Any]:
+        """The answers to a request for some rows; one that is too large is sent as two."""
+        path, body = request(rows)
+        try:
+            yield self._asked("POST", path, body)
+        except DataError as error:
+            if len(rows) == 1 or not isinstance(error.__cause__, _TooLargeError):
+                raise
+            middle = len(rows) // 2
+            yield from self._asked_in_parts(rows[:middle], request)
+            yield from self._asked_in_parts(rows[middle:], request)
 
     def _asked(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The answer to a request. Raises `UserError`."""
@@ -180,32 +246,124 @@ class Client:
         until = time.monotonic() + self._patience
         while True:
             try:
-                with self._lock:
-                    response, answer = self._sent_once(method, path, content)
+                with self._sent_once(method, path, content) as response:
+                    answer = response.read()
             except (OSError, HTTPException) as error:
-                if time.monotonic() > until:
-                    reason = str(error) or type(error).__name__
-                    raise UserError(
-                        f"the server cannot be reached ({reason.lower()})", where=self.url, fix="start it: lect serve"
-                    ) from error
-                time.sleep(min(1.0, max(0.0, until - time.monotonic()) + 0.01))
+                if time.monotonic() > until or isinstance(error, _FINAL):
+                    raise self._unreachable(error) from error
+                time.sleep(min(_PAUSE, max(0.0, until - time.monotonic()) + 0.01))
                 continue
             if response.status == 200:
                 return json.loads(answer)
-            pause = float(response.headers.get("retry-after") or 1)
+            pause = _pause(response.headers.get("retry-after"))
             if response.status not in _LATER or time.monotonic() + pause > until:
-                raise _error(response.status, answer, self.url)
+                cause = _TooLargeError() if response.status == 413 else None
+                raise _error(response.status, answer, self.url) from cause
             time.sleep(pause)
 
-    def _sent_once(self, method: str, path: str, content: bytes | None) -> tuple[HTTPResponse, bytes]:
+    def _lines(self, path: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+        """What is answered to each of some lines, while others are still being sent. Raises as `_asked`."""
+        content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        with self._sent_once("POST", path, content, {"content-type": "application/x-ndjson"}) as response:
+            if response.status in _LATER:
+                message = _error(response.status, response.read(), self.url).what
+                yield {"error": {"message": message, "type": "overloaded"}}
+                return
+            if response.status != 200:
+                raise _error(response.status, response.read(), self.url)
+            for line in response:
+                yield json.loads(line)
+
+    @contextmanager
+    def _sent_once(
+        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> Iterator[HTTPResponse]:
+        """A block with the response to a request, whose body is sent while the response is read."""
+        connection, response = self._begun(method, path, content, {**self._headers, **headers})
         try:
-            self._connection.request(method, self._prefix + path, content, self._headers)
-            response = self._connection.getresponse()
-            return response, response.read()
-        except (OSError, HTTPException):
-            # A server closes connections that nothing came through for a while.
-            self._connection.close()
+            yield response
+        except BaseException:
+            connection.close()
             raise
+        if response.isclosed() and not response.will_close:
+            with self._lock:
+                self._idle.append(connection)
+        else:
+            # What was not read of the answer would be taken for the next one.
+            connection.close()
+
+    def _begun(
+        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[HTTPConnection, HTTPResponse]:
+        """A connection and the response that begins on it."""
+        while True:
+            with self._lock:
+                kept = self._idle.pop() if self._idle else None
+            kind = HTTPSConnection if self._place.scheme == "https" else HTTPConnection
+            connection = kept or kind(self._place.hostname or "", self._place.port, timeout=self._timeout)
+            try:
+                return connection, _send(connection, method, self._prefix + path, content, headers)
+            except (OSError, HTTPException) as error:
+                connection.close()
+                # A server closes connections that nothing came through for a while.
+                if kept is None or isinstance(error, TimeoutError):
+                    raise
+
+    def _unreachable(self, error: Exception) -> UserError:
+        if isinstance(error, TimeoutError):
+            return UserError(
+                f"the server does not answer within {self._timeout:g} seconds",
+                where=self.url,
+                fix="send fewer rows, or give more with timeout=…",
+            )
+        reason = str(error) or type(error).__name__
+        fix = None if isinstance(error, ssl.SSLError) else "start it: lect serve"
+        return UserError(f"the server cannot be reached ({reason.lower()})", where=self.url, fix=fix)
+
+
+class _TooLargeError(Exception):
+    """Why a request is refused that can be sent in parts."""
+
+
+_FINAL = (ssl.SSLError, TimeoutError)
+"""What is no better at another time."""
+
+
+def _send(
+    connection: HTTPConnection, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
+) -> HTTPResponse:
+    """Send a request; the response begins while a long body is still being sent."""
+    if content is None or len(content) <= _SENT_AT_ONCE:
+        connection.request(method, path, content, dict(headers))
+        return connection.getresponse()
+    connection.putrequest(method, path)
+    for name, value in {**headers, "content-length": str(len(content))}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+
+    def send() -> None:
+        # Whoever reads the response hears of a connection that is lost.
+        with suppress(OSError, HTTPException):
+            for start in range(0, len(content), _SENT_AT_ONCE):
+                connection.send(content[start : start + _SENT_AT_ONCE])
+
+    sending = threading.Thread(target=send, daemon=True)
+    sending.start()
+    return connection.getresponse()
+
+
+def _pause(retry_after: str | None) -> float:
+    """The seconds until a server wants to be asked again: it says how many, or when."""
+    try:
+        return max(0.0, float(retry_after or 1))
+    except ValueError:
+        with suppress(ValueError, TypeError):
+            return max(0.0, parsedate_to_datetime(retry_after or "").timestamp() - time.time())
+        return 1.0
+
+
+def _embed_request(asked: Mapping[str, Any], texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    return "/embed", {"inputs": list(texts), **asked}
 
 
 def _input(example: Example, stack: str | None) -> dict[str, Any]:
@@ -235,5 +393,5 @@ def _error(status: int, answer: bytes, url: str) -> UserError:
         message = error["message"] if isinstance(error, dict) else str(error)
     except (ValueError, KeyError, TypeError):
         message = f"it answers with status {status}"
-    kind = {404: ComponentError, 422: DataError}.get(status, UserError)
-    return kind(message, where=url)
+    fix = 'give it: Client(url, key="…")' if status == 401 else None
+    return _KINDS.get(status, UserError)(message.partition("; send the header")[0], where=url, fix=fix)

@@ -6,28 +6,22 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from lect import RouteSpec, UserError, __version__
-from lect_serve.gate import Gate
+from lect_serve.gate import Gate, cors_of
 from lect_serve.page import router as page
-from lect_serve.refusals import InvalidError, RefusalError
+from lect_serve.refusals import InvalidError, RefusalError, answer_of, refusal_of
 from lect_serve.routes import admin, explain, lines, openai, operations, predict, search, tei
 from lect_serve.routes.common import ClientGoneError
 from lect_serve.service import Service
 
 _LOG = logging.getLogger("lect.serve")
-_OF_TEI = frozenset({"/embed", "/predict", "/rerank", "/similarity", "/tokenize", "/info"})
-_TEI_TYPES = {
-    "too_large": "validation", "overloaded": "overloaded", "rate_limited": "overloaded", "starting": "unhealthy",
-    "stopping": "unhealthy", "failed": "backend", "invalid_request": "validation",
-}  # fmt: skip
 
 
 def make_app(service: Service) -> FastAPI:
@@ -57,41 +51,21 @@ def make_app(service: Service) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _by_starlette)
     app.add_exception_handler(ClientGoneError, _gone)
-    app.add_middleware(Gate, service=service, answer_refusal=body_of)  # type: ignore[arg-type]
+    app.add_middleware(Gate, service=service)  # type: ignore[arg-type]
     if service.config.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(service.config.cors_origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type"],
-        )
+        app.add_middleware(CORSMiddleware, **cors_of(service.config))
     return app
-
-
-def body_of(path: str, refusal: RefusalError) -> dict[str, Any]:
-    """The body of a refusal: as TEI has it for its routes, as OpenAI has it for all others."""
-    # What was sent may hold halves of characters, and is quoted.
-    message = str(refusal).encode("utf-8", "backslashreplace").decode()
-    if path in _OF_TEI:
-        return {"error": message, "error_type": _TEI_TYPES.get(refusal.kind, "validation")}
-    facts = {"message": message, "type": refusal.kind, "code": refusal.status, "param": None}
-    return {"error": facts}
-
-
-def _answer(path: str, refusal: RefusalError) -> Response:
-    headers = {} if refusal.retry_after is None else {"retry-after": str(refusal.retry_after)}
-    return JSONResponse(body_of(path, refusal), status_code=refusal.status, headers=headers)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusalError)
-    return _answer(request.url.path, error)
+    return answer_of(request.url.path, error)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     # Not where: places of files are nobody's business.
     assert isinstance(error, UserError)
-    return _answer(request.url.path, InvalidError(error.what))
+    return answer_of(request.url.path, InvalidError(error.what))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -100,15 +74,12 @@ async def _invalid(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     place = ".".join(str(step) for step in first["loc"] if step != "body")
     what = str(first["msg"])
-    return _answer(request.url.path, InvalidError(f"{place}: {what}" if place else what))
+    return answer_of(request.url.path, InvalidError(f"{place}: {what}" if place else what))
 
 
 async def _by_starlette(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    refusal = RefusalError(str(error.detail))
-    refusal.status = error.status_code
-    refusal.kind = {404: "not_found", 405: "not_allowed", 413: "too_large"}.get(error.status_code, "invalid_request")
-    return _answer(request.url.path, refusal)
+    return answer_of(request.url.path, refusal_of(error))
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lect.cli import ComponentsOption, echo, library_of, load_host, warn
+from lect import ExecutorSpec, ServeWork, UserError
+from lect.cli import ComponentsOption, echo, library_of, load_host, settings_of, warn
 
 app = typer.Typer(add_completion=False, invoke_without_command=True)
 
@@ -31,6 +32,13 @@ def serve(
         int | None, typer.Option("--port", min=0, max=65535, help="8080 by default; 0 for any free one.")
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="serve.toml, with all other settings.")] = None,
+    on: Annotated[
+        str, typer.Option("--on", help="Where requests are answered: local, ray, or what else a plugin brings.")
+    ] = "local",
+    on_option: Annotated[
+        list[str] | None,
+        typer.Option("--on-option", help="A setting of that place, such as workers=4. Repeatable."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--log", help="Log every request, as JSON, to standard error.")] = False,
     new_key: Annotated[
         str | None,
@@ -46,7 +54,6 @@ def serve(
         return
     from lect_serve.access import Access, is_loopback
     from lect_serve.running import run
-    from lect_serve.service import Service
     from lect_serve.settings import read_settings
 
     given: dict[str, Any] = {
@@ -60,8 +67,26 @@ def serve(
     folder = library or (Path(settings.library).expanduser() if settings.library else None)
     if not settings.keys and not is_loopback(settings.host):
         warn(f"whoever reaches {settings.host} may ask: no keys are set; lect serve --new-key NAME makes one")
-    service = Service(settings, load_host(ctx), library_of(folder), Access(settings.keys, config))
-    run(service, log=verbose)
+    host_, stored, access = load_host(ctx), library_of(folder), Access(settings.keys, config)
+    if on == "local":
+        if on_option:
+            raise UserError("settings are given for no place", where="--on-option", fix="name it with --on")
+        from lect_serve.app import make_app
+        from lect_serve.service import Service
+
+        service = Service(settings, host_, stored, access)
+        run(service, make_app(service), log=verbose)
+        return
+    from lect_serve.front import Front, make_front
+    from lect_serve.replica import OpenReplica
+
+    place = host_.configured(ExecutorSpec, on, settings_of(on_option), f"--on {on}")
+    serve_there = place.spec.serve
+    if serve_there is None:
+        raise UserError(f'requests are not answered on "{on}"', where=f"--on {on}", fix="leave --on out")
+    opening = OpenReplica(settings, stored.folders, Path.cwd())
+    front = Front(settings, access, lambda: serve_there(place.config, ServeWork(opening)))
+    run(front, make_front(front), log=verbose)
 
 
 def _print_key(name: str) -> None:

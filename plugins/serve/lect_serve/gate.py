@@ -8,14 +8,15 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 
-from lect_serve.access import Client, check_host, is_loopback
+from lect_serve.access import Access, Client, check_host, is_loopback
+from lect_serve.metrics import Metrics
 from lect_serve.page.router import OPEN
-from lect_serve.refusals import BusyError, FailedError, RefusalError, StoppingError, TooLargeError
-from lect_serve.service import Service
+from lect_serve.refusals import BusyError, FailedError, RefusalError, StoppingError, TooLargeError, answer_of
+from lect_serve.settings import ServeConfig
 from lect_serve.telemetry import describe, span_of
 
 Message = MutableMapping[str, Any]
@@ -26,17 +27,20 @@ _OPEN = frozenset({"/health", "/health/live", "/health/ready"}) | OPEN
 """What may be asked without a key, and while the server starts or stops."""
 
 
+class Guarded(Protocol):
+    """What stands behind a gate: it has settings, keys and a state."""
+
+    config: ServeConfig
+    access: Access
+    metrics: Metrics
+    state: str
+
+
 class Gate:
-    """ASGI middleware round the whole application.
+    """ASGI middleware round the whole application."""
 
-    Args:
-        answer_refusal: gives the body of a refusal for a path.
-    """
-
-    def __init__(
-        self, app: Any, service: Service, answer_refusal: Callable[[str, RefusalError], dict[str, Any]]
-    ) -> None:
-        self._app, self._service, self._answer_refusal = app, service, answer_refusal
+    def __init__(self, app: Any, service: Guarded) -> None:
+        self._app, self._service = app, service
         self._open = 0
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -63,7 +67,7 @@ class Gate:
                 if status:
                     raise
                 _LOG.exception("request %s failed", number)
-                await self._refuse(scope["path"], FailedError(number), sending)
+                await answer_of(scope["path"], FailedError(number))(scope, receive, sending)
             finally:
                 self._open -= 1
                 describe(span, self._note(scope, status, time.perf_counter() - started, number))
@@ -72,7 +76,7 @@ class Gate:
         try:
             self._admit(scope)
         except RefusalError as refusal:
-            await self._refuse(scope["path"], refusal, send)
+            await answer_of(scope["path"], refusal)(scope, receive, send)
         else:
             await self._app(scope, self._bounded(scope, receive), send)
 
@@ -122,16 +126,6 @@ class Gate:
 
         return bounded
 
-    async def _refuse(self, path: str, refusal: RefusalError, send: Send) -> None:
-        headers = [(b"content-type", b"application/json")]
-        if refusal.retry_after is not None:
-            headers.append((b"retry-after", str(refusal.retry_after).encode()))
-        if refusal.status == 401:
-            headers.append((b"www-authenticate", b"Bearer"))
-        await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-        body = json.dumps(self._answer_refusal(path, refusal)).encode()
-        await send({"type": "http.response.body", "body": body})
-
     def _note(self, scope: MutableMapping[str, Any], status: int, seconds: float, number: str) -> dict[str, Any]:
         """Count and log a request; what is said of it."""
         # The route as it was registered, not as it was asked for: anyone can ask for any number of paths.
@@ -154,6 +148,15 @@ class Gate:
         }
         _LOG.info("%s", json.dumps(facts, ensure_ascii=True), extra={"facts": facts})
         return facts
+
+
+def cors_of(config: ServeConfig) -> dict[str, Any]:
+    """What `CORSMiddleware` is told: which pages of elsewhere may ask."""
+    return {
+        "allow_origins": list(config.cors_origins),
+        "allow_methods": ["GET", "POST"],
+        "allow_headers": ["authorization", "content-type"],
+    }
 
 
 def _is_lines(headers: dict[bytes, bytes]) -> bool:

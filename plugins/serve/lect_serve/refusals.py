@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+_OF_TEI = frozenset({"/embed", "/predict", "/rerank", "/similarity", "/tokenize", "/info"})
+_TEI_TYPES = {
+    "too_large": "validation", "overloaded": "overloaded", "rate_limited": "overloaded", "starting": "unhealthy",
+    "stopping": "unhealthy", "failed": "backend", "invalid_request": "validation",
+}  # fmt: skip
 
 
 class RefusalError(Exception):
@@ -130,3 +140,35 @@ class FailedError(RefusalError):
 
     def __init__(self, request: str) -> None:
         super().__init__("something went wrong here", fix=f"tell whoever runs this: request {request}")
+
+
+class LostError(RefusalError):
+    """What was to answer is gone, and nothing has taken its place yet."""
+
+    status, kind = 503, "lost"
+
+    def __init__(self) -> None:
+        super().__init__("what was to answer is gone", fix="try again in a moment", retry_after=2)
+
+
+def answer_of(path: str, refusal: RefusalError) -> Response:
+    """The response of a refusal: as TEI has it for its routes, as OpenAI has it for all others."""
+    headers = {} if refusal.retry_after is None else {"retry-after": str(refusal.retry_after)}
+    if refusal.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    # What was sent may hold halves of characters, and is quoted.
+    message = str(refusal).encode("utf-8", "backslashreplace").decode()
+    body: dict[str, Any] = {"error": {
+        "message": message, "type": refusal.kind, "code": refusal.status, "param": None
+    }}  # fmt: skip
+    if path in _OF_TEI:
+        body = {"error": message, "error_type": _TEI_TYPES.get(refusal.kind, "validation")}
+    return JSONResponse(body, status_code=refusal.status, headers=headers)
+
+
+def refusal_of(error: HTTPException) -> RefusalError:
+    """What starlette refuses, as a refusal."""
+    refusal = RefusalError(str(error.detail))
+    refusal.status = error.status_code
+    refusal.kind = {404: "not_found", 405: "not_allowed", 413: "too_large"}.get(error.status_code, "invalid_request")
+    return refusal

@@ -9,21 +9,28 @@ import math
 import socket
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 
 from lect import UserError
 from lect.cli import echo, note
-from lect_serve.app import make_app
-from lect_serve.service import Service
+from lect_serve.gate import Guarded
+
+
+class Served(Guarded, Protocol):
+    """What is run: it says where it could not start, and why."""
+
+    failure: str
+    on_failure: Callable[[], None]
 
 
 class Server(uvicorn.Server):
     """Uvicorn, which refuses new requests from the moment that it is to stop."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Served) -> None:
         super().__init__(config)
         self._service = service
 
@@ -34,8 +41,8 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def run(service: Service, *, log: bool = False) -> None:
-    """Serve until Ctrl-C or SIGTERM. Raises `UserError` where the address cannot be listened on."""
+def run(service: Served, app: Any, *, log: bool = False) -> None:
+    """Serve an application until Ctrl-C or SIGTERM. Raises `UserError` where the address cannot be listened on."""
     config = service.config
     bound = listen(config.host, config.port)
     _allow_many_files()
@@ -44,7 +51,7 @@ def run(service: Service, *, log: bool = False) -> None:
     port = bound.getsockname()[1]
     echo(f"http://{place}:{port}/  serves {', '.join(config.stacks) or 'the bare backbone'}")
     note(f"try: curl http://{place}:{port}/health")
-    server = server_of(service)
+    server = server_of(service, app)
 
     def give_up() -> None:
         server.should_exit = True
@@ -56,10 +63,10 @@ def run(service: Service, *, log: bool = False) -> None:
         raise UserError(service.failure)
 
 
-def server_of(service: Service) -> Server:
-    """A server for a service, to be run with a bound socket."""
+def server_of(service: Served, app: Any) -> Server:
+    """A server for a service and its application, to be run with a bound socket."""
     settings = uvicorn.Config(
-        make_app(service),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
