@@ -143,3 +143,10 @@ def test_a_weight_leaves_the_tokens_of_a_vocabulary_whole(workspace):
             model.embed(TEXTS, stacks="0.5*lang:both")
     assert nearly == pytest.approx(tokens_alone, abs=1e-3)
     assert not np.allclose(tokens_alone, bare, atol=1e-3) and not np.allclose(tokens_alone, whole, atol=1e-3)
+
+
+def test_a_language_taught_from_many_pairs_is_measured(workspace):
+    pairs = [(text.translate(CIPHER), text) for text in sentences(900, 9)]
+    made = lect.teach_language(pairs, "en", backbone="backbone", library="made", training={"epochs": 1})
+    assert {each.use for each in made.manifest.gate} == {"retrieval", "classification"}
+    assert sum(source.rows for source in made.manifest.training.data) < 900

@@ -31,6 +31,10 @@ _TASK: Mapping[str, Any] = {
     "training": {"epochs": 10, "batch_size": 16, "learning_rate": 5e-4, "schedule": "one-cycle", "warmup": 0.2},
 }
 
+_ENOUGH = 800
+"""Of so many pairs some are held out."""
+_HELD_OUT = 300
+
 
 def train(
     recipe: str | Path | Recipe | Mapping[str, Any],
@@ -109,7 +113,9 @@ def teach_language(
         language: a BCP 47 tag, or a name.
         name: of the component; by default the tag.
         training: fields of the recipe's table ``training``, such as ``{"epochs": 4}``.
-        validation: held-out sentences with their translations, as `pairs`.
+        validation: held-out sentences with their translations, as `pairs`. By default a tenth of the pairs, and 300 at
+            most, where there are 800: what the component helps with is measured on them (its gate), and the epoch is
+            kept in which most of them find their translations. Of fewer pairs all are learned from.
         callbacks, resume, library, runs, columns: as `train` takes them.
 
     Raises:
@@ -122,15 +128,18 @@ def teach_language(
         ('lang:javanese', ('jv',))
     """
     tag = normalise(language)
+    recipe = _with(_LANGUAGE, "lang", name or tag, [tag], backbone, licence, training)
+    rows = list(examples_of(_with_translations(pairs), columns))
+    if validation is None and len(rows) >= _ENOUGH:
+        recipe["data"] = {"validation_share": min(0.1, _HELD_OUT / len(rows))}
     return train(
-        _with(_LANGUAGE, "lang", name or tag, [tag], backbone, licence, training),
-        _with_translations(pairs),
-        validation=None if validation is None else _with_translations(validation),
+        recipe,
+        rows,
+        validation=None if validation is None else list(examples_of(_with_translations(validation), columns)),
         callbacks=callbacks,
         resume=resume,
         library=library,
         runs=runs,
-        **columns,
     )
 
 
