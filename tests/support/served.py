@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 import torch
 from waiting import wait_for
 
+from lect import Example, load_backbone
 from lect.composition.component import Component
 from lect.engine.open import OpenStack, open_stack
 from lect.host import Host
@@ -22,31 +24,48 @@ from lect.storage.restore import build_head, build_part
 from lect.storage.store import write_component
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
-CONFIGS = {"bottleneck": {"reduction_factor": 8}, "lora": {"r": 2}, "full": {}}
+CONFIGS = {
+    "bottleneck": {"reduction_factor": 8},
+    "lora": {"r": 2},
+    "full": {},
+    "vocabulary": {"pieces": 40, "initialise": "random"},
+}
+WORDS = [one + two + three for one in ("ka", "lu", "ngo", "ti") for two in ("ru", "mba", "si") for three in "nktx"]
+"""Of which a new vocabulary is made; they hold pieces that no tokenizer has."""
 
 
 @dataclass
 class Shop:
-    """Components in a folder, on a tiny backbone in another."""
+    """Components in a folder, on a tiny backbone in another.
+
+    Args:
+        named: a backbone's name, in place of the tiny one.
+    """
 
     folder: Path
     family: str = "xlm-roberta"
     generates: bool = False
+    named: str | None = None
     host: Host = field(default_factory=lambda: Host.load(report=lambda line: None))
 
     def __post_init__(self):
-        folder = self.folder / "backbone"
-        self.backbone_folder = save_tiny_backbone(folder, self.family, generates=self.generates)
-        self.backbone = tiny_backbone(self.family, generates=self.generates)
+        if self.named:
+            self.backbone_folder = Path(self.named)
+            self.backbone = load_backbone(self.named, host=self.host)
+        else:
+            folder = self.folder / "backbone"
+            self.backbone_folder = save_tiny_backbone(folder, self.family, generates=self.generates)
+            self.backbone = tiny_backbone(self.family, generates=self.generates)
         self.library = Library((self.folder / "components",))
 
-    def write(self, key, *, method="bottleneck", labels=(), kind="classification", config=None, seed=None):
+    def write(self, key, *, method="bottleneck", labels=(), kind="classification", config=None, seed=None, scale=0.3):
         """Write a component of random parameters; its folder."""
         role, _, name = key.partition(":")
         torch.manual_seed(sum(map(ord, key)) if seed is None else seed)
         parts, entries = {}, ()
         if method:
-            context = BuildContext(self.backbone, Corpus(()))
+            texts = [" ".join(random.Random(key).choices(WORDS, k=6)) for _ in range(30 * (method == "vocabulary"))]
+            context = BuildContext(self.backbone, Corpus([Example(text) for text in texts]))
             parts = {method: build_part(self.host, method, CONFIGS[method], context, key)}
             entries = (PartEntry(method=method, config=CONFIGS[method]),)
         head = None
@@ -55,7 +74,7 @@ class Shop:
         with torch.no_grad():
             for module in (*parts.values(), *([head] if head else [])):
                 for parameter in module.parameters():
-                    parameter.add_(torch.randn_like(parameter) * 0.3)
+                    parameter.add_(torch.randn_like(parameter) * scale)
         manifest = Manifest(
             name=name,
             role=role,
@@ -65,8 +84,14 @@ class Shop:
             parts=entries,
             head=HeadEntry(kind=kind, config=config or {}, labels=labels) if head else None,
         )
-        tensors, card = Component(key, role, parts, head).tensors(), render_card(manifest)
-        return write_component(self.library.folders[0] / role / name, manifest, tensors, None, card)
+        component = Component(key, role, parts, head)
+        return write_component(
+            self.library.folders[0] / role / name,
+            manifest,
+            component.tensors(),
+            component.saved_tokenizer,
+            render_card(manifest),
+        )
 
     def solo(self, stack) -> OpenStack:
         """The stack on a model of its own."""

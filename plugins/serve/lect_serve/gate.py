@@ -151,7 +151,8 @@ class Gate:
             "client": client.name if client else None,
             **scope["state"].get("facts", {}),
         }
-        _LOG.info("%s", json.dumps(facts, ensure_ascii=True), extra={"facts": facts})
+        if _LOG.isEnabledFor(logging.INFO):
+            _LOG.info("%s", json.dumps(facts, ensure_ascii=True), extra={"facts": facts})
         return facts
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -245,7 +245,7 @@ class Service:
         return {
             "stack": lease.text,
             "backbone": {"name": name, "fingerprint": backbone.fingerprint},
-            "components": [asdict(each) for each in lease.provenance],
+            "components": [vars(each) for each in lease.provenance],
         }
 
     # ------------------------------------------------------------------------------------------------------------ parts
