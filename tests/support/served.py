@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -111,12 +112,18 @@ class Shop:
 
 
 @contextmanager
-def serving(service):
-    """A block in which the service answers on a loopback address: its URL."""
+def serving(service, send_buffer=None):
+    """A block in which the service answers on a loopback address: its URL.
+
+    Args:
+        send_buffer: the bytes of each connection that the system holds for clients who do not read.
+    """
     # Not above: what imports this module may be collected where the plugin is not installed.
     from lect_serve.running import listen, server_of
 
     bound = listen("127.0.0.1", 0)
+    if send_buffer:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     server = server_of(service)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
     thread.start()

@@ -21,6 +21,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _LOG = logging.getLogger("lect.serve")
+_SHORT = 2**16
 _OPEN = frozenset({"/health", "/health/live", "/health/ready"})
 """What may be asked without a key, and while the server starts or stops."""
 
@@ -45,13 +46,18 @@ class Gate:
             return
         started, status = time.perf_counter(), 0
         number = secrets.token_hex(8)
-        scope.setdefault("state", {})["request"] = number
+        state = scope.setdefault("state", {})
+        state["request"], state["unread"] = number, _is_long(dict(scope["headers"]))
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", number.encode())]
+                own = [(b"x-request-id", number.encode())]
+                if status >= 400 and state["unread"]:
+                    # Nobody reads the rest of what is refused.
+                    own.append((b"connection", b"close"))
+                message["headers"] = [*message["headers"], *own]
             await send(message)
 
         self._open += 1
@@ -114,6 +120,7 @@ class Gate:
                 raise HTTPException(408, "the request did not arrive in time") from None
             taken += len(message.get("body", b""))
             complete = not message.get("more_body", False)
+            scope["state"]["unread"] &= not complete
             if taken > limits.body_bytes:
                 refusal = _too_large(limits.body_bytes)
                 raise HTTPException(refusal.status, str(refusal))
@@ -122,13 +129,13 @@ class Gate:
         return bounded
 
     async def _refuse(self, path: str, refusal: RefusalError, send: Send) -> None:
-        headers = [(b"content-type", b"application/json")]
+        body = json.dumps(self._answer_refusal(path, refusal)).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         if refusal.retry_after is not None:
             headers.append((b"retry-after", str(refusal.retry_after).encode()))
         if refusal.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-        body = json.dumps(self._answer_refusal(path, refusal)).encode()
         await send({"type": "http.response.body", "body": body})
 
     def _note(self, scope: MutableMapping[str, Any], status: int, seconds: float, number: str) -> dict[str, Any]:
@@ -159,6 +166,12 @@ class Gate:
 def _is_lines(headers: dict[bytes, bytes]) -> bool:
     """Whether the body is NDJSON, of which each line has a limit, and not the whole."""
     return headers.get(b"content-type", b"").split(b";")[0].strip().lower() == b"application/x-ndjson"
+
+
+def _is_long(headers: dict[bytes, bytes]) -> bool:
+    """Whether there is so much of a body, for all that is known, that it is not read where it is not wanted."""
+    length = headers.get(b"content-length", b"0")
+    return b"transfer-encoding" in headers or not length.isdigit() or int(length) > _SHORT
 
 
 def _too_large(limit: int) -> TooLargeError:

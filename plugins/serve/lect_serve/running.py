@@ -16,7 +16,8 @@ import uvicorn
 
 from lect import UserError
 from lect.cli import echo, note
-from lect_serve.app import make_app
+from lect_serve.app import body_of, make_app
+from lect_serve.protocol import protocol_of
 from lect_serve.service import Service
 
 
@@ -60,6 +61,7 @@ def server_of(service: Service) -> Server:
     """A server for a service, to be run with a bound socket."""
     settings = uvicorn.Config(
         make_app(service),
+        http=protocol_of(service.config.limits.seconds, body_of),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -98,12 +100,17 @@ class _Lines(logging.Formatter):
 
 
 def _set_up_log(*, requests: bool) -> None:
-    logger = logging.getLogger("lect.serve")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
-    logger.addHandler(handler)
-    logger.propagate = False
-    logger.setLevel(logging.INFO if requests else logging.WARNING)
+    # What is no HTTP is a warning of uvicorn's, and anyone can send it.
+    for name, level in (
+        ("lect.serve", logging.INFO if requests else logging.WARNING),
+        ("uvicorn.error", logging.ERROR),
+    ):
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.propagate = False
+        logger.setLevel(level)
 
 
 def _allow_many_files() -> None:

@@ -39,8 +39,8 @@ from lect_serve.stacks import Stacks
 T = TypeVar("T")
 Row = tuple[Example, str]
 """An example, and the text of its stack."""
-_FEW = 8
-"""So many rows are cut into tokens in the event loop; more would hold others up."""
+_FEW, _SHORT = 8, 2**13
+"""So many rows, of so many bytes together, are cut into tokens in the event loop; more would hold others up."""
 _MOST_STACKS = 256
 _LISTED = 5.0
 
@@ -156,14 +156,14 @@ class Service:
             RefusalError: they are too many, a stack is unknown or wrong, or too much waits.
         """
         self.check_ready()
-        self._check(rows)
+        size = self._check(rows)
         self.access.spend(client, len(rows))
         deadline = time.monotonic() + self.config.limits.seconds
         leases = await self._leases([stack for _, stack in rows])
         job: Job | None = None
         try:
             given = [(example, leases[stack].keys) for example, stack in rows]
-            prepared = await self._prepared(lambda: prepare_rows(self.engine, given, vectors=vectors), len(rows))
+            prepared = await self._prepared(lambda: prepare_rows(self.engine, given, vectors=vectors), len(rows), size)
             tokens = sum(row.tokens for row in prepared)
             if tokens > self.config.limits.tokens:
                 raise TooLargeError(
@@ -271,8 +271,9 @@ class Service:
         engine.precision = self.config.precision
         return engine
 
-    def _check(self, rows: Sequence[Row]) -> None:
-        limits = self.config.limits
+    def _check(self, rows: Sequence[Row]) -> int:
+        """The bytes of all texts. Raises `RefusalError`."""
+        total, limits = 0, self.config.limits
         if not rows:
             raise InvalidError("there are no texts", fix="send one at least")
         if len(rows) > limits.texts:
@@ -287,10 +288,12 @@ class Service:
                     size = len(text.encode("utf-8"))
                 except UnicodeEncodeError:
                     raise InvalidError(f"{example.origin} holds half a character, which is no Unicode") from None
+                total += size
                 if size > limits.text_bytes:
                     raise TooLargeError(
                         f"{example.origin} has more than the {limits.text_bytes:,} bytes of a text", fix="cut it"
                     )
+        return total
 
     async def _leases(self, stacks: Sequence[str]) -> dict[str, Lease]:
         leases: dict[str, Lease] = {}
@@ -309,8 +312,8 @@ class Service:
         for lease in leases.values():
             self.parts.release(lease)
 
-    async def _prepared(self, prepare: Callable[[], T], rows: int) -> T:
-        if rows <= _FEW:
+    async def _prepared(self, prepare: Callable[[], T], rows: int, size: int) -> T:
+        if rows <= _FEW and size <= _SHORT:
             return prepare()
         running = asyncio.get_running_loop().run_in_executor(self._tokenizing, prepare)
         try:
