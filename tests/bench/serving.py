@@ -21,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 import torch
 from served import Shop
 
-import lect
 from lect import Example
 from lect_serve.access import Client
 from lect_serve.service import Service
@@ -39,12 +38,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        shop = Shop(Path(folder))
-        if given.backbone:
-            shop.backbone_folder, shop.backbone = (
-                Path(given.backbone),
-                lect.load_backbone(given.backbone, host=shop.host),
-            )
+        shop = Shop(Path(folder), named=given.backbone)
         for number in range(given.stacks):
             shop.write(f"lang:l{number}", seed=number)
         shop.write("task:mood", method=None, labels=("bad", "good"))

@@ -17,12 +17,9 @@ import pytest
 pytest.importorskip("fastapi")
 
 from served import Shop
+from versions import Versions, replace_folder
 
 from lect import Example
-from lect.composition.model import RoutedModel
-from lect.engine.engine import Engine
-from lect.engine.open import open_on
-from lect.files import folder_aside
 from lect.storage.digests import content_digest
 from lect_serve.access import Access, Client
 from lect_serve.app import make_app
@@ -459,13 +456,12 @@ def test_no_answer_is_of_other_weights_than_it_says_whatever_happens_meanwhile(s
     """The soak in small: random stacks, components replaced, unloaded and evicted while hundreds are answered."""
     generator = random.Random(0)
     languages = [f"lang:l{number}" for number in range(6)]
-    versions = {}
+    versions = Versions(shop, shop.folder / "versions")
     for key in languages:
         for seed in (1, 2, 3):
-            folder = shop.write(key, seed=seed, method=generator.choice(["bottleneck", "lora"]))
-            kept = shop.folder / "versions" / f"{key[5:]}-{seed}"
-            shutil.copytree(folder, kept)
-            versions.setdefault(key, []).append(kept)
+            versions.keep(key, shop.write(key, seed=seed, method=generator.choice(["bottleneck", "lora"])))
+    for key in ("lang:jav", "task:mood"):
+        versions.keep(key, shop.library.folders[0] / key.replace(":", "/"))
     stacks = [f"{key} + task:mood" for key in languages] + [f"avg(lang:jav, {key}) + task:mood" for key in languages]
     texts = [f"{'word ' * (number % 7)}{number}" for number in range(9)]
 
@@ -490,9 +486,8 @@ def test_no_answer_is_of_other_weights_than_it_says_whatever_happens_meanwhile(s
                 if generator.random() < 0.3:
                     service.parts.unload(key)
                 else:
-                    await asyncio.to_thread(
-                        _replace, generator.choice(versions[key]), shop.library.folders[0] / "lang" / key[5:]
-                    )
+                    kept = generator.choice(versions.folders[key])
+                    await asyncio.to_thread(replace_folder, kept, shop.library.folders[0] / "lang" / key[5:])
                 await asyncio.sleep(0)
 
         disturbing = asyncio.ensure_future(disturb())
@@ -507,28 +502,8 @@ def test_no_answer_is_of_other_weights_than_it_says_whatever_happens_meanwhile(s
 
     found, size, left = run(shop.service(), scenario)
     assert len(found) > 200 and size <= 8 * 2**17 and left == ([], {})
-    known = _answers_of_versions(shop, versions, {(stack, text, digests) for stack, text, digests, _ in found})
+    known = versions.alone((stack, text, digests) for stack, text, digests, _ in found)
     assert len({digests for _, _, digests, _ in found}) > 9
     for stack, text, digests, scores in found:
-        assert scores == pytest.approx(known[stack, text, digests], abs=1e-5), (stack, text)
-
-
-def _replace(kept, folder):
-    """Put another version in the place of a component, as `lect` does: whole, and at once."""
-    with folder_aside(folder) as aside:
-        shutil.copytree(kept, aside, dirs_exist_ok=True)
-
-
-def _answers_of_versions(shop, versions, wanted):
-    """What each stack gives alone, by the digests of the components that it is made of."""
-    folders = {content_digest(folder): folder for folders in versions.values() for folder in folders}
-    known, engine = {}, Engine(RoutedModel(shop.backbone))
-    for stack, digests in {(stack, digests) for stack, _, digests in wanted}:
-        for folder in (folders[digest] for digest in digests if digest in folders):
-            _replace(folder, shop.library.folders[0] / "lang" / folder.name.partition("-")[0])
-        opened = open_on(engine, stack, shop.host, shop.library)
-        texts = [text for own, text, of in wanted if (own, of) == (stack, digests)]
-        for text, found in zip(texts, opened.predict([Example(text) for text in texts]), strict=True):
-            known[stack, text, digests] = dict(found.scores)
-        engine.model.detach_all()
-    return known
+        own = [scores[label] for label in sorted(scores)]
+        assert own == pytest.approx(known[stack, text, digests], abs=1e-5), (stack, text)

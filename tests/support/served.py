@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import socket
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ import torch
 from made_up_languages import texts_of
 from waiting import wait_for
 
+from lect import Example, load_backbone
 from lect.composition.component import Component
 from lect.engine.open import OpenStack, open_stack
 from lect.host import Host
@@ -24,22 +27,38 @@ from lect.storage.restore import build_head, build_part
 from lect.storage.store import write_component
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
-CONFIGS = {"bottleneck": {"reduction_factor": 8}, "lora": {"r": 2}, "full": {}}
+CONFIGS = {
+    "bottleneck": {"reduction_factor": 8},
+    "lora": {"r": 2},
+    "full": {},
+    "vocabulary": {"pieces": 40, "initialise": "random"},
+}
+WORDS = [one + two + three for one in ("ka", "lu", "ngo", "ti") for two in ("ru", "mba", "si") for three in "nktx"]
+"""Of which a new vocabulary is made; they hold pieces that no tokenizer has."""
 
 
 @dataclass
 class Shop:
-    """Components in a folder, on a tiny backbone in another."""
+    """Components in a folder, on a tiny backbone in another.
+
+    Args:
+        named: a backbone's name, in place of the tiny one.
+    """
 
     folder: Path
     family: str = "xlm-roberta"
     generates: bool = False
+    named: str | None = None
     host: Host = field(default_factory=lambda: Host.load(report=lambda line: None))
 
     def __post_init__(self):
-        folder = self.folder / "backbone"
-        self.backbone_folder = save_tiny_backbone(folder, self.family, generates=self.generates)
-        self.backbone = tiny_backbone(self.family, generates=self.generates)
+        if self.named:
+            self.backbone_folder = Path(self.named)
+            self.backbone = load_backbone(self.named, host=self.host)
+        else:
+            folder = self.folder / "backbone"
+            self.backbone_folder = save_tiny_backbone(folder, self.family, generates=self.generates)
+            self.backbone = tiny_backbone(self.family, generates=self.generates)
         self.library = Library((self.folder / "components",))
 
     def write(
@@ -53,13 +72,15 @@ class Shop:
         seed=None,
         languages=("jv",),
         has_profiles=False,
+        scale=0.3,
     ):
         """Write a component of random parameters, with profiles of made-up texts of its languages; its folder."""
         role, _, name = key.partition(":")
         torch.manual_seed(sum(map(ord, key)) if seed is None else seed)
         parts, entries = {}, ()
         if method:
-            context = BuildContext(self.backbone, Corpus(()))
+            texts = [" ".join(random.Random(key).choices(WORDS, k=6)) for _ in range(30 * (method == "vocabulary"))]
+            context = BuildContext(self.backbone, Corpus([Example(text) for text in texts]))
             parts = {method: build_part(self.host, method, CONFIGS[method], context, key)}
             entries = (PartEntry(method=method, config=CONFIGS[method]),)
         head = None
@@ -68,7 +89,7 @@ class Shop:
         with torch.no_grad():
             for module in (*parts.values(), *([head] if head else [])):
                 for parameter in module.parameters():
-                    parameter.add_(torch.randn_like(parameter) * 0.3)
+                    parameter.add_(torch.randn_like(parameter) * scale)
         manifest = Manifest(
             name=name,
             role=role,
@@ -78,10 +99,16 @@ class Shop:
             parts=entries,
             head=HeadEntry(kind=kind, config=config or {}, labels=labels) if head else None,
         )
-        tensors, card = Component(key, role, parts, head).tensors(), render_card(manifest)
+        component = Component(key, role, parts, head)
         made = [profile_of(language, texts_of(language, 300)) for language in languages] if has_profiles else []
-        profiles = profiles_bytes(made) if made else None
-        return write_component(self.library.folders[0] / role / name, manifest, tensors, None, card, profiles)
+        return write_component(
+            self.library.folders[0] / role / name,
+            manifest,
+            component.tensors(),
+            component.saved_tokenizer,
+            render_card(manifest),
+            profiles_bytes(made) if made else None,
+        )
 
     def solo(self, stack) -> OpenStack:
         """The stack on a model of its own."""
@@ -101,13 +128,19 @@ class Shop:
 
 
 @contextmanager
-def serving(service):
-    """A block in which the service answers on a loopback address: its URL."""
+def serving(service, send_buffer=None):
+    """A block in which the service answers on a loopback address: its URL.
+
+    Args:
+        send_buffer: the bytes of each connection that the system holds for clients who do not read.
+    """
     # Not above: what imports this module may be collected where the plugin is not installed.
     from lect_serve.app import make_app
     from lect_serve.running import listen, server_of
 
     bound = listen("127.0.0.1", 0)
+    if send_buffer:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     server = server_of(service, make_app(service))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
     thread.start()

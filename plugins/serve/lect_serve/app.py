@@ -74,6 +74,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     place = ".".join(str(step) for step in first["loc"] if step != "body")
     what = str(first["msg"])
+    if first["type"] == "json_invalid":
+        why = str(first.get("ctx", {}).get("error", "")).lower()
+        return answer_of(request.url.path, InvalidError(f"the body is no JSON: {why} at character {place}"))
     return answer_of(request.url.path, InvalidError(f"{place}: {what}" if place else what))
 
 

@@ -23,6 +23,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _LOG = logging.getLogger("lect.serve")
+_SHORT = 2**16
 _OPEN = frozenset({"/health", "/health/live", "/health/ready"}) | OPEN
 """What may be asked without a key, and while the server starts or stops."""
 
@@ -50,13 +51,18 @@ class Gate:
             return
         started, status = time.perf_counter(), 0
         number = secrets.token_hex(8)
-        scope.setdefault("state", {})["request"] = number
+        state = scope.setdefault("state", {})
+        state["request"], state["unread"] = number, _is_long(dict(scope["headers"]))
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", number.encode())]
+                own = [(b"x-request-id", number.encode())]
+                if status >= 400 and state["unread"]:
+                    # Nobody reads the rest of what is refused.
+                    own.append((b"connection", b"close"))
+                message["headers"] = [*message["headers"], *own]
             await send(message)
 
         self._open += 1
@@ -119,6 +125,7 @@ class Gate:
                 raise HTTPException(408, "the request did not arrive in time") from None
             taken += len(message.get("body", b""))
             complete = not message.get("more_body", False)
+            scope["state"]["unread"] &= not complete
             if taken > limits.body_bytes:
                 refusal = _too_large(limits.body_bytes)
                 raise HTTPException(refusal.status, str(refusal))
@@ -146,7 +153,8 @@ class Gate:
             "client": client.name if client else None,
             **scope["state"].get("facts", {}),
         }
-        _LOG.info("%s", json.dumps(facts, ensure_ascii=True), extra={"facts": facts})
+        if _LOG.isEnabledFor(logging.INFO):
+            _LOG.info("%s", json.dumps(facts, ensure_ascii=True), extra={"facts": facts})
         return facts
 
 
@@ -162,6 +170,12 @@ def cors_of(config: ServeConfig) -> dict[str, Any]:
 def _is_lines(headers: dict[bytes, bytes]) -> bool:
     """Whether the body is NDJSON, of which each line has a limit, and not the whole."""
     return headers.get(b"content-type", b"").split(b";")[0].strip().lower() == b"application/x-ndjson"
+
+
+def _is_long(headers: dict[bytes, bytes]) -> bool:
+    """Whether there is so much of a body, for all that is known, that it is not read where it is not wanted."""
+    length = headers.get(b"content-length", b"0")
+    return b"transfer-encoding" in headers or not length.isdigit() or int(length) > _SHORT
 
 
 def _too_large(limit: int) -> TooLargeError:

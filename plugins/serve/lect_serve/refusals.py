@@ -156,14 +156,16 @@ def answer_of(path: str, refusal: RefusalError) -> Response:
     headers = {} if refusal.retry_after is None else {"retry-after": str(refusal.retry_after)}
     if refusal.status == 401:
         headers["www-authenticate"] = "Bearer"
+    return JSONResponse(body_of(path, refusal), status_code=refusal.status, headers=headers)
+
+
+def body_of(path: str, refusal: RefusalError) -> dict[str, Any]:
+    """The body of a refusal."""
     # What was sent may hold halves of characters, and is quoted.
     message = str(refusal).encode("utf-8", "backslashreplace").decode()
-    body: dict[str, Any] = {"error": {
-        "message": message, "type": refusal.kind, "code": refusal.status, "param": None
-    }}  # fmt: skip
     if path in _OF_TEI:
-        body = {"error": message, "error_type": _TEI_TYPES.get(refusal.kind, "validation")}
-    return JSONResponse(body, status_code=refusal.status, headers=headers)
+        return {"error": message, "error_type": _TEI_TYPES.get(refusal.kind, "validation")}
+    return {"error": {"message": message, "type": refusal.kind, "code": refusal.status, "param": None}}
 
 
 def refusal_of(error: HTTPException) -> RefusalError:

@@ -18,6 +18,8 @@ import uvicorn
 from lect import UserError
 from lect.cli import echo, note
 from lect_serve.gate import Guarded
+from lect_serve.protocol import protocol_of
+from lect_serve.refusals import body_of
 
 
 class Served(Guarded, Protocol):
@@ -67,6 +69,7 @@ def server_of(service: Served, app: Any) -> Server:
     """A server for a service and its application, to be run with a bound socket."""
     settings = uvicorn.Config(
         app,
+        http=protocol_of(service.config.limits.seconds, body_of),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -105,12 +108,17 @@ class _Lines(logging.Formatter):
 
 
 def _set_up_log(*, requests: bool) -> None:
-    logger = logging.getLogger("lect.serve")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
-    logger.addHandler(handler)
-    logger.propagate = False
-    logger.setLevel(logging.INFO if requests else logging.WARNING)
+    # What is no HTTP is a warning of uvicorn's, and anyone can send it.
+    for name, level in (
+        ("lect.serve", logging.INFO if requests else logging.WARNING),
+        ("uvicorn.error", logging.ERROR),
+    ):
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.propagate = False
+        logger.setLevel(level)
 
 
 def _allow_many_files() -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,8 +43,8 @@ from lect_serve.stacks import Stacks
 
 T = TypeVar("T")
 _LOG = logging.getLogger("lect.serve")
-_FEW = 8
-"""So many rows are cut into tokens in the event loop; more would hold others up."""
+_FEW, _SHORT = 8, 2**13
+"""So many rows, of so many bytes together, are cut into tokens in the event loop; more would hold others up."""
 _MOST_STACKS = 256
 
 
@@ -183,7 +183,7 @@ class Service:
             RefusalError: they are too many, a stack is unknown or wrong, or too much waits.
         """
         self.check_ready()
-        self._check(rows)
+        size = self._check(rows)
         self.access.spend(client, len(rows))
         deadline = time.monotonic() + self.config.limits.seconds
         rows, choices = await self.automatic.choose(rows)
@@ -191,7 +191,7 @@ class Service:
         job: Job | None = None
         try:
             given = [(example, leases[stack].keys) for example, stack in rows]
-            prepared = await self._prepared(lambda: prepare_rows(self.engine, given, vectors=vectors), len(rows))
+            prepared = await self._prepared(lambda: prepare_rows(self.engine, given, vectors=vectors), len(rows), size)
             tokens = sum(row.tokens for row in prepared)
             if tokens > self.config.limits.tokens:
                 raise TooLargeError(
@@ -280,7 +280,7 @@ class Service:
         return {
             "stack": lease.text,
             "backbone": {"name": name, "fingerprint": backbone.fingerprint},
-            "components": [asdict(each) for each in lease.provenance],
+            "components": [vars(each) for each in lease.provenance],
         }
 
     def made_by_each(self, answering: Answering) -> dict[str, Any]:
@@ -313,8 +313,9 @@ class Service:
         engine.precision = self.config.precision
         return engine
 
-    def _check(self, rows: Sequence[Row]) -> None:
-        limits = self.config.limits
+    def _check(self, rows: Sequence[Row]) -> int:
+        """The bytes of all texts. Raises `RefusalError`."""
+        total, limits = 0, self.config.limits
         if not rows:
             raise InvalidError("there are no texts", fix="send one at least")
         if len(rows) > limits.texts:
@@ -329,10 +330,12 @@ class Service:
                     size = len(text.encode("utf-8"))
                 except UnicodeEncodeError:
                     raise InvalidError(f"{example.origin} holds half a character, which is no Unicode") from None
+                total += size
                 if size > limits.text_bytes:
                     raise TooLargeError(
                         f"{example.origin} has more than the {limits.text_bytes:,} bytes of a text", fix="cut it"
                     )
+        return total
 
     async def _fetch(self, text: str) -> None:
         """Have a stack's components in the library, and in memory."""
@@ -355,8 +358,8 @@ class Service:
         for lease in leases.values():
             self.parts.release(lease)
 
-    async def _prepared(self, prepare: Callable[[], T], rows: int) -> T:
-        if rows <= _FEW:
+    async def _prepared(self, prepare: Callable[[], T], rows: int, size: int) -> T:
+        if rows <= _FEW and size <= _SHORT:
             return prepare()
         running = asyncio.get_running_loop().run_in_executor(self._tokenizing, prepare)
         try:

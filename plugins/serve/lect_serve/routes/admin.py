@@ -13,7 +13,7 @@ from lect_serve.routes.common import Asked, ClientOf, ServiceOf, StackName
 from lect_serve.stacks import parse_served
 
 
-def _admin(service: ServiceOf, client: ClientOf) -> None:
+async def _admin(service: ServiceOf, client: ClientOf) -> None:
     service.access.check_admin(client)
     service.check_ready()
 

@@ -37,12 +37,13 @@ class ClientGoneError(Exception):
     """Nobody waits for the answer any more."""
 
 
-def _service(request: Request) -> Service:
+# Coroutines, though they wait for nothing: functions would be run in threads of their own.
+async def _service(request: Request) -> Service:
     found: Service = request.app.state.service
     return found
 
 
-def _client(request: Request) -> Client:
+async def _client(request: Request) -> Client:
     found: Client = request.state.client
     return found
 
