@@ -20,7 +20,7 @@ from lect.selection.automatic import AutomaticStacks, Choice, rest_of, with_auto
 from lect.selection.donors import is_automatic
 from lect.storage.assemble import Assembly, assemblies, finder, must_generate
 from lect.storage.digests import DigestedStack, content_digest, file_states, read_with_digests
-from lect.storage.gates import use_of
+from lect.storage.gates import gated_terms, use_of
 from lect.storage.known_components import KnownComponents
 from lect.storage.library import LibraryState
 from lect.storage.manifest import Manifest
@@ -55,6 +55,7 @@ __all__ = [
     "explain",
     "file_states",
     "finder",
+    "gated_terms",
     "is_automatic",
     "must_generate",
     "prepare_rows",

@@ -16,6 +16,7 @@ from served import Shop, serving
 
 from lect import Example
 from lect.storage.digests import content_digest
+from lect.toml import toml_text
 
 MOOD, TOPIC = "lang:jav + task:mood", "task:topic"
 TEXTS = ["a text", "another text that is longer than the first", "b"]
@@ -26,6 +27,10 @@ def shop(tmp_path_factory):
     shop = Shop(tmp_path_factory.mktemp("shop"))
     shop.write("lang:jav")
     shop.write("lang:sun", method="lora")
+    gated = shop.write("lang:bam") / "component.toml"
+    gate = {"use": "classification", "strength": 0.5, "measure": "agreement", "rows": 50}
+    gate |= {"score": 70.0, "without": 60.0, "whole": 65.0}
+    gated.write_text(f"{gated.read_text('utf-8')}\n{toml_text({'gate': [gate]})}", "utf-8")
     shop.write("task:mood", method="lora", labels=("bad", "good"))
     shop.write("task:topic", method=None, labels=("a", "b", "c"))
     shop.write("task:pairs", method=None, labels=("no", "yes"))
@@ -59,6 +64,16 @@ def test_predictions_are_those_of_the_stack_alone_and_say_what_made_them(client,
     digests = {each["component"]: each["digest"] for each in made_by["components"]}
     folders = {"lang:jav": "lang/jav", "task:mood": "task/mood"}
     assert digests == {key: content_digest(shop.library.folders[0] / place) for key, place in folders.items()}
+
+
+def test_a_language_acts_as_its_gate_says_and_the_answer_says_so(client, shop):
+    stacks = ["lang:bam + task:topic", "1*lang:bam + task:topic", "0.5*lang:bam + task:topic"]
+    answer = client.post("/v1/predict", json={"inputs": TEXTS[:1], "stacks": stacks}).json()
+    found = [each["scores"] for each in answer["results"]]
+    for each, stack in zip(found, stacks, strict=True):
+        assert each == pytest.approx(scores(shop, stack, TEXTS[:1])[0], abs=1e-5)
+    assert found[0] == pytest.approx(found[2], abs=1e-5) and found[0] != pytest.approx(found[1], abs=1e-3)
+    assert [answer["made_by"][stack].get("strengths") for stack in stacks] == [{"lang:bam": 0.5}, None, None]
 
 
 def test_each_row_may_have_a_stack_of_its_own_and_each_text_several(client, shop):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -43,6 +43,7 @@ class Lease:
     needed: tuple[str, ...]
     provenance: tuple[Provenance, ...]
     has_head: bool
+    strengths: Mapping[str, float]
 
 
 @dataclass
@@ -171,7 +172,7 @@ class Parts:
     def _lease_of(self, known: KnownStack) -> Lease:
         for key in known.needed:
             self._attached.move_to_end(key)
-        return Lease(known.text, known.keys, known.needed, known.provenance, known.has_head)
+        return Lease(known.text, known.keys, known.needed, known.provenance, known.has_head, known.strengths)
 
     async def _read(self, text: str) -> ReadStack:
         """Read a stack once for all who ask for it meanwhile."""

@@ -281,6 +281,7 @@ class Service:
             "stack": lease.text,
             "backbone": {"name": name, "fingerprint": backbone.fingerprint},
             "components": [vars(each) for each in lease.provenance],
+            **({"strengths": dict(lease.strengths)} if lease.strengths else {}),
         }
 
     def made_by_each(self, answering: Answering) -> dict[str, Any]:

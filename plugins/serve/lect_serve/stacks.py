@@ -22,6 +22,7 @@ from lect.serving import (
     assemblies,
     file_states,
     finder,
+    gated_terms,
     is_automatic,
     must_generate,
     read_with_digests,
@@ -63,6 +64,7 @@ class KnownStack:
         keys: as the engine takes it.
         needed: every key that has to be attached for it.
         provenance: of its components, in order, and of those that they stand on.
+        strengths: at which languages act, where it is not the full one, as their gates say.
         folders: of these, with the states of their files.
         listed: the library's state when the components were found.
     """
@@ -73,6 +75,7 @@ class KnownStack:
     provenance: tuple[Provenance, ...]
     has_head: bool
     folders: Mapping[Path, Any]
+    strengths: Mapping[str, float]
     listed: LibraryState
 
 
@@ -132,7 +135,7 @@ class Stacks:
         except UserError:
             # Whoever reads it says why, or fetches what is not there.
             return None
-        return None if digested is None else _known(digested, self._planned(text, digested), listed)
+        return None if digested is None else _known(digested, self._planned(text, digested), listed, self.host)
 
     def remember(self, text: str, known: KnownStack) -> set[str]:
         """Keep what a text stands for now; the keys that it stood for before, and does no more."""
@@ -172,7 +175,7 @@ class Stacks:
             raise InvalidError(f'stack "{text}": {error.what}', fix=error.fix) from error
         planned = self._planned(text, digested)
         self._components.keep(digested, listed)
-        return ReadStack(_known(digested, planned, listed), planned, digested.stored, stack)
+        return ReadStack(_known(digested, planned, listed, self.host), planned, digested.stored, stack)
 
     def _planned(self, text: str, digested: DigestedStack) -> tuple[Assembly, ...]:
         try:
@@ -256,8 +259,9 @@ def every(planned: tuple[Assembly, ...]) -> Iterator[Assembly]:
         yield from beneath(assembly)
 
 
-def _known(digested: DigestedStack, planned: tuple[Assembly, ...], listed: LibraryState) -> KnownStack:
+def _known(digested: DigestedStack, planned: tuple[Assembly, ...], listed: LibraryState, host: Host) -> KnownStack:
     provenance: dict[Path, Provenance] = {}
+    _, gated = gated_terms(digested.stack, digested.stored, use_of(host, digested.stored))
 
     def note(stored: StoredComponent) -> None:
         for member in stored.members.values():
@@ -283,6 +287,7 @@ def _known(digested: DigestedStack, planned: tuple[Assembly, ...], listed: Libra
         provenance=tuple(provenance.values()),
         has_head=any(stored.manifest.head is not None for stored in digested.stored),
         folders=dict(digested.states),
+        strengths={each.term: each.entry.strength for each in gated},
         listed=listed,
     )
 
