@@ -169,6 +169,32 @@ def test_spans_are_found(taught, tmp_path):
 
 
 @needs_onnx
+@pytest.mark.slow
+def test_labels_numbers_and_vectors_of_other_heads(taught, tmp_path):
+    """Heads for several labels, for a number and for vectors give in onnxruntime what they give here."""
+    several = [
+        {"text": text, "labels": labels} for text, labels in zip(TEXTS, [["a"], ["b"], ["a", "b"], []], strict=True)
+    ]
+    numbers = [{"text": text, "value": value} for text, value in zip(TEXTS, [0.0, 1.0, 2.0, 3.0], strict=True)]
+    pairs = [{"text": text, "text_pair": text[:9]} for text in TEXTS]
+    for kind, rows in (("multi-label", several), ("regression", numbers), ("retrieval", pairs)):
+        taught(f"task:{kind}", "bert", rows, [BOTTLENECK], head={"kind": kind}, objective={"name": "supervised"})
+        lect.export(f"task:{kind}", kind, to="onnx")
+        found, _ = run_graph(tmp_path / kind, TEXTS)
+        with lect.load(f"task:{kind}") as model:
+            if kind == "retrieval":
+                assert np.abs(found["sentence_embedding"] - model.embed(TEXTS)).max() < 1e-4
+                continue
+            answers, labels = model.predict(TEXTS), model.labels
+        if kind == "multi-label":
+            expected = [[each.scores[label] for label in labels] for each in answers]
+            assert np.abs(1 / (1 + np.exp(-found["logits"])) - expected).max() < 1e-4
+        else:
+            expected = np.array([each.value for each in answers])
+            assert np.abs(found["logits"].reshape(-1) - expected).max() < 1e-4
+
+
+@needs_onnx
 def test_what_no_graph_can_hold_is_refused_in_one_line(taught, monkeypatch):
     rows = [{"text": text, "translation": TEXTS[0]} for text in TEXTS[:2]]
     head = {"kind": "translation", "source": "nqo", "target": "en"}

@@ -127,7 +127,7 @@ def test_requests_go_on_where_a_replica_is_killed_and_every_answer_is_right(shop
                 right = expected[each["stack"]][TEXTS.index(each["text"])]
                 assert each["scores"] == pytest.approx(right, abs=1e-5)
             figures = httpx.get(f"{url}/metrics", headers=ADMIN).text
-            assert figures.count("lect_components{replica=") == 2 and 'replica="front"' in figures
+            assert figures.count("lect_components{replica=") == 3 and 'lect_components{replica="front"} 0.0' in figures
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0, (tmp_path / "errors.txt").read_text("utf-8")
         finally:
