@@ -157,6 +157,7 @@ class Service:
         """
         self.check_ready()
         size = self._check(rows)
+        self.scheduler.check_room(client.name, len(rows))
         self.access.spend(client, len(rows))
         deadline = time.monotonic() + self.config.limits.seconds
         leases = await self._leases([stack for _, stack in rows])
