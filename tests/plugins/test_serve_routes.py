@@ -275,6 +275,16 @@ def test_pages_whose_name_is_pointed_here_are_refused(client, host, status):
     )
 
 
+def test_what_would_wait_for_too_long_is_refused_before_it_is_read(client, service, monkeypatch):
+    monkeypatch.setattr(type(service.scheduler), "wait", 11.5)
+    refused = client.post("/v1/predict", content=b"no JSON")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "12")
+    assert refused.json()["error"]["type"] == "overloaded"
+    assert client.get("/health").status_code == 200 and client.get("/v1/models").status_code == 200
+    monkeypatch.undo()
+    assert client.post("/v1/predict", json={"inputs": "a"}).status_code == 200
+
+
 def test_health_tells_live_from_ready(client, service):
     assert client.get("/health/live").json() == {"status": "alive"}
     assert client.get("/health").json()["status"] == "ready"

@@ -68,6 +68,11 @@ class Front:
         self._routes = frozenset[str]()
         self.replicas: Replicas
 
+    @property
+    def waits(self) -> float:
+        """Nothing waits here: replicas refuse what they cannot answer in time."""
+        return 0.0
+
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         """Answer a request, or start and stop."""
         if scope["type"] == "lifespan":

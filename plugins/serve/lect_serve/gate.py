@@ -24,6 +24,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _LOG = logging.getLogger("lect.serve")
 _SHORT = 2**16
+_TICK, _MOST_LAG = 0.05, 2.0
+_COMPONENTS = "/v1/components"
 _OPEN = frozenset({"/health", "/health/live", "/health/ready"}) | OPEN
 """What may be asked without a key, and while the server starts or stops."""
 
@@ -36,13 +38,18 @@ class Guarded(Protocol):
     metrics: Metrics
     state: str
 
+    @property
+    def waits(self) -> float:
+        """The seconds that what is taken in now would wait before it is computed."""
+        ...
+
 
 class Gate:
     """ASGI middleware round the whole application."""
 
     def __init__(self, app: Any, service: Guarded) -> None:
         self._app, self._service = app, service
-        self._open = 0
+        self._open, self._lag = 0, _Lag()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -103,9 +110,17 @@ class Gate:
         limits = service.config.limits
         if self._open > limits.connections:
             raise BusyError(f"{self._open:,} requests are open", fix="try again later", retry_after=1)
+        if scope["method"] == "POST" and not path.startswith(_COMPONENTS) and not _is_lines(headers):
+            self._check_time()
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > limits.body_bytes and not _is_lines(headers):
             raise _too_large(limits.body_bytes)
+
+    def _check_time(self) -> None:
+        """Refuse a request that would wait for too long, before any work is done for it. Raises `BusyError`."""
+        most, waits = self._service.config.limits.queued_seconds, self._service.waits
+        if waits > most or self._lag() > min(most, _MOST_LAG):
+            raise BusyError("too much waits already", fix="try again later", retry_after=max(waits, 1.0))
 
     def _bounded(self, scope: MutableMapping[str, Any], receive: Receive) -> Receive:
         """What gives the body, and refuses more of it, or slower, than may be."""
@@ -165,6 +180,25 @@ def cors_of(config: ServeConfig) -> dict[str, Any]:
         "allow_methods": ["GET", "POST"],
         "allow_headers": ["authorization", "content-type"],
     }
+
+
+class _Lag:
+    """The seconds by which the event loop is late: so long does a request wait before it is looked at."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._due = 0.0
+
+    def __call__(self) -> float:
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop = loop
+            self._tick(loop)
+        return max(0.0, loop.time() - self._due)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._due = loop.time() + _TICK
+        loop.call_later(_TICK, self._tick, loop)
 
 
 def _is_lines(headers: dict[bytes, bytes]) -> bool:

@@ -124,6 +124,13 @@ class Scheduler:
         """The seconds that what waits will take, as batches have been lately."""
         return self._queue.tokens / self._rate if self._rate else 0.0
 
+    def check_room(self, client: str, rows: int) -> None:
+        """Refuse rows that there is no room for, before anything is done for them. Raises `OverloadedError`."""
+        with self._wake:
+            wait = self.wait
+            if rows > self._queue.room_for(client) or wait > self._most_wait:
+                raise OverloadedError(self._queue.rows, max(wait, 1.0))
+
     def submit(
         self, client: str, rows: Sequence[PreparedRow], *, deadline: float, on_finished: Callable[[], None]
     ) -> Job:

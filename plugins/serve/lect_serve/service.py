@@ -109,6 +109,11 @@ class Service:
         """The stack of requests that name none."""
         return self.config.stacks[0] if self.config.stacks else ""
 
+    @property
+    def waits(self) -> float:
+        """The seconds that what is taken in now would wait before it is computed."""
+        return self.scheduler.wait if self.state == "ready" else 0.0
+
     async def start(self) -> None:
         """Load the backbone and the stacks that are to be there from the first request on. Raises `UserError`."""
         loop = asyncio.get_running_loop()
@@ -184,6 +189,7 @@ class Service:
         """
         self.check_ready()
         size = self._check(rows)
+        self.scheduler.check_room(client.name, len(rows))
         self.access.spend(client, len(rows))
         deadline = time.monotonic() + self.config.limits.seconds
         rows, choices = await self.automatic.choose(rows)
