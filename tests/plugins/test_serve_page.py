@@ -13,19 +13,21 @@ pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
 from browser import browser, chromium
+from made_up_languages import texts_of
 from served import Shop, serving
 
 import lect
 from lect_serve.page.router import OPEN
 
-MOOD, ALONE, TAGS = "lang:jav + task:mood", "task:mood", "task:tags"
-NKO = "ߒߞߏ ߞߊ߲ ߠߊ߫ ߟߐ߲"
+MOOD, ALONE, TAGS, AUTO = "lang:jav + task:mood", "task:mood", "task:tags", "lang:auto + task:mood"
+NKO = texts_of("nqo", 1)[0]
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     shop = Shop(tmp_path_factory.mktemp("shop"))
     shop.write("lang:jav")
+    shop.write("lang:nqo", languages=("nqo",), has_profiles=True)
     shop.write("task:mood", method="lora", labels=("bad", "good"))
     shop.write("task:tags", method=None, kind="pos", labels=("NOUN", "VERB"))
     return shop
@@ -132,20 +134,21 @@ def test_in_a_browser_a_text_is_answered_by_stacks_and_explained_and_a_component
         # A text in N'Ko, which runs from right to left, through stacks, one of which is not there: by keyboard.
         page.type("#text", NKO)
         assert page.value("getComputedStyle(document.querySelector('#text')).direction") == "rtl"
-        for stack in (TAGS, "task:nowhere"):
+        for stack in (TAGS, AUTO, "task:nowhere"):
             page.value("document.querySelector('#add-stack').focus()")
             page.press("Enter", 13, "\r")
             assert page.value("document.activeElement.getAttribute('aria-label')") == "Stack"
             page.type("#stacks li:last-child input", stack)
         page.press("Enter", 13, "\r")
-        page.wait("document.querySelector('#try-state').textContent === '3 answers, 1 refused.'")
+        page.wait("document.querySelector('#try-state').textContent === '4 answers, 1 refused.'")
         shown = "document.querySelector('[data-stack={}]').innerText"
         with keyed(url, "bob") as client:
-            for stack in (MOOD, ALONE):
+            for stack in (MOOD, ALONE, AUTO):
                 (result,) = client.post("/v1/predict", json={"inputs": [NKO], "stack": stack}).json()["results"]
                 text = page.value(shown.format(json.dumps(stack)))
                 assert result["answer"] in text and f"{result['score'] * 100:.1f}\N{NO-BREAK SPACE}%" in text
         assert "Without a language part" in page.value(shown.format(json.dumps(ALONE)))
+        assert "lang:nqo is of N'Ko" in page.value(shown.format(json.dumps(AUTO)))
         assert '"task:nowhere"' in page.value(shown.format('"task:nowhere"'))
 
         assert page.value("getComputedStyle(document.querySelector('.tagged')).direction") == "rtl"
@@ -172,7 +175,8 @@ def test_in_a_browser_a_text_is_answered_by_stacks_and_explained_and_a_component
         page.wait("document.querySelectorAll('#found li').length === 1")
         page.value("document.querySelector('[aria-label^=\"Fetch and load lang:sun\"]').click()")
         page.wait("document.querySelector('#search-state').textContent === 'lang:sun 1.0.0 is loaded.'")
-        page.wait("document.querySelector('#attached').innerText.includes('lang:sun')")
+        for place in ("library", "attached"):
+            page.wait(f"document.querySelector('#{place}').innerText.includes('lang:sun')")
 
         unnamed = (
             "[...document.querySelectorAll('input, textarea')].filter(e => !e.labels.length && !e.ariaLabel).length"

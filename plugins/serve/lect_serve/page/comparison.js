@@ -186,11 +186,13 @@ function madeBy(made) {
     element("strong", {}, each.component), ` ${each.version}, ${each.licence || "licence not stated"}, `,
     element("code", {}, each.digest.slice(0, 12)),
   ));
+  const strengths = made.flatMap((each) => Object.entries(each.strengths ?? {})).map(([term, strength]) =>
+    element("li", {}, `${term} acts at ${percent(strength)} of its full strength, as its gate says`));
   const { name, fingerprint } = made[0].backbone;
   return element("details", {},
     element("summary", {}, "Made by"),
     element("p", {}, `Backbone ${name}, `, element("code", {}, fingerprint.slice(0, 12))),
-    element("ul", {}, components),
+    element("ul", {}, components, strengths),
   );
 }
 

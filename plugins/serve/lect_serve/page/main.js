@@ -12,17 +12,18 @@ const MOST_STACKS = 4;
 let known = null;
 let isLocked = false;
 
-// Look at the server; the first time that it is ready, and whenever it was started anew, at its components, too.
+// Look at the server; the first time that it is ready, and whenever it is so again, at its components, too.
 async function look() {
   const found = await showState();
   isLocked = found?.state === "locked";
   if (isLocked) byId("key-form").hidden = false;
   for (const id of ["content", "contents"]) byId(id).hidden = isLocked;
-  if (found?.state === "ready" && known?.started !== found.started) {
+  if (found?.state !== "ready") known = null;
+  else if (known === null) {
     known = found;
     showStacks(found.stacks.slice(0, MOST_STACKS));
     await listComponents(found);
-  } else if (found?.state === "ready") await showAttached(found);
+  } else await showAttached(found);
 }
 
 async function lookOften() {
