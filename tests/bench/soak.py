@@ -184,6 +184,8 @@ class Soak:
                 connection = connection or await Connection.open(self.server.port)
                 await self._ask(connection)
             except OSError:
+                # Not one of the requests: while the server is down, any number of them could be lost.
+                self.seen.requests -= 1
                 self.seen.refusals["connection lost"] += 1
                 connection = None
                 await asyncio.sleep(0.1)
