@@ -35,7 +35,7 @@ def read(bench, text):
 
 def keys_of(bench, text):
     found = read(bench, text)
-    planned = assemblies(found.stack, found.stored, bench.backbone, bench.host, found.key)
+    planned = assemblies(found.stack, found.stored, bench.backbone, bench.host, named=found.key)
     return [assembly.key for assembly in planned]
 
 
@@ -96,7 +96,7 @@ def test_two_contents_of_one_name_go_through_one_batch(bench, stack):
     for seed in (1, 2):
         bench.write("lang:a", "lora", {"r": 2}, seed=seed)
         found = read(bench, stack)
-        planned = assemblies(found.stack, found.stored, bench.backbone, bench.host, found.key)
+        planned = assemblies(found.stack, found.stored, bench.backbone, bench.host, named=found.key)
         for assembly in planned:
             attach(engine, assembly)
         keys = tuple(assembly.key for assembly in planned)

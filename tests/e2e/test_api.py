@@ -140,7 +140,8 @@ def test_stacks_are_written_with_operators():
     assert str(0.7 * lect.lang("jav") + lect.task("sentiment")) == "0.7*lang:jav + task:sentiment"
     assert lect.lang("jav") + lect.task("s") == lect.stack("lang:jav+task:s")
     assert str(lect.avg(lect.lang("a"), lect.lang("b")) + lect.task("x")) == "avg(lang:a, lang:b) + task:x"
-    assert 0.5 * (2 * lect.lang("a")) == lect.lang("a")
+    assert str(0.5 * (2 * lect.lang("a"))) == "1*lang:a"  # all of it, whatever its gate says
+    assert 0.5 * (2 * lect.task("a")) == lect.task("a")
     with pytest.raises(StackError, match="a weight is for one"):
         0.5 * (lect.lang("a") + lect.lang("b"))
 

@@ -219,6 +219,24 @@ def test_components_are_kept_by_least_recent_use_within_the_bound_but_for_pinned
     assert after <= 3.5 * size
 
 
+def test_the_whole_tokenizer_that_new_tokens_make_counts_as_memory(shop):
+    shop.write("lang:new", method="vocabulary")
+
+    async def scenario(service):
+        await service.answers(ALICE, rows("a", "lang:new"), vectors=True)
+        (component,) = service.engine.model.components.values()
+        size = service.parts.size
+        service.parts.unload("lang:new")
+        await service.alone(lambda: None)
+        service.parts.most_bytes = size - 1
+        with pytest.raises(FullMemoryError):
+            await service.parts.lease("lang:new")
+        return size, len(component.tokenizer_json), len(service.engine.model.components)
+
+    size, whole, left = run(shop.service(), scenario)
+    assert size > 10 * whole and left == 0
+
+
 def test_a_component_in_use_is_unloaded_with_its_last_request_and_loaded_again(shop):
     async def scenario(service):
         lease = await service.parts.lease("avg(lang:jav, lang:sun) + task:mood")

@@ -24,7 +24,7 @@ from lect_serve.refusals import FullMemoryError, InvalidError, StoppingError
 from lect_serve.scheduler import Scheduler
 from lect_serve.stacks import KnownStack, Provenance, ReadStack, Stacks, every
 
-_OF_TOKENIZER = 6
+_OF_TOKENIZER = 14
 """How many times the bytes of its JSON a tokenizer takes in memory, about."""
 _AT_LEAST = 2**16
 """The bytes that modules take without their weights, about: so there is a bound to their number, too."""
@@ -228,6 +228,13 @@ class Parts:
         try:
             beneath = [self._attached[key].ready.result() for key in one.stands_on]
             component = await loop.run_in_executor(self._reader, assembly.make, beneath)
+            # A folder may hold the new tokens alone; what is made of them is the whole tokenizer.
+            more = _OF_TOKENIZER * (
+                len(component.tokenizer_json or "") - sum(len(each.tokenizer_json or "") for each in assembly.stored)
+            )
+            if more > 0:
+                self._make_room(more)
+                one.size += more
             attached = self._scheduler.between_batches(lambda: attach_to_engine(self._engine, component))
             await asyncio.wrap_future(attached)
         except BaseException as error:
