@@ -14,10 +14,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import torch
 import uvicorn
