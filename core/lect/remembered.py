@@ -73,15 +73,22 @@ class FilesState:
 FileState = tuple[int, int, int, int, int]
 
 
+def file_state(path: str | Path) -> FileState:
+    """What tells a file or folder from any other that its path stood for: its last two times are in nanoseconds.
+
+    Raises `OSError`. Where many are looked at, a path as text saves time.
+    """
+    found = os.stat(path)  # noqa: PTH116
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def settled_state(path: Path) -> FileState | None:
     """What tells a file from any other that its path stood or will stand for; None right after it was changed.
 
     Raises `OSError`.
     """
-    found = os.stat(path)  # noqa: PTH116
-    if max(found.st_mtime_ns, found.st_ctime_ns) > time.time_ns() - _YOUNG:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    state = file_state(path)
+    return None if max(state[-2:]) > time.time_ns() - _YOUNG else state
 
 
 def hash_while_unchanged(path: Path) -> str:
@@ -104,8 +111,7 @@ def remembered_hash(path: Path) -> str:
 
 def _entry(file: Path) -> tuple[str, int, int, int, int, int]:
     real = os.path.realpath(file)
-    found = os.stat(real)  # noqa: PTH116
-    return real, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return real, *file_state(real)
 
 
 def _read(note: Path, state: FilesState) -> str | None:

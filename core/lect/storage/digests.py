@@ -10,13 +10,14 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lect.composition.stack import Atom, Stack
 from lect.errors import ComponentError
-from lect.remembered import hash_while_unchanged
+from lect.remembered import file_state, hash_while_unchanged
 from lect.storage.assemble import finder, read_stack
 from lect.storage.manifest import FILE
 from lect.storage.store import TOKENIZER, WEIGHTS, StoredComponent
@@ -94,12 +95,9 @@ def file_states(folder: Path) -> FileStates:
     """What tells a folder's content from any other that its path stood for, without reading it."""
     found = []
     for name in _CONTENT:
-        try:
+        with suppress(OSError):
             # A path as text: it is looked at for every request.
-            state = os.stat(f"{folder}{os.sep}{name}")  # noqa: PTH116
-        except OSError:
-            continue
-        found.append((state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+            found.append(file_state(f"{folder}{os.sep}{name}"))
     return tuple(found)
 
 

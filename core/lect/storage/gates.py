@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gated:
-    """A term of a stack whose gate says that it acts at another strength than its own."""
+    """A term of a stack whose gate says that it acts at another strength than its own.
+
+    Args:
+        acting: what acts in its place; None where it is left out.
+    """
 
     term: str
     entry: GateEntry
-
-    @property
-    def key(self) -> str | None:
-        """What it is attached under; None where it is left out."""
-        return f"{number_text(self.entry.strength)}*{self.term}" if self.entry.strength else None
+    acting: Weighted | None
 
     def __str__(self) -> str:
         entry = self.entry
@@ -38,13 +38,9 @@ class Gated:
         )
 
 
-def use_of(host: Host, stored: Sequence[StoredComponent], head: str | None = None) -> Use | None:
-    """What a stack is used for: what its head makes of hidden states; without a head its vectors are compared.
-
-    Args:
-        head: the kind of a head that is put on the stack.
-    """
-    kind = next((each.manifest.head.kind for each in stored if each.manifest.head), head)
+def use_of(host: Host, stored: Sequence[StoredComponent]) -> Use | None:
+    """What a stack is used for: what its head makes of hidden states; without a head its vectors are compared."""
+    kind = next((each.manifest.head.kind for each in stored if each.manifest.head), None)
     return host.spec(HeadSpec, kind).use if kind else "retrieval"
 
 
@@ -71,10 +67,6 @@ def gated_terms(
     entry = next((each for each in manifests[str(last)].gate if each.use == use), None)
     if entry is None or entry.strength == 1:
         return stack.parts, ()
-    terms: list[StackTerm] = []
-    for term in stack.parts:
-        if term is not last:
-            terms.append(term)
-        elif entry.strength:
-            terms.append(Weighted(entry.strength, last))
-    return tuple(terms), (Gated(str(last), entry),)
+    acting = Weighted(entry.strength, last) if entry.strength else None
+    terms = (acting if term is last else term for term in stack.parts)
+    return tuple(term for term in terms if term is not None), (Gated(str(last), entry, acting),)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lect.composition.stack import ROLES, Atom, PathReference
 from lect.errors import ComponentError, nearest
+from lect.remembered import file_state
 from lect.storage.manifest import FILE, Manifest
 from lect.storage.store import PROFILES, read_folder_manifest, size_of
 from lect.versions import is_version, newest, order
@@ -178,10 +179,9 @@ class Library:
 def _times(path: str) -> tuple[int, ...] | None:
     """What tells a file or folder from what else stood under its path; None where there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116
+        return file_state(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _names_in(folder: str) -> list[str]:

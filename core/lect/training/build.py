@@ -118,8 +118,8 @@ def build_components(
 def _acting(inputs: RecipeInputs, use: Use | None) -> tuple[str, ...]:
     """The keys beneath a component, at the strengths at which they act."""
     _, gated = gated_terms(inputs.frozen, inputs.stored, use)
-    keys = {each.term: each.key for each in gated}
-    return tuple(key for text in inputs.beneath if (key := keys.get(text, text)) is not None)
+    acting = {each.term: each.acting for each in gated}
+    return tuple(str(term) for text in inputs.beneath if (term := acting.get(text, text)) is not None)
 
 
 _Rows = Mapping[str | None, Sequence[Example]]

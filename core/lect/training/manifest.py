@@ -96,7 +96,7 @@ def write_trained(run: TrainingRun, index: int, result: TrainingResult) -> Path:
 
 def _gate(run: TrainingRun, trained: TrainedComponent, inputs: RecipeInputs) -> tuple[GateEntry, ...]:
     """What the component helps with, where it is a language and translations were held out."""
-    if inputs.recipe.component.role != "lang" or inputs.recipe.head is not None or is_sharded():
+    if inputs.recipe.component.role != "lang" or not inputs.validation or is_sharded():
         return ()
     setup = run.setup
     target = tuple(map(str, gated_terms(inputs.target, inputs.stored_target, "retrieval")[0]))

@@ -15,10 +15,10 @@ from starlette.middleware.cors import CORSMiddleware
 
 from lect import RouteSpec, UserError, __version__
 from lect_serve.gate import Gate, cors_of
+from lect_serve.leaving import ClientGoneError
 from lect_serve.page import router as page
 from lect_serve.refusals import InvalidError, RefusalError, answer_of, refusal_of
 from lect_serve.routes import admin, explain, lines, openai, operations, predict, search, tei
-from lect_serve.routes.common import ClientGoneError
 from lect_serve.service import Service
 
 _LOG = logging.getLogger("lect.serve")

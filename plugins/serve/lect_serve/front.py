@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, MutableMapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,7 +26,8 @@ from lect import ReplicaLostError, Replicas, UserError
 from lect_serve.access import Access, Client
 from lect_serve.asked import Asked, asked_of
 from lect_serve.front_lines import is_lines, send_lines
-from lect_serve.gate import Gate, cors_of
+from lect_serve.gate import COMPONENTS, Gate, cors_of
+from lect_serve.leaving import ClientGoneError, until_gone
 from lect_serve.merged import merged_components, merged_health, merged_metrics
 from lect_serve.metrics import Metrics
 from lect_serve.refusals import LostError, RefusalError, StartingError, TooLateError, answer_of, refusal_of
@@ -38,7 +39,6 @@ _PAUSE = 0.1
 _HEALTH_SECONDS = 5.0
 _SLACK = 5.0
 """Seconds beyond a request's own, after which a replica is not waited for any more."""
-_COMPONENTS = "/v1/components"
 
 
 def make_front(front: Front) -> Any:
@@ -150,27 +150,16 @@ class Front:
                 media_type="text/plain; version=0.0.4; charset=utf-8",
             )
         body = await request.body()
-        if path == _COMPONENTS or path.startswith(f"{_COMPONENTS}/"):
+        if path == COMPONENTS or path.startswith(f"{COMPONENTS}/"):
             return await self._components(request, client, body)
         asked = asked_of(path, request.query_params.get("stack"), body)
         self.access.spend(client, asked.texts)
-        await self._forward(request, client, body, asked, send)
+        with suppress(ClientGoneError):
+            await until_gone(request, self._send(request, client, body, asked, send))
         return None
 
-    async def _forward(self, request: Request, client: Client, body: bytes, asked: Asked, send: Any) -> None:
-        """Send what a replica answers, until the client leaves."""
-        sending = asyncio.ensure_future(self._send(request, client, body, asked, send))
-        leaving = asyncio.ensure_future(_gone(request))
-        try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-        finally:
-            leaving.cancel()
-            sending.cancel()
-            await asyncio.wait({sending, leaving})
-
     async def _send(self, request: Request, client: Client, body: bytes, asked: Asked, send: Any) -> None:
+        """Send what a replica answers."""
         is_stream = False
         try:
             async for messages in self.messages(request, client, body, asked):
@@ -286,8 +275,3 @@ def _hear_signals() -> None:
     if threading.current_thread() is threading.main_thread():
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.getsignal(each))
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

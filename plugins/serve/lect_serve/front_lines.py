@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -12,7 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from lect import ReplicaLostError
 from lect_serve.access import Client
 from lect_serve.asked import Asked, asked_of
-from lect_serve.refusals import BusyError, RefusalError, TooLargeError
+from lect_serve.ndjson import NDJSON, Records, Waiting, in_order, is_ndjson, lines_of
+from lect_serve.refusals import BusyError, RefusalError
 
 if TYPE_CHECKING:
     from lect_serve.front import Front
@@ -26,8 +28,8 @@ _PAUSE = 0.05
 
 def is_lines(request: Request) -> bool:
     """Whether a request is one of NDJSON."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return request.method == "POST" and request.url.path == "/v1/predict/lines" and kind == "application/x-ndjson"
+    is_posted = request.method == "POST" and request.url.path == "/v1/predict/lines"
+    return is_posted and is_ndjson(request.headers.get("content-type", ""))
 
 
 async def send_lines(front: Front, request: Request, client: Client, send: Any) -> None:
@@ -36,47 +38,18 @@ async def send_lines(front: Front, request: Request, client: Client, send: Any) 
         {
             "type": "http.response.start",
             "status": 200,
-            "headers": [(b"content-type", b"application/x-ndjson"), (b"cache-control", b"no-store")],
+            "headers": [(b"content-type", NDJSON.encode()), (b"cache-control", b"no-store")],
         }
     )
-    waiting: asyncio.Queue[asyncio.Future[list[dict[str, Any]]] | None] = asyncio.Queue(_IN_FLIGHT)
+    waiting: Waiting = asyncio.Queue(_IN_FLIGHT)
     reading = asyncio.ensure_future(_read_all(front, request, client, waiting))
-    last: Any = None
-    try:
-        while (chunk := await waiting.get()) is not None:
-            block = b""
-            for record in await chunk:
-                made_by = record.pop("made_by", None)
-                if made_by is not None and made_by != last:
-                    last = record["made_by"] = made_by
-                block += json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    async with aclosing(in_order(waiting, reading)) as blocks:
+        async for block in blocks:
             await send({"type": "http.response.body", "body": block, "more_body": True})
-        await reading
-        await send({"type": "http.response.body", "body": b""})
-    finally:
-        reading.cancel()
-        while not waiting.empty():
-            if (left := waiting.get_nowait()) is not None:
-                left.cancel()
+    await send({"type": "http.response.body", "body": b""})
 
 
-async def lines_of(request: Request, limit: int) -> AsyncIterator[bytes]:
-    """The lines of a body as they come. Raises `TooLargeError`."""
-    rest = b""
-    async for block in request.stream():
-        *whole, rest = (rest + block).split(b"\n")
-        for line in [*whole, rest]:
-            if len(line) > limit:
-                raise TooLargeError(f"a line has more than {limit:,} bytes", fix="cut it")
-        for line in whole:
-            yield line
-    if rest:
-        yield rest
-
-
-async def _read_all(
-    front: Front, request: Request, client: Client, waiting: asyncio.Queue[asyncio.Future[list[dict[str, Any]]] | None]
-) -> None:
+async def _read_all(front: Front, request: Request, client: Client, waiting: Waiting) -> None:
     """Read lines, and have what they ask for answered; where the client leaves, the end is told at once."""
     chunk: list[bytes] = []
     first = 0
@@ -101,15 +74,13 @@ async def _read_all(
     if chunk:
         await put()
     if refusal is not None:
-        last: asyncio.Future[list[dict[str, Any]]] = asyncio.get_running_loop().create_future()
+        last: asyncio.Future[Records] = asyncio.get_running_loop().create_future()
         last.set_result([{"index": first, "error": {"message": str(refusal), "type": refusal.kind}}])
         await waiting.put(last)
     await waiting.put(None)
 
 
-async def _answered(
-    front: Front, request: Request, client: Client, lines: Sequence[bytes], first: int
-) -> list[dict[str, Any]]:
+async def _answered(front: Front, request: Request, client: Client, lines: Sequence[bytes], first: int) -> Records:
     """The records of some lines, each of which may say what made it."""
     loop = asyncio.get_running_loop()
     until = loop.time() + front.config.limits.seconds
@@ -144,7 +115,7 @@ async def _answered(
 
 async def _once(
     front: Front, request: Request, client: Client, lines: Sequence[bytes], stack: str | None
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
+) -> tuple[Records, dict[str, str]]:
     """What a replica answers to some lines, or why there is nothing yet. Raises `RefusalError`."""
     body, status = b"", 0
     async for messages in front.messages(request, client, b"\n".join(lines), Asked(stack)):

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from lect_serve.access import Access, Client, check_host, is_loopback
 from lect_serve.metrics import Metrics
+from lect_serve.ndjson import is_ndjson
 from lect_serve.page.router import OPEN
 from lect_serve.refusals import BusyError, FailedError, RefusalError, StoppingError, TooLargeError, answer_of
 from lect_serve.settings import ServeConfig
@@ -25,7 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 _LOG = logging.getLogger("lect.serve")
 _SHORT = 2**16
 _TICK, _MOST_LAG = 0.05, 2.0
-_COMPONENTS = "/v1/components"
+COMPONENTS = "/v1/components"
 _OPEN = frozenset({"/health", "/health/live", "/health/ready"}) | OPEN
 """What may be asked without a key, and while the server starts or stops."""
 
@@ -110,7 +111,7 @@ class Gate:
         limits = service.config.limits
         if self._open > limits.connections:
             raise BusyError(f"{self._open:,} requests are open", fix="try again later", retry_after=1)
-        if scope["method"] == "POST" and not path.startswith(_COMPONENTS) and not _is_lines(headers):
+        if scope["method"] == "POST" and not path.startswith(COMPONENTS) and not _is_lines(headers):
             self._check_time()
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > limits.body_bytes and not _is_lines(headers):
@@ -203,7 +204,7 @@ class _Lag:
 
 def _is_lines(headers: dict[bytes, bytes]) -> bool:
     """Whether the body is NDJSON, of which each line has a limit, and not the whole."""
-    return headers.get(b"content-type", b"").split(b";")[0].strip().lower() == b"application/x-ndjson"
+    return is_ndjson(headers.get(b"content-type", b"").decode("latin-1"))
 
 
 def _is_long(headers: dict[bytes, bytes]) -> bool:

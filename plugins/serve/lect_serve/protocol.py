@@ -7,22 +7,19 @@ import json
 import socket
 import struct
 import sys
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from lect_serve.refusals import RefusalError
+from lect_serve.refusals import RefusalError, body_of
 
 
-def protocol_of(seconds: float, body_of: Callable[[str, RefusalError], dict[str, Any]]) -> type[H11Protocol]:
+def protocol_of(seconds: float) -> type[H11Protocol]:
     """What uvicorn makes for each connection.
 
     Args:
         seconds: in which the head of a request has to arrive, and some of an answer has to be read.
-        body_of: gives the body of a refusal for a path.
     """
 
     class Protocol(H11Protocol):

@@ -19,7 +19,6 @@ from lect import UserError
 from lect.cli import echo, note
 from lect_serve.gate import Guarded
 from lect_serve.protocol import protocol_of
-from lect_serve.refusals import body_of
 
 
 class Served(Guarded, Protocol):
@@ -69,7 +68,7 @@ def server_of(service: Served, app: Any) -> Server:
     """A server for a service and its application, to be run with a bound socket."""
     settings = uvicorn.Config(
         app,
-        http=protocol_of(service.config.limits.seconds, body_of),
+        http=protocol_of(service.config.limits.seconds),
         log_config=None,
         access_log=False,
         server_header=False,

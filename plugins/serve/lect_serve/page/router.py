@@ -14,8 +14,9 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 
 from lect import SavedComponent, UserError, search
 from lect.serving import finder
+from lect_serve.leaving import until_gone
 from lect_serve.refusals import InvalidError, UnknownError
-from lect_serve.routes.common import ClientOf, ServiceOf, StackName, until_gone
+from lect_serve.routes.common import ClientOf, ServiceOf, StackName
 from lect_serve.service import Service
 from lect_serve.stacks import parse_served
 

@@ -33,10 +33,6 @@ class AskedAsElsewhere(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
-class ClientGoneError(Exception):
-    """Nobody waits for the answer any more."""
-
-
 # Coroutines, though they wait for nothing: functions would be run in threads of their own.
 async def _service(request: Request) -> Service:
     found: Service = request.app.state.service
@@ -52,21 +48,6 @@ ServiceOf = Annotated[Service, Depends(_service)]
 ClientOf = Annotated[Client, Depends(_client)]
 
 
-async def until_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Do some work for a client, and stop it where the client leaves. Raises `ClientGoneError`."""
-    doing, leaving = asyncio.ensure_future(work), asyncio.ensure_future(gone(request))
-    try:
-        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if doing.done():
-            return doing.result()
-        raise ClientGoneError
-    finally:
-        leaving.cancel()
-        if not doing.done():
-            doing.cancel()
-            await asyncio.wait({doing})
-
-
 def note(request: Request, answering: Answering, texts: list[str] | None = None) -> None:
     """Say in the log how much was asked for, and, where that is wanted, what."""
     facts = {"rows": answering.job.rows, "tokens": answering.tokens, "stacks": sorted(answering.leases)[:8]}
@@ -78,12 +59,6 @@ def note(request: Request, answering: Answering, texts: list[str] | None = None)
 def example_of(number: int, text: str, pair: str | None = None, **given: Any) -> Example:
     """A row of a request."""
     return Example(text, text_pair=pair, origin=f"text {number + 1}", **given)
-
-
-async def gone(request: Request) -> None:
-    """Return when the client leaves; its body has been read."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 class Streamed(StreamingResponse):

@@ -10,8 +10,9 @@ from fastapi.responses import JSONResponse, Response
 
 from lect import UserError, parse_stack
 from lect.serving import OpenStack, explain
+from lect_serve.leaving import until_gone
 from lect_serve.refusals import InvalidError, TooLargeError
-from lect_serve.routes.common import Asked, ClientOf, ServiceOf, StackName, Tag, example_of, until_gone
+from lect_serve.routes.common import Asked, ClientOf, ServiceOf, StackName, Tag, example_of
 from lect_serve.service import Service
 
 router = APIRouter(tags=["lect"])

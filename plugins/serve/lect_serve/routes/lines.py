@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,9 +15,11 @@ from starlette.requests import ClientDisconnect
 from lect import UserError
 from lect_serve.access import Client
 from lect_serve.automatic import Row
+from lect_serve.leaving import gone
+from lect_serve.ndjson import NDJSON, Waiting, in_order, is_ndjson, lines_of
 from lect_serve.refusals import BusyError, InvalidError, RefusalError, UnclearError
-from lect_serve.routes.common import ClientOf, ServiceOf, Streamed, gone
-from lect_serve.routes.predict import input_of, record, too_long
+from lect_serve.routes.common import ClientOf, ServiceOf, Streamed
+from lect_serve.routes.predict import input_of, record
 from lect_serve.service import Service
 
 router = APIRouter(tags=["lect"])
@@ -34,7 +37,7 @@ async def predict_lines(request: Request, service: ServiceOf, client: ClientOf, 
     The content type is `application/x-ndjson`. A line that is wrong is answered by a line with `error`, and the others
     go on. The first line of the answer to come from other components than the one before it says by `made_by` which.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-ndjson":
+    if not is_ndjson(request.headers.get("content-type", "")):
         raise InvalidError(
             "the content type is not application/x-ndjson", fix="send it, with a line of JSON for each input"
         )
@@ -47,29 +50,18 @@ async def predict_lines(request: Request, service: ServiceOf, client: ClientOf, 
         await gone(request)
 
     answers = _answers(request, service, client, general, is_read)
-    return Streamed(answers, "application/x-ndjson", leaving())
+    return Streamed(answers, NDJSON, leaving())
 
 
 async def _answers(
     request: Request, service: Service, client: Client, stack: str, is_read: asyncio.Event
 ) -> AsyncGenerator[bytes, None]:
     """Answers in the order of the lines; a few chunks are computed while further lines are read."""
-    waiting: asyncio.Queue[asyncio.Future[list[dict[str, Any]]] | None] = asyncio.Queue(_IN_FLIGHT)
+    waiting: Waiting = asyncio.Queue(_IN_FLIGHT)
     reader = asyncio.ensure_future(_read_all(request, service, client, stack, waiting, is_read))
-    last: Any = None
-    try:
-        while (chunk := await waiting.get()) is not None:
-            for found in await chunk:
-                made_by = found.pop("made_by", None)
-                if made_by is not None and made_by != last:
-                    last = found["made_by"] = made_by
-                yield json.dumps(found, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-        await reader
-    finally:
-        reader.cancel()
-        while not waiting.empty():
-            if (left := waiting.get_nowait()) is not None:
-                left.cancel()
+    async with aclosing(in_order(waiting, reader)) as blocks:
+        async for block in blocks:
+            yield block
 
 
 async def _read_all(
@@ -77,14 +69,14 @@ async def _read_all(
     service: Service,
     client: Client,
     stack: str,
-    waiting: asyncio.Queue[asyncio.Future[list[dict[str, Any]]] | None],
+    waiting: Waiting,
     is_read: asyncio.Event,
 ) -> None:
     """Read lines, and let what they ask for be computed; where the client leaves, the end is told at once."""
     chunk: list[Row | RefusalError] = []
     number = 0
     try:
-        async for line in _lines(request, service.config.limits.body_bytes):
+        async for line in lines_of(request, service.config.limits.body_bytes):
             if not line.strip():
                 continue
             chunk.append(_row(line, number, stack))
@@ -157,18 +149,3 @@ def _row(line: bytes, number: int, stack: str) -> Row | RefusalError:
 
 def _error(error: Exception) -> dict[str, str]:
     return {"message": str(error), "type": getattr(error, "kind", "failed")}
-
-
-async def _lines(request: Request, limit: int) -> AsyncIterator[bytes]:
-    """The lines of a body as they come. Raises `TooLargeError`."""
-    rest = b""
-    async for block in request.stream():
-        *whole, rest = (rest + block).split(b"\n")
-        for line in whole:
-            if len(line) > limit:
-                raise too_long(limit)
-            yield line
-        if len(rest) > limit:
-            raise too_long(limit)
-    if rest:
-        yield rest

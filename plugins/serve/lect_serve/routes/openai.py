@@ -12,8 +12,9 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from lect_serve.automatic import AUTO
+from lect_serve.leaving import until_gone
 from lect_serve.refusals import InvalidError
-from lect_serve.routes.common import AskedAsElsewhere, ClientOf, ServiceOf, StackName, Tag, example_of, note, until_gone
+from lect_serve.routes.common import AskedAsElsewhere, ClientOf, ServiceOf, StackName, Tag, example_of, note
 
 router = APIRouter(tags=["OpenAI"])
 BARE = "bare"

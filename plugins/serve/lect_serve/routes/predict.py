@@ -14,7 +14,8 @@ from lect import Example, UserError
 from lect.serving import record_of_prediction
 from lect_serve.access import Client
 from lect_serve.automatic import Row
-from lect_serve.refusals import InvalidError, RefusalError, TooLargeError
+from lect_serve.leaving import gone, until_gone
+from lect_serve.refusals import InvalidError, RefusalError
 from lect_serve.routes.common import (
     Asked,
     ClientOf,
@@ -23,9 +24,7 @@ from lect_serve.routes.common import (
     Streamed,
     Tag,
     example_of,
-    gone,
     note,
-    until_gone,
 )
 from lect_serve.service import Answering, Service
 
@@ -178,8 +177,3 @@ def _first(error: Exception) -> str:
     first = errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"]))
     return f"{place}: {first['msg']}" if place else str(first["msg"])
-
-
-def too_long(limit: int) -> TooLargeError:
-    """A line of NDJSON that is longer than a request may be."""
-    return TooLargeError(f"a line has more than {limit:,} bytes", fix="cut it")

@@ -13,9 +13,10 @@ from pydantic import Field
 
 from lect import UserError, nearest
 from lect.serving import Index, check_heads, check_weights, read_index
+from lect_serve.leaving import until_gone
 from lect_serve.parts import Lease
 from lect_serve.refusals import InvalidError, UnknownError
-from lect_serve.routes.common import Asked, ClientOf, ServiceOf, StackName, Tag, example_of, note, until_gone
+from lect_serve.routes.common import Asked, ClientOf, ServiceOf, StackName, Tag, example_of, note
 from lect_serve.service import Service, indexes_of
 
 router = APIRouter(tags=["lect"])

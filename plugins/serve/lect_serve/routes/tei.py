@@ -12,8 +12,9 @@ from pydantic import Field
 
 from lect import Prediction, __version__
 from lect_serve.access import Client
+from lect_serve.leaving import until_gone
 from lect_serve.refusals import InvalidError, TooLargeError
-from lect_serve.routes.common import AskedAsElsewhere, ClientOf, ServiceOf, StackName, Tag, example_of, note, until_gone
+from lect_serve.routes.common import AskedAsElsewhere, ClientOf, ServiceOf, StackName, Tag, example_of, note
 from lect_serve.routes.openai import BARE, texts_of, unit
 from lect_serve.service import Service
 
