@@ -19,6 +19,7 @@ class Entry:
 COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
         "demo": Entry("lect.commands.demo", "app", "Teach the backbone a language and see what it gains"),
+        "examples": Entry("lect.commands.examples", "app", "List recipes that come with lect, and copy them"),
         "train": Entry("lect.commands.train", "app", "Train a component as a recipe says"),
         "launch": Entry("lect.commands.launch", "app", "Train in several processes, on one machine or more"),
         "fleet": Entry("lect.commands.fleet", "app", "Train a component for each of several languages"),

@@ -20,7 +20,6 @@ from lect.commands.console import complain, note, warn
 from lect.errors import Interrupted, UserError, nearest
 from lect.subcommands import COMMANDS
 from lect.threads import wait_asleep
-from lect.versions import __version__
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -188,7 +187,9 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"lect {__version__}")
+        from lect.installed import version_lines
+
+        typer.echo("\n".join(version_lines()))
         raise typer.Exit
 
 
@@ -199,7 +200,10 @@ def _globals(
         list[str] | None, typer.Option(metavar="NAME", help="Do not load this plugin (may be repeated).")
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+        bool,
+        typer.Option(
+            "--version", help="Print the versions of what matters, and exit.", is_eager=True, callback=_print_version
+        ),
     ] = False,
 ) -> None:
     if ctx.invoked_subcommand is None:
