@@ -146,7 +146,7 @@ def draft_language(
         [told(each, named) for files in counted.values() for named, each in files.items()],
         paragraph,
         [*_notes(counted, licence), *_test_notes(counted, tests, host)],
-        (command,),
+        (command, f"lect components show lang:{name}"),
     )
 
 

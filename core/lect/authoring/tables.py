@@ -52,6 +52,12 @@ def table_of(lines: Sequence[str], ending: str) -> Table | None:
     rest = rest[1:] if stated else rest
     marks = (stated[1],) if stated else ("\t",) if ending == ".tsv" else _MARKS
     found = [table for mark in marks if (table := _cut(rest, mark, is_table=ending in (".csv", ".tsv")))]
+    if not found and ending in (".csv", ".tsv") and rest:
+        # A table by its name, and a faulty one: its reader says what is wrong, and where.
+        header = max((tuple(rest[0].split(mark)) for mark in marks), key=len)
+        mark = next(mark for mark in marks if len(rest[0].split(mark)) == len(header))
+        rows = [row for row in (tuple(line.split(mark)) for line in rest[1:]) if len(row) == len(header)]
+        return Table(mark, header, tuple(rows), says_delimiter=stated is not None) if len(header) > 1 else None
     if not found:
         return None
     best = max(found, key=lambda table: (table.header is not None, len(table.rows[0]) if table.rows else 0))

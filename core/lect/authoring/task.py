@@ -170,6 +170,7 @@ def draft_task(
     following = [f"lect train {file}"]
     if held_out:
         following.append(f"lect eval -s task:{name} -d {tested} --reader examples --output report.html")
+    following.append(f"lect push task:{name} --to FOLDER")
     return Draft(
         output,
         recipe_text(values, host, paragraph, following[:1]),

@@ -30,16 +30,22 @@ def fields(
         str | None,
         typer.Argument(help="A table (training), a field (training.epochs), or what a plugin brings (lora, csv)."),
     ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown; without a name all there is.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print every field with its type, its default and what it means; without a name those of recipes themselves."""
     from dataclasses import asdict
 
-    from lect.recipes.reference import plugin_tables, recipe_tables
+    from lect.recipes.reference import markdown_of, plugin_tables, recipe_tables
 
     tables = recipe_tables()
     if name is not None:
         tables = _named(name, (*tables, *plugin_tables(load_host(ctx))))
+    elif markdown:
+        tables = (*tables, *plugin_tables(load_host(ctx)))
+    if markdown:
+        echo(markdown_of(tables).rstrip())
+        return
     if as_json:
         print_json([asdict(table) for table in tables])
         return

@@ -58,7 +58,7 @@ def train(
         )
     for inputs in run.inputs:
         for note in data_notes(inputs.train, inputs.switching):
-            console.print(note, soft_wrap=True, markup=False)
+            console.print(note, markup=False)
         if uneven := imbalance_note(inputs.recipe, inputs.train, host):
             warn(uneven)
         for line in licence_notes(inputs.recipe):
@@ -98,7 +98,7 @@ def train(
         _print_table(trained)
         return
     if not result.scores:
-        out.print(_UNSCORED, soft_wrap=True, markup=False)
+        out.print(_UNSCORED, markup=False)
     for name, value in result.scores.items():
         if "[" not in name:
             out.print(f"validation {name} {value:.4f}")
@@ -138,7 +138,7 @@ def _print_table(trained: Sequence[Trained]) -> None:
         rows.append([one.key, f"{one.result.rows:,}", f"{one.parameters:,}", said])
     print_table(["component", "rows seen", "parameters", "validation"], rows, right=["rows seen", "parameters"])
     if not all(one.result.scores for one in trained):
-        stdout_console().print(_UNSCORED, soft_wrap=True, markup=False)
+        stdout_console().print(_UNSCORED, markup=False)
 
 
 def _summary(trained: Trained) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from textwrap import dedent
@@ -101,6 +101,22 @@ def fields_of(model: type[BaseModel]) -> tuple[RecipeField, ...]:
         RecipeField(name, _kind(field), _default(field), _sentence(field.description or told.get(name, "")))
         for name, field in model.model_fields.items()
     )
+
+
+def markdown_of(tables: Iterable[RecipeTable]) -> str:
+    """Tables of fields, as `docs/recipes.md` has them."""
+    lines: list[str] = []
+    for table in tables:
+        kind, _, own = table.name.partition(" ")
+        lines += [f"## {kind} `{own}`" if own else f"## `[{table.name}]`", "", table.title, ""]
+        if table.fields:
+            lines += ["| field | type | default | meaning |", "| --- | --- | --- | --- |"]
+        for field in table.fields:
+            default = "has to be given" if field.default is None else f"`{field.default}`" if field.default else ""
+            cells = (f"`{field.name}`", field.kind, default, field.meaning)
+            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+        lines += [""] if table.fields else []
+    return "\n".join(lines)
 
 
 def title_of(model: type[BaseModel]) -> str:
