@@ -23,7 +23,7 @@ def installed_version(distribution: str) -> str | None:
 
 def plugin_versions() -> dict[str, str]:
     """The distributions that bring plugins of any API, `lect` itself left out, by name."""
-    found = {}
+    found: dict[str, str] = {}
     for distribution in metadata.distributions():
         name = distribution.metadata["Name"]
         if any(re.fullmatch(r"lect\.v\d+", point.group) for point in distribution.entry_points):

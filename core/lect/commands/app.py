@@ -294,11 +294,13 @@ def _explain(error: Exception) -> int:
         place = f"{error.filename}: " if error.filename else ""
         complain(f"{place}{(error.strerror or str(error)).lower()}")
         return FAILURE
+    from lect.faults import keep_fault
     from lect.host.attribution import describe, plugin_blamed
 
+    keep_fault(error, next((word for word in sys.argv[1:] if word in COMMANDS), ""))
     plugin = plugin_blamed(error)
     culprit = f" in plugin {plugin}" if plugin else ""
-    remedies = ["LECT_TRACE=1 shows where"]
+    remedies = ["LECT_TRACE=1 shows where", "lect doctor --report is for an issue"]
     if plugin and plugin != "builtin":
         remedies.append(f"--no-plugin {plugin} does without it")
     complain(f"unexpected{culprit}: {describe(error)}; {', '.join(remedies)}")
