@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,7 +19,7 @@ from lect import RecipeError, nearest
 from lect_lora.adalora import AdaloraPart
 from lect_lora.base import Base
 from lect_lora.config import AdaloraConfig
-from lect_lora.part import ADAPTER, PeftPart, base_use_of
+from lect_lora.part import ADAPTER, BaseUse, PeftPart, base_use_of
 from lect_lora.patterns import check_lists, matching, resolved_patterns
 from lect_lora.settings import library_class_of, library_config
 
@@ -71,7 +71,8 @@ def build_part(config: PeftConfig, backbone: Backbone, *, fresh: bool, visit: Vi
     if moved_rank and not fresh:
         changes["init_lora_weights"] = True
     settings = library_config(config, targets, **changes)
-    copies = {path: _copy(backbone.module(path)) for path in targets}
+    reads_weights = fresh or config.method != "LORA" or settings.init_lora_weights not in (True, False, "gaussian")
+    copies = {path: _copy(backbone.module(path), blank=not reads_weights) for path in targets}
     wrapped = _inject(settings, copies, where)
     layers = {path: layer for path in copies if isinstance(layer := wrapped.at(path), BaseTunerLayer)}
     for path, layer in layers.items():
@@ -83,7 +84,7 @@ def build_part(config: PeftConfig, backbone: Backbone, *, fresh: bool, visit: Vi
     for layer in layers.values():
         _keep_hidden_tensors(layer)
     tree = _tree(layers)
-    base_uses = {path: base_use_of(layer) for path, layer in layers.items()}
+    base_uses = _base_uses(layers)
     if isinstance(config, AdaloraConfig):
         if settings.target_r >= settings.init_r:
             raise RecipeError(
@@ -203,11 +204,29 @@ def moves_weight(config: PeftConfig) -> bool:
     return initialisation == "olora" or initialisation.startswith("pissa")
 
 
-def _copy(module: nn.Module) -> nn.Linear:
+def _base_uses(layers: Mapping[str, nn.Module]) -> dict[str, BaseUse]:
+    """What each layer does with what it stands on; layers that differ in their place alone are tried once."""
+    tried: dict[tuple[type, str], BaseUse] = {}
+    found = {}
+    for path, layer in layers.items():
+        settings = {name: value for name, value in vars(layer).items() if not name.startswith("_")}
+        kind = (type(layer), repr(settings))
+        if kind not in tried:
+            tried[kind] = base_use_of(layer)
+        found[path] = tried[kind]
+    return found
+
+
+def _copy(module: nn.Module, *, blank: bool) -> nn.Linear:
+    """A copy of a projection, or one of its shape that takes no memory, where nobody reads the weight."""
     assert isinstance(module, nn.Linear)
     with torch.device("meta"):
         copied = nn.Linear(module.in_features, module.out_features, bias=module.bias is not None)
-    copied.weight = nn.Parameter(module.weight.detach().float().clone(), requires_grad=False)
+    if blank:
+        weight = torch.zeros((), device=module.weight.device).expand(module.weight.shape)
+    else:
+        weight = module.weight.detach().float().clone()
+    copied.weight = nn.Parameter(weight, requires_grad=False)
     if module.bias is not None:
         copied.bias = nn.Parameter(module.bias.detach().clone(), requires_grad=False)
     return copied

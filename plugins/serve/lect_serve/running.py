@@ -83,7 +83,7 @@ def server_of(service: Served, app: Any) -> Server:
 def freeze_what_is_loaded() -> None:
     """Have the garbage collector never again look at what is loaded now, for a process that serves until it ends.
 
-    Model and libraries are half a million objects: every full collection holds up all requests for a quarter of a second.
+    Model and libraries are half a million objects: a full collection holds up all requests for a quarter of a second.
     """
     gc.collect()
     gc.freeze()
