@@ -51,6 +51,13 @@ def read(result):
     return result.stdout
 
 
+def answers(result):
+    """What a stack answers, with every score."""
+    assert result.exit_code == 0, result.stderr
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    return [(row["text"], row["answer"], row["scores"]) for row in rows]
+
+
 def test_from_a_folder_of_text_to_a_component_that_a_second_home_uses(data, monkeypatch, tmp_path_factory):
     backbone = ["--backbone", "backbone"]
     told = read(data.lect("new", "language", "--text", "corpus", "--pairs", "pairs.tsv", *backbone, "--yes", "--train"))
@@ -73,16 +80,16 @@ def test_from_a_folder_of_text_to_a_component_that_a_second_home_uses(data, monk
     assert "<html" in (data.folder / "report.html").read_text(encoding="utf-8")
 
     told = read(data.lect("push", "lang:jv", "task:sentimen", "--to", "shared"))
-    assert "lang:jv@1.0.0  4 files" in told and "task:sentimen@1.0.0  3 files" in told
+    assert "lang:jv@1.0.0  4 files" in told and "task:sentimen@1.0.0  4 files" in told
     texts = [text for text, _ in sentences(6, 5)]
-    here = json.loads(data.lect("predict", "-s", stack, "--json", *texts).stdout)
+    here = answers(data.lect("predict", "-s", stack, "--json", *texts))
 
     second = tmp_path_factory.mktemp("second")
     (second / "backbone").symlink_to((data.folder / "backbone").resolve())
     monkeypatch.chdir(second)
     monkeypatch.setenv("LECT_HOME", str(second / "home"))
     read(data.lect("pull", "lang:jv", "task:sentimen", "--registry", str(data.folder / "shared")))
-    assert json.loads(read(data.lect("predict", "-s", stack, "--json", *texts))) == here
+    assert answers(data.lect("predict", "-s", stack, "--json", *texts)) == here
     manifest = next((second / "home").rglob("lang/*/component.toml")).read_text(encoding="utf-8")
     assert 'licence = "CC-BY-SA-4.0"' in manifest
 
