@@ -92,7 +92,7 @@ def _hints(column: str, path: str) -> Iterator[tuple[str, bool, str]]:
     """Languages that names say, the nearest name first: each tag, whether nothing else could be meant, and by what."""
     if found := _of_name(column.strip()):
         yield *found, f'by the column "{column}"'
-    *folders, file = Path(path).parts[-3:]
+    *folders, file = Path(path).parts[-3:] or ("",)
     # An ending may be a language's code, as in train.bam.
     pieces = re.split(r"[.\s_-]+", file)
     for name in dict.fromkeys([file, pieces[-1], *pieces]):
