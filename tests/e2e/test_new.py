@@ -173,6 +173,21 @@ def test_a_script_that_the_backbone_does_not_know_gets_tokens(data, tmp_path):
     assert recipe.objective.name == "masked-lm"
 
 
+def test_python_and_the_command_line_choose_alike(data):
+    import lect
+
+    save_tiny_backbone(data.folder / "bert", "bert", seed=0)
+    letters = str.maketrans("abcdefghinorst", "ߊߋߌߍߎߏߐߓߔߕߖߗߘߙ")
+    pairs = [(text.translate(letters), text) for text, _ in sentences(240, 7)]
+    data.write("nqo.tsv", "nqo\teng\n" + "".join(f"{text}\t{other}\n" for text, other in pairs))
+    read(data.lect("new", "language", "--pairs", "nqo.tsv", "--backbone", "bert", "--yes"))
+    recipe = Recipe.from_toml(data.folder / "nqo.toml")
+    made = lect.teach_language(pairs, "nqo", backbone="bert", training={"epochs": 1, "precision": "float32"})
+    assert [part.method for part in made.manifest.parts] == [part.method for part in recipe.parts]
+    assert [part.method for part in recipe.parts] == ["vocabulary", "bottleneck"]
+    assert recipe.data.train[0].config["text"] == "nqo" and recipe.objective.config["candidates"] == "all"
+
+
 def test_leakage_and_unevenness_are_said(data):
     rows = "".join(f"{text}\t{label}\n" for text, label in sentences(60, 4))
     data.write("uji-test.tsv", f"teks\tsentimen\n{rows}")
