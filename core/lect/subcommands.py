@@ -19,6 +19,7 @@ class Entry:
 COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
         "demo": Entry("lect.commands.demo", "app", "Teach the backbone a language and see what it gains"),
+        "examples": Entry("lect.commands.examples", "app", "List recipes that come with lect, and copy them"),
         "new": Entry("lect.commands.new", "app", "Write a recipe from data: look at it, choose, explain"),
         "train": Entry("lect.commands.train", "app", "Train a component as a recipe says"),
         "recipe": Entry("lect.commands.recipe", "app", "Say what may stand in a recipe, field by field"),
