@@ -152,3 +152,8 @@ def test_training_rows_count_for_the_language_that_they_name_else_for_the_only_o
     assert found([*rows, *unnamed], ("uk",)) == ["uk"]
     assert found([*rows, *unnamed], ("jv", "su")) == ["su", "jv"]
     assert found(unnamed, ("uk", "su")) == [] == found(rows[:5], ("jv",))
+
+
+def test_what_is_in_no_language_by_an_installed_identifier_is_left_to_the_profiles(profiles):
+    both = Identifier(profiles.values(), lambda: installed(("und", 0.0)))
+    assert both("0 1 2 3 4 5").language in (None, *LANGUAGES)

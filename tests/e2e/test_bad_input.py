@@ -194,7 +194,10 @@ def test_several_mistakes_of_a_recipe_are_a_line_each(workspace):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["train", "train.csv"], "this is data, not a recipe; have a recipe written: lect new task --data train.csv"),
+        (
+            ["train", "train.csv"],
+            "train.csv: this is data, not a recipe; have a recipe written: lect new task --data train",
+        ),
         (["eval", "task.toml"], "task.toml: is a recipe, not a matrix; give it to another command: lect train task"),
         (["audit", "task.toml"], "task.toml: is a recipe, not an audit; give it to another command: lect train task"),
         (["train", "matrix.toml"], "is a matrix, not a recipe; give it to another command: lect eval matrix.toml"),

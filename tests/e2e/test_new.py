@@ -51,6 +51,13 @@ def read(result):
     return result.stdout
 
 
+def answers(result):
+    """What a stack answers, with every score."""
+    assert result.exit_code == 0, result.stderr
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    return [(row["text"], row["answer"], row["scores"]) for row in rows]
+
+
 def test_from_a_folder_of_text_to_a_component_that_a_second_home_uses(data, monkeypatch, tmp_path_factory):
     backbone = ["--backbone", "backbone"]
     told = read(data.lect("new", "language", "--text", "corpus", "--pairs", "pairs.tsv", *backbone, "--yes", "--train"))
@@ -73,16 +80,16 @@ def test_from_a_folder_of_text_to_a_component_that_a_second_home_uses(data, monk
     assert "<html" in (data.folder / "report.html").read_text(encoding="utf-8")
 
     told = read(data.lect("push", "lang:jv", "task:sentimen", "--to", "shared"))
-    assert "lang:jv@1.0.0  4 files" in told and "task:sentimen@1.0.0  3 files" in told
+    assert "lang:jv@1.0.0  4 files" in told and "task:sentimen@1.0.0  4 files" in told
     texts = [text for text, _ in sentences(6, 5)]
-    here = json.loads(data.lect("predict", "-s", stack, "--json", *texts).stdout)
+    here = answers(data.lect("predict", "-s", stack, "--json", *texts))
 
     second = tmp_path_factory.mktemp("second")
     (second / "backbone").symlink_to((data.folder / "backbone").resolve())
     monkeypatch.chdir(second)
     monkeypatch.setenv("LECT_HOME", str(second / "home"))
     read(data.lect("pull", "lang:jv", "task:sentimen", "--registry", str(data.folder / "shared")))
-    assert json.loads(read(data.lect("predict", "-s", stack, "--json", *texts))) == here
+    assert answers(data.lect("predict", "-s", stack, "--json", *texts)) == here
     manifest = next((second / "home").rglob("lang/*/component.toml")).read_text(encoding="utf-8")
     assert 'licence = "CC-BY-SA-4.0"' in manifest
 
@@ -164,6 +171,21 @@ def test_a_script_that_the_backbone_does_not_know_gets_tokens(data, tmp_path):
     assert [part.method for part in recipe.parts] == ["vocabulary", "bottleneck"]
     assert "N'Ko (nqo): 300 lines of raw text." in told and "tokens of its own" in told
     assert recipe.objective.name == "masked-lm"
+
+
+def test_python_and_the_command_line_choose_alike(data):
+    import lect
+
+    save_tiny_backbone(data.folder / "bert", "bert", seed=0)
+    letters = str.maketrans("abcdefghinorst", "ߊߋߌߍߎߏߐߓߔߕߖߗߘߙ")
+    pairs = [(text.translate(letters), text) for text, _ in sentences(240, 7)]
+    data.write("nqo.tsv", "nqo\teng\n" + "".join(f"{text}\t{other}\n" for text, other in pairs))
+    read(data.lect("new", "language", "--pairs", "nqo.tsv", "--backbone", "bert", "--yes"))
+    recipe = Recipe.from_toml(data.folder / "nqo.toml")
+    made = lect.teach_language(pairs, "nqo", backbone="bert", training={"epochs": 1, "precision": "float32"})
+    assert [part.method for part in made.manifest.parts] == [part.method for part in recipe.parts]
+    assert [part.method for part in recipe.parts] == ["vocabulary", "bottleneck"]
+    assert recipe.data.train[0].config["text"] == "nqo" and recipe.objective.config["candidates"] == "all"
 
 
 def test_leakage_and_unevenness_are_said(data):

@@ -11,7 +11,15 @@ from lect.commands.app import load_host
 from lect.commands.asking import ask, person_is_there
 from lect.commands.console import stderr_console
 from lect.commands.new_output import file_to_write, finish, say_next, show, tokens_of, write
-from lect.commands.new_questions import asked_columns, asked_language, asked_licences, asked_name, known_kind
+from lect.commands.new_questions import (
+    asked_columns,
+    asked_language,
+    asked_licences,
+    asked_name,
+    asked_translations,
+    known_kind,
+    say_found,
+)
 from lect.commands.options import ComponentsOption, library_of, settings_of
 from lect.errors import UserError
 
@@ -74,10 +82,14 @@ def language_command(
     with stderr_console().status("Looking at the data"):
         identifier = identifier_of(library_of(components), host)
         found = look_at_language(*given, identifier, tag)
+    if asks:
+        say_found({**found.texts, **found.pairs, **found.dictionaries})
     tag = asked_language(found.guess, language, notes, asks=asks)
     if tag != found.guess.tag:
         # Which side of pairs is learned hangs on the language.
         found = look_at_language(*given, identifier, tag)
+    if asks:
+        found = asked_translations(found)
     name = asked_name(name, tag, asks=asks)
     licences = asked_licences(licence, found.names, notes, asks=asks)
     output = file_to_write(output, name, force=force)
@@ -132,6 +144,7 @@ def task_command(
         found = look_at_task(data, identifier, normalise(language) if language else None)
     found = found.with_settings(reader, settings_of(option))
     if asks:
+        say_found({name: each for own in found.files.values() for name, each in own.items()})
         found = asked_columns(found, host)
     kind = kind or found.kind or ""
     if not kind:

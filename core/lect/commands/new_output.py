@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -115,9 +116,14 @@ def echo_paragraph(text: str, indent: str = "") -> None:
 
 def echo_command(label: str, command: str) -> None:
     """Print a command to be typed, over several lines where it does not fit into one."""
-    options: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": "  "}
-    # Within quotation marks a line must not be broken.
-    wrapped = [command] if "'" in command else textwrap.wrap(command, WIDTH - 8, **options)
-    for number, line in enumerate(wrapped):
-        more = " \\" if number < len(wrapped) - 1 else ""
+    # A line ends in front of an option, and never within quotation marks.
+    first, *pieces = [command] if "'" in command else re.split(r" (?=-)", command)
+    lines = [first]
+    for piece in pieces:
+        if len(lines[-1]) + len(piece) + 1 <= WIDTH - 8:
+            lines[-1] += f" {piece}"
+        else:
+            lines.append(f"  {piece}")
+    for number, line in enumerate(lines):
+        more = " \\" if number < len(lines) - 1 else ""
         echo(f"{f'{label}: ' if number == 0 else '      '}{line}{more}")

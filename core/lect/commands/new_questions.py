@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lect.commands.asking import ask
+from lect.commands.console import echo
+from lect.commands.new_output import echo_paragraph
 from lect.errors import UserError
 
 if TYPE_CHECKING:
+    from lect.authoring.detect import Detected
+    from lect.authoring.language import LanguageData
     from lect.authoring.languages import Guess
     from lect.authoring.licence import Licences
     from lect.authoring.task import TaskData
@@ -22,7 +28,8 @@ def asked_language(guess: Guess, given: str | None, notes: list[str], *, asks: b
     if given:
         return normalise(given)
     if asks:
-        why = f"{display_name(guess.tag)}, {guess.why}" if guess.tag else "nothing says it"
+        why = f"{display_name(guess.tag)}, {guess.why}" if guess.tag else "such as jv or Javanese"
+        why += "" if needed or guess.tag else "; empty if you do not know"
         return ask("Language of the texts", guess.tag or "", normalise if needed else _tag_or_none, why)
     if guess.tag is None:
         if not needed:
@@ -72,6 +79,27 @@ def asked_licences(given: str | None, names: list[str], notes: list[str], *, ask
         fitting = found.fitting or "none fits all of the data"
         notes.append(f"the licence is taken from {', '.join(found.told)}: {fitting}; else say --licence")
     return found
+
+
+def asked_translations(found: LanguageData) -> LanguageData:
+    """Ask which column is the translation, where a table has texts in more than two languages."""
+    pairs = dict(found.pairs)
+    for name, each in pairs.items():
+        columns = each.columns.texts if each.columns is not None else ()
+        others = [column for column in columns if column != each.config.get("text")]
+        if len(others) > 1:
+            question = f"Column of the translations in {name} ({', '.join(others)})"
+            answer = ask(question, str(each.config.get("translation", "")), partial(_column, names=others))
+            pairs[name] = each.named(translation=answer)
+    return replace(found, pairs=pairs)
+
+
+def say_found(files: Mapping[str, Detected]) -> None:
+    """Tell whoever is about to be asked what the files are, and what Enter does."""
+    for name, each in files.items():
+        echo_paragraph(f"{name}: {'; '.join([f'read as {each.reader}', *each.seen])}")
+    echo_paragraph("Enter takes what stands in brackets; Ctrl-C leaves everything as it was.")
+    echo("")
 
 
 def known_kind(kind: str) -> str:

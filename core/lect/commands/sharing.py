@@ -132,7 +132,9 @@ def pull(
         )
         return
     for each in done:
-        how = "is there already" if each.was_there else f"from {each.registry}, {_size(each.fetched)} fetched"
+        # One that was named by its place has no other name than its folder's.
+        named = registry[0].rstrip("/").rpartition("/")[2] if registry and len(registry) == 1 else each.registry
+        how = "is there already" if each.was_there else f"from {named}, {_size(each.fetched)} fetched"
         echo(f"{each.entry.reference}  {how}\n  {each.folder}")
 
 

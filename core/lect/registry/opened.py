@@ -88,7 +88,7 @@ def _named(name: str, every: Sequence[KnownRegistry]) -> KnownRegistry:
     for known in every:
         if known.name == name:
             return known
-    if "/" in name or name.startswith(("hf:", "file:", ".")):
+    if "/" in name or name.startswith(("hf:", "file:", ".")) or Path(name, FILE).is_file():
         return KnownRegistry(name="given", source=name)
     raise RegistryError(f'there is no registry "{name}"', fix=nearest(name, [known.name for known in every]))
 
