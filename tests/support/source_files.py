@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from lect import DataError, Example, Host, ReaderSpec
+from lect import DataError, Example, ReaderSpec
+from lect.testing.installed import installed_host
 
 
 def read(reader: str, folder: Path, path: str, **options: Any) -> list[Example]:
     """All rows that a reader gives of a file or folder."""
-    spec = Host.load(report=lambda line: None).spec(ReaderSpec, reader)
+    spec = installed_host().spec(ReaderSpec, reader)
     return list(spec.read(spec.config(path=path, **options), folder))
 
 

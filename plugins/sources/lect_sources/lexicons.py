@@ -97,13 +97,21 @@ def _tei(entry: Element) -> tuple[_Side, _Side]:
     heads = [(one.language, _bare(one)) for form in entry.children("form") for one in form.within("orth")]
     translations = [
         (quote.language or cite.language, _bare(quote))
-        for cite in entry.within("cit")
-        if cite.get("type") in ("trans", "translation")
+        for cite in _translations(entry)
         for quote in cite.children("quote")
     ]
     # As older dictionaries have it.
     older = [(one.language, _bare(one)) for trans in entry.within("trans") for one in trans.children("tr")]
     return heads, [*translations, *older]
+
+
+def _translations(entry: Element) -> Iterator[Element]:
+    """Those of the headword, and not of an example."""
+    for one in entry.children():
+        if one.name == "cit" and one.get("type") in ("trans", "translation"):
+            yield one
+        elif one.name != "cit":
+            yield from _translations(one)
 
 
 def _lift(entry: Element) -> tuple[_Side, _Side]:

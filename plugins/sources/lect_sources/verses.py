@@ -28,7 +28,7 @@ from lect_sources.verse_units import Unit, side_by_side
 
 _RANGE = "<range>"
 _USFM = (".usfm", ".sfm")
-_NAMED = re.compile(r"([1-4A-Z][A-Z0-9]{2}) (\d+):(\d+)\s+(.*)")
+_NAMED = re.compile(r"([1-4A-Z][A-Z0-9]{2}) (\d+):(\d+)(?:\s+(.*))?")
 _REFERENCE = re.compile(r"[1-4A-Z][A-Z0-9]{2} \d+:\d+[a-z]?")
 
 
