@@ -18,6 +18,49 @@ SQUAD = """{"data": [{"paragraphs": [{"context": "one day in May", "qas": [
 {"id": "b", "question": "how long?", "answers": [{"text": "one day", "answer_start": 0}]}]}]}]}
 """
 ONE_TOKEN = ("is_lazy",)
+XML = ("is_lazy",)
+"""A file of many roots, as the property makes one, is no XML."""
+HELD = ("is_lazy",)
+"""Messages are joined by their names, so that one side is held, and a name that comes again is the same message."""
+PO = 'msgid "one day"\nmsgstr "un jour"\n\nmsgid "two"\nmsgstr "deux"\n\n'
+XLIFF = """<xliff version="1.2"><file><body>
+<trans-unit id="a"><source>one day</source><target>un jour</target></trans-unit>
+<trans-unit id="b"><source>two</source><target>deux</target></trans-unit></body></file></xliff>
+"""
+QT = """<!DOCTYPE TS>
+<TS version="2.1"><context><message><source>one day</source><translation>un jour</translation></message>
+<message><source>two</source><translation>deux</translation></message></context></TS>
+"""
+ANDROID = """<resources><string name="a">one day</string>
+<string name="b">two</string></resources>
+"""
+ELAN = """<ANNOTATION_DOCUMENT><TIER LINGUISTIC_TYPE_REF="ref" TIER_ID="ref">
+<ANNOTATION><REF_ANNOTATION ANNOTATION_ID="a"><ANNOTATION_VALUE>one day</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION>
+<ANNOTATION><REF_ANNOTATION ANNOTATION_ID="b"><ANNOTATION_VALUE>two</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION>
+</TIER></ANNOTATION_DOCUMENT>
+"""
+FLEXTEXT = """<document><interlinear-text><paragraphs><paragraph><phrases>
+<phrase><item type="txt" lang="fr">un jour</item><item type="gls" lang="en">one day</item></phrase>
+<phrase><item type="txt" lang="fr">deux</item><item type="gls" lang="en">two</item></phrase>
+</phrases></paragraph></paragraphs></interlinear-text></document>
+"""
+TEI = """<TEI><text><body>
+<entry><form><orth>day</orth></form><sense><cit type="trans"><quote>jour</quote></cit></sense></entry>
+<entry><form><orth>two</orth></form><sense><cit type="trans"><quote>deux</quote></cit></sense></entry>
+</body></text></TEI>
+"""
+LIFT = """<lift version="0.13">
+<entry><lexical-unit><form lang="fr"><text>jour</text></form></lexical-unit>
+<sense><gloss lang="en"><text>day</text></gloss></sense></entry>
+<entry><lexical-unit><form lang="fr"><text>deux</text></form></lexical-unit>
+<sense><gloss lang="en"><text>two</text></gloss></sense></entry></lift>
+"""
+
+
+def of_two(reader, ending, ours, theirs):
+    files = {f"fr{ending}": ours, f"en{ending}": theirs}
+    return reader_contract(reader, files, {"path": f"fr{ending}", "source": f"en{ending}"}, without=HELD)
+
 
 test_csv = reader_contract("csv", "text,label\none day,x\ntwo days,y\n", {"label": "label"})
 test_tsv = reader_contract("tsv", "text\tlabel\none day\tx\ntwo days\ty\n", {"label": "label"})
@@ -41,6 +84,18 @@ test_choices = reader_contract(
 test_triples = reader_contract(
     "triples", {"rows.jsonl": '{"anchor": "a", "positive": "b", "negative": "c"}\n' * 2}, {"path": "rows.jsonl"}
 )
+test_gettext = reader_contract("gettext", PO)
+test_xliff = reader_contract("xliff", XLIFF, without=XML)
+test_qt = reader_contract("qt", QT, without=XML)
+test_android = of_two("android", ".xml", ANDROID.replace("one day", "un jour").replace("two", "deux"), ANDROID)
+test_apple = of_two("apple", ".strings", '"a" = "un jour";\n"b" = "deux";\n', '"a" = "one day";\n"b" = "two";\n')
+test_properties = of_two("properties", ".properties", "a = un jour\nb = deux\n", "a = one day\nb = two\n")
+test_arb = of_two("arb", ".arb", '{"a": "un jour",\n"b": "deux"}\n', '{"a": "one day",\n"b": "two"}\n')
+test_verses = reader_contract("verses", "\\id GEN\n\\c 1\n\\p\n\\v 1 one day\n\\v 2 two\n")
+test_elan = reader_contract("elan", ELAN, {"text": "ref"}, without=XML)
+test_flextext = reader_contract("flextext", FLEXTEXT, without=XML)
+test_tei = reader_contract("tei", TEI, without=XML)
+test_lift = reader_contract("lift", LIFT, without=XML)
 test_cldr = reader_contract("cldr", config={"locale": "id"})
 
 
@@ -48,7 +103,7 @@ def test_every_reader_of_text_files_is_here():
     ours = {
         name
         for name, provided in Host.load(report=lambda line: None).specs(ReaderSpec).items()
-        if provided.plugin.distribution in ("lect", "lect-heads", "lect-cldr")
+        if provided.plugin.distribution in ("lect", "lect-heads", "lect-cldr", "lect-sources")
     }
     # The two are of binary files, which these properties are not about.
     assert {f"test_{name}" for name in ours - {"excel", "datasets"}} <= globals().keys()

@@ -9,48 +9,37 @@ from huggingface_hub import ModelCard
 
 pytestmark = pytest.mark.models
 
-CATALOGUE = """msgid ""
-msgstr "Language: fr\\n"
+MESSAGES = """## download_page ##
 
-#: menu.c:7
-msgctxt "menu"
-msgid "_Open a file"
-msgstr ""
-"_Ouvrir "
-"un fichier"
+# on a button
+;Open a file
+Ouvrir un fichier
 
-#, fuzzy
-msgid "one day"
-msgstr "un jour"
+;not yet
+not yet
 
-msgid "not yet"
-msgstr ""
-msgid "%d day"
-msgid_plural "%d days"
-msgstr[0] "%d jour"
-msgstr[1] "%d jours"
-#~ msgid "old"
-#~ msgstr "vieux"
+;Firefox
+Firefox {ok}
 """
 
 
-def test_catalogues_are_read_by_their_ending_and_their_contexts_go_into_clean_rows(workspace):
-    workspace.write("fr.po", CATALOGUE)
-    done = workspace.lect("data", "clean", "fr.po", "-o", "language=fr", "--output", "out.jsonl")
+def test_messages_are_read_by_their_ending_and_their_comments_go_into_clean_rows(workspace):
+    workspace.write("fr.lang", MESSAGES)
+    done = workspace.lect("data", "clean", "fr.lang", "-o", "language=fr", "--output", "out.jsonl")
     assert done.exit_code == 0, done.stderr
-    assert "fr.po: 2 rows untranslated or fuzzy left out" in done.stderr
+    assert "fr.lang: 1 row translated by themselves left out" in done.stderr
     assert [json.loads(line) for line in (workspace.folder / "out.jsonl").read_text("utf-8").splitlines()] == [
         {
             "text": "Ouvrir un fichier",
             "translation": "Open a file",
             "language": "fr",
-            "extra": {"context": "menu"},
+            "extra": {"comment": "on a button"},
         },
-        {"text": "%d jour", "translation": "%d day", "language": "fr"},
+        {"text": "Firefox", "translation": "Firefox", "language": "fr"},
     ]
-    workspace.write("wrong.po", 'msgid "one"\nmsgstr "un\n')
-    done = workspace.lect("data", "clean", "wrong.po", "--output", "out.jsonl")
-    assert (done.exit_code, "wrong.po, line 2: no line of a catalogue" in done.stderr) == (1, True)
+    workspace.write("wrong.lang", "un jour\n")
+    done = workspace.lect("data", "clean", "wrong.lang", "--output", "out.jsonl")
+    assert (done.exit_code, "wrong.lang, line 1: a translation of no message" in done.stderr) == (1, True)
 
 
 def test_a_head_of_ones_own_is_trained_scored_used_and_described(workspace):

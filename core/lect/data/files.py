@@ -16,9 +16,9 @@ from pydantic import AfterValidator, Field
 
 from lect.data.examples import NO_WORD, join_words
 from lect.data.label_forms import checked_tag
-from lect.data.lines import read_lines, read_whole, without_end
+from lect.data.lines import first_bytes, open_bytes, read_bytes, read_lines, read_whole, without_end
 from lect.data.objects import parse_json
-from lect.data.paths import existing_file, name_in_messages
+from lect.data.paths import each_file, existing_file, name_in_messages
 from lect.data.tables import Row, json_rows, table_rows
 from lect.errors import DataError, UserError, one_line
 from lect.fields import Config
@@ -32,11 +32,17 @@ __all__ = [
     "Paths",
     "Row",
     "checked_tag",
+    "each_file",
+    "existing_file",
     "files_of",
+    "first_bytes",
     "join_words",
     "json_rows",
     "left_out",
+    "name_in_messages",
+    "open_bytes",
     "parse_json",
+    "read_bytes",
     "read_lines",
     "say",
     "table_rows",

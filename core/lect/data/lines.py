@@ -138,6 +138,14 @@ def read_bytes(file: IO[bytes], size: int, where: str) -> bytes:
     return _checked(lambda: file.read(size), where)
 
 
+def first_bytes(path: Path, where: str, count: int) -> bytes:
+    """How a file begins, unpacked; nothing of a pipe, which cannot be read twice. Raises `DataError`."""
+    if not path.is_file():
+        return b""
+    with open_bytes(path, where) as file:
+        return read_bytes(file, count, where)
+
+
 def without_end(line: str) -> str:
     """The line without its end: ``\\n``, ``\\r\\n``, or ``\\r\\r\\n`` as files have that were converted twice."""
     return line.removesuffix("\n").rstrip("\r")

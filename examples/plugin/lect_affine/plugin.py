@@ -83,6 +83,6 @@ def lect_register_heads() -> Iterable[HeadSpec]:
 @hookimpl
 def lect_register_readers() -> Iterable[ReaderSpec]:
     """One reader."""
-    from lect_affine.po import PoConfig, read_po
+    from lect_affine.dotlang import LangConfig, read_lang
 
-    return (ReaderSpec("po", "catalogues of translated messages (gettext)", PoConfig, read_po, endings=(".po",)),)
+    return (ReaderSpec("lang", "translated messages of web pages", LangConfig, read_lang, endings=(".lang",)),)

@@ -1,0 +1,63 @@
+"""What small languages have, as users meet it: found by its ending, and a language part is trained on it."""
+
+from __future__ import annotations
+
+import json
+
+import polib
+import pytest
+
+from lect.errors import DataError
+from lect.toml import read_toml
+
+pytestmark = pytest.mark.models
+
+FILES = {
+    "fr.po": 'msgid "day"\nmsgstr "jour"\n',
+    "fr.xlf": "<xliff><trans-unit><source>day</source><target>jour</target></trans-unit></xliff>",
+    "fr.ts": "<!DOCTYPE TS><TS><message><source>day</source><translation>jour</translation></message></TS>",
+    "res/values-fr/strings.xml": '<resources><string name="a">jour</string></resources>',
+    "fr.lproj/L.strings": '"a" = "jour";',
+    "m_fr.properties": "a = jour",
+    "app_fr.arb": '{"a": "jour"}',
+    "GEN.usfm": "\\id GEN\n\\c 1\n\\p\n\\v 1 jour\n",
+    "a.flextext": '<document><phrase><item type="txt">jour</item><item type="gls">day</item></phrase></document>',
+    "fr.tei": '<TEI><entry><form><orth>jour</orth></form><cit type="trans"><quote>day</quote></cit></entry></TEI>',
+}
+SOURCES = {
+    "res/values/strings.xml": '<resources><string name="a">day</string></resources>',
+    "en.lproj/L.strings": '"a" = "day";',
+    "m.properties": "a = day",
+    "app_en.arb": '{"a": "day"}',
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_found_by_its_ending(workspace, name):
+    for each in (name, *SOURCES):
+        (workspace.folder / each).parent.mkdir(parents=True, exist_ok=True)
+        workspace.write(each, {**FILES, **SOURCES}[each])
+    done = workspace.lect("data", "inspect", name, "--json")
+    assert done.exit_code == 0, done.stderr
+    (found,) = json.loads(done.stdout)
+    translation = None if name == "GEN.usfm" else "day"
+    assert found["examples"] == [{"text": "jour", "translation": translation, "label": None}]
+
+
+def test_a_language_is_trained_on_a_catalogue_and_switched_by_a_lexicon(workspace):
+    rows = [line.split("\t") for line in (workspace.folder / "pairs.tsv").read_text("utf-8").splitlines()[1:]]
+    catalogue = polib.POFile()
+    catalogue += [polib.POEntry(msgid=source, msgstr=text) for text, source in dict(rows).items()]
+    catalogue.append(polib.POEntry(msgid="not yet", msgstr=""))
+    catalogue.save(str(workspace.folder / "cipher.po"))
+    workspace.write("lexicon.tei", FILES["fr.tei"].replace("jour", rows[0][0].split()[0]))
+    recipe = (workspace.folder / "language.toml").read_text("utf-8")
+    head, _, tail = recipe.replace("validation_share = 0.2\n", "").partition("[data.train]")
+    training = tail[tail.index("[training]") :].replace("epochs = 10", "steps = 1")
+    switching = '[data.code_switching]\n[[data.code_switching.dictionary]]\nreader = "tei"\npath = "lexicon.tei"\n'
+    workspace.write("po.toml", f'{head}[data.train]\nreader = "gettext"\npath = "cipher.po"\n{switching}{training}')
+    done = workspace.lect("train", "po.toml")
+    assert done.exit_code == 0, done.stderr
+    assert "cipher.po: 1 row (1 untranslated) left out" in done.stderr
+    manifest = read_toml(workspace.folder / "components/lang/cipher/component.toml", DataError)
+    assert manifest["training"]["data"][0]["rows"] == len(dict(rows))
