@@ -56,6 +56,30 @@ class BackboneSpec(Spec):
 
 
 @dataclass(frozen=True)
+class CheckpointSpec(Spec):
+    """A way in which another framework lays a model and its tokenizer into a folder: such a folder is a backbone.
+
+    Args:
+        detect: the files of a folder that the model is made of; none where it is no folder of this framework. Quick,
+            and without torch: what is in large files is not looked at.
+        convert: from such a folder, writes into an empty one what `transformers` loads (``config.json``,
+            ``model.safetensors``, ``tokenizer.json``, ``tokenizer_config.json``), and returns a line for each thing
+            that it left out ("left out the head for …") or that a user must know. The same files give the same model.
+            Nothing in the folder is run, and what would be wrong without a word is refused: tensors that have no place
+            in the model, places that no tensor fills, other shapes. Raises `lect.errors.BackboneError`, which names
+            the file.
+        layout: raised where the same files are converted in another way than before.
+    """
+
+    kind: ClassVar[str] = "checkpoint"
+    hook: ClassVar[str] = "lect_register_checkpoints"
+
+    detect: Callable[[Path], Sequence[Path]]
+    convert: Callable[[Path, Path, Progress], Sequence[str]]
+    layout: int = 1
+
+
+@dataclass(frozen=True)
 class Corpus:
     """What a method may look at when a new part is built: the training examples, and what they translate into."""
 
