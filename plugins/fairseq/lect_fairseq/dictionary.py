@@ -83,7 +83,8 @@ def vocabulary_of(
         codes = _language_codes(settings, languages)
         style = str(settings.get("lang_tok_style") or "") or _style_of(settings)
         tokens = tuple(_STYLES.get(style, style).format(code) for code in codes)
-        for added in (("<mask>",), tokens, (*tokens, MASK), (*tokens, *_SOURCES), (*tokens, MASK, *_SOURCES)):
+        sources = _SOURCES if settings.get("add_data_source_prefix_tags") else ()
+        for added in ((MASK,), (*tokens, *sources), (*tokens, MASK, *sources)):
             added = tuple(token for token in dict.fromkeys(added) if token not in set(symbols))
             if len(symbols) + len(added) == rows:
                 break

@@ -14,6 +14,8 @@ from lect_fairseq.normalizer import build_normalizer
 from lect_fairseq.sentencepiece import SentencePieceModel
 
 _SPACE = "▁"
+_WHITE_SPACE = r"[\t-\r\x{1c}-\x{1f}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
+"""What Python's `str.split` splits at, but for the space."""
 _MOST_WITHOUT_ID = 0.1
 
 
@@ -40,7 +42,7 @@ def sentencepiece_tokenizer(model: SentencePieceModel, vocabulary: Vocabulary, f
     Raises:
         BackboneError: the dictionary is not of this model.
     """
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
     names = _names(vocabulary, model.scores.keys())
     known = set(names)
@@ -70,7 +72,13 @@ def sentencepiece_tokenizer(model: SentencePieceModel, vocabulary: Vocabulary, f
     if normalizer is not None:
         tokenizer.normalizer = normalizer
     scheme = "always" if model.dummy_prefix else "never"
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=_SPACE, prepend_scheme=scheme, split=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(replacement=_SPACE, prepend_scheme=scheme, split=True),
+            # fairseq joins pieces by spaces and splits them at any white space, of which some is left here.
+            pre_tokenizers.Split(Regex(_WHITE_SPACE), behavior="removed"),
+        ]
+    )
     decoder = decoders.Metaspace(replacement=_SPACE, prepend_scheme=scheme, split=True)
     if model.byte_fallback:
         decoder = decoders.Sequence([decoders.ByteFallback(), decoder])
