@@ -115,7 +115,7 @@ def _frame(built: BuiltTokenizer, model: FoundModel, checkpoint: Checkpoint, voc
 
 def _language(vocabulary: Vocabulary, stated: str) -> int:
     """The token of a language: of the one that settings name, else of English, else the first one."""
-    codes = {index: name.strip("_") for index, name in vocabulary.languages.items()}
+    codes = {index: name.strip("_[]") for index, name in vocabulary.languages.items()}
     for wanted in (stated, "en_XX", "en", "eng_Latn"):
         for index, code in codes.items():
             if code == wanted:

@@ -79,20 +79,28 @@ def vocabulary_of(
     if len(symbols) > rows:
         _refuse_size(len(symbols), rows, file)
     added: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
     if len(symbols) < rows:
         codes = _language_codes(settings, languages)
         style = str(settings.get("lang_tok_style") or "") or _style_of(settings)
         tokens = tuple(_STYLES.get(style, style).format(code) for code in codes)
         sources = _SOURCES if settings.get("add_data_source_prefix_tags") else ()
-        for added in ((MASK,), (*tokens, *sources), (*tokens, MASK, *sources)):
-            added = tuple(token for token in dict.fromkeys(added) if token not in set(symbols))
+        known = set(symbols)
+        for added in ((*tokens, *sources), (*tokens, MASK, *sources), (MASK,)):
+            added = tuple(token for token in dict.fromkeys(added) if token not in known)
             if len(symbols) + len(added) == rows:
                 break
         else:
             _refuse_size(len(symbols), rows, file, len(codes))
     whole = (*symbols, *added)
-    found = {index: matched for index, symbol in enumerate(whole) if (matched := _LANGUAGE.fullmatch(symbol))}
-    return Vocabulary(whole, {index: str(matched[matched.lastgroup or 0]) for index, matched in found.items()})
+    found = [index for index, symbol in enumerate(whole) if symbol in tokens or _LANGUAGE.fullmatch(symbol)]
+    return Vocabulary(whole, {index: _shown(whole[index]) for index in found})
+
+
+def _shown(symbol: str) -> str:
+    """A language's token as `transformers` and people write it; one of another form stays: "id" is in many a word."""
+    matched = _LANGUAGE.fullmatch(symbol)
+    return str(matched[matched.lastgroup or 0]) if matched else symbol
 
 
 def _language_codes(settings: Mapping[str, Any], file: Path | None) -> list[str]:
