@@ -14,6 +14,7 @@ from fairseq_folders import gpt2_folder, m2m_folder, mbart_folder, xlmr_folder
 from lect.errors import BackboneError
 from lect.host import Host
 from lect.host.backbones import load_backbone
+from lect.selection.conversion import convert_backbone
 
 pytestmark = pytest.mark.models
 
@@ -167,6 +168,23 @@ def test_halves_with_norms_behind_the_blocks_are_no_family_here(host, tmp_path):
     folder, _ = m2m_folder(tmp_path / "mine")
     change(folder, **{"encoder.layer_norm.weight": None, "encoder.layer_norm.bias": None})
     assert refusal(folder, host).startswith("model.pt: the norms of its encoder stand behind the blocks")
+
+
+def test_adapters_in_use_are_refused_and_others_left_out(host, tmp_path):
+    folder, _ = m2m_folder(tmp_path / "mine")
+    fingerprint = load_backbone(str(folder), host=host).fingerprint
+    block = "encoder.layers.0.adapter_block"
+    own = {f"{block}.adapters.id.0.weight": torch.zeros(8, 16), f"{block}.layer_norm.weight": torch.ones(16)}
+    change(folder, **own)
+    done = convert_backbone(folder, tmp_path / "written", host)
+    assert done.notices == ("left out adapters that its settings do not use: id",)
+    assert load_backbone(str(folder), host=host).fingerprint == fingerprint
+    checkpoint = torch.load(folder / "model.pt", weights_only=False)
+    checkpoint["args"].encoder_finetune_adapter = "id"
+    torch.save(checkpoint, folder / "model.pt")
+    assert refusal(folder, host).startswith(
+        'model.pt: its encoder computes with its adapter "id" (of id), which has no'
+    )
 
 
 def test_two_tables_of_tokens_are_refused(host, tmp_path):

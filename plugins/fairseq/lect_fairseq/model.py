@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SENTENCES = "encoder.sentence_encoder."
 _HEAD = "encoder.lm_head."
+_ADAPTER = re.compile(r"\.adapter_block\.adapters\.([^.]+)\.")
 # Norms have this in fairseq always; some configurations of transformers have another default.
 _EPSILON = 1e-5
 _ACTIVATIONS = {"gelu": "gelu", "gelu_accurate": "gelu_new", "gelu_fast": "gelu_new", "relu": "relu"}
@@ -85,6 +86,7 @@ def find_model(checkpoint: Checkpoint, *, has_sentencepiece: bool) -> FoundModel
     for head in heads:
         notices.append(f'left out the classification head "{head}"')
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("classification_heads.")}
+    tensors = _without_adapters(checkpoint, tensors, notices)
     for setting in _UNKNOWN_SETTINGS:
         if checkpoint.setting(setting, False):
             _refuse(checkpoint.file, f"it was trained with {setting}, which no model here computes")
@@ -99,6 +101,28 @@ def find_model(checkpoint: Checkpoint, *, has_sentencepiece: bool) -> FoundModel
     if not architecture.has_head:
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(_HEAD)}
     return FoundModel(architecture, tensors, checkpoint.file)
+
+
+def _without_adapters(
+    checkpoint: Checkpoint, tensors: Mapping[str, Tensor], notices: list[str]
+) -> Mapping[str, Tensor]:
+    """The tensors but for those of adapters that act on nothing; refuse adapters that do.
+
+    Each layer may hold one for each language, of which the settings say the one in use; it brings the sum behind the
+    feed-forward block through a norm of its own, the residual too, which no part here does.
+    """
+    found = sorted({matched[1] for name in tensors if (matched := _ADAPTER.search(name))})
+    if not found:
+        return tensors
+    languages = ", ".join(found)
+    for half in ("encoder", "decoder"):
+        if used := checkpoint.setting(f"{half}_finetune_adapter", None):
+            _refuse(
+                checkpoint.file,
+                f'its {half} computes with its adapter "{used}" (of {languages}), which has no place in transformers',
+            )
+    notices.append(f"left out adapters that its settings do not use: {languages}")
+    return {name: tensor for name, tensor in tensors.items() if ".adapter_block." not in name}
 
 
 def names_of(model: FoundModel) -> dict[str, str]:
