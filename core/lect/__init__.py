@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from lect.specs import (
         BackboneSpec as BackboneSpec,
         BuildContext as BuildContext,
+        CheckpointSpec as CheckpointSpec,
         CommandSpec as CommandSpec,
         Corpus as Corpus,
         ExecutorSpec as ExecutorSpec,
@@ -183,7 +184,7 @@ _NAMES = {
     "lect.recipes.recipe": "Recipe recipe_of",
     "lect.runs": "Application Job JobEvent Outcome ReplicaLostError Replicas RunInfo ServeWork StreamWork",
     "lect.specs": (
-        "BackboneSpec BuildContext CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec IdentifierSpec "
+        "BackboneSpec BuildContext CheckpointSpec CommandSpec Corpus ExecutorSpec FormatSpec HeadSpec IdentifierSpec "
         "InitialiserSpec LearnedVocabulary MergeSpec MergedPart Merging MethodSpec MetricSpec NewEmbeddings "
         "ObjectiveSpec Problem ReaderSpec RouteSpec TokenLearnerSpec"
     ),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lect.runs import Outcome, RunInfo
     from lect.specs import (
         BackboneSpec,
+        CheckpointSpec,
         CommandSpec,
         ExecutorSpec,
         FormatSpec,
@@ -44,6 +45,12 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def lect_register_backbones() -> Iterable[BackboneSpec]:
     """Backbones known by a short name, such as ``e5-small``."""
+    return ()
+
+
+@hookspec
+def lect_register_checkpoints() -> Iterable[CheckpointSpec]:
+    """Folders that other frameworks wrote and that are backbones by their path, such as those of ``fairseq``."""
     return ()
 
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lect.literals import Pooling, Progress, Role, Use
+from lect.backbone_specs import BackboneSpec as BackboneSpec
+from lect.backbone_specs import CheckpointSpec as CheckpointSpec
+from lect.literals import Role, Use
 from lect.scores import MetricSpec as MetricSpec
 from lect.spec import ConfiguredSpec, Spec
 
@@ -32,27 +34,6 @@ if TYPE_CHECKING:
     from lect.objectives import Objective, ObjectiveContext
     from lect.parts import Part
     from lect.runs import Job, JobEvent, Replicas, ServeWork, StreamWork
-
-
-@dataclass(frozen=True)
-class BackboneSpec(Spec):
-    """A backbone that is known by a short name.
-
-    Args:
-        prepare: makes the folder that `transformers` loads, in the cache, and returns it; quick where it is there.
-        pooling: how a sentence vector is made of the hidden states: their mean, the first one or the last one.
-        prefix: a text put before every input.
-        identity: the hub id or package and its version, for manifests.
-    """
-
-    kind: ClassVar[str] = "backbone"
-    hook: ClassVar[str] = "lect_register_backbones"
-
-    prepare: Callable[[Progress], Path]
-    identity: str
-    pooling: Pooling = "mean"
-    prefix: str = ""
-    licence: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import pytest
 from lect.host import Host
 
 IMPORTS = (
-    "from lect import BackboneSpec, CommandSpec, Config, Example, ExecutorSpec, FormatSpec, HeadSpec, InitialiserSpec, "
-    "IdentifierSpec, InstalledIdentifier, MergeSpec, "
+    "from lect import BackboneSpec, CheckpointSpec, CommandSpec, Config, Example, ExecutorSpec, FormatSpec, HeadSpec, "
+    "InitialiserSpec, IdentifierSpec, InstalledIdentifier, MergeSpec, "
     "MethodSpec, MetricSpec, ObjectiveSpec, Problem, ReaderSpec, RouteSpec, TokenLearnerSpec, "
     "UserError, hookimpl"
 )

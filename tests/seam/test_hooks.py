@@ -11,6 +11,7 @@ import pytest
 
 from lect import (
     BackboneSpec,
+    CheckpointSpec,
     CommandSpec,
     ExecutorSpec,
     FormatSpec,
@@ -52,6 +53,17 @@ def register(site, kind: type, expression: str) -> Host:
 def test_hook_register_backbones(site, tmp_path):
     host = register(site, BackboneSpec, f"BackboneSpec('x', 's', lambda progress: {str(tmp_path)!r}, 'x 1.0')")
     assert host.spec(BackboneSpec, "x").prepare(lambda what, share: None) == str(tmp_path)
+
+
+def test_hook_register_checkpoints(site):
+    host = register(
+        site,
+        CheckpointSpec,
+        "CheckpointSpec('x', 's', lambda folder: [folder / 'x.pt'], lambda folder, target, progress: [str(target)])",
+    )
+    spec = host.spec(CheckpointSpec, "x")
+    assert spec.detect(Path("here")) == [Path("here/x.pt")]
+    assert spec.convert(Path("here"), Path("there"), None) == ["there"]
 
 
 def test_hook_register_methods(site):
@@ -256,7 +268,7 @@ def test_an_event_that_does_not_exist_is_a_mistake_of_the_caller(site):
 def test_the_list_of_hooks_is_that_of_the_specifications():
     defined = re.findall(r"^def (lect_\w+)", inspect.getsource(hookspecs), re.MULTILINE)
     assert list(HOOKS) == defined
-    assert len(HOOKS) == 20
+    assert len(HOOKS) == 21
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -11,7 +11,7 @@ import typer
 from lect.commands.app import load_host
 from lect.commands.console import echo, print_json, print_table, stderr_console, warn
 from lect.commands.options import JsonOption
-from lect.specs import BackboneSpec
+from lect.specs import BackboneSpec, CheckpointSpec
 
 app = typer.Typer(add_completion=False, invoke_without_command=True)
 
@@ -46,6 +46,8 @@ def list_backbones(ctx: typer.Context, as_json: JsonOption = False) -> None:
     )
     echo("Models of the Hugging Face hub work too, by their ids: encoders, decoders and the encoders of")
     echo("encoder-decoders. So does a folder that holds one.")
+    if formats := ", ".join(host.specs(CheckpointSpec)):
+        echo(f"Folders of other frameworks are converted when they are first used: {formats}.")
 
 
 @app.command("show")
@@ -85,6 +87,40 @@ def show(
         key.replace("_", " "): f"{value:,}" if isinstance(value, int) else str(value) for key, value in facts.items()
     }
     print_table(["", backbone.name], list(shown.items()))
+
+
+@app.command("convert")
+def convert(
+    ctx: typer.Context,
+    source: Annotated[Path, typer.Argument(help="A folder that another framework wrote, such as fairseq.")],
+    output: Annotated[Path, typer.Option("--output", help="The folder to write.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a backbone that lies there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a checkpoint of another framework as a folder that transformers loads.
+
+    To use it with lect it need not be converted: name its folder as any backbone's.
+    """
+    host = load_host(ctx)
+    with stderr_console().status("Loading") as status:
+        from lect.selection.conversion import convert_backbone
+
+        done = convert_backbone(
+            source,
+            output,
+            host,
+            overwrite=overwrite,
+            progress=lambda what, share: status.update(f"{what} {share:.0%}" if share else what),
+        )
+    for line in done.notices:
+        warn(line)
+    if as_json:
+        print_json({**asdict(done), "folder": str(done.folder)})
+        return
+    echo(
+        f"{done.folder} holds the {done.format} checkpoint as a model of type {done.family}, "
+        f"{done.parameters:,} parameters, fingerprint {done.fingerprint[:12]}"
+    )
 
 
 @app.command("trim")

@@ -16,6 +16,7 @@ from lect.backbones.quiet import quiet_transformers
 from lect.backbones.settings import FolderSettings, read_folder_settings
 from lect.errors import BackboneError, nearest
 from lect.host.bundled import bundled
+from lect.host.checkpoints import cached_conversion, find_checkpoint
 from lect.literals import Pooling, Progress, no_progress
 from lect.specs import BackboneSpec
 
@@ -36,7 +37,8 @@ def load_backbone(
     """A backbone in float32, frozen and in evaluation mode.
 
     Args:
-        name: a name that a plugin registers (those come first), an existing folder, or a hub id.
+        name: a name that a plugin registers (those come first), an existing folder, or a hub id. A folder of another
+            framework is converted into the cache, where a plugin knows its format.
         host: knows the registered names.
         progress: told of what takes long: a first conversion, a download.
         pooling: instead of what the plugin registers, the folder's ``lect.toml`` says, or of ``mean``.
@@ -59,6 +61,8 @@ def load_backbone(
     elif is_folder:
         identity, commit = name, None
         own = read_folder_settings(folder)
+        if (checkpoint := find_checkpoint(folder, host)) is not None:
+            folder = cached_conversion(checkpoint, host, progress or no_progress)
     elif is_hub_id(name):
         folder, commit = fetch_from_hub(name, revision, _known(host), progress)
         identity = name

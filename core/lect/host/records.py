@@ -70,6 +70,7 @@ class Configured(Provided[Spec_co]):
 
 SPECS: tuple[type[Spec], ...] = (
     specs.BackboneSpec,
+    specs.CheckpointSpec,
     specs.MethodSpec,
     specs.MergeSpec,
     specs.InitialiserSpec,
