@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import NormalizedString, normalizers
 
-from lect_e5.charsmap import precompiled_charsmap
+from lect.backbones.charsmap import precompiled_charsmap
 from lect_e5.convert import PACKAGED
 from lect_e5.packed import PackedModel
 from lect_e5.tokenizer import build_normalizer
