@@ -1,0 +1,1 @@
+"""Checkpoints and prepared data of fairseq for `lect`."""
