@@ -103,8 +103,9 @@ def ours(tokenizer: Any, kind: str, most: int = 100) -> Callable[[Sequence[str]]
                     source += len(character.encode())
                 sources[position] = source
                 starts = _bytes_before(text)
-                assert [starts[a] for a, _ in encoding.offsets] == [sources[a] for a, _ in spans], ascii(text)
-                spans = [(sources[a], sources[b]) for a, b in spans]
+                spans = [
+                    (starts[first], sources[b]) for (first, _), (_, b) in zip(encoding.offsets, spans, strict=True)
+                ]
             found.append((encoding.ids, *_apart(spans)))
         return found
 

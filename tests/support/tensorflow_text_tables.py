@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,8 +16,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 import tensorflow_text
 
-CODES = [code for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
-IDEOGRAPHS = [(0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F)]
+CODES = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+IDEOGRAPHS = [
+    (0x4E00, 0x9FFF),
+    (0x3400, 0x4DBF),
+    (0x20000, 0x2A6DF),
+    (0x2A700, 0x2CEAF),
+    (0xF900, 0xFAFF),
+    (0x2F800, 0x2FA1F),
+]
 """Those that BertTokenizer has in a list of its own."""
 
 
@@ -31,9 +37,9 @@ def main() -> None:
     def whole_nfd(text: str) -> str:
         return "".join(decomposed.get(character, character) for character in text)
 
-    # What NFD does in any case is left out, but for characters that are newer than many a library.
+    # What NFD does in any case is left out, but for characters that may be newer than the library that does it.
     table = {c: text for c, text in folded.items() if not text or whole_nfd(text) != whole_nfd(c)}
-    table |= {c: text for c, text in decomposed.items() if unicodedata.normalize("NFD", c) != text}
+    table |= {c: text for c, text in decomposed.items() if "\U00010000" <= c < "\U0002f800"}
 
     punctuation = {code for code in range(0x21, 0x7F) if not chr(code).isalnum()} | set(_matching(texts, r"\p{P}"))
     ideographs = {code for first, last in IDEOGRAPHS for code in range(first, last + 1)}

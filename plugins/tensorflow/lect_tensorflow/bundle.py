@@ -62,6 +62,7 @@ class Bundle:
             raise BackboneError(
                 f"it is no checkpoint of TensorFlow, or damaged ({error})", where=str(index), fix="copy it again"
             ) from error
+        self._check_data()
 
     def tensor(self, name: str) -> np.ndarray:
         """A tensor's values, those in half precision in float32.
@@ -76,7 +77,7 @@ class Bundle:
         if kind is None or entry.sliced:
             what = "lies in slices" if entry.sliced else f"is of TensorFlow's type {entry.kind}"
             raise BackboneError(f"{name} {what}, which cannot be read", where=str(self.index))
-        data = self._bytes(name, entry)
+        data = self._bytes(entry)
         count = int(np.prod(entry.shape, dtype=np.int64))
         width = 2 if kind == "bfloat16" else np.dtype(kind).itemsize
         if entry.size != count * width:
@@ -90,7 +91,7 @@ class Bundle:
     def text(self, name: str) -> bytes:
         """A string. Raises `BackboneError` as `tensor` does."""
         entry = self.entries[name]
-        data = self._bytes(name, entry)
+        data = self._bytes(entry)
         try:
             size, position = varint(data, 0)
         except ValueError as error:
@@ -111,18 +112,30 @@ class Bundle:
             raise BackboneError(f"its graph of objects is damaged ({error})", where=str(self.index)) from error
         return {key: name for key, name in own.items() if key in self.entries}
 
-    def _bytes(self, name: str, entry: Entry) -> bytes:
-        path = self.index.with_name(f"{self.index.stem}.data-{entry.shard:05d}-of-{self.shards:05d}")
+    def _data(self, entry: Entry) -> Path:
+        return self.index.with_name(f"{self.index.stem}.data-{entry.shard:05d}-of-{self.shards:05d}")
+
+    def _check_data(self) -> None:
+        """Every file of data is there, and long enough."""
+        for name, entry in self.entries.items():
+            path = self._data(entry)
+            try:
+                size = path.stat().st_size
+            except OSError as error:
+                what = "it is not there" if isinstance(error, FileNotFoundError) else error.strerror
+                raise BackboneError(f"the data of {self.index.name} cannot be read: {what}", where=str(path)) from error
+            if entry.offset + entry.size > size:
+                what = f"it is cut short: {name} ends behind its end"
+                raise BackboneError(what, where=str(path), fix="copy it again")
+
+    def _bytes(self, entry: Entry) -> bytes:
+        path = self._data(entry)
         try:
             with path.open("rb") as file:
                 file.seek(entry.offset)
-                data = file.read(entry.size)
+                return file.read(entry.size)
         except OSError as error:
-            what = "it is not there" if isinstance(error, FileNotFoundError) else error.strerror
-            raise BackboneError(f"the data of {self.index.name} cannot be read: {what}", where=str(path)) from error
-        if len(data) != entry.size:
-            raise BackboneError(f"it is cut short: {name} ends behind its end", where=str(path), fix="copy it again")
-        return data
+            raise BackboneError(f"it cannot be read ({error.strerror})", where=str(path)) from error
 
     def _read_entries(self, data: bytes) -> dict[str, Entry]:
         if len(data) < _FOOTER or struct.unpack("<Q", data[-8:])[0] != _MAGIC:

@@ -18,6 +18,8 @@ from lect_tensorflow.messages import as_float, fields, first
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = 1, 2, 3, 4, 5, 6
 _UNIGRAM, _BPE = 1, 2
 _SPACE = "▁"
+#: A character that no text has.
+_BETWEEN = "\U0010fffe"
 _CLASSES = {
     "[CLS]": "cls_token",
     "[SEP]": "sep_token",
@@ -100,17 +102,23 @@ def build_sentencepiece(
         except ValueError as error:
             raise BackboneError(str(error)) from error
     if model.squeezes_spaces:
-        # The first of several spaces stays, for its place.
-        steps += [normalizers.Replace(Regex("(?<= ) +"), ""), normalizers.Strip()]
+        # The first of several spaces stays, for its place. Other white space than the space is no space here.
+        steps += [normalizers.Replace(Regex(pattern), "") for pattern in ("^ +| +$", "(?<= ) +")]
     tokenizer.normalizer = normalizers.Sequence(steps)
     scheme = "always" if model.dummy_prefix else "never"
     crosses = any(_SPACE in piece[1:].lstrip(_SPACE) for piece in model.pieces)
     space = {"replacement": _SPACE, "prepend_scheme": scheme}
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(**space, split=not crosses)
+    cuts: list[Any] = [pre_tokenizers.Metaspace(**space, split=not crosses)]
+    if special := [
+        piece for piece, kind in zip(model.pieces, model.kinds, strict=True) if kind in (_CONTROL, _UNKNOWN)
+    ]:
+        # A text that names a special piece does not mean it: its first character is parted from the rest.
+        named = "|".join(f"(?<={_escaped(piece[:1])})(?={_escaped(piece[1:])})" for piece in special if len(piece) > 1)
+        cuts.append(pre_tokenizers.Split(Regex(named), "isolated"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(cuts)
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
-    special = [piece for piece, kind in zip(model.pieces, model.kinds, strict=True) if kind in (_CONTROL, _UNKNOWN)]
     tokenizer.add_special_tokens([AddedToken(piece, normalized=False, special=True) for piece in special])
     user_defined = [piece for piece, kind in zip(model.pieces, model.kinds, strict=True) if kind == _USER_DEFINED]
     tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in user_defined])
@@ -138,6 +146,10 @@ def sentencepiece_config(model: SentencepieceModel, longest: int) -> Mapping[str
         "split_special_tokens": True,
         **named,
     }
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\x{{{ord(character):x}}}" for character in text)
 
 
 def _algorithm(model: SentencepieceModel) -> Any:
@@ -174,20 +186,23 @@ def _merges(model: SentencepieceModel) -> list[tuple[str, str]]:
 
 
 def _mapped(table: Mapping[str, str]) -> list[Any]:
-    """The map of single characters, after characters that a map of NFKC has in two or three are made one.
+    """The map of single characters, then those that a map of NFKC has in two or three made one.
 
     SentencePiece leaves marks in their order where they do not join a letter; NFC sorts them, but for what is put
-    between the marks of the scripts that have several on a letter, and goes again with what the map removes.
+    between the marks of the scripts that have several on a letter.
     """
     from tokenizers import Regex, normalizers
 
-    removed = next((character for character in "\1\2\3\4" if table.get(character) == ""), None)
-    if removed is None or not any(len(character.encode()) > 1 for character in table):
+    if not any(len(character.encode()) > 1 for character in table):
         return character_steps(table)
     marks = any_of(
         chr(code)
         for code in (*range(0x483, 0x1AB0), *range(0x1B00, 0x1DC0), *range(0x2DE0, 0x20000))
         if unicodedata.combining(chr(code))
     )
-    between = normalizers.Replace(Regex(f"(?<={marks})(?={marks})"), removed)
-    return [between, normalizers.NFC(), *character_steps(table)]
+    return [
+        normalizers.Replace(Regex(f"(?<={marks})(?={marks})"), _BETWEEN),
+        *character_steps(table),
+        normalizers.NFC(),
+        normalizers.Replace(_BETWEEN, ""),
+    ]
