@@ -123,11 +123,17 @@ def test_one_is_written_as_a_folder_where_it_is_wanted(host, model, cache, tmp_p
     [
         ("model", "model: it is a folder of transformers already; use it by its path"),
         ("empty", "empty: this folder holds no checkpoint of a framework that is known here (where)"),
+        (
+            "other",
+            "other: this folder holds no model; name one with config.json, model.safetensors and a tokenizer, or ",
+        ),
         ("nowhere", "nowhere: there is no such folder; name the folder that holds the checkpoint"),
     ],
 )
 def test_what_is_no_checkpoint_is_not_converted(name, said, host, model, tmp_path):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "model.pt").touch()
     with pytest.raises(BackboneError, match=re.escape(said)):
         convert_backbone(tmp_path / name, tmp_path / "written", host)
     assert not (tmp_path / "written").exists()

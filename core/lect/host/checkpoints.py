@@ -70,7 +70,7 @@ def find_checkpoint(folder: Path, host: Host) -> Checkpoint | None:
         for (kind, name), distribution in bundled().items()
         if kind == CheckpointSpec.kind and name not in formats
     )
-    if missing and not holds_config:
+    if missing and not holds_config and any(folder.iterdir()):
         raise BackboneError(
             "this folder holds no model",
             where=str(folder),
