@@ -1,0 +1,208 @@
+"""A SentencePiece model, as TensorFlow Text's `SentencepieceTokenizer` reads it, as one of the `tokenizers` library.
+
+The model is a `ModelProto` (https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lect import BackboneError
+from lect.backbones.charsmap import any_of, character_steps, read_charsmap
+from lect_tensorflow.characters import folding, members
+from lect_tensorflow.messages import as_float, fields, first
+
+_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = 1, 2, 3, 4, 5, 6
+_UNIGRAM, _BPE = 1, 2
+_SPACE = "▁"
+#: A character that no text has.
+_BETWEEN = "\U0010fffe"
+_CLASSES = {
+    "[CLS]": "cls_token",
+    "[SEP]": "sep_token",
+    "[MASK]": "mask_token",
+    "<pad>": "pad_token",
+    "[PAD]": "pad_token",
+}
+
+
+@dataclass(frozen=True)
+class SentencepieceModel:
+    """What a model file says.
+
+    Args:
+        kinds: what each piece is, in the words of `SentencePiece.Type`.
+        names: which piece is the unknown token, the beginning, the end and the padding, by ``unk``, ``bos`` …
+        charsmap: the precompiled map of characters; empty for none.
+    """
+
+    pieces: tuple[str, ...]
+    scores: tuple[float, ...]
+    kinds: tuple[int, ...]
+    algorithm: int
+    byte_fallback: bool
+    names: Mapping[str, int]
+    charsmap: bytes
+    dummy_prefix: bool
+    squeezes_spaces: bool
+
+
+def read_sentencepiece(data: bytes) -> SentencepieceModel:
+    """Read a model file. Raises `BackboneError` where it is none, is cut short, or needs what cannot be expressed."""
+    try:
+        pieces = [bytes(value) for number, value in fields(data) if number == 1]
+        trainer, normalizer = bytes(first(data, 2, b"")), bytes(first(data, 3, b""))
+        ids = {name: int(first(trainer, number, default)) for name, (number, default) in _IDS.items()}
+        model = SentencepieceModel(
+            pieces=tuple(bytes(first(piece, 1, b"")).decode() for piece in pieces),
+            scores=tuple(as_float(int(first(piece, 2, 0))) for piece in pieces),
+            kinds=tuple(int(first(piece, 3, _NORMAL)) for piece in pieces),
+            algorithm=int(first(trainer, 3, _UNIGRAM)),
+            byte_fallback=bool(first(trainer, 35, 0)),
+            names={name: index for name, index in ids.items() if 0 <= index < len(pieces)},
+            charsmap=bytes(first(normalizer, 2, b"")),
+            dummy_prefix=bool(first(normalizer, 3, 1)),
+            squeezes_spaces=bool(first(normalizer, 4, 1)),
+        )
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BackboneError(f"it is no SentencePiece model, or damaged ({error})", fix="copy it again") from error
+    if not model.pieces or _UNKNOWN not in model.kinds:
+        raise BackboneError("it is no SentencePiece model: it has no unknown piece")
+    if model.algorithm not in (_UNIGRAM, _BPE) or first(trainer, 24, 0):
+        raise BackboneError("its SentencePiece model is of words, of characters, or marks the ends of words")
+    return model
+
+
+_IDS = {"unk": (40, 0), "bos": (41, 1), "eos": (42, 2), "pad": (43, (1 << 64) - 1)}
+
+
+def build_sentencepiece(
+    model: SentencepieceModel, *, lower_case: bool = False, strip_accents: bool = False, ends: tuple[str, str] | None
+) -> Any:
+    """A `tokenizers.Tokenizer` with the model's own ids.
+
+    Args:
+        lower_case, strip_accents: what Model Garden's `SentencepieceTokenizer` does before the model does its own.
+        ends: the pieces that a text begins and ends with, an empty one for none.
+    """
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
+
+    tokenizer = Tokenizer(_algorithm(model))
+    steps: list[Any] = []
+    if strip_accents:
+        steps += [normalizers.NFD(), normalizers.Replace(Regex(any_of(members("accents"))), "")]
+    if lower_case:
+        steps += [*character_steps(folding()), normalizers.NFC()]
+    if model.charsmap:
+        try:
+            steps += _mapped(read_charsmap(model.charsmap))
+        except ValueError as error:
+            raise BackboneError(str(error)) from error
+    if model.squeezes_spaces:
+        # The first of several spaces stays, for its place. Other white space than the space is no space here.
+        steps += [normalizers.Replace(Regex(pattern), "") for pattern in ("^ +| +$", "(?<= ) +")]
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    scheme = "always" if model.dummy_prefix else "never"
+    crosses = any(_SPACE in piece[1:].lstrip(_SPACE) for piece in model.pieces)
+    space = {"replacement": _SPACE, "prepend_scheme": scheme}
+    cuts: list[Any] = [pre_tokenizers.Metaspace(**space, split=not crosses)]
+    if special := [
+        piece for piece, kind in zip(model.pieces, model.kinds, strict=True) if kind in (_CONTROL, _UNKNOWN)
+    ]:
+        # A text that names a special piece does not mean it: its first character is parted from the rest.
+        named = "|".join(f"(?<={_escaped(piece[:1])})(?={_escaped(piece[1:])})" for piece in special if len(piece) > 1)
+        cuts.append(pre_tokenizers.Split(Regex(named), "isolated"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(cuts)
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer.add_special_tokens([AddedToken(piece, normalized=False, special=True) for piece in special])
+    user_defined = [piece for piece, kind in zip(model.pieces, model.kinds, strict=True) if kind == _USER_DEFINED]
+    tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in user_defined])
+    if ends is not None and any(ends):
+        begin, end = (f"{piece} " if piece else "" for piece in ends)
+        classes = "1" if begin else "0"
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{begin}$A {end}".strip(),
+            pair=" ".join(f"{begin}$A {end}$B:{classes} {end.strip()}".split()) + (f":{classes}" if end else ""),
+            special_tokens=[(piece, model.pieces.index(piece)) for piece in set(ends) if piece],
+        )
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def sentencepiece_config(model: SentencepieceModel, longest: int) -> Mapping[str, Any]:
+    """What `transformers` wants to know of it beside."""
+    named = {f"{name}_token": model.pieces[index] for name, index in model.names.items()}
+    named["unk_token"] = model.pieces[model.kinds.index(_UNKNOWN)]
+    named |= {_CLASSES[piece]: piece for piece in model.pieces if piece in _CLASSES}
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": longest,
+        "clean_up_tokenization_spaces": False,
+        "split_special_tokens": True,
+        **named,
+    }
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\x{{{ord(character):x}}}" for character in text)
+
+
+def _algorithm(model: SentencepieceModel) -> Any:
+    from tokenizers import models
+
+    unknown = model.kinds.index(_UNKNOWN)
+    if model.algorithm == _BPE:
+        ids = {piece: index for index, piece in enumerate(model.pieces)}
+        return models.BPE(
+            ids,
+            _merges(model),
+            unk_token=model.pieces[unknown],
+            fuse_unk=True,
+            byte_fallback=model.byte_fallback,
+        )
+    lowest = min(score for score, kind in zip(model.scores, model.kinds, strict=True) if kind == _NORMAL)
+    # The others are never chosen in a text by SentencePiece, and hardly ever here.
+    scores = [score if kind == _NORMAL else lowest for score, kind in zip(model.scores, model.kinds, strict=True)]
+    return models.Unigram(list(zip(model.pieces, scores, strict=True)), unknown, model.byte_fallback)
+
+
+def _merges(model: SentencepieceModel) -> list[tuple[str, str]]:
+    """Every way to make a piece of two, those of the best pieces first."""
+    usable = {piece for piece, kind in zip(model.pieces, model.kinds, strict=True) if kind in (_NORMAL, _UNUSED)}
+    ranks = {
+        piece: (-score, index) for index, (piece, score) in enumerate(zip(model.pieces, model.scores, strict=True))
+    }
+    return [
+        (piece[:cut], piece[cut:])
+        for piece in sorted(usable, key=ranks.__getitem__)
+        for cut in range(1, len(piece))
+        if piece[:cut] in usable and piece[cut:] in usable
+    ]
+
+
+def _mapped(table: Mapping[str, str]) -> list[Any]:
+    """The map of single characters, then those that a map of NFKC has in two or three made one.
+
+    SentencePiece leaves marks in their order where they do not join a letter; NFC sorts them, but for what is put
+    between the marks of the scripts that have several on a letter.
+    """
+    from tokenizers import Regex, normalizers
+
+    if not any(len(character.encode()) > 1 for character in table):
+        return character_steps(table)
+    marks = any_of(
+        chr(code)
+        for code in (*range(0x483, 0x1AB0), *range(0x1B00, 0x1DC0), *range(0x2DE0, 0x20000))
+        if unicodedata.combining(chr(code))
+    )
+    return [
+        normalizers.Replace(Regex(f"(?<={marks})(?={marks})"), _BETWEEN),
+        *character_steps(table),
+        normalizers.NFC(),
+        normalizers.Replace(_BETWEEN, ""),
+    ]

@@ -1,0 +1,96 @@
+"""The variables of a model by their names, whichever of TensorFlow's formats they lie in; read when they are wanted."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lect import BackboneError
+from lect_tensorflow.bundle import Bundle
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable: its shape, and how its values are read."""
+
+    shape: tuple[int, ...]
+    read: Callable[[], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Variables:
+    """What a file of weights holds.
+
+    Args:
+        keras: the configuration of the Keras model, where the file has it; nothing of it is run.
+    """
+
+    path: Path
+    by_name: Mapping[str, Variable]
+    keras: Mapping[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def open_variables(path: Path) -> Iterator[Variables]:
+    """The variables in the index of a checkpoint, or in a Keras file, which stays open.
+
+    Raises:
+        BackboneError: it cannot be read, or two of its variables have one name.
+    """
+    if path.suffix == ".index":
+        yield _of_bundle(Bundle(path))
+        return
+    import h5py
+
+    with ExitStack() as stack:
+        keras: Any = {}
+        source: Any = path
+        try:
+            if path.suffix == ".keras":
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                keras = json.loads(archive.read("config.json"))
+                source = io.BytesIO(archive.read("model.weights.h5"))
+            file = stack.enter_context(h5py.File(source, "r"))
+            by_name = dict(_datasets(path, file))
+        except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+            what = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise BackboneError(
+                f"it is no Keras file, or damaged ({what})", where=str(path), fix="copy it again"
+            ) from error
+        yield Variables(path, by_name, keras.get("config") or {})
+
+
+def _of_bundle(bundle: Bundle) -> Variables:
+    by_name: dict[str, Variable] = {}
+    for key, name in bundle.full_names.items():
+        # Beside weights, a checkpoint has what optimisers keep of each, which may have the weight's own name.
+        known = key if "/.OPTIMIZER_SLOT/" in key or "/" not in name or name in by_name else name
+        entry = bundle.entries[key]
+        by_name[known] = Variable(entry.shape, lambda key=key: bundle.tensor(key))
+    return Variables(bundle.index, by_name)
+
+
+def _datasets(path: Path, file: Any) -> Iterator[tuple[str, Variable]]:
+    import h5py
+
+    found: list[tuple[str, Any]] = []
+    file.visititems(lambda name, item: found.append((name, item)) if isinstance(item, h5py.Dataset) else None)
+    for name, item in found:
+        yield name.removesuffix(":0"), Variable(tuple(item.shape), lambda item=item: _values(path, item))
+
+
+def _values(path: Path, item: Any) -> np.ndarray:
+    try:
+        values: np.ndarray = item[()]
+    except OSError as error:
+        raise BackboneError(f"{item.name} cannot be read: the file is cut short or damaged", where=str(path)) from error
+    return values
