@@ -114,9 +114,14 @@ def markdown_of(tables: Iterable[RecipeTable]) -> str:
         for field in table.fields:
             default = "has to be given" if field.default is None else f"`{field.default}`" if field.default else ""
             cells = (f"`{field.name}`", field.kind, default, field.meaning)
-            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+            lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
         lines += [""] if table.fields else []
     return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """A text in a cell of Markdown: nothing in it ends the cell, or is taken for a tag of HTML."""
+    return text.replace("|", "\\|") if text.startswith("`") else text.replace("|", "\\|").replace("<", "&lt;")
 
 
 def title_of(model: type[BaseModel]) -> str:
