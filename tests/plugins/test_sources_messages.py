@@ -178,7 +178,10 @@ def test_a_long_catalogue_is_read_piece_by_piece(tmp_path):
         ("Halo dunia\n", "x.po, line 1: no line of a catalogue; correct the entry"),
         ('msgid "a"\n\n\n"b"\nmsgstr\n', "x.po, line 5: "),
         ("", "x.po: no message with a translation; name a translated file"),
-        ('msgid "a"\nmsgstr ""\n', "x.po: no message with a translation (1 untranslated); name a translated file"),
+        (
+            'msgid "a"\nmsgstr ""\n',
+            "(1 untranslated); name a translated file or set reverse = true and untranslated = true",
+        ),
         (b'msgid "a"\nmsgstr "\xff"\n', "x.po, line 2: invalid UTF-8"),
         (b'msgid "a"\nmsgstr "\0"\n', "x.po, line 2: a NUL byte"),
     ],

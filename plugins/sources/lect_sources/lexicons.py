@@ -14,6 +14,9 @@ from lect import Config, DataError, Example, ReaderSpec
 from lect.data.files import Count, LanguageTag, Paths, each_file, left_out
 from lect_sources.xmlfiles import Element, elements
 
+_MOST = 10_000
+"""The most rows of one entry."""
+
 
 class LexiconConfig(Config):
     """Which languages of a lexicon to read.
@@ -62,6 +65,9 @@ def _rows(config: LexiconConfig, path: Path, where: str, root: tuple[str, ...]) 
         heads, translations = _lift(entry) if root == ("lift",) else _tei(entry)
         languages.update(language for language, _ in translations)
         chosen = _chosen(translations, config.translation, f"{where}, line {entry.line}")
+        if len(heads) * len(chosen) > _MOST:
+            what = f"{len(heads):,} headwords with {len(chosen):,} translations in one entry"
+            raise DataError(what, where=f"{where}, line {entry.line}", fix="make entries of them")
         pairs = [(head, other) for head in _of(heads, config.text) for other in chosen]
         left += not pairs
         for number, (head, translation) in enumerate(pairs, start=1):
