@@ -100,7 +100,7 @@ def _of(side: _Side, wanted: str | None) -> list[str]:
 
 
 def _tei(entry: Element) -> tuple[_Side, _Side]:
-    heads = [(one.language, _bare(one)) for form in entry.children("form") for one in form.within("orth")]
+    heads = [(orth.language or form.language, _bare(orth)) for form, orth in _headwords(entry)]
     translations = [
         (quote.language or cite.language, _bare(quote))
         for cite in _translations(entry)
@@ -108,7 +108,17 @@ def _tei(entry: Element) -> tuple[_Side, _Side]:
     ]
     # As older dictionaries have it.
     older = [(one.language, _bare(one)) for trans in entry.within("trans") for one in trans.children("tr")]
+    if not translations and not older:
+        older = [(one.language, _bare(one)) for sense in entry.within("sense") for one in sense.children("def")]
     return heads, [*translations, *older]
+
+
+def _headwords(element: Element) -> Iterator[tuple[Element, Element]]:
+    """Each with the form that it is of; a plural, say, is no headword."""
+    for form in element.children("form"):
+        if not form.get("type").startswith("infl"):
+            yield from ((form, orth) for orth in form.children("orth"))
+            yield from _headwords(form)
 
 
 def _translations(entry: Element) -> Iterator[Element]:
