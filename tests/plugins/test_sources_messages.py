@@ -206,6 +206,7 @@ def test_content_that_is_a_path_opens_no_file(tmp_path, monkeypatch):
         ("E&xit", "&Quitter", ("Quitter", "Exit")),
         ("Run file_name", "Lancer file_name", ("Lancer file_name", "Run file_name")),
         ("AT&T and R&D", "AT&T et R&D", ("AT&T et R&D", "AT&T and R&D")),
+        ("KP_Home key", "touche KP_Début", ("touche KP_Début", "KP_Home key")),
         ("see a?b=c&d=e", "voir a?b=c&d=e", ("voir a?b=c&d=e", "see a?b=c&d=e")),
         ("Terms &amp; more", "Termes &amp; plus", ("Termes & plus", "Terms & more")),
         ("&lt;none&gt; &#233;", "&lt;rien&gt; &#xe9;", ("<rien> é", "<none> é")),

@@ -216,4 +216,7 @@ def _without_accelerator(message: str, other: str, mark: str) -> str:
 
 def _is_word(word: str, other: str, mark: str) -> bool:
     before, _, after = word.partition(mark)
-    return word in other or not (before[-1].isalpha() and after[0].isalpha()) or (before.isupper() and after.isupper())
+    if word in other or not (before[-1].isalpha() and after[0].isalpha()):
+        return True
+    # As in "R&D" and "KP_Home".
+    return before.isupper() and (after.isupper() or len(before) > 1)
