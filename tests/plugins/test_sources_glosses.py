@@ -42,6 +42,8 @@ TEI = """<?xml version="1.0" encoding="UTF-8"?>
   <sense n="2"><cit type="trans" xml:lang="de"><quote>Haus <note>(building)</note></quote></cit></sense></entry>
 <entry><form><orth>old</orth></form><trans><tr>vieux</tr><tr>ancien</tr></trans></entry>
 <entry><form><orth>nothing</orth></form></entry>
+<entry><form xml:lang="en"><orth>day</orth><form type="infl"><orth type="plur">days</orth></form></form>
+  <sense><def xml:lang="de">Tag, Frist</def></sense></entry>
 </body></text></TEI>
 """
 LIFT = """<?xml version="1.0" encoding="utf-8"?>
@@ -165,6 +167,7 @@ def test_dictionaries_in_tei(tmp_path, caplog):
         ("home", "Haus", "eng-fra.tei, line 5, translation 2"),
         ("old", "vieux", "eng-fra.tei, line 11, translation 1"),
         ("old", "ancien", "eng-fra.tei, line 11, translation 2"),
+        ("day", "Tag, Frist", "eng-fra.tei, line 13"),
     ]
     assert "eng-fra.tei: 1 row without a headword or translation left out" in caplog.text
     assert pairs("tei", tmp_path, "eng-fra.tei", translation="fr", reverse=True, limit=2) == [

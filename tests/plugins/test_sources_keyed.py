@@ -259,6 +259,8 @@ def test_catalogues_in_json(tmp_path, ours, theirs):
         ("arb", '{"a":' * 200 + '"b"' + "}" * 200, "x: objects in objects, more than 50 deep"),
         ("arb", "[" * 100_000, "x, line 1: not JSON"),
         ("android", "<resources><string>a</b></resources>", "x, line 1: not well-formed XML: mismatched tag"),
+        ("arb", '{"a": "b\\ud800"}', "x, name a: the message holds half of a surrogate pair"),
+        ("properties", "a = b\\u0000", "x, line 1: the message holds a NUL"),
         ("android", "<resources></resources>", "x: no message with a translation"),
     ],
 )

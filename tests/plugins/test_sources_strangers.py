@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import plistlib
 import tracemalloc
 
 import pytest
@@ -85,6 +87,30 @@ def test_an_endless_element_takes_little_memory(tmp_path, hostile):
     tracemalloc.stop()
     assert "<trans-unit> of more than 1,000,000 characters" in said or "a tag of more than 4,000,000 bytes" in said
     assert peak < 40_000_000
+
+
+PIECES = ("%0", "a", "&", "_a", "a & b", "(", "( ", "<a ", "<", "{", "{a", "$", "%(", "&#", "&&a", "%@", "\\\\")
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_messages_that_take_patterns_long_take_no_time(tmp_path, piece):
+    # Minutes, where the time of a pattern grows by the square of a message's length.
+    message = "_&" + piece * (300_000 // len(piece)) + "\u00e9"
+    write(tmp_path, {"x.po": f'msgid "word {message}"\nmsgstr "{message} mot"\n', "x.properties": f"word = {message}"})
+    assert len(read("gettext", tmp_path, "x.po")) == 1
+    assert len(read("properties", tmp_path, "x.properties", names_are_sources=True)) == 1
+
+
+def test_plurals_in_plurals_do_not_multiply(tmp_path):
+    message = "{a, plural, " + "".join(f"b{number} {{c}} " for number in range(20)) + "}"
+    message = "x" + message * 2000
+    many = "{a, plural, " + "".join(f"b{number} {{c}} " for number in range(30_000)) + "}" + "x" * 300_000
+    write(tmp_path, {"x.arb": json.dumps({"a": message, "b": many})})
+    assert len(read("arb", tmp_path, "x.arb", names_are_sources=True)) < 100
+    form = "day " + "%#@a@" * 1999
+    entry = {"NSStringLocalizedFormatKey": form, "a": {"other": form}, "b": {"other": "x" * 100_000}}
+    write(tmp_path, {"x.stringsdict": plistlib.dumps({"a": entry})})
+    assert len(read("apple", tmp_path, "x.stringsdict", names_are_sources=True)) == 1
 
 
 def test_units_are_streamed(tmp_path):

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from lect import DataError, Example, ReaderSpec
-from lect.data.files import first_bytes, open_bytes, read_bytes, read_lines
+from lect.data.files import first_bytes, open_bytes, read_bytes
 from lect_sources.keyed import KeyedTextConfig, Named, keyed_rows
 
 _LARGEST = 1 << 26
 """The most bytes of a property list."""
+_MOST, _LONGEST = 20, 10_000
+"""The most variables of a message that are filled in, and the most characters of one."""
 _TOKEN = re.compile(
     r"""(?P<space>\s+|/\*.*?\*/|//[^\n]*\n?)|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[\w.$:/-]+)|(?P<mark>[=;])""",
     re.DOTALL,
@@ -42,8 +44,7 @@ def _strings(config: KeyedTextConfig, path: Path, where: str) -> Iterator[Named]
     if head.startswith((b"bplist", b"<?xml", b"<!DOCTYPE plist", b"<plist")):
         yield from _property_list(path, where)
         return
-    text = "".join(line for _, line in read_lines(path, where, encoding=config.encoding_of(path, where)))
-    tokens = _tokens(text, where)
+    tokens = _tokens(config.whole(path, where), where)
     for line, kind, name in tokens:
         place = f"{where}, line {line}"
         if kind == "mark":
@@ -122,13 +123,14 @@ def _plural(entry: Mapping[str, Any]) -> dict[str, str]:
         return {}
     variables = {name: value for name, value in entry.items() if isinstance(value, dict)}
     first = next((name for name in _VARIABLE.findall(pattern) if name in variables), None)
-    if first is None:
+    if first is None or any(len(str(form)) > _LONGEST for each in variables.values() for form in each.values()):
         return {"other": pattern}
     found = {}
     for category in _CATEGORIES:
         if isinstance(form := variables[first].get(category), str):
-            shown = _VARIABLE.sub(lambda each, form=form: form if each[1] == first else each[0], pattern)
-            found[category] = _VARIABLE.sub(lambda each: str(variables.get(each[1], {}).get("other", each[0])), shown)
+            shown = _VARIABLE.sub(lambda each, form=form: form if each[1] == first else each[0], pattern, _MOST)
+            others = {name: str(each.get("other", "")) for name, each in variables.items()}
+            found[category] = _VARIABLE.sub(lambda each, others=others: others.get(each[1], each[0]), shown, _MOST)
     return found
 
 

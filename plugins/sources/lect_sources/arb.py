@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lect import DataError, Example, ReaderSpec
-from lect.data.files import parse_json, read_lines
+from lect.data.files import parse_json
 from lect_sources.keyed import KeyedTextConfig, Named, keyed_rows
 
 _DEEPEST = 50
@@ -23,8 +23,7 @@ def read_arb(config: KeyedTextConfig, folder: Path) -> Iterator[Example]:
 
 
 def _messages(config: KeyedTextConfig, path: Path, where: str) -> Iterator[Named]:
-    lines = read_lines(path, where, encoding=config.encoding_of(path, where))
-    text = "".join(line for _, line in lines)
+    text = config.whole(path, where)
     if not text.strip():
         raise DataError("the file is empty", where=where)
     value = parse_json(text, where)
@@ -83,6 +82,8 @@ def _spread(message: str) -> dict[str, str] | None:
         if end is None:
             return None
         branches[selector[1]] = message[selector.end() : end]
+        if len(branches) > _MOST_FORMS:
+            return None
         position = end + 1
     rest = message[position:].lstrip()
     if not branches or not rest.startswith("}"):

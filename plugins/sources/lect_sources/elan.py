@@ -12,7 +12,7 @@ from pydantic import Field
 
 from lect import Config, DataError, Example, ReaderSpec
 from lect.data.files import Count, LanguageTag, Paths, each_file, left_out
-from lect_sources.tiers import Annotation, joined
+from lect_sources.tiers import Annotation, joined, lineage
 from lect_sources.xmlfiles import Element, elements
 
 _LONGEST = 50_000_000
@@ -86,7 +86,7 @@ def _tiers(path: Path, where: str) -> list[_Tier]:
     for element in elements(path, where, ("ANNOTATION_DOCUMENT",), ("TIME_SLOT", "TIER"), _LONGEST):
         if element.name == "TIME_SLOT":
             value = element.get("TIME_VALUE")
-            times[element.get("TIME_SLOT_ID")] = int(value) if value.isdecimal() else None
+            times[element.get("TIME_SLOT_ID")] = int(value) if value.isdecimal() and len(value) < 16 else None
             continue
         written = [
             _annotation(each, times)
@@ -114,10 +114,7 @@ def _annotation(element: Element, times: dict[str, int | None]) -> Annotation:
 
 def _timed(annotation: Annotation, by_name: dict[str, Annotation]) -> Annotation:
     """With the time of what it annotates."""
-    at, seen = annotation, {annotation.name}
-    while at.begin is None and at.above in by_name and at.above not in seen:
-        seen.add(at.above)
-        at = by_name[at.above]
+    at = next((at for at in lineage(annotation, by_name) if at.begin is not None), annotation)
     return replace(annotation, begin=at.begin, end=at.end)
 
 

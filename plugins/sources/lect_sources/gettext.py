@@ -19,6 +19,8 @@ _LARGEST = 1 << 28
 """The most bytes of a compiled catalogue, which is held as a whole."""
 _AT_ONCE = 500
 """The lines that are parsed at once, and those to the next empty one."""
+_LONGEST = 1 << 26
+"""The most characters that are parsed at once."""
 _CHARSET = re.compile(rb"Content-Type:[^\n]*?charset=([\w.:-]+)", re.IGNORECASE)
 
 
@@ -88,7 +90,7 @@ def _entries(path: Path, where: str, encoding: str) -> Iterator[tuple[int, Any]]
 
 
 def _blocks(path: Path, where: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    first, block = 1, list[str]()
+    first, block, length = 1, list[str](), 0
     for number, line in read_lines(path, where, encoding=encoding):
         bare = without_end(line)
         shown = bare.strip()
@@ -97,11 +99,15 @@ def _blocks(path: Path, where: str, encoding: str) -> Iterator[tuple[int, list[s
             raise DataError(what, where=f"{where}, line {number}", fix='write msgid "…" and msgstr "…"')
         if not shown and len(block) >= _AT_ONCE:
             yield first, block
-            block = []
+            block, length = [], 0
             continue
         if not block:
             first = number
         block.append(bare)
+        length += len(bare)
+        if length > _LONGEST:
+            what = f"{length:,} characters without an empty line between entries"
+            raise DataError(what, where=f"{where}, line {number}", fix="put an empty line between entries")
     if block:
         yield first, block
 

@@ -12,10 +12,12 @@ from typing import Annotated
 from pydantic import Field
 
 from lect import DataError, Example
-from lect.data.files import Encoding, existing_file, first_bytes, say
+from lect.data.files import Encoding, existing_file, first_bytes, read_lines, say
 from lect_sources.messages import Message, MessagesConfig, by_category, forms, rows
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_LARGEST = 1 << 26
+"""The most characters of a file that is held as a whole."""
 _COMPRESSED = ("", ".gz", ".zst")
 
 
@@ -46,6 +48,17 @@ class KeyedTextConfig(KeyedConfig):
     def encoding_of(self, path: Path, where: str) -> str:
         """What a file was saved in."""
         return self.encoding or ("utf-16" if first_bytes(path, where, 2) in _UTF16 else "utf-8")
+
+    def whole(self, path: Path, where: str) -> str:
+        """All of a file. Raises `DataError`, also where it is larger than a catalogue is."""
+        pieces, length = [], 0
+        for line, text in read_lines(path, where, encoding=self.encoding_of(path, where)):
+            pieces.append(text)
+            length += len(text)
+            if length > _LARGEST:
+                what = f"a catalogue of more than {_LARGEST:,} characters"
+                raise DataError(what, where=f"{where}, line {line}", fix="read it in parts")
+        return "".join(pieces)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from lect import Config, DataError, Example, ReaderSpec
 from lect.data.files import Count, LanguageTag, Paths, each_file, left_out
 from lect_sources.xmlfiles import Element, elements
 
+_MOST = 10_000
+"""The most rows of one entry."""
+
 
 class LexiconConfig(Config):
     """Which languages of a lexicon to read.
@@ -62,6 +65,9 @@ def _rows(config: LexiconConfig, path: Path, where: str, root: tuple[str, ...]) 
         heads, translations = _lift(entry) if root == ("lift",) else _tei(entry)
         languages.update(language for language, _ in translations)
         chosen = _chosen(translations, config.translation, f"{where}, line {entry.line}")
+        if len(heads) * len(chosen) > _MOST:
+            what = f"{len(heads):,} headwords with {len(chosen):,} translations in one entry"
+            raise DataError(what, where=f"{where}, line {entry.line}", fix="make entries of them")
         pairs = [(head, other) for head in _of(heads, config.text) for other in chosen]
         left += not pairs
         for number, (head, translation) in enumerate(pairs, start=1):
@@ -94,7 +100,7 @@ def _of(side: _Side, wanted: str | None) -> list[str]:
 
 
 def _tei(entry: Element) -> tuple[_Side, _Side]:
-    heads = [(one.language, _bare(one)) for form in entry.children("form") for one in form.within("orth")]
+    heads = [(orth.language or form.language, _bare(orth)) for form, orth in _headwords(entry)]
     translations = [
         (quote.language or cite.language, _bare(quote))
         for cite in _translations(entry)
@@ -102,7 +108,17 @@ def _tei(entry: Element) -> tuple[_Side, _Side]:
     ]
     # As older dictionaries have it.
     older = [(one.language, _bare(one)) for trans in entry.within("trans") for one in trans.children("tr")]
+    if not translations and not older:
+        older = [(one.language, _bare(one)) for sense in entry.within("sense") for one in sense.children("def")]
     return heads, [*translations, *older]
+
+
+def _headwords(element: Element) -> Iterator[tuple[Element, Element]]:
+    """Each with the form that it is of; a plural, say, is no headword."""
+    for form in element.children("form"):
+        if not form.get("type").startswith("infl"):
+            yield from ((form, orth) for orth in form.children("orth"))
+            yield from _headwords(form)
 
 
 def _translations(entry: Element) -> Iterator[Element]:

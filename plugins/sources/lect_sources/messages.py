@@ -18,6 +18,14 @@ Accelerators = Annotated[str, Field(pattern=r"^[&_~^]{0,4}$")]
 """Characters that stand before the letter that is a key in a menu."""
 State = Literal["", "fuzzy", "obsolete", "not to be translated"]
 
+_TAKES = {
+    "fuzzy": "fuzzy = true",
+    "obsolete": "obsolete = true",
+    "translated by themselves": "identical = true",
+    "untranslated": "reverse = true and untranslated = true",
+}
+"""What takes messages that are left out."""
+
 
 class MessagesConfig(Config):
     """Which side of messages is the text, and which are taken.
@@ -112,11 +120,9 @@ def rows(config: MessagesConfig, messages: Iterable[Message], where: str) -> Ite
         yield example
     counts = ", ".join(f"{count:,} {reason}" for reason, count in left.items())
     if empty:
-        raise DataError(
-            "no message with a translation" + (f" ({counts})" if counts else ""),
-            where=where,
-            fix="name a translated file" + ("; docs/data.md says what is left out" if counts else ""),
-        )
+        takes = [f"set {_TAKES[reason]}" for reason in left if reason in _TAKES]
+        what = "no message with a translation" + (f" ({counts})" if counts else "")
+        raise DataError(what, where=where, fix=" or ".join(["name a translated file", *takes]))
     left_out(where, left.total(), f"({counts})")
 
 
@@ -126,6 +132,8 @@ def _row(config: MessagesConfig, message: Message) -> tuple[Example | None, str]
     alone = not message.translation.strip()
     if alone and not config.untranslated:
         return None, "untranslated"
+    for side in (message.source, message.translation):
+        _check(side, message.place)
     source = _read(message.source, message.translation, config)
     translation = _read(message.translation, message.source, config)
     if not has_words(source) or not (alone or has_words(translation)):
@@ -137,14 +145,25 @@ def _row(config: MessagesConfig, message: Message) -> tuple[Example | None, str]
     return row, ""
 
 
+def _check(text: str, place: str) -> None:
+    """Escapes can write what no text holds."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DataError("the message holds half of a surrogate pair", where=place, fix="correct the escape") from None
+    if "\0" in text:
+        raise DataError("the message holds a NUL, which no text holds", where=place, fix="take it out")
+
+
 def has_words(message: str) -> bool:
     """Whether there is a letter in it beside placeholders."""
     return any(character.isalpha() for character in _PLACEHOLDER.sub("", message))
 
 
 _PLACEHOLDER = re.compile(
-    r"""\$\{[^{}]*\} | %\{[^{}]*\} | %\#?@\w+@ | \{\{?[^{}]*\}\}? | %L?\d+(?!\$) | %n\b | %%
-      | %(?:\d+\$)?(?:\([^()\s]{1,80}\))?[-+\#0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|L|q|j|z|t)?[@A-Za-z] """,
+    r"""\$\{[^{}]*\} | %\{[^{}]*\} | %\#?@\w{1,80}@ | \{\{?[^{}]*\}\}? | %L?\d{1,3}(?![\d$]) | %n\b | %%
+      | %(?:\d{1,3}\$)?(?:\([^()\s]{1,80}\))?[-+\#0]{0,5}(?:\d{1,4}|\*)?(?:\.(?:\d{1,4}|\*))?
+        (?:hh|h|ll|l|L|q|j|z|t)?[@A-Za-z] """,
     re.VERBOSE,
 )
 """What programs fill in: of C, Python, Java, Qt, Objective-C, JavaScript."""
@@ -168,10 +187,11 @@ def _read(message: str, other: str, config: MessagesConfig) -> str:
             message = _TAG.sub(lambda found: " " if found["breaking"] else "", message)
         if "&" in message:
             message = _REFERENCE.sub(lambda found: html.unescape(found[0]), message)
+    message = " ".join(message.split())
     for mark in config.accelerators:
         if mark in message:
             message = _without_accelerator(message, other, mark)
-    return " ".join(message.split())
+    return message.strip()
 
 
 def _without_accelerator(message: str, other: str, mark: str) -> str:
@@ -180,10 +200,14 @@ def _without_accelerator(message: str, other: str, mark: str) -> str:
     What stands in a word that the other side has as it is, too (``file_name``, ``AT&T``), is a part of the word.
     """
     escaped = re.escape(mark)
-    bracketed = re.compile(rf"\s*[(（]{escaped}\w[)）]")
+    bracketed = re.compile(rf" ?[(（]{escaped}\w[)）]")
     if bracketed.search(message):
         return bracketed.sub("", message)
-    found = [each for each in re.finditer(rf"(\w*?){escaped}(?=\w)[\w{escaped}]*", message) if mark * 2 not in each[0]]
+    found = [
+        each
+        for each in re.finditer(rf"(?<![\w{escaped}])(\w*?){escaped}(?=\w)[\w{escaped}]*", message)
+        if mark * 2 not in each[0]
+    ]
     if len(found) == 1 and not (found[0][1] and _is_word(found[0][0], other, mark)):
         at = found[0].end(1)
         message = message[:at] + message[at + 1 :]
@@ -192,4 +216,7 @@ def _without_accelerator(message: str, other: str, mark: str) -> str:
 
 def _is_word(word: str, other: str, mark: str) -> bool:
     before, _, after = word.partition(mark)
-    return word in other or not (before[-1].isalpha() and after[0].isalpha()) or (before.isupper() and after.isupper())
+    if word in other or not (before[-1].isalpha() and after[0].isalpha()):
+        return True
+    # As in "R&D" and "KP_Home".
+    return before.isupper() and (after.isupper() or len(before) > 1)

@@ -6,6 +6,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+_DEEPEST = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
@@ -40,24 +42,26 @@ def joined(
     groups: dict[str, tuple[list[Annotation], list[Annotation]]] = {}
     owners: dict[str, list[Annotation]] = {}
     for text in ours:
-        for name in _lineage(text, everything):
-            owners.setdefault(name, []).append(text)
+        for above in lineage(text, everything):
+            owners.setdefault(above.name, []).append(text)
     group_of: dict[str, str] = {}
+    gathered: set[str] = set()
     rest = []
     for translation in translations:
         if not translation.text:
             continue
-        name = next((name for name in _lineage(translation, everything) if name in owners), None)
+        name = next((above.name for above in lineage(translation, everything) if above.name in owners), None)
         if name is None:
             rest.append(translation)
             continue
         # A text that is in a group already takes the translation there.
         group = group_of.get(owners[name][0].name, name)
         held = groups.setdefault(group, ([], []))
-        for text in owners[name]:
+        for text in owners[name] if name not in gathered else ():
             if text.name not in group_of:
                 group_of[text.name] = group
                 held[0].append(text)
+        gathered.add(name)
         held[1].append(translation)
     _by_time([text for text in ours if text.name not in group_of], rest, groups, group_of)
     given: set[str] = set()
@@ -70,13 +74,13 @@ def joined(
             yield groups[group]
 
 
-def _lineage(annotation: Annotation, everything: Mapping[str, Annotation]) -> Iterator[str]:
-    """Its name and those of what it annotates, one above the other."""
-    seen: set[str] = set()
+def lineage(annotation: Annotation, everything: Mapping[str, Annotation]) -> Iterator[Annotation]:
+    """The annotation and what it annotates, one above the other; tiers are no deeper than that."""
     at: Annotation | None = annotation
-    while at is not None and at.name not in seen:
-        seen.add(at.name)
-        yield at.name
+    for _ in range(_DEEPEST):
+        if at is None:
+            return
+        yield at
         at = everything.get(at.above)
 
 

@@ -12,7 +12,7 @@ from lect_sources.verse_units import Unit, VerseBuilder
 from lect_sources.xmlfiles import Element, elements
 
 _MARKER = re.compile(r"\\(?:\+?(?P<name>[A-Za-z]+\d*(?:-[se])?)(?P<end>\*)?|\*)[ \t]?")
-_NUMBERS = re.compile(r"\s*(\d+)[a-z]?(?:\s*[-–—,]\s*\u200f?(\d+)[a-z]?)?(?=\s|\\|$)[ \t]?")
+_NUMBERS = re.compile(r"\s*(\d{1,4})[a-z]?(?:\s*[-–—,]\s*\u200f?(\d{1,4})[a-z]?)?(?=\s|\\|$)[ \t]?")
 _NOTES = frozenset({"f", "fe", "ef", "efe", "x", "ex", "fig", "va", "vp", "ca", "rq", "pro"})
 """What is no text of the verse, to its end mark."""
 _HEADING = re.compile(

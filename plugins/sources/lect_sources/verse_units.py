@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lect import DataError
 
 _LONGEST_BRIDGE = 200
+_LONGEST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class VerseBuilder:
         self._verses: tuple[str, ...] = ()
         self._place = ""
         self._pieces: list[str] = []
+        self._length = 0
         self._done: list[Unit] = []
 
     def begin_book(self, code: str) -> None:
@@ -58,16 +60,20 @@ class VerseBuilder:
             self._verses, self._place = verses, place
 
     def add(self, text: str) -> None:
-        """Text; what stands in no verse is left out."""
+        """Text; what stands in no verse is left out. Raises `DataError` where a verse never ends."""
         if self._verses:
             self._pieces.append(text)
+            self._length += len(text)
+            if self._length > _LONGEST:
+                what = f"a verse of more than {_LONGEST:,} characters"
+                raise DataError(what, where=self._place, fix="see whether marks of verses are missing")
 
     def end_verse(self) -> None:
         """The verse is over."""
         text = " ".join("".join(self._pieces).split())
         if self._verses and text:
             self._done.append(Unit(self._verses, text, self._place))
-        self._verses, self._pieces = (), []
+        self._verses, self._pieces, self._length = (), [], 0
 
     def taken(self) -> list[Unit]:
         """The verses that have ended since."""
