@@ -14,7 +14,7 @@ pytestmark = pytest.mark.models
 
 PUBLIC = (
     *("lect", "lect.cache", "lect.cli", "lect.data.files", "lect.exchange", "lect.files", "lect.languages"),
-    "lect.backbones.packaged",
+    *("lect.backbones.charsmap", "lect.backbones.packaged"),
     *("lect.serving", "lect.testing", "lect.vocabulary"),
 )
 

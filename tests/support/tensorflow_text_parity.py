@@ -134,28 +134,68 @@ def differences(
                 yield text, "places", left, right
 
 
+def reference_pieces(model: bytes) -> Callable[[Sequence[str]], list[Row]]:
+    """What `tensorflow_text.SentencepieceTokenizer` gives for texts."""
+    import tensorflow as tf
+    import tensorflow_text
+
+    tokenizer = tensorflow_text.SentencepieceTokenizer(model)
+
+    def rows(texts: Sequence[str]) -> list[Row]:
+        found = tokenizer.tokenize_with_offsets(tf.constant([text.encode() for text in texts]))
+        return list(zip(*(each.to_list() for each in found), strict=True))
+
+    return rows
+
+
+def our_pieces(tokenizer: Any) -> Callable[[Sequence[str]], list[Row]]:
+    """What a tokenizer of `tokenizers` gives; a space mark alone at the beginning has no room."""
+
+    def rows(texts: Sequence[str]) -> list[Row]:
+        found = []
+        for text in texts:
+            encoding = tokenizer.encode(text, add_special_tokens=False)
+            before = _bytes_before(text)
+            spans = [(before[first], before[last]) for first, last in encoding.offsets]
+            if encoding.tokens[:1] == ["▁"] and not text.startswith(" "):
+                spans[0] = (0, 0)
+            found.append((encoding.ids, *_apart(spans)))
+        return found
+
+    return rows
+
+
 def main() -> None:
     """Count the differences of each kind of tokenizer, and show some."""
+    from lect_tensorflow.sentencepiece import build_sentencepiece, read_sentencepiece
     from lect_tensorflow.wordpiece import WordpieceSettings, build_wordpiece
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("texts", type=Path)
-    parser.add_argument("--vocabulary", type=Path, required=True)
+    parser.add_argument("--vocabulary", type=Path, help="of word pieces")
+    parser.add_argument("--model", type=Path, action="append", default=[], help="of SentencePiece")
     parser.add_argument("--shown", type=int, default=3)
     options = parser.parse_args()
     texts = options.texts.read_text(encoding="utf-8").split("\n")
-    vocabulary = options.vocabulary.read_text(encoding="utf-8").splitlines()
-    for kind, lower_case in KINDS:
+
+    def count(name: str, expected: Callable[..., list[Row]], found: Callable[..., list[Row]]) -> None:
+        counts: Counter[str] = Counter()
+        for text, what, left, right in differences(expected, found, texts):
+            counts[what] += 1
+            if counts[what] <= options.shown:
+                print(f"  {what}: {text!a}\n    expected {left}\n    found    {right}")
+        print(f"{name}: {len(texts):,} texts, {dict(counts) or 'no difference'}", flush=True)
+
+    for path in options.model:
+        model = path.read_bytes()
+        tokenizer = build_sentencepiece(read_sentencepiece(model), ends=None)
+        count(path.name, reference_pieces(model), our_pieces(tokenizer))
+    for kind, lower_case in KINDS if options.vocabulary else ():
+        vocabulary = options.vocabulary.read_text(encoding="utf-8").splitlines()
         named = {"lower_case": True} if lower_case else {}
         tokenizer = build_wordpiece(vocabulary, WordpieceSettings(tokenizer=kind, **named))
-        counts: Counter[str] = Counter()
-        for text, what, expected, found in differences(
-            reference(kind, vocabulary, **named), ours(tokenizer, kind), texts
-        ):
-            counts[what] += 1
-            if sum(counts.values()) <= options.shown:
-                print(f"  {what}: {text!a}\n    expected {expected}\n    found    {found}")
-        print(f"{kind}{' lower_case' if lower_case else ''}: {len(texts):,} texts, {dict(counts) or 'no difference'}")
+        name = f"{kind}{' lower_case' if lower_case else ''}"
+        count(name, reference(kind, vocabulary, **named), ours(tokenizer, kind))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ _MAX_OFFSET = 1 << 21
 _SPACELESS = "\u200b\u2060"
 
 
-def character_steps(table: Mapping[str, str]) -> list[Any]:
+def character_steps(table: Mapping[str, str], unused: str | None = None) -> list[Any]:
     """Normalisers of `tokenizers` that take every character by the table, whatever stands beside it.
 
     `Precompiled` does not go by characters but by grapheme clusters: where the first character of a short cluster is
@@ -30,8 +30,11 @@ def character_steps(table: Mapping[str, str]) -> list[Any]:
     nothing, and goes with the rest. Characters that map to nothing go first, since `Precompiled` loses count of what it
     removes before the first character that stays.
 
+    Args:
+        unused: a control character that texts do not need, for a table that removes none.
+
     Raises:
-        ValueError: the table removes no control character.
+        ValueError: the table removes no control character, and there is no other.
     """
     from tokenizers import Regex, normalizers
 
@@ -41,7 +44,7 @@ def character_steps(table: Mapping[str, str]) -> list[Any]:
     if removed:
         steps.append(normalizers.Replace(Regex(any_of(removed)), ""))
     if kept:
-        breaker = next((character for character in sorted(removed) if _ends_clusters(character)), None)
+        breaker = next((character for character in sorted(removed) if _ends_clusters(character)), unused)
         if breaker is None:
             raise ValueError("the normalisation table removes no control character")
         # Of what follows, only what is beyond ASCII can join a cluster.

@@ -18,8 +18,8 @@ from lect_tensorflow.messages import as_float, fields, first
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = 1, 2, 3, 4, 5, 6
 _UNIGRAM, _BPE = 1, 2
 _SPACE = "▁"
-#: A character that no text has.
-_BETWEEN = "\U0010fffe"
+#: Characters that no text has, or needs.
+_UNUSED, _BETWEEN = "\1", "\U0010fffe"
 _CLASSES = {
     "[CLS]": "cls_token",
     "[SEP]": "sep_token",
@@ -194,7 +194,7 @@ def _mapped(table: Mapping[str, str]) -> list[Any]:
     from tokenizers import Regex, normalizers
 
     if not any(len(character.encode()) > 1 for character in table):
-        return character_steps(table)
+        return character_steps(table, _UNUSED)
     marks = any_of(
         chr(code)
         for code in (*range(0x483, 0x1AB0), *range(0x1B00, 0x1DC0), *range(0x2DE0, 0x20000))
@@ -202,7 +202,7 @@ def _mapped(table: Mapping[str, str]) -> list[Any]:
     )
     return [
         normalizers.Replace(Regex(f"(?<={marks})(?={marks})"), _BETWEEN),
-        *character_steps(table),
+        *character_steps(table, _UNUSED),
         normalizers.NFC(),
         normalizers.Replace(_BETWEEN, ""),
     ]
