@@ -58,8 +58,8 @@ def test_the_package_and_its_commands_load_what_they_need_alone():
     assert found == "[]\n"
 
 
-def test_every_station_of_the_walks_in_the_readme_is_there():
-    text = (CORE.parents[1] / "README.md").read_text(encoding="utf-8")
+def test_every_station_of_the_walks_is_there():
+    text = (CORE.parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
     _, recipe, rest = text.partition("**The way of a recipe**")
     assert recipe
     walks = rest.partition("What a row gives")[0].split("**The way of a text**")
