@@ -59,6 +59,8 @@ TMX = (
         ("a.conll", CONLL.replace("B-PER", "NOUN").replace("B-LOC", "NOUN").replace(" O", " X"), "data", "pos", {}),
         ("a.iob2", NUMBERED, "data", "tagging", {"words": 1, "tags": 2}),
         ("a.conllu", TREE, "data", "pos", {}),
+        ("a.jsonl", "\n".join(json.dumps({"data": {"text": t}, "mood": label}) for t, label in ROWS), "data",
+         "classification", {"text": "data.text", "label": "mood"}),
         ("a.json", SQUAD, "data", "qa", {}),
         ("a.jsonl", CHOICES, "data", "multiple-choice", {}),
         ("a.jsonl", json.dumps({"query": "who?", "positive": "me"}), "data", "retrieval", {"text": "query"}),
@@ -97,6 +99,15 @@ def test_the_encoding_is_found(tmp_path, monkeypatch, encoding):
     read = count(detect("a.csv", "data"), Host.load())
     assert read.examples[0].text == "Größe 0: schön, süß und über alle Maßen groß"
     assert ("encoding" in read.detected.config) is not encoding.startswith("utf-8")
+
+
+def test_few_words_in_a_western_encoding_are_no_other_one(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"text;label\r\n" + b"caf\xe9 chaud;a\r\nth\xe9 froid;b\r\n" * 9)
+    assert detect(str(tmp_path / "a.csv"), "data").config["encoding"] == "cp1252"
+    cyrillic = "text;label\r\n" + "Это очень хорошая книга о языке и людях;a\r\nОчень плохо;b\r\n" * 20
+    (tmp_path / "b.csv").write_bytes(cyrillic.encode("cp1251"))
+    read = count(detect(str(tmp_path / "b.csv"), "data"), Host.load())
+    assert read.examples[0].text == "Это очень хорошая книга о языке и людях"
 
 
 def test_rows_without_a_text_are_left_out_and_said(tmp_path, monkeypatch):

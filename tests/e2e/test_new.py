@@ -196,6 +196,7 @@ def test_leakage_and_unevenness_are_said(data):
         data.lect("new", "task", "-d", "uji-train.tsv", "-d", "uji-test.tsv", "--backbone", "backbone", "--yes")
     )
     assert "rows of uji-train.tsv are in uji-test.tsv" in told.replace("\n", " ")
+    assert "lect eval -s task:sentimen -d uji-test.tsv --reader tsv -o text=teks" in told
     recipe = Recipe.from_toml(data.folder / "sentimen.toml")
     assert recipe.head.config["class_weights"] == "balanced"
     assert recipe.data.evaluation[0].config["path"] == "uji-test.tsv"

@@ -84,7 +84,8 @@ def _text(value: Any) -> str | None:
 
 
 def _bare(name: str) -> str:
-    return re.sub(r"[\s.-]+", "_", name.strip().casefold())
+    # Of a field inside another its own name.
+    return re.sub(r"[\s-]+", "_", (name.rpartition(".")[2] or name).strip().casefold())
 
 
 def _few(texts: Sequence[str], most: int) -> bool:

@@ -259,7 +259,16 @@ def _of_json(sample: Sample, named: str, purpose: Purpose) -> Detected:
             return Detected("triples", config, "retrieval", texts={"": [str(row.get(text, "")) for row in rows]})
     if any(_holds_offsets(rows, key) for key in ("spans", "entities", "label", "labels", "annotations")):
         return Detected("spans", config, "tagging", texts={"": [str(row.get("text", "")) for row in rows]})
-    return _of_columns(keys, rows, named, purpose, "jsonl", {})
+    flat = [_flat(row) for row in rows]
+    return _of_columns(list(dict.fromkeys(key for row in flat for key in row)), flat, named, purpose, "jsonl", {})
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an object, those of objects in it as readers name them: ``data.text``."""
+    inside = {
+        f"{key}.{name}": value for key, own in row.items() if isinstance(own, Mapping) for name, value in own.items()
+    }
+    return {**{key: value for key, value in row.items() if not isinstance(value, Mapping)}, **inside}
 
 
 def _objects(sample: Sample) -> list[Mapping[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,16 +66,16 @@ def encoding_of(raw: bytes, named: str) -> tuple[str, bool]:
     for mark, encoding in _UTF16.items():
         if raw.startswith(mark):
             return encoding, True
+    if b"\0" in raw:
+        even, odd = raw[::2].count(0), raw[1::2].count(0)
+        if max(even, odd) > len(raw) / 8:
+            return ("utf-16-le" if odd > even else "utf-16-be"), False
+        raise DataError("a NUL byte, which no text holds", where=named, fix="name a text file")
     try:
         codecs.getincrementaldecoder("utf-8")().decode(raw)
     except UnicodeDecodeError:
         return _guessed(raw, named), False
-    if b"\0" not in raw:
-        return "utf-8", False
-    even, odd = raw[::2].count(0), raw[1::2].count(0)
-    if max(even, odd) > len(raw) / 8:
-        return ("utf-16-le" if odd > even else "utf-16-be"), False
-    raise DataError("a NUL byte, which no text holds", where=named, fix="name a text file")
+    return "utf-8", False
 
 
 def _guessed(raw: bytes, named: str) -> str:
@@ -83,7 +84,19 @@ def _guessed(raw: bytes, named: str) -> str:
     found = from_bytes(raw[: 1 << 16]).best()
     if found is None:
         raise DataError("the file is in no encoding that is known", where=named, fix="save it as UTF-8")
-    # Of encodings that give the same characters for it the one that most files are in.
-    alike = [found.encoding, *found.could_be_from_charset]
-    encoding = next((each for each in ("cp1252", "latin_1") if each in alike), found.encoding)
-    return "cp1252" if encoding == "latin_1" else codecs.lookup(encoding).name
+    # Between encodings of Latin letters little text decides badly: the one that most files are in goes first.
+    return "cp1252" if _is_latin(str(found)) and _is_western(raw) else codecs.lookup(found.encoding).name
+
+
+def _is_latin(text: str) -> bool:
+    letters = [char for char in text if not char.isascii() and char.isalpha()]
+    return all(unicodedata.name(char, "").startswith("LATIN") for char in letters)
+
+
+def _is_western(raw: bytes) -> bool:
+    """Whether all that is not ASCII is a letter or a mark of texts in the encoding of western Windows."""
+    try:
+        text = raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return False
+    return all(char.isascii() or char.isalpha() or char in "\xa0‘’‚“”„–—…•€£§°«»¿¡´" for char in text)

@@ -47,6 +47,8 @@ TASKS: tuple[str, ...] = (
 """The kinds of tasks that a recipe is written for."""
 _FEWEST_TO_HOLD_OUT = 50
 _MOST_HELD_OUT = 1000
+_OF_RECIPES = ("path", "key")
+"""Settings that are said otherwise on the command line, or do not matter to a score."""
 _GENERAL = frozenset(["label", "labels", "category", "class", "classes", "target", "y", "tag", "answer", "gold"])
 
 
@@ -170,6 +172,15 @@ def draft_task(
     following = [f"lect train {file}"]
     if held_out:
         following.append(f"lect eval -s task:{name} -d {tested} --reader examples --output report.html")
+    elif counted["test"]:
+        named, each = next(iter(counted["test"].items()))
+        settings = [
+            f"-o {key}={shlex.quote(str(value))}"
+            for key, value in each.detected.config.items()
+            if key not in _OF_RECIPES
+        ]
+        read = " ".join([f"-d {shlex.quote(named)} --reader {each.detected.reader}", *settings])
+        following.append(f"lect eval -s task:{name} {read} --output report.html")
     following.append(f"lect push task:{name} --to FOLDER")
     return Draft(
         output,
