@@ -19,7 +19,10 @@ class Entry:
 COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
         "demo": Entry("lect.commands.demo", "app", "Teach the backbone a language and see what it gains"),
+        "examples": Entry("lect.commands.examples", "app", "List recipes that come with lect, and copy them"),
+        "new": Entry("lect.commands.new", "app", "Write a recipe from data: look at it, choose, explain"),
         "train": Entry("lect.commands.train", "app", "Train a component as a recipe says"),
+        "recipe": Entry("lect.commands.recipe", "app", "Say what may stand in a recipe, field by field"),
         "launch": Entry("lect.commands.launch", "app", "Train in several processes, on one machine or more"),
         "fleet": Entry("lect.commands.fleet", "app", "Train a component for each of several languages"),
         "eval": Entry("lect.commands.eval", "app", "Score a stack, with and without each of its components"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
+from importlib import metadata
 from typing import Annotated
 
 import pytest
@@ -85,9 +87,15 @@ def test_help_names_every_command_in_80_columns(arguments):
 
 
 @pytest.mark.processes
-def test_the_version_is_that_of_the_distribution():
+def test_the_versions_are_those_of_the_distributions():
     result = module("--version")
-    assert (result.returncode, result.stdout) == (0, f"lect {lect.__version__}\n")
+    first, *others = result.stdout.splitlines()
+    assert (result.returncode, first) == (0, f"lect {lect.__version__}")
+    said = dict(line.rsplit(" ", 1) for line in others)
+    assert said["Python"] == platform.python_version()
+    assert {name: said[name] for name in ("lect-heads", "lect-lora", "torch", "transformers")} == {
+        name: metadata.version(name) for name in ("lect-heads", "lect-lora", "torch", "transformers")
+    }
 
 
 @pytest.mark.parametrize("name", sorted(shell.COMMANDS))

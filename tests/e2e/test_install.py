@@ -97,9 +97,14 @@ def names(environment):
 
 @pytest.mark.processes
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["folder", "wheel", "registry"])
+@pytest.mark.parametrize("kind", ["folder", "wheel", "registry", "folder of wheels"])
 def test_installed_used_and_removed(environment, plugin, wheel, registry, kind):
-    arguments = {"folder": [plugin], "wheel": [wheel], "registry": ["zigzag", "--registry", registry]}[kind]
+    arguments = {
+        "folder": [plugin],
+        "wheel": [wheel],
+        "registry": ["zigzag", "--registry", registry],
+        "folder of wheels": ["lect-zigzag", "--find-links", wheel.parent],
+    }[kind]
     looked = run(environment, "install", *arguments, "--dry-run")
     assert looked.returncode == 0, looked.stderr
     assert "lect-zigzag" in looked.stdout

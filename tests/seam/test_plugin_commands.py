@@ -123,7 +123,9 @@ def test_an_unexpected_exception_is_one_line_with_its_place(site, monkeypatch):
     result = CliRunner().invoke(app, ["faulty"])
     assert result.exit_code == 70
     assert result.output.startswith("error: unexpected: ValueError: two lines (")
-    assert result.output.endswith("fake_lect_faulty_faulty.py, line 13); LECT_TRACE=1 shows where\n")
+    assert result.output.endswith(
+        "fake_lect_faulty_faulty.py, line 13); LECT_TRACE=1 shows where, lect doctor --report is for an issue\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,9 @@ def test_an_unexpected_exception_of_a_plugin_says_how_to_do_without_it(act, body
     result = act(body, loading=loading)
     assert result.exit_code == 70
     assert result.output.startswith("error: unexpected in plugin actor: ValueError: no such thing (")
-    assert result.output.endswith("; LECT_TRACE=1 shows where, --no-plugin actor does without it\n")
+    assert result.output.endswith(
+        "; LECT_TRACE=1 shows where, lect doctor --report is for an issue, --no-plugin actor does without it\n"
+    )
 
 
 @pytest.mark.parametrize("body", ["raise ValueError('why')", "raise UserError('why')"])

@@ -72,6 +72,10 @@ class Page:
     def type(self, selector, text):
         """Type into an element in place of what it holds."""
         self.value(f"(e => {{ e.focus(); e.select() }})(document.querySelector({json.dumps(selector)}))")
+        self.insert(text)
+
+    def insert(self, text):
+        """Type into the element that has the focus."""
         self._ask("Input.insertText", text=text)
 
     def press(self, key, code=0, text=None):

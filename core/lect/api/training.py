@@ -8,32 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect.api.components import SavedComponent, library_of
-from lect.api.rows import Rows, examples_of, is_stream
+from lect.api.rows import Rows, examples_of, is_single, is_stream
 from lect.data.written import record_of
 from lect.errors import DataError, RecipeError
 from lect.files import write_aside
 from lect.host import Host
 from lect.languages.tags import normalise
+from lect.recipes.choice import LanguageFacts, choose_language, choose_task
 from lect.recipes.recipe import Recipe, load_recipe, recipe_of
 from lect.storage.library import Library
 
 if TYPE_CHECKING:
+    from lect.data.examples import Example
     from lect.training.callbacks.base import Callback
-
-_LANGUAGE: Mapping[str, Any] = {
-    "parts": [{"method": "bottleneck", "reduction_factor": 16}],
-    "objective": {"name": "alignment", "distance": 100.0, "contrast": 0.2, "temperature": 0.05},
-    "training": {"epochs": 8, "batch_size": 16, "learning_rate": 5e-4, "schedule": "one-cycle", "warmup": 0.3},
-}
-_TASK: Mapping[str, Any] = {
-    "parts": [{"method": "bottleneck", "reduction_factor": 16}],
-    "objective": {"name": "supervised"},
-    "training": {"epochs": 10, "batch_size": 16, "learning_rate": 5e-4, "schedule": "one-cycle", "warmup": 0.2},
-}
-
-_ENOUGH = 800
-"""Of so many pairs some are held out."""
-_HELD_OUT = 300
 
 
 def train(
@@ -128,10 +115,11 @@ def teach_language(
         ('lang:javanese', ('jv',))
     """
     tag = normalise(language)
-    recipe = _with(_LANGUAGE, "lang", name or tag, [tag], backbone, licence, training)
     rows = list(examples_of(_with_translations(pairs), columns))
-    if validation is None and len(rows) >= _ENOUGH:
-        recipe["data"] = {"validation_share": min(0.1, _HELD_OUT / len(rows))}
+    choice = choose_language(_facts_of(rows, backbone))
+    recipe = _with(choice.tables, "lang", name or tag, [tag], backbone, licence, training)
+    if validation is None and choice.validation_share is not None:
+        recipe["data"] = {"validation_share": choice.validation_share}
     return train(
         recipe,
         rows,
@@ -184,14 +172,18 @@ def teach_task(
         >>> lect.load(str(mood)).labels
         ('bad', 'good')
     """
-    values = _with(_TASK, "task", name, [normalise(each) for each in languages], backbone, licence, training)
-    values["head"] = {"kind": head} if isinstance(head, str) else dict(head)
+    given: Any = rows
+    given = list(given) if is_stream(rows) else given
+    own = {"kind": head} if isinstance(head, str) else dict(head)
+    choice = choose_task(str(own.get("kind")), 1 if is_single(given) else len(given))
+    values = _with(choice.tables, "task", name, [normalise(each) for each in languages], backbone, licence, training)
+    values["head"] = own
     values["parts"][0]["layers"] = layers
     if stack:
         values["stack"] = str(stack)
     return train(
         values,
-        rows,
+        given,
         validation=validation,
         callbacks=callbacks,
         resume=resume,
@@ -199,6 +191,15 @@ def teach_task(
         runs=runs,
         **columns,
     )
+
+
+def _facts_of(rows: Sequence[Example], backbone: str) -> LanguageFacts:
+    """What a language's recipe is chosen by: how many pairs there are, and how the backbone's tokenizer takes them."""
+    from lect.authoring.facts import facts_of
+    from lect.host.backbones import read_tokens
+
+    tokens = read_tokens(backbone, host=Host.load())
+    return facts_of(backbone, tokens, [row.text for row in rows], pairs=len(rows))
 
 
 def _with(

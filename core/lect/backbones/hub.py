@@ -56,6 +56,17 @@ def fetch_from_hub(
     return folder, folder.name
 
 
+def cached_folder(name: str) -> Path | None:
+    """The folder of a model whose tokenizer and configuration are in the hub's cache; None where they are not."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=_SMALL, ignore_patterns=["*/*"], local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError):
+        return None
+
+
 def _fetch(name: str, revision: str | None, patterns: list[str], known: Iterable[str]) -> Path:
     import httpx
     from huggingface_hub import snapshot_download

@@ -20,7 +20,6 @@ from lect.commands.console import complain, note, warn
 from lect.errors import Interrupted, UserError, nearest
 from lect.subcommands import COMMANDS
 from lect.threads import wait_asleep
-from lect.versions import __version__
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -188,7 +187,9 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"lect {__version__}")
+        from lect.installed import version_lines
+
+        typer.echo("\n".join(version_lines()))
         raise typer.Exit
 
 
@@ -199,7 +200,10 @@ def _globals(
         list[str] | None, typer.Option(metavar="NAME", help="Do not load this plugin (may be repeated).")
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+        bool,
+        typer.Option(
+            "--version", help="Print the versions of what matters, and exit.", is_eager=True, callback=_print_version
+        ),
     ] = False,
 ) -> None:
     if ctx.invoked_subcommand is None:
@@ -290,11 +294,13 @@ def _explain(error: Exception) -> int:
         place = f"{error.filename}: " if error.filename else ""
         complain(f"{place}{(error.strerror or str(error)).lower()}")
         return FAILURE
+    from lect.faults import keep_fault
     from lect.host.attribution import describe, plugin_blamed
 
+    keep_fault(error, next((word for word in sys.argv[1:] if word in COMMANDS), ""))
     plugin = plugin_blamed(error)
     culprit = f" in plugin {plugin}" if plugin else ""
-    remedies = ["LECT_TRACE=1 shows where"]
+    remedies = ["LECT_TRACE=1 shows where", "lect doctor --report is for an issue"]
     if plugin and plugin != "builtin":
         remedies.append(f"--no-plugin {plugin} does without it")
     complain(f"unexpected{culprit}: {describe(error)}; {', '.join(remedies)}")

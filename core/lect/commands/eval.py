@@ -96,15 +96,18 @@ def evaluate(
         from lect.engine.open import open_stack
         from lect.evaluation.evaluate import evaluate_rows
         from lect.host.reading import read_source
+        from lect.specs import HeadSpec
 
-        dataset = read_source(host, source, Path(), "--data")
-        examples = dataset.examples
         library = library_of(components)
         stack = with_auto(stack, language, nearest, library)
         opened = open_stack(stack, host, library, backbone, lambda what, share: status.update(f"{what} {share:.0%}"))
         opened.engine.precision = precision
         for notice in opened.notices:
             note(notice)
+        kind = opened.head_kind
+        answers = ("translation",) if kind is None else host.spec(HeadSpec, kind).needs
+        dataset = read_source(host, source, Path(), "--data", named=() if corpus else answers)
+        examples = dataset.examples
         status.update("Evaluating")
         if texts is None or qrels is None:
             report, _ = evaluate_rows(opened, host, examples, str(source), dataset.remarks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +24,10 @@ info_app = typer.Typer(add_completion=False)
 NamesArgument = Annotated[
     list[str], typer.Argument(metavar="NAME...", help="Plugins: a name, wheel, folder, or git+https: URL.")
 ]
+WheelsOption = Annotated[
+    Path | None,
+    typer.Option("--find-links", metavar="FOLDER", help="Look for wheels here, too.", exists=True, file_okay=False),
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -31,12 +36,22 @@ def install(
     names: NamesArgument,
     yes: YesOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    wheels: WheelsOption = None,
     registry: RegistryOption = None,
     offline: OfflineOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Install plugins into the environment that lect runs in. A plugin is code, and can do what you can."""
-    _install(names, yes=yes, dry_run=dry_run, upgrade=False, registry=registry, offline=offline, as_json=as_json)
+    _install(
+        names,
+        yes=yes,
+        dry_run=dry_run,
+        upgrade=False,
+        wheels=wheels,
+        registry=registry,
+        offline=offline,
+        as_json=as_json,
+    )
 
 
 @upgrade_app.command("upgrade")
@@ -44,12 +59,22 @@ def upgrade(
     names: NamesArgument,
     yes: YesOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    wheels: WheelsOption = None,
     registry: RegistryOption = None,
     offline: OfflineOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring plugins to the newest version that their registry lists."""
-    _install(names, yes=yes, dry_run=dry_run, upgrade=True, registry=registry, offline=offline, as_json=as_json)
+    _install(
+        names,
+        yes=yes,
+        dry_run=dry_run,
+        upgrade=True,
+        wheels=wheels,
+        registry=registry,
+        offline=offline,
+        as_json=as_json,
+    )
 
 
 @uninstall_app.command("uninstall")
@@ -76,7 +101,7 @@ def info(
 ) -> None:
     """Say what the registries know of a plugin, and which version is installed."""
     from lect.api.registries import open_named
-    from lect.registry.pip import installed_version
+    from lect.installed import installed_version
 
     opened = open_named(registry, offline)
     found = [
@@ -114,6 +139,7 @@ def _install(
     yes: bool,
     dry_run: bool,
     upgrade: bool,
+    wheels: Path | None,
     registry: list[str] | None,
     offline: bool,
     as_json: bool,
@@ -126,7 +152,7 @@ def _install(
     opened = open_named(registry, offline)
     requirements = [resolve(name, opened) for name in names]
     with stderr_console().status("Asking pip what would change"):
-        changes = preview(requirements, upgrade=upgrade)
+        changes = preview(requirements, upgrade=upgrade, wheels=wheels)
     if as_json:
         print_json({"changes": [asdict(change) for change in changes], "done": not dry_run})
     else:
@@ -137,7 +163,7 @@ def _install(
         warn("a plugin is code: it can read, change and send all that you can")
     _agree("Install?", yes or as_json)
     with stderr_console().status("Installing"):
-        install_all(changes)
+        install_all(changes, wheels=wheels)
     if not as_json:
         echo("installed; lect plugins --check says whether they work")
 

@@ -138,25 +138,29 @@ def pull(
 
 @push_app.command("push")
 def push(
-    reference: Annotated[str, typer.Argument(metavar="REF", help="A component: lang:mad, lang:mad@1.2 or ./folder.")],
+    references: Annotated[
+        list[str], typer.Argument(metavar="REF...", help="Components: lang:mad, lang:mad@1.2 or ./folder.")
+    ],
     to: Annotated[str, typer.Option("--to", help="A registry: its folder or git checkout, or its name.")],
     sign: Annotated[Path | None, typer.Option("--sign", help="Sign it with this secret key of minisign.")] = None,
     components: ComponentsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a component to a registry in a folder: its files and its entry, ready for a pull request."""
+    """Give components to a registry in a folder: their files and entries, ready for a pull request."""
     from lect.api.registries import atoms_of
     from lect.registry.listing import is_signed
     from lect.registry.push import push as push_one
     from lect.registry.push import registry_folder
 
-    atoms = atoms_of([reference])
-    pushed = push_one(library_of(components).find(atoms[0]), registry_folder(to), key=key_of(sign))
-    if pushed.stale:
-        place = shlex.quote(str(pushed.registry))
+    library, folder, key = library_of(components), registry_folder(to), key_of(sign)
+    # All are found before the first is given.
+    found = [library.find(atom) for atom in atoms_of(references)]
+    done = [push_one(each, folder, key=key) for each in found]
+    if stale := next((each for each in done if each.stale), None):
+        place = shlex.quote(str(stale.registry))
         warn(f"the listing was signed, and no longer is: lect registry sign KEY --to {place}")
     if as_json:
-        print_json(
+        records = [
             {
                 "component": pushed.entry.reference,
                 "registry": str(pushed.registry),
@@ -164,14 +168,20 @@ def push(
                 "was_there": pushed.was_there,
                 "signed": pushed.entry.signature is not None,
             }
-        )
+            for pushed in done
+        ]
+        print_json(records if len(records) > 1 else records[0])
         return
-    signed = ", signed" if pushed.entry.signature else ""
-    what = "is listed already" if pushed.was_there else f"{len(pushed.entry.files)} files, {_size(pushed.entry.size)}"
-    echo(f"{pushed.entry.reference}  {what}{signed}\n  {pushed.folder}")
-    if (pushed.registry / ".git").exists() and not pushed.was_there:
-        files = "registry.toml registry.toml.minisig" if is_signed(pushed.registry) else "registry.toml"
-        echo(f"Commit it with: git -C {pushed.registry} add {files} {pushed.entry.place}")
+    for pushed in done:
+        signed = ", signed" if pushed.entry.signature else ""
+        size = f"{len(pushed.entry.files)} files, {_size(pushed.entry.size)}"
+        what = "is listed already" if pushed.was_there else size
+        echo(f"{pushed.entry.reference}  {what}{signed}\n  {pushed.folder}")
+    new = [each for each in done if not each.was_there]
+    if new and (new[0].registry / ".git").exists():
+        files = "registry.toml registry.toml.minisig" if is_signed(new[0].registry) else "registry.toml"
+        places = " ".join(str(each.entry.place) for each in new)
+        echo(f"Commit it with: git -C {new[0].registry} add {files} {places}")
 
 
 @verify_app.command("verify")

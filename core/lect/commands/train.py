@@ -13,7 +13,7 @@ from lect.commands.app import INTERRUPTED, load_host
 from lect.commands.console import print_json, print_table, stderr_console, stdout_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
 from lect.counts import number_of
-from lect.errors import Interrupted
+from lect.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
     from lect.training.run import Trained
@@ -29,7 +29,7 @@ _UNSCORED = (
 @app.command()
 def train(
     ctx: typer.Context,
-    recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
+    recipes: Annotated[list[Path] | None, typer.Argument(metavar="RECIPE", help="The recipe, a TOML file.")] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", help="Change a field of the recipe, such as training.seed=1. Repeatable."),
@@ -41,6 +41,7 @@ def train(
     """Train a component, or several in one run, as a recipe says, and write them where stacks find them."""
     from lect.recipes.load import load_any_recipe
 
+    recipe = _recipe(recipes or ())
     host = load_host(ctx)
     loaded = load_any_recipe(recipe, tuple(changes or ()), host)
     console = stderr_console()
@@ -57,7 +58,7 @@ def train(
         )
     for inputs in run.inputs:
         for note in data_notes(inputs.train, inputs.switching):
-            console.print(note, soft_wrap=True, markup=False)
+            console.print(note, markup=False)
         if uneven := imbalance_note(inputs.recipe, inputs.train, host):
             warn(uneven)
         for line in licence_notes(inputs.recipe):
@@ -97,10 +98,27 @@ def train(
         _print_table(trained)
         return
     if not result.scores:
-        out.print(_UNSCORED, soft_wrap=True, markup=False)
+        out.print(_UNSCORED, markup=False)
     for name, value in result.scores.items():
         if "[" not in name:
             out.print(f"validation {name} {value:.4f}")
+
+
+def _recipe(given: Sequence[Path]) -> Path:
+    """The recipe; of data without one the command that writes it is said. Raises `UserError` for anything but one."""
+    if len(given) == 1 and (given[0].suffix == ".toml" or not given[0].exists()):
+        return given[0]
+    data = [path for path in given if path.suffix != ".toml" and path.exists()]
+    if len(data) == len(given):
+        from lect.authoring.offer import command_for
+
+        what = "this is data, not a recipe" if data else "nothing says what to train"
+        raise UserError(what, where=" ".join(map(str, data)) or None, fix=f"have a recipe written: {command_for(data)}")
+    raise UserError(
+        f"{len(given)} recipes, and one is trained at a time",
+        where=" ".join(map(str, given)),
+        fix="name one; [[train.mix]] in a recipe names several that are trained together",
+    )
 
 
 def _again(ctx: typer.Context, recipe: Path, changes: Sequence[str], components: Path | None) -> str:
@@ -120,7 +138,7 @@ def _print_table(trained: Sequence[Trained]) -> None:
         rows.append([one.key, f"{one.result.rows:,}", f"{one.parameters:,}", said])
     print_table(["component", "rows seen", "parameters", "validation"], rows, right=["rows seen", "parameters"])
     if not all(one.result.scores for one in trained):
-        stdout_console().print(_UNSCORED, soft_wrap=True, markup=False)
+        stdout_console().print(_UNSCORED, markup=False)
 
 
 def _summary(trained: Trained) -> dict[str, Any]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lect.backbones.backbone import Backbone
-from lect.backbones.hub import fetch_from_hub, is_hub_id
+from lect.backbones.families import FAMILIES
+from lect.backbones.hub import cached_folder, fetch_from_hub, is_hub_id
 from lect.backbones.load import read_backbone
+from lect.backbones.quiet import quiet_transformers
 from lect.backbones.settings import FolderSettings, read_folder_settings
 from lect.errors import BackboneError, nearest
 from lect.host.bundled import bundled
@@ -56,16 +61,12 @@ def load_backbone(
     elif is_folder:
         identity, commit = name, None
         own = read_folder_settings(folder)
-        if (checkpoint := find_checkpoint(folder, host)) is not None:
-            folder = cached_conversion(checkpoint, host, progress or no_progress)
+        folder = _converted(folder, host, progress)
     elif is_hub_id(name):
         folder, commit = fetch_from_hub(name, revision, _known(host), progress)
         identity = name
     else:
-        raise BackboneError(
-            f'there is no folder "{name}"',
-            fix=f"name an existing folder, a hub id or a known name; {_nearest(name, host)}",
-        )
+        raise _no_folder(name, host)
     return read_backbone(
         folder,
         name=name,
@@ -76,6 +77,81 @@ def load_backbone(
         revision=commit,
         trimmed=own.descent(folder) if isinstance(own, FolderSettings) else None,
         generates=generates,
+    )
+
+
+@dataclass(frozen=True)
+class BackboneTokens:
+    """A backbone's tokenizer, read without the weights.
+
+    Args:
+        kind: ``encoder``, ``decoder`` or ``encoder-decoder``.
+        tokenizer: of `transformers`.
+    """
+
+    kind: str
+    tokenizer: Any
+
+    @property
+    def unknown(self) -> int | None:
+        """The id of the unknown token; None where there is none."""
+        found: int | None = self.tokenizer.unk_token_id
+        return found
+
+    def cut(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of the tokens of each text, without special ones."""
+        encodings = self.tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
+
+
+def read_tokens(name: str, *, host: Host, progress: Progress | None = None) -> BackboneTokens | None:
+    """The tokenizer of a backbone that is on this machine; None where it would have to be fetched, or cannot be read.
+
+    Args:
+        name: as `load_backbone` takes it.
+        progress: told of a first conversion.
+
+    Raises:
+        BackboneError: there is no such backbone.
+        PluginError: the plugin that provides it is missing, broken or clashes with another.
+    """
+    if _registered(name, host) is not None:
+        folder: Path | None = _prepared(name, host, progress)
+    elif name and Path(name).expanduser().is_dir():
+        try:
+            folder = _converted(Path(name).expanduser(), host, progress)
+        except BackboneError:
+            return None
+    elif is_hub_id(name):
+        folder = cached_folder(name)
+    else:
+        raise _no_folder(name, host)
+    if folder is None:
+        return None
+    from lect.backbones.tokenizer import load_tokenizer
+
+    try:
+        family = str(json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"])
+        with quiet_transformers():
+            tokenizer = load_tokenizer(folder, family)
+    except Exception:
+        # What is wrong with it is said where it is loaded; whatever kind of exception transformers raises.
+        return None
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    return BackboneTokens(FAMILIES[family].kind, tokenizer) if family in FAMILIES else None
+
+
+def _converted(folder: Path, host: Host, progress: Progress | None) -> Path:
+    """The folder itself, or what is made in the cache of one that another framework wrote."""
+    checkpoint = find_checkpoint(folder, host)
+    return folder if checkpoint is None else cached_conversion(checkpoint, host, progress or no_progress)
+
+
+def _no_folder(name: str, host: Host) -> BackboneError:
+    return BackboneError(
+        f'there is no folder "{name}"',
+        fix=f"name an existing folder, a hub id or a known name; {_nearest(name, host)}",
     )
 
 

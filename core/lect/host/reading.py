@@ -33,23 +33,29 @@ def read_source(
     where: str,
     needs: Sequence[str] = (),
     keep: Callable[[Iterable[Example]], Iterable[Example]] = iter,
+    *,
+    named: Sequence[str] = (),
 ) -> Dataset:
     """All examples of a source. Labels that are nearly one are said.
+
+    What is needed, or named, is read from the column of its own name unless the source names another.
 
     Args:
         folder: relative paths are relative to it.
         where: quoted in messages, such as ``recipe.toml, data.train``.
         needs: fields that every example must have.
         keep: the examples to keep of all, as they come.
+        named: fields that examples should have.
 
     Raises:
         DataError: the data is wrong, lacks a field that is needed, or is empty.
     """
     configured = host.configured(ReaderSpec, source.reader, source.config, where)
+    config = _by_own_names(configured.config, (*needs, *named))
     forms = LabelForms()
     with host.attributed(configured) as spec:
         remarks: list[str] = []
-        rows = forms.watch(_read(spec.read(configured.config, folder), remarks))
+        rows = forms.watch(_read(spec.read(config, folder), remarks))
         examples = hold(keep(_checked(rows, needs, where)))
     if forms.alike():
         say(f"{source}: {forms}")
@@ -110,6 +116,12 @@ def reader_of(host: Host, file: str) -> str:
     clause = nearest(ending, [each for endings in known.values() for each in endings])
     fix = f"try: pip install {distribution}" if distribution else f"name one with --reader; {clause}"
     raise DataError(what, where=file, fix=fix)
+
+
+def _by_own_names(config: Any, fields: Sequence[str]) -> Any:
+    """A reader's settings, with the columns of these fields that they leave open called as the fields are."""
+    unset = {field: field for field in fields if field in _COLUMNS and getattr(config, field, field) is None}
+    return config.model_copy(update=unset) if unset else config
 
 
 def _reader_of_folder(host: Host, name: str) -> str | None:

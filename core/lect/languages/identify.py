@@ -223,6 +223,9 @@ def plain(tag: str) -> str:
     if not tag:
         return ""
     language: Any = langcodes.Language.get(langcodes.standardize_tag(tag, macro=True))
+    if language.language is None:
+        # "und": what an identifier says of a text in no language.
+        return ""
     usual = langcodes.Language.get(language.language).maximize().script
     script = language.script if language.script != usual else None
     return f"{language.language}-{script}" if script else str(language.language)

@@ -26,8 +26,12 @@ class ComponentTable(Table):
     """What the trained component will be called and said to be.
 
     Args:
+        name: letters, digits, ".", "_" and "-"; stacks call it by this and its role, as in lang:jav.
+        role: a language, or a task.
+        version: of the component, such as 1.0.0; a registry takes each once.
         languages: BCP 47 tags, or English names, of which the tags are kept.
-        licence: an SPDX expression; "" where none is stated.
+        licence: an SPDX expression, such as CC-BY-SA-4.0; "" where none is stated, and then nobody may use it.
+        summary: a line about it, for its card and for who searches.
     """
 
     name: Name
@@ -42,6 +46,10 @@ class BackboneTable(Table):
     """The frozen model, and what is said otherwise of it than it says itself.
 
     Args:
+        name: one that a plugin brings, an id of the Hugging Face hub, or a folder.
+        pooling: how a sentence vector is made of the hidden states; None for what the backbone says itself.
+        prefix: a text put before every input; None for what the backbone says itself.
+        revision: a commit, tag or branch on the hub.
         weights: in what its weights are held while training; what is computed, and its fingerprint, are as ever.
     """
 
@@ -56,6 +64,7 @@ class PartTable(OpenTable):
     """A method, with its configuration beside it.
 
     Args:
+        method: its name; `lect plugins --hook lect_register_methods` lists them.
         layers: those of the backbone that the part acts in, whatever the method; None for what its configuration says.
     """
 
@@ -67,6 +76,7 @@ class HeadTable(OpenTable):
     """A head, with its configuration beside it.
 
     Args:
+        kind: what it answers, such as ``classification``; `lect plugins --hook lect_register_heads` lists them.
         labels: in the order of its outputs; None for those that the training rows have, sorted.
     """
 
@@ -85,6 +95,7 @@ class TermTable(OpenTable):
     """One objective of several, with its configuration beside it.
 
     Args:
+        name: of the objective.
         weight: what its loss is multiplied with.
     """
 
@@ -96,6 +107,7 @@ class ObjectiveTable(OpenTable):
     """An objective, with its configuration beside it.
 
     Args:
+        name: what is minimised, such as ``alignment``; ``combined`` adds up several.
         target: the frozen stack whose vectors are aimed at, where the objective aims at some; None for the backbone's.
         terms: the objectives that ``combined`` adds up; the first has the main score.
     """
@@ -132,6 +144,8 @@ class DataTable(OpenTable):
     """One source of examples: a reader, with its configuration beside it.
 
     Args:
+        reader: its name, such as ``csv``; `lect plugins --hook lect_register_readers` lists them.
+        licence: of the data, as its owner states it.
         corpus: what the rows' keys are of, such as ``nusax``: the guard compares keys of one corpus only. "" for what
             gives the keys: the same column of the same reader.
         stack: the frozen stack that the rows go through beneath what is trained; None for the recipe's, "" for none.
@@ -168,10 +182,13 @@ class DataSection(Table):
     """The examples, from one or several sources.
 
     Args:
+        train: what is learned from: one source, or several.
+        validation: what is scored while training, and never learned from.
         validation_share: the share of the training examples to validate on, where no validation source is named.
         cleaning: what training rows go through; None to take them as they are.
         evaluation: sources that the result will be judged by; training rows that are in them are counted.
-        overlap: what becomes of such rows: the run is refused, they are dropped, or they are allowed.
+        overlap: what becomes of training rows that are in the evaluation sources: the run is refused, they are dropped,
+            or they are allowed.
         guard: files, or patterns such as ``data/**/test*``, that no training source may read.
         code_switching: words put into another language by a dictionary; None for none.
         shots: the most rows of each label that are taken of each training source, drawn by the seed; None for all.
@@ -215,6 +232,10 @@ class DataSection(Table):
 
 
 class OutputTable(Table):
-    """Where the run's checkpoints and log go; None for ``runs/<role>-<name>``, or ``runs/mix-<file>``."""
+    """Where the run keeps what it writes beside the component.
+
+    Args:
+        folder: for checkpoints and the log; None for ``runs/<role>-<name>``, or ``runs/mix-<file>``.
+    """
 
     folder: str | None = Field(default=None, min_length=1)

@@ -25,11 +25,13 @@ class RunTable(Table):
     """How long and how exactly a run trains, whatever learns in it.
 
     Args:
+        seed: what is drawn at random follows from it.
         epochs, steps: the run's length, in one of both; 10 epochs where neither is given.
         batch_size: rows a forward pass, of all processes together; 16 where neither it nor `batch_tokens` is given.
         batch_tokens: instead of `batch_size`: the most tokens a forward pass may have, padding counted, of all
             processes together. Rows of like length come together, so that there are many short ones or few long ones.
         accumulation: forward passes an optimiser step.
+        schedule: how the learning rate falls after the warm-up.
         warmup: the share of the run in which the learning rate rises.
         clip: the largest norm of the gradient; 0 for no limit.
         precision: ``auto`` takes bfloat16 where the hardware has it. ``int8`` computes the frozen projections in
@@ -121,7 +123,9 @@ class LearningTable(Table):
     """How fast a component learns, and what it is judged by.
 
     Args:
+        learning_rate: the highest that the schedule reaches.
         learning_rates: for single methods, and for ``head``.
+        weight_decay: by how much every weight shrinks in a step, times the learning rate.
         metric: the validation score that patience looks at; None for the main one.
     """
 
@@ -135,6 +139,7 @@ class MetaTable(Table):
     """Meta-learning over the sources of the data (`lect.training.meta`).
 
     Args:
+        method: Reptile (Nichol et al. 2018), or first-order MAML (Finn et al. 2017).
         inner_steps: steps of plain gradient descent that a task is learned for, a batch each.
         inner_rate: their learning rate.
     """

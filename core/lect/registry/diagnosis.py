@@ -12,7 +12,9 @@ from typing import Literal
 
 from lect.cache import cache_folder, data_folder
 from lect.errors import UserError
-from lect.host import API, Host
+from lect.host import Host
+from lect.installed import library_versions, plugin_versions
+from lect.versions import __version__
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,8 @@ def _safely(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
 
 
 def _versions() -> Iterator[Finding]:
-    names = ("lect", "torch", "transformers", "tokenizers", "safetensors", "huggingface-hub")
-    found = ", ".join(f"{name} {_version(name)}" for name in names)
-    yield Finding("versions", "ok", f"Python {sys.version.split()[0]}, {found}")
+    found = ", ".join(f"{name} {version or 'missing'}" for name, version in library_versions().items())
+    yield Finding("versions", "ok", f"lect {__version__}, Python {sys.version.split()[0]}, {found}")
 
 
 def _conflicts() -> Iterator[Finding]:
@@ -58,7 +59,7 @@ def _conflicts() -> Iterator[Finding]:
 
     installed = {canonicalize_name(each.name): each.version for each in metadata.distributions() if each.name}
     met = True
-    for distribution in ("lect", *_plugin_distributions()):
+    for distribution in ("lect", *plugin_versions()):
         try:
             required = metadata.requires(distribution) or []
         except metadata.PackageNotFoundError:
@@ -167,15 +168,3 @@ def _hardware() -> Iterator[Finding]:
     yield Finding("hardware", "ok", f"{device} ({where}), {torch.get_num_threads()} threads")
     precision = choose_precision("auto", device)
     yield Finding("precision", "ok", f"training takes {precision.name}: {precision.reason}")
-
-
-def _plugin_distributions() -> list[str]:
-    points = metadata.entry_points(group=f"lect.v{API}")
-    return sorted({point.dist.name for point in points if point.dist is not None and point.dist.name != "lect"})
-
-
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "missing"

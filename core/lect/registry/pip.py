@@ -9,11 +9,11 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
 from lect.errors import PluginError
+from lect.installed import installed_version
 from lect.registry.plugins import Requirement, normal_name
 
 CORE = ("lect", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pluggy", "pydantic")
@@ -37,8 +37,11 @@ class Change:
     sha256: str | None = None
 
 
-def preview(requirements: Sequence[Requirement], *, upgrade: bool = False) -> list[Change]:
+def preview(requirements: Sequence[Requirement], *, upgrade: bool = False, wheels: Path | None = None) -> list[Change]:
     """What installing would change, found out without changing anything.
+
+    Args:
+        wheels: a folder that pip looks in beside its index.
 
     Raises:
         PluginError: pip cannot find, build or reconcile it; it would change what everything stands on; or a file is not
@@ -48,7 +51,9 @@ def preview(requirements: Sequence[Requirement], *, upgrade: bool = False) -> li
         _check_file(requirement)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        _pip(["install", "--dry-run", "--report", str(report), *_arguments(requirements, upgrade, Path(folder))])
+        _pip(
+            ["install", "--dry-run", "--report", str(report), *_arguments(requirements, upgrade, Path(folder))], wheels
+        )
         items = json.loads(report.read_text("utf-8")).get("install", [])
     changes = [_change(item) for item in items]
     for change in changes:
@@ -62,8 +67,11 @@ def preview(requirements: Sequence[Requirement], *, upgrade: bool = False) -> li
     return changes
 
 
-def install(changes: Sequence[Change]) -> None:
+def install(changes: Sequence[Change], *, wheels: Path | None = None) -> None:
     """Install what `preview` found, and nothing else: files by their SHA-256 (pip's ``--require-hashes``).
+
+    Args:
+        wheels: as `preview` has it.
 
     Raises:
         PluginError: pip cannot, with its own last words; or a file is no longer the one that was looked at.
@@ -76,20 +84,12 @@ def install(changes: Sequence[Change]) -> None:
                 file = Path(folder) / f"{number}.txt"
                 file.write_text("\n".join(lines) + "\n", encoding="utf-8")
                 # What they need is among the changes, or there already.
-                _pip(["install", "--no-deps", *options, "--requirement", str(file)])
+                _pip(["install", "--no-deps", *options, "--requirement", str(file)], wheels)
 
 
 def uninstall(distributions: Sequence[str]) -> None:
     """Take distributions out of the environment. Raises `PluginError`."""
     _pip(["uninstall", "--yes", *distributions])
-
-
-def installed_version(distribution: str) -> str | None:
-    """The version of a distribution that is installed; None where it is not."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _change(item: Mapping[str, Any]) -> Change:
@@ -158,8 +158,9 @@ def _refuse(where: str, found: str, listed: str) -> NoReturn:
     )
 
 
-def _pip(arguments: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
+def _pip(arguments: Sequence[str], wheels: Path | None = None) -> None:
+    looked_in = ["--find-links", str(wheels.absolute())] if wheels else []
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments, *looked_in]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return

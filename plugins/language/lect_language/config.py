@@ -40,9 +40,12 @@ class BottleneckConfig(Config):
     output_adapter: bool | None = Field(None, description="one after each feed-forward block")
     leave_out: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(None, description="layers without any, from 0")
     is_parallel: bool | None = Field(None, description="reads what the block's residual is, not what the block gives")
-    scaling: Annotated[float, Field(allow_inf_nan=False)] | Literal["learned", "channel"] | None = None
+    scaling: Annotated[float, Field(allow_inf_nan=False)] | Literal["learned", "channel"] | None = Field(
+        None,
+        description="what the bottleneck's output is multiplied with: a number, or one or several that are learned",
+    )
     use_gating: bool | None = Field(None, description="not possible: see the message")
-    dropout: float | None = Field(None, ge=0, lt=1)
+    dropout: float | None = Field(None, ge=0, lt=1, description="of the bottleneck's output, in training")
     init_weights: Literal["bert", "mam_adapter", "houlsby"] | None = Field(
         None, description="mam_adapter starts as the identity, the others near it"
     )
@@ -57,7 +60,9 @@ class BottleneckConfig(Config):
     )
     adapter_residual_before_ln: bool | None = Field(None, description="whether that residual goes through ln_after")
     inv_adapter: Literal["nice", "glow", "none"] | None = Field(None, description="the invertible part's kind")
-    inv_adapter_reduction_factor: Factor | None = None
+    inv_adapter_reduction_factor: Factor | None = Field(
+        None, description="half the hidden size over the width inside the invertible part"
+    )
     inv_adapter_non_linearity: str | None = Field(
         None,
         description="the invertible part's activation where it is another one: so in the first language adapters of "
@@ -69,15 +74,17 @@ class BottleneckConfig(Config):
         "brought to the layers' width, as in adapters",
     )
     phm_layer: bool | None = Field(None, description="projections as sums of Kronecker products")
-    phm_dim: int | None = Field(None, gt=0)
-    phm_rank: int | None = Field(None, gt=0)
-    phm_bias: bool | None = None
-    phm_c_init: Literal["normal", "uniform"] | None = None
-    phm_init_range: float | None = Field(None, gt=0)
-    learn_phm: bool | None = None
+    phm_dim: int | None = Field(None, gt=0, description="how many Kronecker products are summed up")
+    phm_rank: int | None = Field(None, gt=0, description="the rank of their right factors, where these are factorised")
+    phm_bias: bool | None = Field(None, description="a bias for each of these projections")
+    phm_c_init: Literal["normal", "uniform"] | None = Field(None, description="how their left factors are drawn")
+    phm_init_range: float | None = Field(None, gt=0, description="how widely factors are drawn")
+    learn_phm: bool | None = Field(None, description="whether left factors are trained")
     shared_phm_rule: bool | None = Field(None, description="whether all layers share one rule")
-    factorized_phm_rule: bool | None = None
-    factorized_phm_W: bool | None = None  # noqa: N815 - the library's own name
+    factorized_phm_rule: bool | None = Field(None, description="whether left factors are products of two thin ones")
+    factorized_phm_W: bool | None = Field(  # noqa: N815 - the library's own name
+        None, description="whether right factors are products of two thin ones"
+    )
     shared_W_phm: bool | None = Field(None, description="whether all layers share their weights")  # noqa: N815
     hypercomplex_nonlinearity: Literal["phm", "glorot-normal", "glorot-uniform", "normal"] | None = Field(
         None, description="how weights are drawn by its name; adapters 1.3.0, and so lect, draws glorot-normal for each"

@@ -53,7 +53,7 @@ def serve(
         _print_key(new_key)
         return
     from lect_serve.access import Access, is_loopback
-    from lect_serve.running import run
+    from lect_serve.running import freeze_what_is_loaded, run
     from lect_serve.settings import read_settings
 
     given: dict[str, Any] = {
@@ -75,6 +75,7 @@ def serve(
         from lect_serve.service import Service
 
         service = Service(settings, host_, stored, access)
+        service.on_ready = freeze_what_is_loaded
         run(service, make_app(service), log=verbose)
         return
     from lect_serve.front import Front, make_front

@@ -52,7 +52,9 @@ class Replica:
 
     def __init__(self, service: Service) -> None:
         from lect_serve.app import make_app
+        from lect_serve.running import freeze_what_is_loaded
 
+        service.on_ready = freeze_what_is_loaded
         self._service, self._app = service, make_app(service)
 
     async def start(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import math
@@ -77,6 +78,15 @@ def server_of(service: Served, app: Any) -> Server:
         timeout_graceful_shutdown=max(1, math.ceil(service.config.drain_seconds)),
     )
     return Server(settings, service)
+
+
+def freeze_what_is_loaded() -> None:
+    """Have the garbage collector never again look at what is loaded now, for a process that serves until it ends.
+
+    Model and libraries are half a million objects: every full collection holds up all requests for a quarter of a second.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def listen(host: str, port: int) -> socket.socket:

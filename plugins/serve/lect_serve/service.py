@@ -84,6 +84,7 @@ class Service:
         state: ``starting``, ``ready``, ``failed`` or ``stopping``.
         failure: why it could not start.
         on_failure: called then.
+        on_ready: called when all is loaded, before the first request is answered.
         engine, scheduler, parts, automatic: once it is ready.
     """
 
@@ -101,6 +102,7 @@ class Service:
         self._listed: tuple[LibraryState, list[dict[str, Any]]] | None = None
         self.state, self.failure = "starting", ""
         self.on_failure: Callable[[], None] = lambda: None
+        self.on_ready: Callable[[], None] = lambda: None
         self.started = time.time()
         self._tokenizing = ThreadPoolExecutor(1, thread_name_prefix="lect-serve-tokenize")
 
@@ -153,6 +155,7 @@ class Service:
             self.on_failure()
             raise
         if self.state == "starting":
+            self.on_ready()
             self.state = "ready"
             if any(map(is_auto, config.stacks)):
                 self._preparing = asyncio.ensure_future(self.automatic.prepare())
