@@ -61,8 +61,7 @@ def load_backbone(
     elif is_folder:
         identity, commit = name, None
         own = read_folder_settings(folder)
-        if (checkpoint := find_checkpoint(folder, host)) is not None:
-            folder = cached_conversion(checkpoint, host, progress or no_progress)
+        folder = _converted(folder, host, progress)
     elif is_hub_id(name):
         folder, commit = fetch_from_hub(name, revision, _known(host), progress)
         identity = name
@@ -119,7 +118,10 @@ def read_tokens(name: str, *, host: Host, progress: Progress | None = None) -> B
     if _registered(name, host) is not None:
         folder: Path | None = _prepared(name, host, progress)
     elif name and Path(name).expanduser().is_dir():
-        folder = Path(name).expanduser()
+        try:
+            folder = _converted(Path(name).expanduser(), host, progress)
+        except BackboneError:
+            return None
     elif is_hub_id(name):
         folder = cached_folder(name)
     else:
@@ -138,6 +140,12 @@ def read_tokens(name: str, *, host: Host, progress: Progress | None = None) -> B
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()
     return BackboneTokens(FAMILIES[family].kind, tokenizer) if family in FAMILIES else None
+
+
+def _converted(folder: Path, host: Host, progress: Progress | None) -> Path:
+    """The folder itself, or what is made in the cache of one that another framework wrote."""
+    checkpoint = find_checkpoint(folder, host)
+    return folder if checkpoint is None else cached_conversion(checkpoint, host, progress or no_progress)
 
 
 def _no_folder(name: str, host: Host) -> BackboneError:
