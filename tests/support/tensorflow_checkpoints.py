@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -189,15 +191,20 @@ def write_google_bert(folder: Path) -> np.ndarray:
         name: numbers.normal(1.0 if name.endswith("gamma") else 0.0, 0.2, shape).astype(np.float32)
         for name, shape in shapes.items()
     }
+    save_named(values, folder / "bert_model.ckpt")
+    return google_bert(values)
+
+
+def save_named(values: dict[str, np.ndarray], path: Path) -> None:
+    """A checkpoint of variables by their names, with a step counter."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         variables = [tf.compat.v1.Variable(value, name=name) for name, value in values.items()]
         variables.append(tf.compat.v1.Variable(np.int64(3), name="global_step", trainable=False))
         session.run(tf.compat.v1.global_variables_initializer())
-        tf.compat.v1.train.Saver(variables).save(session, str(folder / "bert_model.ckpt"), write_meta_graph=False)
-    return google_bert(values)
+        tf.compat.v1.train.Saver(variables).save(session, str(path), write_meta_graph=False)
 
 
-def google_bert(values: dict[str, np.ndarray]) -> np.ndarray:
+def google_bert(values: dict[str, np.ndarray], projection: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
     """What modeling.py of google-research/bert computes: attention masked by -10000, gelu by tanh."""
     width, heads = SIZE["hidden"], SIZE["heads"]
     batch, length = IDS.shape
@@ -222,6 +229,8 @@ def google_bert(values: dict[str, np.ndarray]) -> np.ndarray:
         + tf.gather(values[f"{embeddings}token_type_embeddings"], TYPES)
     )
     states = norm(states, f"{embeddings}LayerNorm")
+    if projection is not None:
+        states = tf.einsum("bti,io->bto", states, projection[0]) + projection[1]
     added = (1.0 - MASK[:, None, None, :].astype(np.float32)) * -10000.0
     for index in range(SIZE["layers"]):
         layer = f"bert/encoder/layer_{index}"
@@ -235,6 +244,53 @@ def google_bert(values: dict[str, np.ndarray]) -> np.ndarray:
         inner = dense(gelu(dense(states, f"{layer}/intermediate/dense")), f"{layer}/output/dense")
         states = norm(states + inner, f"{layer}/output/LayerNorm")
     return states.numpy()
+
+
+def write_google_albert(folder: Path) -> np.ndarray:
+    """google-research's ALBERT: one layer for all, and embeddings that are narrower."""
+    narrow = 4
+    settings(folder, embedding_size=narrow)
+    (folder / "bert_config.json").rename(folder / "albert_config.json")
+    numbers = np.random.default_rng(9)
+    width, inner = SIZE["hidden"], SIZE["inner"]
+    layer = "bert/encoder/transformer/group_0/inner_group_0"
+    names = {
+        "attention/self/query": ("attention_1/self/query", (width, width)),
+        "attention/self/key": ("attention_1/self/key", (width, width)),
+        "attention/self/value": ("attention_1/self/value", (width, width)),
+        "attention/output/dense": ("attention_1/output/dense", (width, width)),
+        "intermediate/dense": ("ffn_1/intermediate/dense", (width, inner)),
+        "output/dense": ("ffn_1/intermediate/output/dense", (inner, width)),
+    }
+    shapes = {
+        "bert/embeddings/word_embeddings": (SIZE["vocab"], narrow),
+        "bert/embeddings/position_embeddings": (SIZE["positions"], narrow),
+        "bert/embeddings/token_type_embeddings": (SIZE["types"], narrow),
+        "bert/embeddings/LayerNorm/gamma": (narrow,),
+        "bert/embeddings/LayerNorm/beta": (narrow,),
+        "bert/encoder/embedding_hidden_mapping_in/kernel": (narrow, width),
+        "bert/encoder/embedding_hidden_mapping_in/bias": (width,),
+    }
+    for own, shape in names.values():
+        shapes[f"{layer}/{own}/kernel"], shapes[f"{layer}/{own}/bias"] = shape, shape[1:]
+    for norm in ("LayerNorm", "LayerNorm_1"):
+        shapes[f"{layer}/{norm}/gamma"] = shapes[f"{layer}/{norm}/beta"] = (width,)
+    values = {
+        name: numbers.normal(1.0 if name.endswith("gamma") else 0.0, 0.2, shape).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+    save_named(values, folder / "model.ckpt-best")
+    # Computed as BERT whose layers are alike, behind a projection.
+    alike = {name: value for name, value in values.items() if name.startswith("bert/embeddings/")}
+    for index in range(SIZE["layers"]):
+        for bert, (own, _) in names.items():
+            for kind in ("kernel", "bias"):
+                alike[f"bert/encoder/layer_{index}/{bert}/{kind}"] = values[f"{layer}/{own}/{kind}"]
+        for bert, own in {"attention/output/LayerNorm": "LayerNorm", "output/LayerNorm": "LayerNorm_1"}.items():
+            for kind in ("gamma", "beta"):
+                alike[f"bert/encoder/layer_{index}/{bert}/{kind}"] = values[f"{layer}/{own}/{kind}"]
+    mapping = "bert/encoder/embedding_hidden_mapping_in"
+    return google_bert(alike, (values[f"{mapping}/kernel"], values[f"{mapping}/bias"]))
 
 
 def write_transformers(folder: Path) -> np.ndarray:
@@ -267,19 +323,23 @@ WRITERS = {
     "garden_keras": write_garden_keras,
     "saved_model": write_saved_model,
     "albert": write_albert,
+    "google_albert": write_google_albert,
     "google_bert": write_google_bert,
     "transformers": write_transformers,
 }
 
 
 def main() -> None:
-    """Write them all, or those named."""
+    """Write them all, or those named, each as an archive, and the hidden states of all that are there."""
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
-    for name in sys.argv[2:] or WRITERS:
-        states = WRITERS[name](target / name)
-        np.save(target / f"{name}.npy", states)
-        print(name, states.shape)
+    recorded = target / "hidden_states.npz"
+    states = dict(np.load(recorded)) if recorded.exists() else {}
+    with tempfile.TemporaryDirectory() as work:
+        for name in sys.argv[2:] or WRITERS:
+            states[name] = WRITERS[name](Path(work) / name)
+            shutil.make_archive(str(target / name), "zip", Path(work) / name)
+    np.savez_compressed(recorded, **states)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Bundle:
             self.entries = self._read_entries(index.read_bytes())
         except OSError as error:
             raise BackboneError(f"it cannot be read ({error.strerror})", where=str(index)) from error
-        except (ValueError, struct.error) as error:
+        except (ValueError, IndexError, struct.error) as error:
             raise BackboneError(
                 f"it is no checkpoint of TensorFlow, or damaged ({error})", where=str(index), fix="copy it again"
             ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,10 @@ from lect_tensorflow.bundle import Bundle
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+#: What h5py raises where a file is damaged.
+_DAMAGED = (OSError, ValueError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,13 @@ def open_variables(path: Path) -> Iterator[Variables]:
                 source = io.BytesIO(archive.read("model.weights.h5"))
             file = stack.enter_context(h5py.File(source, "r"))
             by_name = dict(_datasets(path, file))
-        except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+        except (*_DAMAGED, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             what = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise BackboneError(
                 f"it is no Keras file, or damaged ({what})", where=str(path), fix="copy it again"
             ) from error
-        yield Variables(path, by_name, keras.get("config") or {})
+        config = keras.get("config") if isinstance(keras, dict) else None
+        yield Variables(path, by_name, config if isinstance(config, dict) else {})
 
 
 def _of_bundle(bundle: Bundle) -> Variables:
@@ -89,8 +95,10 @@ def _datasets(path: Path, file: Any) -> Iterator[tuple[str, Variable]]:
 
 
 def _values(path: Path, item: Any) -> np.ndarray:
+    if item.external or item.is_virtual:
+        raise BackboneError(f"{item.name} lies in another file, which is not read", where=str(path))
     try:
         values: np.ndarray = item[()]
-    except OSError as error:
+    except _DAMAGED as error:
         raise BackboneError(f"{item.name} cannot be read: the file is cut short or damaged", where=str(path)) from error
     return values
