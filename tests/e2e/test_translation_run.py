@@ -225,4 +225,4 @@ def test_what_cannot_be_is_refused_in_one_line(workspace):
     assert '"writer" has no tokens that stand for languages; leave it out' in said
     assert "there is nothing to train; add [[parts]]" in refusal(workspace, recipe(both, parts=""))
     said = refusal(workspace, recipe(both, column=""))
-    assert "pairs.csv, line 2: the row has no translation" in said
+    assert 'pairs.csv, line 1: no column "translation"' in said
