@@ -61,3 +61,19 @@ def test_a_language_is_trained_on_a_catalogue_and_switched_by_a_lexicon(workspac
     assert "cipher.po: 1 row (1 untranslated) left out" in done.stderr
     manifest = read_toml(workspace.folder / "components/lang/cipher/component.toml", DataError)
     assert manifest["training"]["data"][0]["rows"] == len(dict(rows))
+
+
+def test_lect_new_takes_the_files_of_other_tools_for_pairs(workspace):
+    """By their ending; the side that is learned is turned to the front where it is the other one."""
+    entries = "".join(
+        f'msgid "Open the file {number}"\nmsgstr "Bukaen berkas {number} iki"\n\n' for number in range(12)
+    )
+    workspace.write("jv.po", f'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n{entries}')
+    for language, is_turned in (("jv", False), ("en", True)):
+        recipe = f"{language}.toml"
+        made = workspace.lect(
+            *("new", "language", "--pairs", "jv.po", "--language", language, "--output", recipe, "--yes")
+        )
+        assert made.exit_code == 0, made.stderr
+        train = read_toml(workspace.folder / recipe, DataError)["data"]["train"]
+        assert (train["reader"], train["path"], train.get("reverse", False)) == ("gettext", "jv.po", is_turned)

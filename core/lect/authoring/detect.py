@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from lect.authoring.columns import Columns, columns_of
+from lect.authoring.columns import SECOND, Columns, columns_of
 from lect.authoring.sample import Sample, sample_of
 from lect.authoring.tables import Table, table_of
 from lect.data.paths import COMPRESSED
@@ -33,6 +33,8 @@ Kind = Literal[
 ]
 """What the rows of a file are good for: a language's texts, or a task by its head."""
 
+SIDES = ("first", "second")
+"""What the texts of a file with two in each row are called, where nothing in it names them."""
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _ROWS = 2000
 _TAG = re.compile(r"O|[BIESLUM]-\S+")
@@ -84,7 +86,7 @@ def detect(named: str, purpose: Purpose, folder: Path = Path()) -> Detected:
 
         return _of_table(workbook_of(path, named), named, purpose, "excel", {})
     sample = sample_of(path, named)
-    found = _of_sample(sample, _ending(path.name), named, purpose)
+    found = _of_sample(sample, ending_of(path.name), named, purpose)
     seen = found.seen
     if sample.encoding != "utf-8":
         found = found.named(encoding=sample.encoding)
@@ -105,7 +107,8 @@ def readable_files(folder: Path) -> list[Path]:
     ]
 
 
-def _ending(name: str) -> str:
+def ending_of(name: str) -> str:
+    """The ending of a file's name, without that of its compression."""
     for more in COMPRESSED[1:]:
         name = name.lower().removesuffix(more)
     return Path(name).suffix
@@ -115,18 +118,18 @@ def _of_folder(path: Path, named: str, purpose: Purpose) -> Detected:
     files = readable_files(path)
     if not files:
         raise DataError("the folder has no files", where=named, fix="name a folder with texts or tables")
-    endings = Counter(_ending(file.name) for file in files)
+    endings = Counter(ending_of(file.name) for file in files)
     ending = endings.most_common(1)[0][0]
-    first = next(file for file in files if _ending(file.name) == ending)
+    first = next(file for file in files if ending_of(file.name) == ending)
     found = detect(str(first), purpose)
     # Readers of texts and tables take all files of a folder that end as theirs do; else a pattern says which.
     own = {"text": (".txt", ".text"), "csv": (".csv",), "tsv": (".tsv",), "jsonl": (".jsonl", ".json")}
     whole = ending in own.get(found.reader, ())
     pattern = named if whole else f"{named.rstrip('/')}/**/*{ending}"
-    many = sum(1 for file in files if _ending(file.name) == ending)
+    many = sum(1 for file in files if ending_of(file.name) == ending)
     taken: Any = pattern
     if found.reader not in own:
-        taken = [str(file) for file in files if _ending(file.name) == ending]
+        taken = [str(file) for file in files if ending_of(file.name) == ending]
         taken = taken[0] if len(taken) == 1 else taken
     return replace(found.named(path=taken), seen=(*found.seen, f"{many} files" if many > 1 else "one file"))
 
@@ -150,7 +153,8 @@ def _of_sample(sample: Sample, ending: str, named: str, purpose: Purpose) -> Det
         sides = [[row[side] for row in table.rows] for side in (0, 1)] if table else _single_words(lines)
         kind: Kind = "dictionary" if purpose == "dictionary" or _are_words(sides[0]) else "pairs"
         config = {"path": named, "layout": "pairs"}
-        return Detected("dictionary", config, kind, ("two columns without a header",), _by_side(sides))
+        texts = dict(zip(SIDES, sides, strict=True))
+        return Detected("dictionary", config, kind, ("two columns without a header",), texts)
     if table is not None and purpose != "text":
         shown = ", ".join(cell[:20] for cell in table.rows[0][:4]) if table.rows else ""
         raise DataError(
@@ -211,7 +215,7 @@ def _of_columns(
         own["text"] = first
     if purpose == "data" and columns.label is not None:
         own["label"] = columns.label
-        if others and _is_second(others[0], held, first):
+        if others and others[0].casefold() in SECOND and held[first]:
             own["text_pair"] = others[0]
         kind = "multi-label" if columns.is_several else "regression" if columns.is_number else "classification"
         return Detected(reader, own, kind, texts=held, columns=columns)
@@ -219,12 +223,6 @@ def _of_columns(
     if kind == "pairs":
         own |= {"text": first, "translation": others[0]}
     return Detected(reader, own, kind, texts=held, columns=columns)
-
-
-def _is_second(name: str, held: Mapping[str, Sequence[str]], first: str) -> bool:
-    from lect.authoring.columns import SECOND
-
-    return name.casefold() in SECOND and bool(held[first])
 
 
 # --------------------------------------------------------------------------------------------------------------- JSON
@@ -397,7 +395,3 @@ def _single_words(lines: Sequence[str]) -> list[list[str]]:
 def _are_words(texts: Sequence[str]) -> bool:
     """Whether texts are entries of a dictionary: of one word or two."""
     return bool(texts) and sum(len(text.split()) for text in texts) <= 2 * len(texts)
-
-
-def _by_side(sides: Sequence[Sequence[str]]) -> dict[str, Sequence[str]]:
-    return {"first": sides[0], "second": sides[1]}

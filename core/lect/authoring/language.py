@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lect.authoring.by_reader import detect_by_reader
 from lect.authoring.commented import Aside, recipe_text
-from lect.authoring.detect import Detected, detect
+from lect.authoring.detect import Detected, Purpose, detect
 from lect.authoring.draft import Draft, told
 from lect.authoring.facts import Counted, count, facts_of, shared_rows
 from lect.authoring.files import placed
@@ -50,6 +51,7 @@ def look_at_language(
     texts: Sequence[str],
     pairs: Sequence[str],
     dictionaries: Sequence[str],
+    host: Host,
     identifier: Identifier,
     language: str | None = None,
 ) -> LanguageData:
@@ -65,9 +67,9 @@ def look_at_language(
         raise DataError(
             "there is nothing to learn from", fix="give --text FILE, --pairs FILE or --dictionary FILE, or several"
         )
-    raw = {name: detect(name, "text") for name in texts}
-    beside = _beside(pairs)
-    words = {name: detect(name, "dictionary") for name in dictionaries}
+    raw = {name: _detected(name, "text", host) for name in texts}
+    beside = _beside(pairs, host)
+    words = {name: _detected(name, "dictionary", host) for name in dictionaries}
     guess = Guess(language, "as you say", True) if language else _guess(raw, beside, words, identifier)
     aligned = {
         name: _aligned(name, found, identifier, guess.tag) if found.reader == "parallel" else
@@ -123,7 +125,7 @@ def draft_language(
     if choice.validation_share is not None:
         section = {"validation_share": round(choice.validation_share, 4), **section}
     if tests:
-        section |= {"overlap": "drop", "evaluation": [_test_table(each, output) for each in tests]}
+        section |= {"overlap": "drop", "evaluation": [_test_table(each, output, host) for each in tests]}
     values = {
         "component": {
             "name": name,
@@ -167,9 +169,14 @@ def leakage_notes(train: Mapping[str, Counted], others: Mapping[str, Counted], w
     ]
 
 
-def _beside(pairs: Sequence[str]) -> dict[str, Detected]:
+def _detected(name: str, purpose: Purpose, host: Host) -> Detected:
+    """How a file is read: by a plugin's reader that its ending names, or by what is in it."""
+    return detect_by_reader(name, purpose, host) or detect(name, purpose)
+
+
+def _beside(pairs: Sequence[str], host: Host) -> dict[str, Detected]:
     """Files of pairs; of two plain texts each line of one is the translation of that of the other."""
-    found = {name: detect(name, "pairs") for name in pairs}
+    found = {name: _detected(name, "pairs", host) for name in pairs}
     plain = [name for name, each in found.items() if each.kind == "text" and each.reader == "text"]
     if len(plain) % 2:
         raise DataError(
@@ -232,8 +239,8 @@ def _add_dictionary(tables: dict[str, Any], dictionaries: Mapping[str, Detected]
     objective = dict(tables["objective"])
     terms = [dict(term) for term in objective.get("terms", ())]
     for each in (objective, *terms):
-        if each.get("tokens") and dictionaries:
-            found = next(iter(dictionaries.values()))
+        found = next((found for found in dictionaries.values() if found.reader == "dictionary"), None)
+        if each.get("tokens") and found is not None:
             each["dictionary"] = placed(found.config, found.reader, output.parent)
     tables["objective"] = {**objective, "terms": terms} if terms else objective
 
@@ -252,13 +259,13 @@ def _asides(
     return [Aside(why, "[[data.train]]", source_table(first, licences.by_file.get(named, ""), output))]
 
 
-def _test_table(named: str, output: Path) -> dict[str, Any]:
-    found = detect(named, "pairs")
+def _test_table(named: str, output: Path, host: Host) -> dict[str, Any]:
+    found = _detected(named, "pairs", host)
     return {"reader": found.reader, **placed(found.config, found.reader, output.parent)}
 
 
 def _test_notes(counted: Mapping[str, Mapping[str, Counted]], tests: Sequence[str], host: Host) -> list[str]:
-    others = {name: count(detect(name, "pairs"), host) for name in tests}
+    others = {name: count(_detected(name, "pairs", host), host) for name in tests}
     train = {name: each for files in counted.values() for name, each in files.items()}
     return leakage_notes(train, others, "and are left out of the training")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lect.authoring.detect import Detected
+from lect.authoring.detect import SIDES, Detected
 from lect.authoring.languages import Guess, guess_language
 from lect.errors import DataError
 from lect.languages.identify import plain
@@ -78,8 +78,8 @@ def _translation(own: str, others: Sequence[str], sides: Mapping[str, Guess], la
 
 def _with_sides(detected: Detected, own: str, other: str) -> Detected:
     texts = {"": detected.texts[own], other: detected.texts[other]}
-    if detected.config.get("layout") == "pairs":
-        found = detected.named(reverse=True) if own == "second" else detected
+    if tuple(detected.texts) == SIDES:
+        found = detected.named(reverse=True) if own == SIDES[1] else detected
     else:
         found = detected.named(text=own, translation=other)
     return replace(found, texts=texts)
