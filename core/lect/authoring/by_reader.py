@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lect.authoring.detect import SIDES, Detected, Purpose, ending_of
+from lect.authoring.detect import SIDES, Detected, Kind, Purpose, ending_of
 from lect.specs import ReaderSpec
 
 if TYPE_CHECKING:
@@ -39,5 +39,5 @@ def detect_by_reader(named: str, purpose: Purpose, host: Host) -> Detected | Non
     others = [row.translation for row in rows if row.translation]
     if purpose == "text" or len(others) < len(rows):
         return Detected(spec.name, config, "text", (spec.summary,), {"": texts})
-    kind = "dictionary" if purpose == "dictionary" else "pairs"
+    kind: Kind = "dictionary" if purpose == "dictionary" else "pairs"
     return Detected(spec.name, config, kind, (spec.summary,), dict(zip(SIDES, (texts, others), strict=True)))
