@@ -16,6 +16,9 @@ import pytest
 import yaml
 from waiting import wait_for
 
+from lect.errors import PluginError
+from lect.toml import read_toml
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "lect-serve.service"
@@ -52,6 +55,10 @@ def test_the_image_is_built_of_what_there_is_and_of_pinned_versions():
     built = [ROOT / place for place in re.findall(r"\./plugins/[\w-]+", runs)]
     assert built and all((place / "pyproject.toml").is_file() for place in built)
     assert "--constraint /tmp/constraints.txt" in runs
+    # No index has what it needs of this repository.
+    projects = [read_toml(place / "pyproject.toml", PluginError)["project"] for place in (ROOT, *built)]
+    needed = {name for each in projects for name in re.findall(r"\blect(?:-\w+)?\b", " ".join(each["dependencies"]))}
+    assert needed <= {each["name"] for each in projects}
 
 
 def test_the_image_runs_as_a_user_who_owns_its_volume():
