@@ -43,9 +43,10 @@ def write_run(folder, rank=8, best=0.75):
     steps = [
         {"step": step, "loss": 1 / step, "pieces": 300.0, "seconds": step * 0.5, "memory": 1.5} for step in (1, 10, 20)
     ]
+    judged = {"judged_by": {"macro_f1": "higher"}}
     scored = [
-        {"step": 10, "validation": {"macro_f1": best, "f1[<b>]": 0.5}},
-        {"step": 20, "validation": {"macro_f1": 0.5}},
+        {"step": 10, "validation": {"accuracy": 0.1, "macro_f1": best, "f1[<b>]": 0.5}, **judged},
+        {"step": 20, "validation": {"accuracy": 0.9, "macro_f1": 0.5}, **judged},
     ]
     (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in steps + scored), encoding="utf-8")
     (folder / "environment.txt").write_text("a machine, float32\nlect 9.9\n", encoding="utf-8")

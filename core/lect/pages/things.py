@@ -29,6 +29,7 @@ class Run:
         key: the component's, such as ``task:topic``; the folder's name where several were trained.
         steps: of each logged step its figures, with ``step`` among them.
         validations: steps, and the scores of held-out rows then.
+        judged: the scores that say which validation is the best one, and which way they are better.
         environment: what it was computed on and with, a line each.
         manifest: of the component that it wrote, where that is still in the library and of the same recipe.
     """
@@ -39,6 +40,7 @@ class Run:
     recipe_text: str = ""
     steps: tuple[Mapping[str, float], ...] = ()
     validations: tuple[tuple[int, Mapping[str, float]], ...] = ()
+    judged: Mapping[str, Direction] = field(default_factory=dict)
     environment: tuple[str, ...] = ()
     manifest: Manifest | None = None
 
@@ -46,8 +48,7 @@ class Run:
     def main(self) -> str:
         """The score that validations are judged by, or the first one; "" where there is none."""
         names = list(self.validations[0][1]) if self.validations else []
-        judged = self.recipe.get("training", {}).get("metric")
-        return judged if judged in names else next((name for name in names if "[" not in name), "")
+        return next((name for name in (*self.judged, *names) if name in names and "[" not in name), "")
 
     def best(self, name: str) -> tuple[int, float] | None:
         """The step and the value of a score's best validation."""
@@ -55,9 +56,11 @@ class Run:
         return max(found, key=lambda each: gain_of(each[1], 0.0, self.direction(name)), default=None)
 
     def direction(self, name: str) -> Direction:
-        """Which way a score is better, as far as that is known: a log does not say it, the component's results do."""
+        """Which way a score is better, as far as the log and the component tell."""
         results = self.manifest.results if self.manifest else ()
-        return direction_of(name, {each.metric: each.direction for each in results if each.direction})
+        return direction_of(
+            name, {each.metric: each.direction for each in results if each.direction} | dict(self.judged)
+        )
 
     def rates(self) -> list[tuple[int, float]]:
         """Tokens a second between logged steps, each taken for one like those before it."""
@@ -148,12 +151,15 @@ def read_run(folder: Path, library: Library) -> Run:
     recipe = parse_toml(text, UserError, where=str(folder / _RECIPE))
     steps: list[Mapping[str, float]] = []
     validations: list[tuple[int, Mapping[str, float]]] = []
+    judged: dict[str, Direction] = {}
     for number, line in enumerate(_text(folder / _LOG).splitlines(), 1):
         try:
             record = json.loads(line)
             step = int(record["step"])
             if "validation" in record:
                 validations.append((step, {name: float(score) for name, score in record["validation"].items()}))
+                for name, direction in record.get("judged_by", {}).items():
+                    judged[str(name)] = "lower" if direction == "lower" else "higher"
             else:
                 steps.append({name: float(value) for name, value in record.items()})
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -162,7 +168,8 @@ def read_run(folder: Path, library: Library) -> Run:
     named = component if isinstance(component, dict) else {}
     key = f"{named.get('role')}:{named.get('name')}" if {"role", "name"} <= named.keys() else folder.resolve().name
     environment = tuple(_text(folder / _ENVIRONMENT).splitlines())
-    return Run(folder, key, recipe, text, tuple(steps), tuple(validations), environment, _written(key, text, library))
+    manifest = _written(key, text, library)
+    return Run(folder, key, recipe, text, tuple(steps), tuple(validations), judged, environment, manifest)
 
 
 def read_report(file: Path) -> ShownReport:

@@ -93,10 +93,11 @@ def execute_run(
     if is_main:
         settings, keys = run.recipe.training, [component.key for component in run.components]
         title = name or (keys[0] if len(keys) == 1 else f"{len(keys)} components")
+        judged = _judged(run)
         recording = [
             PluginHooks(run.host),
-            Dashboard(console, title, _judged(run)),
-            MetricsFile(run.folder / "metrics.jsonl", settings.log_every, warn),
+            Dashboard(console, title, judged),
+            MetricsFile(run.folder / "metrics.jsonl", settings.log_every, warn, judged),
         ]
         recording += [Trackers(settings.trackers, settings.log_every)] if settings.trackers else []
     told = Callbacks([*recording, *callbacks], is_main, warn)

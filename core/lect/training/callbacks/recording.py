@@ -15,6 +15,7 @@ from lect.training.callbacks.base import Callback
 if TYPE_CHECKING:
     from lect.host import Host
     from lect.runs import Outcome, RunInfo
+    from lect.scores import Direction
 
 
 class MetricsFile(Callback):
@@ -25,10 +26,17 @@ class MetricsFile(Callback):
     Args:
         every: steps between two lines.
         tell: called with what is to be told.
+        judged: the scores that say which validation is the best one, and which way they are better.
     """
 
-    def __init__(self, path: Path, every: int, tell: Callable[[str], None] = lambda text: None) -> None:
-        self._path, self._every, self._tell = path, every, tell
+    def __init__(
+        self,
+        path: Path,
+        every: int,
+        tell: Callable[[str], None] = lambda text: None,
+        judged: Mapping[str, Direction] | None = None,
+    ) -> None:
+        self._path, self._every, self._tell, self._judged = path, every, tell, dict(judged or {})
         self._file: FileIO | None = None
         self._whole = 0
         self._waiting = b""
@@ -49,7 +57,7 @@ class MetricsFile(Callback):
             self._write({"step": step, **metrics})
 
     def validation_finished(self, step: int, scores: Mapping[str, float]) -> None:
-        self._write({"step": step, "validation": dict(scores)})
+        self._write({"step": step, "validation": dict(scores), "judged_by": self._judged})
 
     def close(self) -> None:
         """Write what waits, or tell that it is lost."""
