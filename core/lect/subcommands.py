@@ -26,6 +26,8 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "launch": Entry("lect.commands.launch", "app", "Train in several processes, on one machine or more"),
         "fleet": Entry("lect.commands.fleet", "app", "Train a component for each of several languages"),
         "eval": Entry("lect.commands.eval", "app", "Score a stack, with and without each of its components"),
+        "show": Entry("lect.commands.show", "show_app", "Make a page of a run, a component or a report"),
+        "compare": Entry("lect.commands.show", "compare_app", "Set two runs, components or reports side by side"),
         "audit": Entry("lect.commands.audit", "app", "See whether a stack treats languages and groups alike"),
         "explain": Entry("lect.commands.explain", "app", "Show which words an answer hangs on"),
         "predict": Entry("lect.commands.predict", "app", "Answer for texts with a stack"),

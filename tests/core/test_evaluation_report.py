@@ -118,6 +118,8 @@ def test_json_has_the_documented_keys():
         "signatures",
         "remarks",
         "keys",
+        "metric",
+        "truth",
     ]
     documented = EvaluationReport.to_json.__doc__
     assert all(f"``{key}``" in documented for key in given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -110,7 +111,9 @@ def evaluate(
         examples = dataset.examples
         status.update("Evaluating")
         if texts is None or qrels is None:
-            report, _ = evaluate_rows(opened, host, examples, str(source), dataset.remarks)
+            report, _ = evaluate_rows(
+                opened, host, examples, str(source), dataset.remarks, statistics=as_json or _has_json(output or ())
+            )
         else:
             from lect.data.judgements import read_judgements
             from lect.evaluation.search import evaluate_search
@@ -133,3 +136,8 @@ def evaluate(
         echo(report.to_markdown())
     else:
         stdout_console().print(report)
+
+
+def _has_json(files: Sequence[Path]) -> bool:
+    # `lect compare` tests by it whether two systems differ.
+    return any(file.suffix == ".json" for file in files)

@@ -217,6 +217,8 @@ def report_of(
         seconds=round(time.perf_counter() - started, 2),
         notes=(*notes, *trimmed_notes(opened, bool(others))),
         keys=tuple(each.key or each.origin for each in rows),
+        metric=metrics[0].name,
+        truth=tuple(truth) if labelled else (),
     )
 
 

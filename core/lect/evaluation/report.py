@@ -105,6 +105,8 @@ class EvaluationReport:
         signatures: for a score what it was computed with, such as sacrebleu's signature of BLEU.
         remarks: what the reader did with rows that it could not take as they were: how many it left out, say.
         keys: what each row is known by, in the order of the predictions: its key, or else where it stands.
+        metric: the registered metric that gives the main score.
+        truth: where answers are labels, the true one of every row.
     """
 
     title: str
@@ -121,6 +123,8 @@ class EvaluationReport:
     signatures: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    metric: str = ""
+    truth: tuple[str, ...] = ()
 
     @property
     def direction(self) -> Direction:
@@ -155,7 +159,9 @@ class EvaluationReport:
         ``differences``: ``variant``, ``name``, ``value``, ``low``, ``high``, ``share_not_positive``;
         ``support``: rows by label; ``notes``; ``signatures``: what a score was computed with, by its name; ``remarks``:
         what the reader did with rows that it could not take as they were; ``keys``: of each row, in the order of
-        ``predictions``, its key or else where it stands.
+        ``predictions``, its key or else where it stands; ``metric``: what gives the main score; ``truth``: where
+        answers are labels, the true ones. A variant has ``statistics`` where answers are no labels: of each row what
+        scores are made of.
         """
         values = asdict(self)
         for variant in values["variants"]:
@@ -181,6 +187,8 @@ class EvaluationReport:
                 signatures=dict(given.get("signatures", {})),
                 remarks=tuple(given.get("remarks", ())),
                 keys=tuple(given.get("keys", ())),
+                metric=given.get("metric", ""),
+                truth=tuple(given.get("truth", ())),
             )
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"not an evaluation report ({type(error).__name__}: {error})") from None

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lect.evaluation.bootstrap import Compute, paired_bootstrap
 from lect.evaluation.counted import counted
+from lect.evaluation.ranking import Ranked
 from lect.scores import MetricSpec
 from lect.summed_metric import SummedMetric
+
+if TYPE_CHECKING:
+    from lect.evaluation.report import Variant
 
 ROW_BY_ROW = 1000
 """The most resamples of a metric that has no form for all of them at once."""
@@ -82,6 +86,21 @@ def of_statistics(
     return metric.compute, truth, [row["answer"] for row in first], [row["answer"] for row in second]
 
 
+def paired_variants(
+    metric: MetricSpec, name: str, truth: Sequence[Any], first: Variant, second: Variant, resamples: int = 10_000
+) -> PairedTest:
+    """The paired bootstrap of two systems whose answers to the same rows reports hold.
+
+    Args:
+        name: the score's.
+        truth: the true answers, as the report's answers are written; of no use where variants have `statistics`.
+    """
+    compute, own, others = metric.compute, _answers(metric, first), _answers(metric, second)
+    if first.statistics and second.statistics:
+        compute, truth, own, others = of_statistics(metric, first.statistics, second.statistics)
+    return paired_test(compute, name, truth, own, others, resamples=resamples)
+
+
 def holm(values: Sequence[float]) -> list[float]:
     """P-values adjusted for their number, so that the chance of any false rejection stays below the level.
 
@@ -94,3 +113,9 @@ def holm(values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(values) - rank) * values[index]))
         adjusted[index] = largest
     return adjusted
+
+
+def _answers(metric: MetricSpec, variant: Variant) -> Sequence[Any]:
+    if metric.name == "ranking":
+        return [Ranked.parse(answer) for answer in variant.predictions]
+    return [int(rank) for rank in variant.predictions] if metric.name == "retrieval" else variant.predictions

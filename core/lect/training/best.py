@@ -96,6 +96,11 @@ class BestValidations:
         self.tensors = {key: dict(own) for key, own in tensors.items()}
 
 
+def judged_by(component: TrainedComponent) -> str:
+    """The score that says which validation of a component is its best one."""
+    return component.settings.metric or component.objective.main_score
+
+
 def check_weights(components: Sequence[TrainedComponent], step: int) -> None:
     """Refuse to keep what is learned where a parameter is no finite number. Raises `NotFiniteError`."""
     for component in components:
@@ -106,7 +111,7 @@ def check_weights(components: Sequence[TrainedComponent], step: int) -> None:
 
 
 def _main_score(scores: Mapping[str, float], component: TrainedComponent) -> float:
-    name = _judged_by(component)
+    name = judged_by(component)
     if name not in scores:
         raise RecipeError(f'no score "{name}"', where="training.metric", fix=nearest(name, scores))
     if not math.isfinite(scores[name]):
@@ -118,8 +123,4 @@ def _is_gain(score: float, best: float | None, component: TrainedComponent) -> b
     """Whether a score is better than the best one before, by the direction of what the component is judged by."""
     if best is None or not math.isfinite(best):
         return True
-    return gain_of(score, best, score_direction(component.objective, _judged_by(component))) > 0
-
-
-def _judged_by(component: TrainedComponent) -> str:
-    return component.settings.metric or component.objective.main_score
+    return gain_of(score, best, score_direction(component.objective, judged_by(component))) > 0

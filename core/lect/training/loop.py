@@ -71,6 +71,7 @@ class TrainingLoop:
         self._step = 0
         self._rows = {component.key: 0 for component in setup.components}
         self._seconds = 0.0
+        self._without: dict[str, float] | None = None
         self._has_ended = False
         self._asked = _Requests()
 
@@ -207,7 +208,13 @@ class TrainingLoop:
             self._rows[component.key] += count
         seconds = time.perf_counter() - started
         rate = self._optimiser.param_groups[0]["lr"]
-        return {**self._named(figures), "learning_rate": rate, "pieces": float(tokens), "seconds": seconds}
+        return {
+            **self._named(figures),
+            "learning_rate": rate,
+            "rows": float(sum(seen)),
+            "pieces": float(tokens),
+            "seconds": seconds,
+        }
 
     def _agree(self, figures: list[dict[str, float]], tokens: int) -> tuple[list[dict[str, float]], int]:
         """Sum gradients and figures over the processes, and exchange what any of them was asked for."""
@@ -268,6 +275,8 @@ class TrainingLoop:
         self._callbacks.tell(Callback.validation_finished, step, named)
         for component, own in zip(validated, scores, strict=True):
             self._best.add(component, own)
+        if not several and self._without is None:
+            self._callbacks.tell(Callback.scored_without, self._score_without(setup.components[0]))
 
     def _on_main(self, score: Scoring, component: TrainedComponent) -> dict[str, float]:
         """Scores of held-out rows, computed by the main process for all."""
@@ -281,6 +290,22 @@ class TrainingLoop:
             scores = compute()
             return self._setup.processes.from_main(lambda: scores)
         return self._setup.processes.from_main(compute)
+
+    def _score_without(self, component: TrainedComponent) -> dict[str, float]:
+        """Scores of held-out rows without a component; of one that is trained alone they are the same all the time."""
+        if self._without is not None:
+            return self._without
+        model = self._setup.model
+        # A resumed run scores again, and has to draw what it would have drawn.
+        drawn, trains = random_state(), model.training
+        model.eval()
+        without = self._on_main(component.objective.scores_without, component)
+        model.train(trains)
+        model.encoder.eval()
+        set_random_state(drawn)
+        if len(self._setup.components) == 1:
+            self._without = without
+        return without
 
     def _diverged(self, error: NotFiniteError, started: float) -> DivergedError:
         """The error that ends the run, once the components are as they were in their best validations."""
@@ -296,7 +321,7 @@ class TrainingLoop:
     def _result(self, component: TrainedComponent, seconds: float) -> TrainingResult:
         without: Mapping[str, float] = {}
         if component.validation:
-            without = self._on_main(component.objective.scores_without, component)
+            without = self._score_without(component)
         return replace(self._so_far(component.key, seconds), without=without)
 
     def _so_far(self, key: str, seconds: float) -> TrainingResult:

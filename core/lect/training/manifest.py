@@ -78,7 +78,7 @@ def write_trained(run: TrainingRun, index: int, result: TrainingResult) -> Path:
             epochs=run.recipe.training.epochs if len(run.components) == 1 else None,
             seed=run.recipe.training.seed,
             seconds=round(result.seconds, 1),
-            hardware=f"{_hardware()}, {run.setup.precision.name}",
+            hardware=f"{hardware_name()}, {run.setup.precision.name}",
             examples=inputs.rows,
             # Where this machine kept its runs is nobody else's business.
             recipe=recipe.model_copy(update={"output": OutputTable()}).to_toml(),
@@ -136,7 +136,8 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else round(value, 6)
 
 
-def _hardware() -> str:
+def hardware_name() -> str:
+    """What is computed on."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"

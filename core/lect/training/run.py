@@ -13,11 +13,15 @@ from rich.console import Console
 from lect.composition.component import Component
 from lect.errors import Interrupted, RecipeError
 from lect.files import write_aside
+from lect.installed import version_lines
+from lect.objectives import score_direction
 from lect.runs import Outcome
+from lect.scores import Direction
 from lect.storage.store import try_place
-from lect.training.best import DivergedError
+from lect.training.best import DivergedError, judged_by
 from lect.training.callbacks.base import Callback, Callbacks
-from lect.training.callbacks.recording import MetricsFile, PluginHooks, ProgressLine
+from lect.training.callbacks.dashboard import Dashboard
+from lect.training.callbacks.recording import MetricsFile, PluginHooks
 from lect.training.callbacks.trackers import Trackers, check_trackers
 from lect.training.checkpoint import checkpoints, load_checkpoint
 from lect.training.compiled import compile_model
@@ -26,6 +30,7 @@ from lect.training.frozen import states_kept
 from lect.training.holding import run_alone
 from lect.training.interrupt import stop_on_interrupt
 from lect.training.loop import TrainingLoop
+from lect.training.manifest import hardware_name
 from lect.training.prepare import TrainingRun
 from lect.training.setup import TrainingResult
 from lect.visible import visible
@@ -68,7 +73,7 @@ def execute_run(
 
     Args:
         resume: go on from the newest checkpoint of the run's folder.
-        name: what the progress line calls the run.
+        name: what the progress display calls the run.
         callbacks: called at the run's events, after those that every run has.
 
     Raises:
@@ -88,15 +93,27 @@ def execute_run(
     if is_main:
         settings, keys = run.recipe.training, [component.key for component in run.components]
         title = name or (keys[0] if len(keys) == 1 else f"{len(keys)} components")
+        judged = _judged(run)
         recording = [
             PluginHooks(run.host),
-            ProgressLine(console, title),
-            MetricsFile(run.folder / "metrics.jsonl", settings.log_every, warn),
+            Dashboard(console, title, judged),
+            MetricsFile(run.folder / "metrics.jsonl", settings.log_every, warn, judged),
         ]
         recording += [Trackers(settings.trackers, settings.log_every)] if settings.trackers else []
     told = Callbacks([*recording, *callbacks], is_main, warn)
     with run_alone(run.folder) if is_main else nullcontext():
         return _execute(run, told, console, resume)
+
+
+def _judged(run: TrainingRun) -> dict[str, Direction]:
+    """The score that each component is judged by, as callbacks are told of it, and which way it is better."""
+    components = run.setup.components
+    return {
+        f"{component.key}/{judged_by(component)}" if len(components) > 1 else judged_by(component): score_direction(
+            component.objective, judged_by(component)
+        )
+        for component in components
+    }
 
 
 def _execute(run: TrainingRun, callbacks: Callbacks, console: Console, resume: bool) -> tuple[Trained, ...]:
@@ -122,6 +139,8 @@ def _execute(run: TrainingRun, callbacks: Callbacks, console: Console, resume: b
             place = run.library.save_folder(inputs.recipe.component.role, inputs.recipe.component.name)
             try_place(place, _bytes(trained.component))
         write_aside(run.folder / "recipe.toml", run.text)
+        lines = (f"{hardware_name()}, {setup.precision.name}", *version_lines())
+        write_aside(run.folder / "environment.txt", "".join(f"{line}\n" for line in lines))
     started = time.perf_counter()
     done = checkpoint.state.step if checkpoint else 0
     outcome = Outcome("failed", done, 0.0)

@@ -8,7 +8,7 @@ from html import escape
 from lect.evaluation.html.style import CSS, SCOPED
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-_HEAT = "59,130,246"
+_HEAT = "0,114,178"
 _DEEPEST = 0.6
 
 
@@ -33,6 +33,21 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") 
     body = "".join(f"<tr>{_row(row)}</tr>" for row in rows)
     attribute = f' class="{kind}"' if kind else ""
     return f'<div class="scroll"><table{attribute}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def facts_table(rows: Iterable[tuple[str, str]]) -> str:
+    """Names and plain texts beside each other; what has no text is left out."""
+    return table(("", ""), ((escape(name), text_cell(text)) for name, text in rows if text), "facts")
+
+
+def text_cell(text: str) -> str:
+    """A cell of plain text, which may take several lines."""
+    return f'<td class="text">{escape(text)}</td>'
+
+
+def code_block(text: str) -> str:
+    """Plain text as it is, such as a recipe."""
+    return f"<pre><code>{escape(text)}</code></pre>"
 
 
 def shaded(content: str, share: float, kind: str = "") -> str:

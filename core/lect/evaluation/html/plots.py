@@ -11,7 +11,9 @@ from typing import Any
 
 from lect.errors import UserError
 
-COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#a855f7", "#14b8a6", "#ec4899", "#84cc16")
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b59f00", "#7f7f7f")
+"""Okabe and Ito's, which colour-blind people tell apart (yellow darker, grey for black: both grounds carry them)."""
+_DASHES = ("-", "--", "-.", ":")
 _MARKERS = "osD^vPX*"
 _WIDTH = 4.1
 """In inches: about 390 pixels, so that letters keep their size on a phone."""
@@ -52,7 +54,14 @@ def lines(
     for place, each in enumerate(series):
         marker = _MARKERS[place % len(_MARKERS)] if points else None
         axes.plot(
-            each.x, each.y, color=colour(place), marker=marker, markersize=4, linewidth=1.4, label=_plain(each.name)
+            each.x,
+            each.y,
+            color=colour(place),
+            linestyle=_DASHES[place % len(_DASHES)],
+            marker=marker,
+            markersize=4,
+            linewidth=1.4,
+            label=_plain(each.name),
         )
     if all(isinstance(value, int) for each in series for value in each.x):
         axes.xaxis.get_major_locator().set_params(integer=True)

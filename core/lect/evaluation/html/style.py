@@ -32,6 +32,10 @@ figure { margin:0 } figcaption { font-size:.88rem; margin:.2rem 0 }
 .words span { padding:.15rem .2rem; border-radius:4px }
 details { border:1px solid var(--line); border-radius:8px; padding:.4rem .8rem; margin:.5rem 0 }
 summary { cursor:pointer; font-weight:600 }
+pre { overflow-x:auto; background:var(--card); border:1px solid var(--line); border-radius:8px; padding:.6rem .8rem;
+  font-size:.82rem; line-height:1.4 } pre code { font-size:inherit }
+.facts th { font-weight:400; color:var(--dim); vertical-align:top; white-space:nowrap } .facts thead { display:none }
+td.text { overflow-wrap:anywhere }
 td code { white-space:nowrap }
 .confusion td { text-align:center; min-width:2.6rem; border:1px solid var(--back) } .confusion th { font-weight:400 }
 .short { background:var(--card); border:1px solid var(--line); border-radius:8px; padding:.6rem 1rem; margin:1rem 0 }

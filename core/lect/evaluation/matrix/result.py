@@ -268,6 +268,7 @@ def _entry_values(entry: Entry) -> dict[str, Any]:
     values = asdict(replace(entry, cell=None))
     if entry.cell is not None:
         report = json.loads(entry.cell.report.to_json())
+        del report["truth"]
         for variant in report["variants"]:
             del variant["predictions"]
             variant.pop("statistics", None)

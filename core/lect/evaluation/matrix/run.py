@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lect.composition.stack import parse_stack
 from lect.data.dataset import Dataset
@@ -16,9 +16,8 @@ from lect.evaluation.evaluate import TRIMMED
 from lect.evaluation.matrix.cells import Bench, Cell, CellFolder, compute_cell, key_of
 from lect.evaluation.matrix.file import MatrixFile, MatrixStack
 from lect.evaluation.matrix.result import Column, Comparison, Curve, Entry, Gap, MatrixReport, RowOf
-from lect.evaluation.ranking import Ranked
 from lect.evaluation.render import readable
-from lect.evaluation.significance import holm, of_statistics, paired_test
+from lect.evaluation.significance import holm, paired_variants
 from lect.host.reading import read_source
 from lect.literals import Progress, no_progress
 from lect.specs import MetricSpec
@@ -205,22 +204,10 @@ def _without_parts(report: MatrixReport, host: Host) -> tuple[Comparison, ...]:
 def _compared(host: Host, entry: Entry, first: str, second: str, other: Cell, place: int, resamples: int) -> Comparison:
     """A cell's whole stack beside a variant of this or another cell of the same data."""
     assert entry.cell is not None
-    metric = host.spec(MetricSpec, entry.cell.metric)
-    ours, theirs = entry.cell.report.variants[0].statistics, other.report.variants[place].statistics
-    if ours and theirs:
-        compared = of_statistics(metric, ours, theirs)
-    else:
-        compared = metric.compute, entry.cell.rows.truth, _answers(entry.cell, 0), _answers(other, place)
-    compute, truth, own, others = compared
-    test = paired_test(compute, entry.cell.report.main, truth, own, others, resamples=resamples)
+    metric, report = host.spec(MetricSpec, entry.cell.metric), entry.cell.report
+    variants = report.variants[0], other.report.variants[place]
+    test = paired_variants(metric, report.main, entry.cell.rows.truth, *variants, resamples)
     return Comparison(entry.dataset, first, second, test.value, test.low, test.high, test.p)
-
-
-def _answers(cell: Cell, variant: int) -> Sequence[Any]:
-    answers = cell.report.variants[variant].predictions
-    if cell.metric == "ranking":
-        return [Ranked.parse(answer) for answer in answers]
-    return [int(rank) for rank in answers] if cell.metric == "retrieval" else answers
 
 
 def _adjusted(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:

@@ -99,7 +99,8 @@ class Callback:
         """The optimiser has taken a step.
 
         Args:
-            metrics: what a line of ``metrics.jsonl`` has: loss, its terms, learning rate, tokens, seconds, memory.
+            metrics: what a line of ``metrics.jsonl`` has: loss, its terms, learning rate, rows, tokens (``pieces``),
+                seconds since the start, memory.
         """
 
     def validation_started(self, step: int) -> None:
@@ -107,6 +108,13 @@ class Callback:
 
     def validation_finished(self, step: int, scores: Mapping[str, float]) -> None:
         """Held-out rows have been scored."""
+
+    def scored_without(self, scores: Mapping[str, float]) -> None:
+        """Held-out rows have been scored without the component, for comparison; once in a run that trains one alone.
+
+        Args:
+            scores: empty where nothing can be predicted without it.
+        """
 
     def checkpoint_written(self, step: int, folder: Path) -> None:
         """A checkpoint lies in this folder."""

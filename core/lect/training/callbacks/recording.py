@@ -1,17 +1,13 @@
-"""What every run shows and records: a progress line, `metrics.jsonl`, and the plugins' lifecycle hooks."""
+"""What every run records: `metrics.jsonl`, and what the plugins' lifecycle hooks are told."""
 
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from lect.files import write_aside
 from lect.training.callbacks.base import Callback
@@ -19,50 +15,7 @@ from lect.training.callbacks.base import Callback
 if TYPE_CHECKING:
     from lect.host import Host
     from lect.runs import Outcome, RunInfo
-
-_RATE_OVER_STEPS = 20
-
-
-class ProgressLine(Callback):
-    """One line: share done, loss, tokens a second, memory, remaining time; silent where the output is no terminal."""
-
-    def __init__(self, console: Console, title: str) -> None:
-        self._title, self._score = title, ""
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=16),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TextColumn("{task.fields[figures]}", markup=False),
-            TimeRemainingColumn(compact=True),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._line = TaskID(0)
-        self._recent: deque[tuple[float, float]] = deque(maxlen=_RATE_OVER_STEPS)
-
-    def run_started(self, run: RunInfo, step: int) -> None:
-        self._line = self._progress.add_task(self._title, total=run.total_steps, completed=step, figures="")
-        self._progress.start()
-
-    def step_finished(self, step: int, metrics: Mapping[str, float]) -> None:
-        self._recent.append((metrics["seconds"], metrics["pieces"]))
-        seconds = self._recent[-1][0] - self._recent[0][0]
-        tokens = sum(count for _, count in list(self._recent)[1:])
-        rate = f" {tokens / seconds:,.0f} tokens/s" if seconds > 0 else ""
-        memory = "".join(f" {metrics[name]:.1f} GB" for name in ("memory", "gpu_memory") if name in metrics)
-        figures = f"loss {metrics['loss']:.3f}{self._score}{rate}{memory}"
-        self._progress.update(self._line, completed=step, figures=figures)
-
-    def validation_finished(self, step: int, scores: Mapping[str, float]) -> None:
-        """Show the first score from now on, where one component is trained."""
-        name, value = next(iter(scores.items()), ("", 0.0))
-        # Scores of several components would not fit the line.
-        self._score = f" {name} {value:.3f}" if name and "/" not in name else ""
-
-    def close(self) -> None:
-        self._progress.stop()
+    from lect.scores import Direction
 
 
 class MetricsFile(Callback):
@@ -73,10 +26,17 @@ class MetricsFile(Callback):
     Args:
         every: steps between two lines.
         tell: called with what is to be told.
+        judged: the scores that say which validation is the best one, and which way they are better.
     """
 
-    def __init__(self, path: Path, every: int, tell: Callable[[str], None] = lambda text: None) -> None:
-        self._path, self._every, self._tell = path, every, tell
+    def __init__(
+        self,
+        path: Path,
+        every: int,
+        tell: Callable[[str], None] = lambda text: None,
+        judged: Mapping[str, Direction] | None = None,
+    ) -> None:
+        self._path, self._every, self._tell, self._judged = path, every, tell, dict(judged or {})
         self._file: FileIO | None = None
         self._whole = 0
         self._waiting = b""
@@ -97,7 +57,7 @@ class MetricsFile(Callback):
             self._write({"step": step, **metrics})
 
     def validation_finished(self, step: int, scores: Mapping[str, float]) -> None:
-        self._write({"step": step, "validation": dict(scores)})
+        self._write({"step": step, "validation": dict(scores), "judged_by": self._judged})
 
     def close(self) -> None:
         """Write what waits, or tell that it is lost."""

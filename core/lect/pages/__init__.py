@@ -1,0 +1,1 @@
+"""Runs, components and reports as pages, and two of a kind side by side."""
