@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-from lect.cache import data_folder
+from lect.cache import cache_folder, data_folder
 from lect.files import write_aside
 
 _FILE = "last-fault.txt"
@@ -37,6 +37,10 @@ def last_fault() -> str | None:
 
 def without_paths(text: str) -> str:
     """A text with its absolute paths, and addresses with what leads there, taken out."""
+    # The folders that are known may have spaces in their names.
+    for known in sorted({str(Path.home()), str(Path.cwd()), str(cache_folder()), str(data_folder())}, key=len)[::-1]:
+        if len(known) > 1:
+            text = text.replace(known, "/…")
     return re.sub(r"(?:[a-z]+://|(?<!\w)~?/|[A-Z]:\\)[^\s,;:|]+", "…", text)
 
 

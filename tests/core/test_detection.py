@@ -8,6 +8,7 @@ import pytest
 
 from lect.authoring.detect import detect
 from lect.authoring.facts import count
+from lect.authoring.language import look_at_language
 from lect.authoring.languages import guess_language
 from lect.authoring.licence import licences_of
 from lect.errors import DataError
@@ -172,3 +173,36 @@ def test_the_licence_beside_the_data_and_one_that_fits_all(tmp_path):
     assert (sorted(found.by_file.values()), found.fitting) == (["CC-BY-4.0", "CC-BY-SA-4.0"], "CC-BY-SA-4.0")
     assert licences_of([files["b"], files["c"]]).fitting == ""
     assert licences_of([files["a"]], "MIT").fitting == "MIT"
+
+
+def test_rows_to_judge_by_are_turned_as_those_to_learn_from(tmp_path, monkeypatch):
+    """Whatever the order of their columns, so that none of them is trained on."""
+    monkeypatch.chdir(tmp_path)
+    rows = [("Regane larang.", "Harganya mahal."), ("Kopine pait.", "Kopinya pahit."), ("Wonge grapyak.", "Dia ramah.")]
+    train, test = ("\n".join(";".join(row[::step]) for row in [("javanese", "indonesian"), *rows]) for step in (1, -1))
+    (tmp_path / "train.csv").write_text(train, "utf-8")
+    (tmp_path / "test.csv").write_text(test, "utf-8")
+    host = Host.load(report=print)
+    found = look_at_language((), ("train.csv",), (), host, Identifier(()), "jv", ("test.csv",))
+    sides = {key: found.tests["test.csv"].config[key] for key in ("text", "translation")}
+    assert sides == {"text": "javanese", "translation": "indonesian"}
+
+
+@pytest.mark.parametrize("header", ["jv,id,en", "jv,id"])
+def test_a_column_that_is_called_by_a_language_is_no_key(tmp_path, header):
+    names = header.split(",")
+    lines = [",".join(f"{name} word{number}" for name in names) for number in range(8)]
+    (tmp_path / "words.csv").write_text("\n".join([header, *lines]), "utf-8")
+    found = detect("words.csv", "pairs", tmp_path)
+    assert "key" not in found.config and set(found.texts) == set(names)
+
+
+def test_a_first_pair_of_short_words_is_no_header(tmp_path):
+    (tmp_path / "words.tsv").write_text("ji\tsu\nsanjiba\tthunderstorm\nIya\tYa\ndumuni\tmeal\n" * 2, "utf-8")
+    assert detect("words.tsv", "dictionary", tmp_path).seen == ("two columns without a header",)
+
+
+def test_a_table_with_a_blank_line_is_no_file_of_tagged_words(tmp_path):
+    rows = "".join(f"the food number {number} is fine\t{'good' if number % 2 else 'bad'}\n" for number in range(10))
+    (tmp_path / "rows.tsv").write_text(f"text\tlabel\n{rows}\n{rows}", "utf-8")
+    assert detect("rows.tsv", "data", tmp_path).kind == "classification"

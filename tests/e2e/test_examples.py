@@ -74,3 +74,10 @@ def test_nothing_is_written_over_and_an_unknown_name_is_told_the_nearest(elsewhe
     assert run("copy", "pos/task", "--force").exit_code == 0 and file.read_text() != "mine"
     unknown = run("copy", "topic/taks")
     assert unknown.exit_code == 1 and 'did you mean "topic/task"?' in unknown.stderr
+
+
+def test_where_the_data_lie_is_written_once(elsewhere):
+    run("copy", "topic/task", "--data", "../../shared/data")
+    assert 'path = "../../../../shared/data/sib200/eng_Latn/train.tsv"' in (
+        elsewhere / "examples/topic/task.toml"
+    ).read_text("utf-8")

@@ -298,3 +298,10 @@ def test_what_translate_toolkit_writes_is_read(tmp_path, form, messages):
     reader = {"strings": "apple"}.get(form, form)
     rows = read(reader, tmp_path, "x", names_are_sources=True, markup=True, accelerators="")
     assert [row.text for row in rows] == [" ".join(message.split()) for message in messages]
+
+
+def test_a_regions_catalogue_is_no_translation_of_its_languages(tmp_path):
+    texts = {"en": "day", "pt": "dia", "pt-BR": "dia mesmo"}
+    write(tmp_path, {f"{name}.json": json.dumps({"a": text}) for name, text in texts.items()})
+    (row,) = read("arb", tmp_path, "pt-BR.json")
+    assert (row.text, row.translation) == ("dia mesmo", "day")

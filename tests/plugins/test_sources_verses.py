@@ -150,3 +150,10 @@ def test_lines_that_begin_with_their_verse(tmp_path):
 def test_what_is_no_verse_text(tmp_path, name, content, said):
     write(tmp_path, {name: content, "x/vref.txt": "GEN 1:1\nGEN 1:2\n", "z/vref.txt": "verse one\n"})
     assert said in refusal("verses", tmp_path, name)
+
+
+def test_a_note_that_nobody_closed_ends_with_its_verse(tmp_path):
+    text = "\\id GEN\n\\c 1\n\\p\n\\v 1 first\\f + \\ft a note\n\\v 2 second\n\\c 2\n\\p\n\\v 1 third\n"
+    write(tmp_path, {"GEN.usfm": text})
+    found = read("verses", tmp_path, "GEN.usfm")
+    assert [(row.key, row.text) for row in found] == [("GEN 1:1", "first"), ("GEN 1:2", "second"), ("GEN 2:1", "third")]

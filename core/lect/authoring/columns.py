@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lect.languages.tags import is_tag
+
 _TEXTS = (
     "text sentence sentence1 premise tweet content review comment body message utterance document query question "
     "title headline abstract post input source src original teks texte texto testo satz zin tekst maandishi "
@@ -93,7 +95,11 @@ def _few(texts: Sequence[str], most: int) -> bool:
 
 
 def _key(held: Mapping[str, Sequence[str]]) -> str | None:
-    named = [name for name in held if _bare(name) in KEYS]
+    # Beside columns that are called by languages, "id" is Indonesian and "no" Norwegian.
+    languages = [name for name in held if len(_bare(name)) == 2 and is_tag(_bare(name))]
+    named = [name for name in held if _bare(name) in KEYS and not (name in languages and len(languages) > 1)]
+    # A key is a code, and no text.
+    named = [name for name in named if sum(" " in text.strip() for text in held[name]) <= 0.5 * len(held[name])]
     return next((name for name in named if _few(held[name], 80)), None)
 
 

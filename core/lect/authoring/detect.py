@@ -165,9 +165,6 @@ def _of_sample(sample: Sample, ending: str, named: str, purpose: Purpose) -> Det
     return Detected("text", {"path": named}, "text", texts={"": [line for line in lines if line.strip()]})
 
 
-# ------------------------------------------------------------------------------------------------------------- tables
-
-
 def _of_table(table: Table, named: str, purpose: Purpose, reader: str, config: Mapping[str, Any]) -> Detected:
     assert table.header is not None
     rows = [dict(zip(table.header, cells, strict=False)) for cells in table.rows[:_ROWS]]
@@ -207,6 +204,8 @@ def _of_columns(
     if purpose in ("pairs", "dictionary") and others:
         sides = {"text": first, "translation": others[0]}
         if purpose == "dictionary":
+            if reader not in ("csv", "tsv"):
+                raise DataError("a dictionary is a table of text", where=named, fix="save it as CSV")
             layout = "tsv" if reader == "tsv" else "csv"
             entries = {"path": named, "layout": layout, **sides}
             return Detected("dictionary", entries, "dictionary", texts=held, columns=columns)
@@ -271,8 +270,7 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _objects(sample: Sample) -> list[Mapping[str, Any]]:
     """The objects in the beginning of a file of JSON: one a line, or the elements of one list."""
-    text = "\n".join(sample.lines)
-    decoder, found, place = json.JSONDecoder(), list[Mapping[str, Any]](), 0
+    text, decoder, found, place = "\n".join(sample.lines), json.JSONDecoder(), list[Mapping[str, Any]](), 0
     while len(found) < _ROWS and (start := text.find("{", place)) >= 0:
         try:
             value, place = decoder.raw_decode(text, start)
@@ -354,6 +352,8 @@ def _of_words(blocks: Sequence[Sequence[str]], named: str) -> Detected | None:
         config["words"] = words
     if tags != width - 1:
         config["tags"] = tags
+    if any(" " in row[words].strip() for row in rows):
+        return None  # a table of texts, with a blank line in it
     texts = [" ".join(row[words] for row in map(str.split, block) if len(row) > words) for block in blocks]
     return Detected("conll", config, "tagging" if kind == "tagging" else "pos", texts={"": texts})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ class LanguageData:
 
     Args:
         texts, pairs, dictionaries: by the names that the user gave.
+        tests: files that the result will be judged by.
         guess: the language.
     """
 
@@ -40,6 +41,7 @@ class LanguageData:
     pairs: Mapping[str, Detected]
     dictionaries: Mapping[str, Detected]
     guess: Guess
+    tests: Mapping[str, Detected] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -54,10 +56,12 @@ def look_at_language(
     host: Host,
     identifier: Identifier,
     language: str | None = None,
+    tests: Sequence[str] = (),
 ) -> LanguageData:
     """How the files of a language are read, and which language it is.
 
     Args:
+        tests: files that the result will be judged by.
         language: its tag, where the user says it.
 
     Raises:
@@ -80,7 +84,13 @@ def look_at_language(
     if guess.tag is None:
         known = [guess_language(found.texts[""], name, identifier) for name, found in {**aligned, **entries}.items()]
         guess = next((each for each in known if each.tag is not None), guess)
-    return LanguageData(raw, aligned, entries, guess)
+    judged = {}
+    for name in tests:
+        # The same side is the text as in what is learned from: rows are known by both.
+        found = _detected(name, "pairs", host)
+        is_paired = len(found.texts) > 1
+        judged[name] = _sided(found, identifier, language or guess.tag, name) if is_paired else found
+    return LanguageData(raw, aligned, entries, guess, judged)
 
 
 def draft_language(
@@ -93,14 +103,12 @@ def draft_language(
     backbone: str,
     licences: Licences,
     output: Path,
-    tests: Sequence[str] = (),
 ) -> Draft:
     """The recipe for a language.
 
     Args:
         tokens: the backbone's tokenizer, where it is on this machine.
         licences: of the files.
-        tests: files that the result will be judged by: no row of them is trained on.
 
     Raises:
         DataError: a file cannot be read as it was found to be.
@@ -110,6 +118,10 @@ def draft_language(
         for use, files in (("pairs", data.pairs), ("lines", data.texts), ("dictionary", data.dictionaries))
     }
     totals = {use: sum(each.rows for each in files.values()) for use, files in counted.items()}
+    if totals["pairs"]:
+        # Beside pairs a dictionary says which words translate each other, and one of its own reader alone can.
+        own = (each.rows for each in counted["dictionary"].values() if each.detected.reader == "dictionary")
+        totals["dictionary"] = sum(own)
     texts = [row.text for files in counted.values() for each in files.values() for row in each.examples[:2000]]
     facts = facts_of(backbone, tokens, texts, totals["pairs"], totals["lines"], totals["dictionary"])
     choice = choose_language(facts)
@@ -124,8 +136,8 @@ def draft_language(
     section: dict[str, Any] = {"train": used if len(used) > 1 else used[0]}
     if choice.validation_share is not None:
         section = {"validation_share": round(choice.validation_share, 4), **section}
-    if tests:
-        section |= {"overlap": "drop", "evaluation": [_test_table(each, output, host) for each in tests]}
+    if data.tests:
+        section |= {"overlap": "drop", "evaluation": [_test_table(each, output) for each in data.tests.values()]}
     values = {
         "component": {
             "name": name,
@@ -147,7 +159,7 @@ def draft_language(
         recipe_text(values, host, paragraph, (command,), _asides(counted, choice.sources, licences, output)),
         [told(each, named) for files in counted.values() for named, each in files.items()],
         paragraph,
-        [*_notes(counted, licence), *_test_notes(counted, tests, host)],
+        [*_notes(counted, licence), *_test_notes(counted, data.tests, host)],
         (command, f"lect components show lang:{name}"),
     )
 
@@ -259,13 +271,12 @@ def _asides(
     return [Aside(why, "[[data.train]]", source_table(first, licences.by_file.get(named, ""), output))]
 
 
-def _test_table(named: str, output: Path, host: Host) -> dict[str, Any]:
-    found = _detected(named, "pairs", host)
+def _test_table(found: Detected, output: Path) -> dict[str, Any]:
     return {"reader": found.reader, **placed(found.config, found.reader, output.parent)}
 
 
-def _test_notes(counted: Mapping[str, Mapping[str, Counted]], tests: Sequence[str], host: Host) -> list[str]:
-    others = {name: count(_detected(name, "pairs", host), host) for name in tests}
+def _test_notes(counted: Mapping[str, Mapping[str, Counted]], tests: Mapping[str, Detected], host: Host) -> list[str]:
+    others = {name: count(found, host) for name, found in tests.items()}
     train = {name: each for files in counted.values() for name, each in files.items()}
     return leakage_notes(train, others, "and are left out of the training")
 

@@ -131,7 +131,9 @@ def _is_header(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
         return True
     # What stands below a name again is no name.
     repeated = any(name == row[place] for place, name in enumerate(names) if name for row in rows[:200])
-    longer = sum(len(name) for name in names) <= 0.7 * max(1, sum(map(len, rows[0])) if rows else 1)
+    lengths = sorted(sum(map(len, row)) for row in rows[:200])
+    shortest = lengths[len(lengths) // 10] if lengths else 0
+    longer = sum(len(name) for name in names) <= 0.7 * max(1, shortest)
     words = max(len(name.split()) for name in named) <= 3
     return not repeated and words and (longer or len(named) > 2 or _is_language(named))
 

@@ -81,13 +81,13 @@ def language_command(
     given = (text or (), pairs or (), dictionary or ())
     with stderr_console().status("Looking at the data"):
         identifier = identifier_of(library_of(components), host)
-        found = look_at_language(*given, host, identifier, tag)
+        found = look_at_language(*given, host, identifier, tag, test or ())
     if asks:
         say_found({**found.texts, **found.pairs, **found.dictionaries})
     tag = asked_language(found.guess, language, notes, asks=asks)
     if tag != found.guess.tag:
         # Which side of pairs is learned hangs on the language.
-        found = look_at_language(*given, host, identifier, tag)
+        found = look_at_language(*given, host, identifier, tag, test or ())
     if asks:
         found = asked_translations(found)
     name = asked_name(name, tag, asks=asks)
@@ -105,7 +105,6 @@ def language_command(
             backbone=backbone,
             licences=licences,
             output=output,
-            tests=test or (),
         )
     finish(ctx, draft, notes, host, asks=asks, force=force, train=train, components=components)
 

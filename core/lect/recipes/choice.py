@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lect.errors import DataError
+
 Use = Literal["pairs", "lines", "dictionary"]
 """Where a language is learned from: pairs of a sentence and its translation, raw text, entries of a dictionary."""
 
@@ -59,7 +61,7 @@ class Choice:
 
 
 def choose_language(facts: LanguageFacts) -> Choice:
-    """How to teach a language."""
+    """How to teach a language. Raises `DataError` where the backbone cannot learn from what there is."""
     if facts.decoder:
         return _next_tokens(facts)
     if facts.pairs or facts.entries:
@@ -158,6 +160,11 @@ def _masked(facts: LanguageFacts) -> Choice:
 
 def _next_tokens(facts: LanguageFacts) -> Choice:
     """By raw text, on a backbone that writes texts."""
+    if not (facts.lines or facts.pairs):
+        raise DataError(
+            "a backbone that writes texts learns from texts, and a dictionary has none",
+            fix="give raw text with --text, or another backbone",
+        )
     main: Use = "lines" if facts.lines else "pairs"
     tables = {
         "parts": [{"method": "lora", "r": 16, "lora_alpha": 32, "target_modules": "all-linear"}],
@@ -165,7 +172,10 @@ def _next_tokens(facts: LanguageFacts) -> Choice:
         "training": {"epochs": 3, "batch_size": 16, "max_length": 256, "learning_rate": 2e-4, "warmup": 0.1},
     }
     why = "The backbone writes texts, so it learns the language by predicting each next token."
-    return Choice(tables, (why,), (main,), _share_of_lines(facts.lines or facts.pairs))
+    reasons = [why]
+    if facts.lines and (facts.pairs or facts.entries):
+        reasons.append("Translations and dictionaries are not learned from: it reads the raw text alone.")
+    return Choice(tables, tuple(reasons), (main,), _share_of_lines(facts.lines or facts.pairs))
 
 
 def _share_of_lines(lines: int) -> float | None:

@@ -87,7 +87,9 @@ def copy_examples(
         if data is not None:
             seen = data if data.is_absolute() else Path(os.path.relpath(data, target.parent))
             # What comments tell to type is read from the present folder.
-            text = text.replace(DATA, seen.as_posix()).replace("../shared/data", data.as_posix())
+            parts = re.split(rf"({re.escape(DATA)}|\.\./shared/data)", text)
+            places = {DATA: seen.as_posix(), "../shared/data": data.as_posix()}
+            text = "".join(places.get(part, part) for part in parts)
         write_aside(target, text)
     return targets
 

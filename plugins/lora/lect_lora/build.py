@@ -72,6 +72,8 @@ def build_part(config: PeftConfig, backbone: Backbone, *, fresh: bool, visit: Vi
         changes["init_lora_weights"] = True
     settings = library_config(config, targets, **changes)
     reads_weights = fresh or config.method != "LORA" or settings.init_lora_weights not in (True, False, "gaussian")
+    # DoRA's magnitudes are norms of the weight.
+    reads_weights = reads_weights or settings.use_dora
     copies = {path: _copy(backbone.module(path), blank=not reads_weights) for path in targets}
     wrapped = _inject(settings, copies, where)
     layers = {path: layer for path in copies if isinstance(layer := wrapped.at(path), BaseTunerLayer)}

@@ -165,7 +165,10 @@ def _beside(file: Path) -> Iterator[Path]:
     stem, dot, ending = name.partition(".")
     # "messages_fr_CA" is a translation of "messages" or "messages_en", "fr" one of "en".
     for found in reversed(list(re.finditer(r"[_-]", stem))):
-        begin = stem[: found.start()]
+        begin, end = stem[: found.start()], stem[found.end() :]
+        # "pt-BR" is no translation of "pt", nor "messages_fr_CA" one of "messages_fr".
+        if re.fullmatch(r"[A-Z]{2}|[A-Z][a-z]{3}|\d{3}", end) and re.search(r"(?:^|[_-])[a-z]{2,3}$", begin):
+            continue
         yield folder / f"{begin}{dot}{ending}"
         yield from (folder / f"{begin}{found[0]}{tag}{dot}{ending}" for tag in ("en", "en_US", "en-US"))
     for tag in ("en", "en_US", "en-US"):

@@ -65,6 +65,9 @@ class _Usfm:
 
     def _mark(self, name: str, ends: bool, line: str, position: int, place: str) -> int:
         """Act on a mark; where the text goes on."""
+        if self._note and name in ("id", "c", "v"):
+            # A note that nobody closed ends where its verse does.
+            self._note = ""
         if self._note:
             if ends and name == self._note:
                 self._note = ""

@@ -19,7 +19,7 @@ _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = 1, 2, 3, 4, 5, 6
 _UNIGRAM, _BPE = 1, 2
 _SPACE = "▁"
 #: Characters that no text has, or needs.
-_UNUSED, _BETWEEN = "\1", "\U0010fffe"
+_NEVER, _BETWEEN = "\1", "\U0010fffe"
 _CLASSES = {
     "[CLS]": "cls_token",
     "[SEP]": "sep_token",
@@ -166,14 +166,17 @@ def _algorithm(model: SentencepieceModel) -> Any:
             byte_fallback=model.byte_fallback,
         )
     lowest = min(score for score, kind in zip(model.scores, model.kinds, strict=True) if kind == _NORMAL)
-    # The others are never chosen in a text by SentencePiece, and hardly ever here.
-    scores = [score if kind == _NORMAL else lowest for score, kind in zip(model.scores, model.kinds, strict=True)]
-    return models.Unigram(list(zip(model.pieces, scores, strict=True)), unknown, model.byte_fallback)
+    # The others are never chosen in a text: pieces that are not in use get a name that no text has.
+    scored = [
+        (f"{_NEVER}{piece}" if kind == _UNUSED else piece, score if kind == _NORMAL else lowest)
+        for piece, score, kind in zip(model.pieces, model.scores, model.kinds, strict=True)
+    ]
+    return models.Unigram(scored, unknown, model.byte_fallback)
 
 
 def _merges(model: SentencepieceModel) -> list[tuple[str, str]]:
     """Every way to make a piece of two, those of the best pieces first."""
-    usable = {piece for piece, kind in zip(model.pieces, model.kinds, strict=True) if kind in (_NORMAL, _UNUSED)}
+    usable = {piece for piece, kind in zip(model.pieces, model.kinds, strict=True) if kind == _NORMAL}
     ranks = {
         piece: (-score, index) for index, (piece, score) in enumerate(zip(model.pieces, model.scores, strict=True))
     }
@@ -194,7 +197,7 @@ def _mapped(table: Mapping[str, str]) -> list[Any]:
     from tokenizers import Regex, normalizers
 
     if not any(len(character.encode()) > 1 for character in table):
-        return character_steps(table, _UNUSED)
+        return character_steps(table, _NEVER)
     marks = any_of(
         chr(code)
         for code in (*range(0x483, 0x1AB0), *range(0x1B00, 0x1DC0), *range(0x2DE0, 0x20000))
@@ -202,7 +205,7 @@ def _mapped(table: Mapping[str, str]) -> list[Any]:
     )
     return [
         normalizers.Replace(Regex(f"(?<={marks})(?={marks})"), _BETWEEN),
-        *character_steps(table, _UNUSED),
+        *character_steps(table, _NEVER),
         normalizers.NFC(),
         normalizers.Replace(_BETWEEN, ""),
     ]
