@@ -8,8 +8,6 @@ from lect import Example, MethodSpec
 from lect.host import Host
 from lect.testing.contract import PROPERTIES, MethodContract, method_contract
 
-pytestmark = pytest.mark.models
-
 FEW = ("xlm-roberta", "deberta-v2", "modernbert")
 # In tests/core/test_routing_families.py rows of these methods stand alone on a backbone of every family.
 ON_ITS_OWN = [name for name in PROPERTIES if name != "rows_stand_alone"]

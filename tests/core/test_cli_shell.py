@@ -22,8 +22,6 @@ from lect.commands import app as shell
 from lect.commands.console import print_table
 from lect.subcommands import Entry
 
-pytestmark = pytest.mark.models
-
 HEAVY = ("torch", "transformers", "peft", "adapters", "accelerate", "sklearn", "numpy", "rich", "pluggy")
 
 

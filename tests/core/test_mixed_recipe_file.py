@@ -13,8 +13,6 @@ from lect.recipes.mix import MixedRecipe
 from lect.recipes.recipe import Recipe, load_recipe
 from lect.toml import parse_toml
 
-pytestmark = pytest.mark.models
-
 LANGUAGE = """\
 [component]
 name = "jav"

@@ -9,8 +9,6 @@ from lect.errors import RecipeError
 from lect.testing.backbones import tiny_backbone
 from lect.validation import validate_model
 
-pytestmark = pytest.mark.models
-
 
 @pytest.fixture
 def built():

@@ -13,8 +13,6 @@ from lect.validation import validate_model
 from lect_lora.build import build_part
 from lect_lora.plugin import lect_register_methods
 
-pytestmark = pytest.mark.models
-
 CONFIGS = {spec.name: spec.config for spec in lect_register_methods()}
 
 

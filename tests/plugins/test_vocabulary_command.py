@@ -12,8 +12,6 @@ from typer.testing import CliRunner
 from lect.data.tokenization import report_on, script_of
 from lect.testing.backbones import save_tiny_backbone
 
-pytestmark = pytest.mark.models
-
 NKO = ["ߛߣߍ߬ ߞߎߘߊ", "ߛߣߍ߬ ߝߟߐ", "ߡߊ߲߬ߕߊ߬ ߞߎߘߊ", "ߡߊ߲߬ߕߊ߬ ߝߟߐ", "ߛߣߍ߬ the 12"] * 4
 ENGLISH = ["new way", "first way", "new house", "first house", "way of the 12"] * 4
 

@@ -35,8 +35,6 @@ from lect.runs import Outcome, RunInfo
 from lect.selection.automatic import installed_identifier
 from lect.specs import NewEmbeddings, Problem
 
-pytestmark = pytest.mark.models
-
 DOCUMENT = Path(__file__).parents[2] / "docs" / "hooks.md"
 RUN = RunInfo("sentiment", "task", "e5-small", Path("runs/1"), 100)
 
