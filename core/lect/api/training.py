@@ -114,6 +114,9 @@ def teach_language(
         >>> component.key, component.manifest.languages
         ('lang:javanese', ('jv',))
     """
+    from lect.api.progress import ask_for_no_widgets
+
+    ask_for_no_widgets()
     tag = normalise(language)
     rows = list(examples_of(_with_translations(pairs), columns))
     choice = choose_language(_facts_of(rows, backbone))

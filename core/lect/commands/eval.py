@@ -107,7 +107,9 @@ def evaluate(
             note(notice)
         kind = opened.head_kind
         answers = ("translation",) if kind is None else host.spec(HeadSpec, kind).needs
-        dataset = read_source(host, source, Path(), "--data", named=() if corpus else answers)
+        # What is asked for by name is enough: a head that gives vectors is judged by translations, too.
+        is_said = corpus or {"label", "text_pair", "translation"} & set(source.config)
+        dataset = read_source(host, source, Path(), "--data", named=() if is_said else answers)
         examples = dataset.examples
         status.update("Evaluating")
         if texts is None or qrels is None:

@@ -14,7 +14,6 @@ from pydantic import Field
 from lect import BackboneError, Config, DataError, Example, ReaderSpec
 from lect.data.files import NO_WORD, Count, LanguageTag, files_of, say
 from lect_fairseq.dictionary import BOS, EOS, PAD, UNK, read_dictionary
-from lect_fairseq.indexed import Rows, open_rows
 
 Subwords = Literal["sentencepiece", "subword-nmt", "gpt2", "none"]
 _LANGUAGE = re.compile(r".*\.[^.]+-[^.]+\.(?P<language>[^.]+)")
@@ -82,8 +81,11 @@ class _Side:
     """
 
     def __init__(self, name: str, config: PreparedConfig, folder: Path) -> None:
+        # Plugins are listed without NumPy.
+        from lect_fairseq.indexed import open_rows
+
         ((self._path, self._where),) = files_of(name, folder)
-        self.rows: Rows = open_rows(self._path, self._where)
+        self.rows = open_rows(self._path, self._where)
         dictionary = self._dictionary(config, folder)
         try:
             self._symbols = read_dictionary(dictionary)
