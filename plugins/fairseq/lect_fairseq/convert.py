@@ -157,6 +157,9 @@ def _tensors(model: FoundModel, config: Mapping[str, Any], more: int) -> dict[st
         raise BackboneError(f"it lacks what transformers calls {min(missing)}", where=str(model.file))
     if config["tie_word_embeddings"]:
         found.pop("lm_head.decoder.weight", None)
+    elif "lm_head.bias" in found and "lm_head.decoder.bias" in expected:
+        # Newer versions of transformers tie the two by the weights' setting.
+        found["lm_head.decoder.bias"] = found["lm_head.bias"].clone()
     return {name: _alone(tensor) for name, tensor in found.items()}
 
 
