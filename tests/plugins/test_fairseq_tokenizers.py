@@ -16,10 +16,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from lect.backbones.charsmap import read_charsmap
 from lect.host import Host
 from lect.host.backbones import load_backbone
 from lect_fairseq.dictionary import Vocabulary
-from lect_fairseq.normalizer import build_normalizer, read_charsmap
+from lect_fairseq.normalizer import build_normalizer
 from lect_fairseq.sentencepiece import read_model
 from lect_fairseq.tokenizer import sentencepiece_tokenizer
 

@@ -15,7 +15,7 @@ from tensorflow_text_parity import KINDS, differences, ours, reference
 from tokenizers import normalizers
 
 from lect import BackboneError
-from lect_tensorflow.sentencepiece import build_sentencepiece, read_sentencepiece
+from lect_tensorflow.sentencepiece import build_sentencepiece, read_model
 from lect_tensorflow.wordpiece import WordpieceSettings, build_wordpiece
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tensorflow" / "text.zip"
@@ -64,7 +64,7 @@ def is_known_of_pieces(line):
 
 @pytest.mark.parametrize("row", PIECES, ids=lambda row: row["model"])
 def test_ids_of_sentencepiece(row):
-    tokenizer = build_sentencepiece(read_sentencepiece(MODELS[row["model"]]), ends=None)
+    tokenizer = build_sentencepiece(read_model(MODELS[row["model"]]), ends=None)
     differ = [
         line
         for line, (ids, _, _) in zip(LINES, row["rows"], strict=True)
@@ -117,7 +117,7 @@ def test_a_vocabulary_that_does_not_do(vocabulary, what):
 @pytest.mark.parametrize("data", [b"", b"no model", MODELS["bpe"][:5000], MODELS["bpe"][1:]])
 def test_a_file_that_is_no_sentencepiece_model(data):
     with pytest.raises(BackboneError, match="it is no SentencePiece model"):
-        read_sentencepiece(data)
+        read_model(data)
 
 
 @pytest.mark.slow

@@ -167,7 +167,7 @@ def our_pieces(tokenizer: Any) -> Callable[[Sequence[str]], list[Row]]:
 
 def main() -> None:
     """Count the differences of each kind of tokenizer, and show some."""
-    from lect_tensorflow.sentencepiece import build_sentencepiece, read_sentencepiece
+    from lect_tensorflow.sentencepiece import build_sentencepiece, read_model
     from lect_tensorflow.wordpiece import WordpieceSettings, build_wordpiece
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -188,7 +188,7 @@ def main() -> None:
 
     for path in options.model:
         model = path.read_bytes()
-        tokenizer = build_sentencepiece(read_sentencepiece(model), ends=None)
+        tokenizer = build_sentencepiece(read_model(model), ends=None)
         count(path.name, reference_pieces(model), our_pieces(tokenizer))
     for kind, lower_case in KINDS if options.vocabulary else ():
         vocabulary = options.vocabulary.read_text(encoding="utf-8").splitlines()

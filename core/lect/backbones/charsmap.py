@@ -17,6 +17,7 @@ _BLOCK = 256
 _HAS_VALUE = 1 << 8
 _IS_VALUE = 1 << 31
 _MAX_OFFSET = 1 << 21
+_MOST_STEPS, _LONGEST_KEY = 1 << 22, 1024
 #: What breaks clusters though it is no control character: the zero width space, and the word joiner.
 _SPACELESS = "\u200b\u2060"
 
@@ -88,38 +89,38 @@ def precompiled_charsmap(table: Mapping[str, str]) -> bytes:
 
 
 def read_charsmap(data: bytes) -> dict[str, str]:
-    """The replacements of single characters in a map's bytes; those of several in a row are left out.
+    """What a map's bytes replace, of one character or several, and what takes its place.
 
     Raises:
         ValueError: the bytes are no such map, or cut short.
     """
     try:
         (size,) = struct.unpack_from("<I", data)
+        if size % 4:
+            raise ValueError("its trie is no array")
         units = struct.unpack_from(f"<{size // 4}I", data, 4)
+        children: dict[int, list[tuple[int, int]]] = {}
+        for position, unit in enumerate(units):
+            # Of a value, and of a place that is not taken, it is no byte.
+            if 0 < (label := unit & (_IS_VALUE | 0xFF)) < _BLOCK:
+                children.setdefault(position ^ label, []).append((position, label))
         table: dict[str, str] = {}
-        waiting = [(b"", 0, 0)]
+        waiting, seen = [(0, b"")], 0
         while waiting:
-            key, position, missing = waiting.pop()
+            position, key = waiting.pop()
+            seen += 1
+            # Keys that end alike share their ends, so a unit may be met often; but one that leads to itself for ever.
+            if seen > _MOST_STEPS or len(key) > _LONGEST_KEY:
+                raise ValueError("its trie has no end")
             unit = units[position]
             base = position ^ ((unit >> 10) << ((unit & 1 << 9) >> 6))
-            if key and not missing:
-                if unit & _HAS_VALUE:
-                    start = 4 + size + (units[base] & ~_IS_VALUE)
-                    table[key.decode()] = data[start : data.index(b"\0", start)].decode()
-                continue
-            for label in range(0x80, 0xC0) if key else range(1, _BLOCK):
-                child = base ^ label
-                if child < len(units) and units[child] & (_IS_VALUE | 0xFF) == label:
-                    left = missing - 1 if key else _bytes_behind(label)
-                    waiting.append((key + bytes([label]), child, left))
+            if key and unit & _HAS_VALUE:
+                start = 4 + size + (units[base] & ~_IS_VALUE)
+                table[key.decode()] = data[start : data.index(b"\0", start)].decode()
+            waiting += [(child, key + bytes([label])) for child, label in children.get(base, ())]
     except (struct.error, IndexError, ValueError) as error:
         raise ValueError(f"the character map is damaged ({error})") from error
     return table
-
-
-def _bytes_behind(first: int) -> int:
-    """How many bytes of a character in UTF-8 follow its first one."""
-    return 0 if first < 0x80 else 1 if first < 0xE0 else 2 if first < 0xF0 else 3
 
 
 def _ends_clusters(character: str) -> bool:

@@ -15,12 +15,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
-from lect.backbones.charsmap import any_of, character_steps
+from lect.backbones.charsmap import any_of, character_steps, read_charsmap
 
 _MOST_OTHERS = 1e-3
-_HAS_LEAF, _IS_LEAF = 1 << 8, 1 << 31
 
 
 @lru_cache(maxsize=4)
@@ -29,6 +26,9 @@ def build_normalizer(charsmap: bytes, *, collapses_spaces: bool) -> Any:
 
     Args:
         charsmap: SentencePiece's compiled table of replacements; empty for none.
+
+    Raises:
+        ValueError: the table is damaged.
     """
     from tokenizers import Regex, normalizers
 
@@ -57,38 +57,6 @@ def build_normalizer(charsmap: bytes, *, collapses_spaces: bool) -> Any:
             normalizers.Replace(Regex("\\A +| +\\z"), ""),
         ]
     return normalizers.Sequence(steps) if steps else None
-
-
-def read_charsmap(charsmap: bytes) -> dict[str, str]:
-    """The table: what is replaced, of one character or several, and what takes its place.
-
-    Its bytes are the length of a trie, the trie as a double array (Aoe 1989; the layout is that of Darts-clone), and
-    the replacements, each ended by a NUL.
-
-    Raises:
-        ValueError: they are not.
-    """
-    size = int.from_bytes(charsmap[:4], "little")
-    if size % 4 or size + 4 > len(charsmap):
-        raise ValueError("its table of replacements is cut short")
-    units = np.frombuffer(charsmap, dtype="<u4", count=size // 4, offset=4).astype(np.int64)
-    replacements = charsmap[4 + size :]
-    labels = units & (_IS_LEAF | 0xFF)
-    places = np.flatnonzero((labels > 0) & (labels < 256))
-    children: dict[int, list[tuple[int, int]]] = {}
-    for place, label in zip(places.tolist(), labels[places].tolist(), strict=True):
-        children.setdefault(place ^ label, []).append((place, label))
-    table: dict[str, str] = {}
-    waiting = [(0, b"")]
-    while waiting:
-        place, key = waiting.pop()
-        unit = int(units[place])
-        base = place ^ ((unit >> 10) << ((unit & (1 << 9)) >> 6))
-        if key and unit & _HAS_LEAF:
-            start = int(units[base]) & (_IS_LEAF - 1)
-            table[key.decode("utf-8")] = replacements[start : replacements.index(b"\0", start)].decode("utf-8")
-        waiting += [(child, key + bytes([label])) for child, label in children.get(base, ())]
-    return table
 
 
 def _composes_as_unicode(table: Mapping[str, str], early: Mapping[str, str], single: Mapping[str, str]) -> bool:

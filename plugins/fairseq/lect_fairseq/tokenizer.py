@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lect import BackboneError
+from lect.backbones.sentencepiece import BPE, USER_DEFINED, SentencePieceModel
 from lect_fairseq.dictionary import BOS, EOS, MASK, PAD, SPECIAL, UNK, Vocabulary
 from lect_fairseq.normalizer import build_normalizer
-from lect_fairseq.sentencepiece import SentencePieceModel
+from lect_fairseq.sentencepiece import scores_of
 
 _SPACE = "▁"
 _WHITE_SPACE = r"[\t-\r\x{1c}-\x{1f}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
@@ -40,35 +41,39 @@ def sentencepiece_tokenizer(model: SentencePieceModel, vocabulary: Vocabulary, f
         file: of SentencePiece, for messages.
 
     Raises:
-        BackboneError: the dictionary is not of this model.
+        BackboneError: the dictionary is not of this model, or its table of replacements is damaged.
     """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
-    names = _names(vocabulary, model.scores.keys())
+    scores = scores_of(model)
+    names = _names(vocabulary, scores.keys())
     known = set(names)
-    missing = [piece for piece in model.scores if piece not in known]
+    missing = [piece for piece in scores if piece not in known]
     if len(missing) > _MOST_WITHOUT_ID * len(names):
         raise BackboneError(
-            f"{len(missing):,} of its {len(model.scores):,} pieces are not in the dictionary, such as {missing[0]}",
+            f"{len(missing):,} of its {len(scores):,} pieces are not in the dictionary, such as {missing[0]}",
             where=str(file),
             fix="put the model there that the dictionary was made with",
         )
     whole = [*names, *missing]
-    if model.is_bpe:
+    if model.algorithm == BPE:
         ids = {name: index for index, name in enumerate(whole)}
         cut: Any = models.BPE(
             vocab=ids,
-            merges=_merges(model.scores),
+            merges=_merges(scores),
             unk_token=SPECIAL[UNK],
             fuse_unk=True,
             byte_fallback=model.byte_fallback,
         )
     else:
         # What no text is cut into must not lower the least score, from which that of unknown characters is counted.
-        least = min(model.scores.values())
-        cut = models.Unigram([(name, model.scores.get(name, least)) for name in whole], UNK, model.byte_fallback)
+        least = min(scores.values())
+        cut = models.Unigram([(name, scores.get(name, least)) for name in whole], UNK, model.byte_fallback)
     tokenizer = Tokenizer(cut)
-    normalizer = build_normalizer(model.charsmap, collapses_spaces=model.collapses_spaces)
+    try:
+        normalizer = build_normalizer(model.charsmap, collapses_spaces=model.collapses_spaces)
+    except ValueError as error:
+        raise BackboneError(str(error), where=str(file)) from error
     if normalizer is not None:
         tokenizer.normalizer = normalizer
     scheme = "always" if model.dummy_prefix else "never"
@@ -83,7 +88,9 @@ def sentencepiece_tokenizer(model: SentencePieceModel, vocabulary: Vocabulary, f
     if model.byte_fallback:
         decoder = decoders.Sequence([decoders.ByteFallback(), decoder])
     tokenizer.decoder = decoder
-    tokenizer.add_tokens([AddedToken(piece, normalized=True) for piece in sorted(model.user_defined) if piece in known])
+    tokenizer.add_tokens(
+        [AddedToken(piece, normalized=True) for piece in sorted(model.of_kinds(USER_DEFINED)) if piece in known]
+    )
     _add_special(tokenizer, vocabulary, names)
     return BuiltTokenizer(tokenizer, len(missing))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lect import BackboneError
-from lect_tensorflow.messages import fields, first, signed, varint
+from lect.backbones.protobuf import fields, first, signed, varint
 
 if TYPE_CHECKING:
     import numpy as np

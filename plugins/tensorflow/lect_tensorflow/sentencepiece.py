@@ -1,22 +1,26 @@
-"""A SentencePiece model, as TensorFlow Text's `SentencepieceTokenizer` reads it, as one of the `tokenizers` library.
-
-The model is a `ModelProto` (https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto).
-"""
+"""A SentencePiece model, as TensorFlow Text's `SentencepieceTokenizer` reads it, as one of the `tokenizers` library."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lect import BackboneError
 from lect.backbones.charsmap import any_of, character_steps, read_charsmap
+from lect.backbones.sentencepiece import (
+    BPE,
+    CONTROL,
+    NORMAL,
+    UNIGRAM,
+    UNKNOWN,
+    UNUSED,
+    USER_DEFINED,
+    SentencePieceModel,
+    read_sentencepiece,
+)
 from lect_tensorflow.characters import folding, members
-from lect_tensorflow.messages import as_float, fields, first
 
-_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = 1, 2, 3, 4, 5, 6
-_UNIGRAM, _BPE = 1, 2
 _SPACE = "▁"
 #: Characters that no text has, or needs.
 _NEVER, _BETWEEN = "\1", "\U0010fffe"
@@ -29,58 +33,21 @@ _CLASSES = {
 }
 
 
-@dataclass(frozen=True)
-class SentencepieceModel:
-    """What a model file says.
-
-    Args:
-        kinds: what each piece is, in the words of `SentencePiece.Type`.
-        names: which piece is the unknown token, the beginning, the end and the padding, by ``unk``, ``bos`` …
-        charsmap: the precompiled map of characters; empty for none.
-    """
-
-    pieces: tuple[str, ...]
-    scores: tuple[float, ...]
-    kinds: tuple[int, ...]
-    algorithm: int
-    byte_fallback: bool
-    names: Mapping[str, int]
-    charsmap: bytes
-    dummy_prefix: bool
-    squeezes_spaces: bool
-
-
-def read_sentencepiece(data: bytes) -> SentencepieceModel:
+def read_model(data: bytes) -> SentencePieceModel:
     """Read a model file. Raises `BackboneError` where it is none, is cut short, or needs what cannot be expressed."""
     try:
-        pieces = [bytes(value) for number, value in fields(data) if number == 1]
-        trainer, normalizer = bytes(first(data, 2, b"")), bytes(first(data, 3, b""))
-        ids = {name: int(first(trainer, number, default)) for name, (number, default) in _IDS.items()}
-        model = SentencepieceModel(
-            pieces=tuple(bytes(first(piece, 1, b"")).decode() for piece in pieces),
-            scores=tuple(as_float(int(first(piece, 2, 0))) for piece in pieces),
-            kinds=tuple(int(first(piece, 3, _NORMAL)) for piece in pieces),
-            algorithm=int(first(trainer, 3, _UNIGRAM)),
-            byte_fallback=bool(first(trainer, 35, 0)),
-            names={name: index for name, index in ids.items() if 0 <= index < len(pieces)},
-            charsmap=bytes(first(normalizer, 2, b"")),
-            dummy_prefix=bool(first(normalizer, 3, 1)),
-            squeezes_spaces=bool(first(normalizer, 4, 1)),
-        )
-    except (ValueError, UnicodeDecodeError) as error:
+        model = read_sentencepiece(data)
+    except ValueError as error:
         raise BackboneError(f"it is no SentencePiece model, or damaged ({error})", fix="copy it again") from error
-    if not model.pieces or _UNKNOWN not in model.kinds:
+    if UNKNOWN not in model.kinds:
         raise BackboneError("it is no SentencePiece model: it has no unknown piece")
-    if model.algorithm not in (_UNIGRAM, _BPE) or first(trainer, 24, 0):
+    if model.algorithm not in (UNIGRAM, BPE) or model.marks_ends:
         raise BackboneError("its SentencePiece model is of words, of characters, or marks the ends of words")
     return model
 
 
-_IDS = {"unk": (40, 0), "bos": (41, 1), "eos": (42, 2), "pad": (43, (1 << 64) - 1)}
-
-
 def build_sentencepiece(
-    model: SentencepieceModel, *, lower_case: bool = False, strip_accents: bool = False, ends: tuple[str, str] | None
+    model: SentencePieceModel, *, lower_case: bool = False, strip_accents: bool = False, ends: tuple[str, str] | None
 ) -> Any:
     """A `tokenizers.Tokenizer` with the model's own ids.
 
@@ -101,7 +68,7 @@ def build_sentencepiece(
             steps += _mapped(read_charsmap(model.charsmap))
         except ValueError as error:
             raise BackboneError(str(error)) from error
-    if model.squeezes_spaces:
+    if model.collapses_spaces:
         # The first of several spaces stays, for its place. Other white space than the space is no space here.
         steps += [normalizers.Replace(Regex(pattern), "") for pattern in ("^ +| +$", "(?<= ) +")]
     tokenizer.normalizer = normalizers.Sequence(steps)
@@ -109,9 +76,7 @@ def build_sentencepiece(
     crosses = any(_SPACE in piece[1:].lstrip(_SPACE) for piece in model.pieces)
     space = {"replacement": _SPACE, "prepend_scheme": scheme}
     cuts: list[Any] = [pre_tokenizers.Metaspace(**space, split=not crosses)]
-    if special := [
-        piece for piece, kind in zip(model.pieces, model.kinds, strict=True) if kind in (_CONTROL, _UNKNOWN)
-    ]:
+    if special := list(model.of_kinds(CONTROL, UNKNOWN)):
         # A text that names a special piece does not mean it: its first character is parted from the rest.
         named = "|".join(f"(?<={_escaped(piece[:1])})(?={_escaped(piece[1:])})" for piece in special if len(piece) > 1)
         cuts.append(pre_tokenizers.Split(Regex(named), "isolated"))
@@ -120,8 +85,7 @@ def build_sentencepiece(
         [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
     tokenizer.add_special_tokens([AddedToken(piece, normalized=False, special=True) for piece in special])
-    user_defined = [piece for piece, kind in zip(model.pieces, model.kinds, strict=True) if kind == _USER_DEFINED]
-    tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in user_defined])
+    tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in model.of_kinds(USER_DEFINED)])
     if ends is not None and any(ends):
         begin, end = (f"{piece} " if piece else "" for piece in ends)
         classes = "1" if begin else "0"
@@ -134,10 +98,10 @@ def build_sentencepiece(
     return tokenizer
 
 
-def sentencepiece_config(model: SentencepieceModel, longest: int) -> Mapping[str, Any]:
+def sentencepiece_config(model: SentencePieceModel, longest: int) -> Mapping[str, Any]:
     """What `transformers` wants to know of it beside."""
     named = {f"{name}_token": model.pieces[index] for name, index in model.names.items()}
-    named["unk_token"] = model.pieces[model.kinds.index(_UNKNOWN)]
+    named["unk_token"] = model.pieces[model.kinds.index(UNKNOWN)]
     named |= {_CLASSES[piece]: piece for piece in model.pieces if piece in _CLASSES}
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -152,11 +116,11 @@ def _escaped(text: str) -> str:
     return "".join(f"\\x{{{ord(character):x}}}" for character in text)
 
 
-def _algorithm(model: SentencepieceModel) -> Any:
+def _algorithm(model: SentencePieceModel) -> Any:
     from tokenizers import models
 
-    unknown = model.kinds.index(_UNKNOWN)
-    if model.algorithm == _BPE:
+    unknown = model.kinds.index(UNKNOWN)
+    if model.algorithm == BPE:
         ids = {piece: index for index, piece in enumerate(model.pieces)}
         return models.BPE(
             ids,
@@ -165,18 +129,18 @@ def _algorithm(model: SentencepieceModel) -> Any:
             fuse_unk=True,
             byte_fallback=model.byte_fallback,
         )
-    lowest = min(score for score, kind in zip(model.scores, model.kinds, strict=True) if kind == _NORMAL)
+    lowest = min(model.of_kinds(NORMAL).values())
     # The others are never chosen in a text: pieces that are not in use get a name that no text has.
     scored = [
-        (f"{_NEVER}{piece}" if kind == _UNUSED else piece, score if kind == _NORMAL else lowest)
+        (f"{_NEVER}{piece}" if kind == UNUSED else piece, score if kind == NORMAL else lowest)
         for piece, score, kind in zip(model.pieces, model.scores, model.kinds, strict=True)
     ]
     return models.Unigram(scored, unknown, model.byte_fallback)
 
 
-def _merges(model: SentencepieceModel) -> list[tuple[str, str]]:
+def _merges(model: SentencePieceModel) -> list[tuple[str, str]]:
     """Every way to make a piece of two, those of the best pieces first."""
-    usable = {piece for piece, kind in zip(model.pieces, model.kinds, strict=True) if kind == _NORMAL}
+    usable = model.of_kinds(NORMAL)
     ranks = {
         piece: (-score, index) for index, (piece, score) in enumerate(zip(model.pieces, model.scores, strict=True))
     }
@@ -196,6 +160,7 @@ def _mapped(table: Mapping[str, str]) -> list[Any]:
     """
     from tokenizers import Regex, normalizers
 
+    table = {key: replacement for key, replacement in table.items() if len(key) == 1}
     if not any(len(character.encode()) > 1 for character in table):
         return character_steps(table, _NEVER)
     marks = any_of(

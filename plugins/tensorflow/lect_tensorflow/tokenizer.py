@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from lect import BackboneError, Config
 from lect_tensorflow.encoder import Shape
 from lect_tensorflow.layout import SETTINGS, vocabularies
-from lect_tensorflow.sentencepiece import build_sentencepiece, read_sentencepiece, sentencepiece_config
+from lect_tensorflow.sentencepiece import build_sentencepiece, read_model, sentencepiece_config
 from lect_tensorflow.variables import Variables
 from lect_tensorflow.wordpiece import WordpieceSettings, build_wordpiece, wordpiece_config
 
@@ -36,9 +36,10 @@ def build_tokenizer(folder: Path, variables: Variables, shape: Shape) -> tuple[A
     """
     found = vocabularies(folder)
     if len(found) != 1:
-        what = f"it has several vocabularies ({', '.join(file.name for file in found)})" if found else "no vocabulary"
         raise BackboneError(
-            what if found else "it has no vocabulary",
+            f"it has several vocabularies ({', '.join(file.name for file in found)})"
+            if found
+            else "it has no vocabulary",
             where=str(folder),
             fix="leave the one that the model was trained with" if found else "put its vocab.txt or *.model there",
         )
@@ -63,7 +64,7 @@ def build_tokenizer(folder: Path, variables: Variables, shape: Shape) -> tuple[A
 
 
 def _sentencepiece(file: Path, settings: SentencepieceSettings, shape: Shape) -> tuple[Any, Mapping[str, Any]]:
-    model = read_sentencepiece(file.read_bytes())
+    model = read_model(file.read_bytes())
     if {"[CLS]", "[SEP]"} <= set(model.pieces):
         ends = ("[CLS]", "[SEP]")
     else:

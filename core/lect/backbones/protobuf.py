@@ -6,7 +6,9 @@ The encoding is that of https://protobuf.dev/programming-guides/encoding.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+__all__ = ["as_float", "fields", "first", "signed", "stated", "varint"]
 
 Field = tuple[int, "int | bytes"]
 """A field's number, and its value: an integer for varints and fixed numbers, bytes for all else."""
@@ -44,10 +46,12 @@ def first(message: bytes, number: int, default: int | bytes) -> int | bytes:
     Raises:
         ValueError: the message is broken, or the field of another kind than the default.
     """
-    found = default
-    for each, value in fields(message):
-        if each == number:
-            found = value
+    return stated(dict(fields(message)), number, default)
+
+
+def stated(message: Mapping[int, int | bytes], number: int, default: int | bytes) -> int | bytes:
+    """The same of a message whose fields have been read: of one that is asked for several of them."""
+    found = message.get(number, default)
     if type(found) is not type(default):
         raise ValueError(f"field {number} is of another kind")
     return found
