@@ -57,7 +57,7 @@ def _lines(error: BaseException) -> Iterator[str]:
 def _module(file: str) -> str:
     """A source file from its package on: what lies above it tells who runs it."""
     path = Path(file)
-    for parent in (*path.parents,):
+    for parent in path.parents:
         if parent.name in ("site-packages", "dist-packages", "core") or not (parent / "__init__.py").exists():
             return path.relative_to(parent).as_posix()
     return path.name

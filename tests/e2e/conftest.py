@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from filelock import FileLock
+from small_backbones import small_backbones
 from typer.testing import CliRunner
 from workspaces import Workspace
 
@@ -155,6 +156,18 @@ def interrupted_at(tmp_path, monkeypatch):
             sys.modules.pop("lect_interrupting", None)
 
     return interrupted
+
+
+@pytest.fixture(scope="session")
+def small_cache(tmp_path_factory, worker_id):
+    """A cache with a tiny model in the place of `e5-small`, to be copied; made once for all workers."""
+    root = tmp_path_factory.getbasetemp()
+    folder = (root if worker_id == "master" else root.parent) / "small-cache"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            small_backbones(folder.with_suffix(".partial"))
+            folder.with_suffix(".partial").rename(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

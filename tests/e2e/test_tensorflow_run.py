@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
 from pathlib import Path
 
 import h5py  # noqa: F401 - importing it starts `uname`, which no quick test may
 import pytest
+from foreign_checkpoints import fill_machine, run, take_to_a_second_home
 from sharing import Machine
 
 pytestmark = pytest.mark.models
 GOLDEN = Path(__file__).parents[1] / "golden" / "tensorflow"
-
-
-def run(machine, *arguments: object) -> str:
-    done = machine.lect(*map(str, arguments))
-    assert done.exit_code == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
@@ -26,37 +20,13 @@ def here(template, tmp_path, monkeypatch):
     machine = Machine(tmp_path / "here")
     with zipfile.ZipFile(GOLDEN / "saved_model.zip") as archive:
         archive.extractall(machine.folder / "exported")
-    for path in template.iterdir():
-        if path.is_file():
-            text = path.read_text("utf-8").replace('name = "backbone"', 'name = "exported"')
-            own = "lora" if path.name == "language.toml" else "bottleneck"
-            (machine.folder / path.name).write_text(text.replace('"full"', f'"{own}"'), encoding="utf-8")
+    fill_machine(machine, template, "exported")
     monkeypatch.chdir(machine.folder)
     return machine
 
 
 def test_from_a_saved_model_to_a_second_home(here, tmp_path, monkeypatch):
-    small = ("--set", "training.epochs=1", "--set", "component.licence=CC0-1.0")
-    run(here, "train", "language.toml", *small)
-    run(here, "train", "task.toml", *small, "--set", "stack=lang:cipher")
-    stack = "lang:cipher + task:mood"
-    scores = json.loads(run(here, "eval", "-s", stack, "-d", "test.csv", "-o", "label=label", "--json"))
-    assert "exported" in json.dumps(scores)
-    answers = run(here, "predict", "-s", stack, "--json", "-d", "test.csv")
-    assert len(answers.splitlines()) == 60
-    run(here, "merge", "lang:cipher", "merged")
-    assert json.loads(run(here, "backbones", "show", "merged", "--json"))["family"] == "bert"
-    for key in ("lang:cipher", "task:mood"):
-        run(here, "push", key, "--to", tmp_path / "registry")
-
-    there = Machine(tmp_path / "there")
-    shutil.copytree(here.folder / "exported", there.folder / "exported")
-    shutil.copy(here.folder / "test.csv", there.folder)
-    monkeypatch.chdir(there.folder)
-    run(there, "registry", "add", tmp_path / "registry", "--name", "ours")
-    run(there, "pull", "lang:cipher")
-    run(there, "pull", "task:mood")
-    assert run(there, "predict", "-s", stack, "--json", "-d", "test.csv") == answers
+    take_to_a_second_home(here, "exported", "bert", tmp_path, monkeypatch)
 
 
 def test_converted_where_it_is_wanted_it_is_the_same_backbone(here):

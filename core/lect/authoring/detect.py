@@ -148,7 +148,7 @@ def _of_sample(sample: Sample, ending: str, named: str, purpose: Purpose) -> Det
         return tagged
     table = table_of(lines, ending)
     if table is not None and table.header is not None and (purpose != "text" or ending in (".csv", ".tsv")):
-        return _of_table(table, named, purpose, table.reader(ending), table.config(ending))
+        return _of_table(table, named, purpose, table.reader, table.config)
     if _is_pairs(table, lines, purpose):
         sides = [[row[side] for row in table.rows] for side in (0, 1)] if table else _single_words(lines)
         kind: Kind = "dictionary" if purpose == "dictionary" or _are_words(sides[0]) else "pairs"

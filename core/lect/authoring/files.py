@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from lect.authoring.detect import readable_files
+from lect.authoring.detect import Detected, readable_files
 from lect.authoring.languages import named_language
 from lect.errors import DataError
 
@@ -84,6 +84,17 @@ def placed(config: Mapping[str, Any], reader: str, folder: Path) -> dict[str, An
         key: ([moved(each) for each in value] if isinstance(value, list) else moved(value)) if key in keys else value
         for key, value in config.items()
     }
+
+
+def source_table(found: Detected, output: Path, licence: str = "") -> dict[str, Any]:
+    """A table of a recipe that names a source.
+
+    Args:
+        output: the recipe's file.
+        licence: of the source; "" where none is stated.
+    """
+    table = {"reader": found.reader, **placed(found.config, found.reader, output.parent)}
+    return {**table, "licence": licence} if licence else table
 
 
 def short_name(named: str, otherwise: str) -> str:

@@ -12,11 +12,12 @@ from lect.authoring.commented import plain_section, recipe_text
 from lect.authoring.detect import Detected, detect, readable_files
 from lect.authoring.draft import Draft, told
 from lect.authoring.facts import Counted, count, facts_of
-from lect.authoring.files import placed
+from lect.authoring.files import placed, source_table
 from lect.authoring.languages import guess_language
-from lect.authoring.sides import PIVOTS, name_of, oriented, sides_of
+from lect.authoring.licence import UNSTATED
+from lect.authoring.sides import PIVOTS, oriented, sides_of
 from lect.errors import DataError
-from lect.languages.tags import normalise
+from lect.languages.tags import name_with_tag, normalise
 from lect.recipes.choice import LanguageFacts, choose_language
 from lect.recipes.reference import written
 
@@ -68,7 +69,9 @@ def look_at_fleet(
     else:
         found = _of_files(named, purpose, identifier, wanted)
     if missing := wanted - found.own.keys():
-        raise DataError(f"nothing is in {name_of(sorted(missing)[0])}", where=", ".join(named[:3]), fix="leave it out")
+        raise DataError(
+            f"nothing is in {name_with_tag(sorted(missing)[0])}", where=", ".join(named[:3]), fix="leave it out"
+        )
     if len(found.own) < 2:
         raise DataError("one language is no fleet", where=named[0], fix="use lect new language")
     return found
@@ -88,32 +91,31 @@ def draft_fleet(
     plain = [tag for tag in facts if choose_language(facts[tag]).tables["parts"][0]["method"] != "vocabulary"]
     choice = choose_language(facts[fewest if fewest in plain or not plain else plain[0]])
     word = "column" if any("column" in own for own in data.own.values()) else "path"
-    config = placed(data.shared.config, data.shared.reader, output.parent)
-    config |= {"text": "{column}"} if word == "column" else {"path": "{path}"}
+    source = source_table(data.shared, output) | ({"text": "{column}"} if word == "column" else {"path": "{path}"})
     values: dict[str, Any] = {
         "component": {"name": "{language}", "role": "lang", "languages": ["{tag}"], "licence": licence, "summary": ""},
         "backbone": {"name": backbone},
         **choice.tables,
         "data": {
             **({} if choice.validation_share is None else {"validation_share": round(choice.validation_share, 4)}),
-            "train": {"reader": data.shared.reader, **config, **({"licence": licence} if licence else {})},
+            "train": {**source, **({"licence": licence} if licence else {})},
         },
     }
     tables = {
         tag: {word: own[word] if word == "column" else placed({"path": own[word]}, "", output.parent)["path"]}
         for tag, own in data.own.items()
     }
-    paragraph = f"A part for each of {len(tables)} languages: {', '.join(map(name_of, tables))}. "
+    paragraph = f"A part for each of {len(tables)} languages: {', '.join(map(name_with_tag, tables))}. "
     paragraph += " ".join(choice.reasons)
     text = recipe_text(values, host, paragraph, (f"lect fleet {shlex.quote(str(output))}",))
     fleet = plain_section("[fleet]", tables, f'What "{{{word}}}" stands for in each language.')
     notes = [
-        f"{name_of(tag)} needs tokens of its own, and the others do not: write it a recipe by lect new language"
+        f"{name_with_tag(tag)} needs tokens of its own, and the others do not: write it a recipe by lect new language"
         for tag in facts
         if plain and tag not in plain
     ]
     if not licence:
-        notes.append("no licence is stated, and lect push will ask for one: --licence CC-BY-4.0, say")
+        notes.append(UNSTATED)
     files = dict(counted.values())
     return Draft(
         output,
@@ -162,7 +164,7 @@ def _of_files(named: Sequence[str], purpose: Any, identifier: Identifier, wanted
             raise DataError("nothing says which language this is", where=name, fix=fix)
         if guess.tag in files:
             raise DataError(
-                f"as {files[guess.tag][0]} is, this is in {name_of(guess.tag)}", where=name, fix="leave one out"
+                f"as {files[guess.tag][0]} is, this is in {name_with_tag(guess.tag)}", where=name, fix="leave one out"
             )
         if not wanted or guess.tag in wanted:
             files[guess.tag] = (name, found)

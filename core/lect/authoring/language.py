@@ -13,12 +13,13 @@ from lect.authoring.commented import Aside, recipe_text
 from lect.authoring.detect import Detected, Purpose, detect
 from lect.authoring.draft import Draft, told
 from lect.authoring.facts import Counted, count, facts_of, shared_rows
-from lect.authoring.files import placed
+from lect.authoring.files import placed, source_table
 from lect.authoring.languages import Guess, guess_language
-from lect.authoring.licence import Licences
-from lect.authoring.sides import name_of, oriented, sides_of
+from lect.authoring.licence import UNSTATED, Licences
+from lect.authoring.sides import oriented, sides_of
 from lect.counts import number_of
 from lect.errors import DataError
+from lect.languages.tags import name_with_tag
 from lect.recipes.choice import Use, choose_language
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def draft_language(
     tables: dict[str, Any] = dict(choice.tables)
     _add_dictionary(tables, data.dictionaries, output)
     used: list[dict[str, Any]] = [
-        source_table(each, licences.by_file.get(named, ""), output)
+        source_table(each.detected, output, licences.by_file.get(named, ""))
         for use in choice.sources
         for named, each in counted[use].items()
     ]
@@ -137,7 +138,7 @@ def draft_language(
     if choice.validation_share is not None:
         section = {"validation_share": round(choice.validation_share, 4), **section}
     if data.tests:
-        section |= {"overlap": "drop", "evaluation": [_test_table(each, output) for each in data.tests.values()]}
+        section |= {"overlap": "drop", "evaluation": [source_table(each, output) for each in data.tests.values()]}
     values = {
         "component": {
             "name": name,
@@ -150,7 +151,7 @@ def draft_language(
         **tables,
         "data": section,
     }
-    paragraph = f"{name_of(language)}: {_given(totals)}. {' '.join(choice.reasons)}"
+    paragraph = f"{name_with_tag(language)}: {_given(totals)}. {' '.join(choice.reasons)}"
     if facts.unknown is None:
         paragraph += f" How {backbone} cuts the texts was not looked at, as it is not on this machine yet."
     command = f"lect train {shlex.quote(str(output))}"
@@ -162,13 +163,6 @@ def draft_language(
         [*_notes(counted, licence), *_test_notes(counted, data.tests, host)],
         (command, f"lect components show lang:{name}"),
     )
-
-
-def source_table(counted: Counted, licence: str, output: Path) -> dict[str, Any]:
-    """A table of `data.train`."""
-    found = counted.detected
-    table = {"reader": found.reader, **placed(found.config, found.reader, output.parent)}
-    return {**table, "licence": licence} if licence else table
 
 
 def leakage_notes(train: Mapping[str, Counted], others: Mapping[str, Counted], what: str) -> list[str]:
@@ -250,8 +244,8 @@ def _add_dictionary(tables: dict[str, Any], dictionaries: Mapping[str, Detected]
     """Say to an alignment of words which dictionary it has."""
     objective = dict(tables["objective"])
     terms = [dict(term) for term in objective.get("terms", ())]
+    found = next((found for found in dictionaries.values() if found.reader == "dictionary"), None)
     for each in (objective, *terms):
-        found = next((found for found in dictionaries.values() if found.reader == "dictionary"), None)
         if each.get("tokens") and found is not None:
             each["dictionary"] = placed(found.config, found.reader, output.parent)
     tables["objective"] = {**objective, "terms": terms} if terms else objective
@@ -268,11 +262,7 @@ def _asides(
         'The raw text, to be learned from as well: write [[data.train]] above, too, and an objective "combined" with '
         "the terms alignment and masked-lm (docs/objectives.md)."
     )
-    return [Aside(why, "[[data.train]]", source_table(first, licences.by_file.get(named, ""), output))]
-
-
-def _test_table(found: Detected, output: Path) -> dict[str, Any]:
-    return {"reader": found.reader, **placed(found.config, found.reader, output.parent)}
+    return [Aside(why, "[[data.train]]", source_table(first.detected, output, licences.by_file.get(named, "")))]
 
 
 def _test_notes(counted: Mapping[str, Mapping[str, Counted]], tests: Mapping[str, Detected], host: Host) -> list[str]:
@@ -289,7 +279,7 @@ def _notes(counted: Mapping[str, Mapping[str, Counted]], licence: str) -> list[s
                 clean = "[data.cleaning] in the recipe leaves them out"
                 notes.append(f"{name}: {each.doubled:,} of {each.count} rows are there twice or more; {clean}")
     if not licence:
-        notes.append("no licence is stated, and lect push will ask for one: --licence CC-BY-4.0, say")
+        notes.append(UNSTATED)
     return notes
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from lect.storage.licences import licence_conflicts
 
+UNSTATED = "no licence is stated, and lect push will ask for one: --licence CC-BY-4.0, say"
+"""What is noted where none is."""
 _FILES = re.compile(r"(?i)(licen[cs]e|copying)([-_.]\w+)?(\.(txt|md))?")
 _SIZE = 20_000
 _CREATIVE = re.compile(

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect.authoring.commented import paragraph_lines, plain_section
-from lect.authoring.detect import Detected, detect, readable_files
+from lect.authoring.detect import detect, readable_files
 from lect.authoring.draft import Draft, told
 from lect.authoring.facts import count
-from lect.authoring.files import placed, split_of
+from lect.authoring.files import source_table, split_of
 from lect.authoring.languages import guess_language
-from lect.authoring.sides import name_of
 from lect.counts import number_of
 from lect.errors import DataError
 from lect.languages.identify import plain
-from lect.languages.tags import normalise
+from lect.languages.tags import name_with_tag, normalise
 from lect.recipes.reference import written
 
 if TYPE_CHECKING:
@@ -66,13 +65,11 @@ def draft_matrix(
         {
             "language": known.get(plain(tags[name]), tags[name]),
             **_distinct(name, tags),
-            "reader": each.detected.reader,
-            **placed(_without_language(each.detected).config, each.detected.reader, output.parent),
-            **({"licence": licence} if licence else {}),
+            **source_table(each.detected.named(language=None), output, licence),
         }
         for name, each in counted.items()
     ]
-    what = ", ".join(dict.fromkeys(name_of(tag) for tag in tags.values()))
+    what = ", ".join(dict.fromkeys(name_with_tag(tag) for tag in tags.values()))
     paragraph = f"{number_of(len(tables), 'stack')} in {what}: {'answers to labels' if is_labelled else 'retrieval'}."
     command = f"lect eval {shlex.quote(str(output))} --output report.html"
     lines = [*paragraph_lines(paragraph), "#", f"#   {command}", ""]
@@ -84,15 +81,12 @@ def draft_matrix(
     for number, dataset in enumerate(datasets):
         lines += plain_section("[[dataset]]", dataset, "Test rows, and how they are read." if number == 0 else "")
     for number, table in enumerate(tables):
-        why = (
-            "{language} is each data set's; the fallback stands in for languages without a part." if number == 0 else ""
-        )
-        lines += plain_section("[[stack]]", table, why)
+        lines += plain_section("[[stack]]", table, _FALLBACK if number == 0 else "")
     return Draft(output, "\n".join(lines).rstrip() + "\n", [told(each, name) for name, each in counted.items()],
                  paragraph, (), (command,))  # fmt: skip
 
 
-_PATTERN = "{language} is each data set's; the fallback stands in for languages without a part."
+_FALLBACK = "{language} is each data set's; the fallback stands in for languages without a part."
 
 
 def _files(named: Sequence[str]) -> list[str]:
@@ -109,10 +103,6 @@ def _distinct(name: str, tags: Mapping[str, str]) -> dict[str, str]:
     """A name for a data set where several are of its language."""
     alike = [other for other in tags if tags[other] == tags[name]]
     return {"name": f"{tags[name]} {Path(name).stem}"} if len(alike) > 1 else {}
-
-
-def _without_language(detected: Detected) -> Detected:
-    return detected.named(language=None)
 
 
 def _language_parts(library: Library) -> dict[str, str]:

@@ -11,7 +11,6 @@ from lect.authoring.languages import Guess, guess_language
 from lect.errors import DataError
 from lect.languages.identify import plain
 from lect.languages.relations import facts_of, family_likeness, place_likeness
-from lect.languages.tags import display_name
 
 if TYPE_CHECKING:
     from lect.languages.identify import Identifier
@@ -83,8 +82,3 @@ def _with_sides(detected: Detected, own: str, other: str) -> Detected:
     else:
         found = detected.named(text=own, translation=other)
     return replace(found, texts=texts)
-
-
-def name_of(tag: str) -> str:
-    """A language as people read it: ``Javanese (jv)``."""
-    return f"{display_name(tag)} ({tag})"

@@ -35,13 +35,15 @@ class Table:
     is_quoted: bool = False
     says_delimiter: bool = False
 
-    def reader(self, ending: str) -> str:
+    @property
+    def reader(self) -> str:
         """The reader that takes it apart the same way."""
         return "tsv" if self.delimiter == "\t" and not self.is_quoted else "csv"
 
-    def config(self, ending: str) -> dict[str, Any]:
+    @property
+    def config(self) -> dict[str, Any]:
         """What that reader has to be told."""
-        is_said = self.delimiter == "," or self.says_delimiter or self.reader(ending) == "tsv"
+        is_said = self.delimiter == "," or self.says_delimiter or self.reader == "tsv"
         return {} if is_said else {"delimiter": self.delimiter}
 
 

@@ -15,10 +15,10 @@ from lect.authoring.commented import recipe_text
 from lect.authoring.detect import Detected, Kind, detect
 from lect.authoring.draft import Draft, told
 from lect.authoring.facts import Counted, count, is_uneven
-from lect.authoring.files import Split, by_split, short_name
-from lect.authoring.language import leakage_notes, source_table
+from lect.authoring.files import Split, by_split, short_name, source_table
+from lect.authoring.language import leakage_notes
 from lect.authoring.languages import Guess, guess_language
-from lect.authoring.licence import Licences
+from lect.authoring.licence import UNSTATED, Licences
 from lect.counts import number_of
 from lect.data.examples import Example
 from lect.data.guard import fold
@@ -262,7 +262,7 @@ def _data_section(
 
     def tables(split: Split) -> Any:
         stated = licences.by_file if split == "train" else {}
-        made = [source_table(each, stated.get(name, ""), output) for name, each in counted[split].items()]
+        made = [source_table(each.detected, output, stated.get(name, "")) for name, each in counted[split].items()]
         return made[0] if len(made) == 1 else made
 
     section: dict[str, Any] = {}
@@ -312,5 +312,5 @@ def _notes(counted: Mapping[Split, Mapping[str, Counted]], examples: Sequence[Ex
             verb = "says" if each.doubled == 1 else "say"
             notes.append(f"{name}: {number_of(each.doubled, 'row')} {verb} what an earlier one says")
     if not licence:
-        notes.append("no licence is stated, and lect push will ask for one: --licence CC-BY-4.0, say")
+        notes.append(UNSTATED)
     return notes

@@ -196,10 +196,10 @@ def _print_listings(listings: list[Listing]) -> None:
 
 
 def _print_manifest(manifest: Manifest, folder: Path, size: int) -> None:
-    from lect.languages.tags import display_name
+    from lect.languages.tags import name_with_tag
 
     backbone, training = manifest.backbone, manifest.training
-    languages = ", ".join(f"{display_name(tag)} ({tag})" for tag in manifest.languages)
+    languages = ", ".join(map(name_with_tag, manifest.languages))
     revision = f", revision {backbone.revision}" if backbone.revision else ""
     rows = [
         ("component", f"{manifest.key} {manifest.version}"),

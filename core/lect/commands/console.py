@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,6 +73,25 @@ def echo(text: str) -> None:
     """Print a line that may hold texts of strangers (labels, names, sources) on standard output."""
     # At once: another process may wait for the line.
     print(visible(text), flush=True)
+
+
+def echo_paragraph(text: str, indent: str = "", hanging: str = "") -> None:
+    """Print a text in lines that fit 80 columns.
+
+    Args:
+        indent: before every line.
+        hanging: before all lines but the first one, too.
+    """
+    lines = textwrap.wrap(
+        text,
+        WIDTH,
+        break_long_words=False,
+        break_on_hyphens=False,
+        initial_indent=indent,
+        subsequent_indent=indent + hanging,
+    )
+    for line in lines:
+        echo(line)
 
 
 def write_out(lines: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lect.commands.asking import agree
-from lect.commands.console import WIDTH, echo
+from lect.commands.console import WIDTH, echo, echo_paragraph
 from lect.errors import UserError
 
 if TYPE_CHECKING:
@@ -103,15 +102,6 @@ def say_next(following: Sequence[str]) -> None:
     """Print the next commands."""
     for number, command in enumerate(following):
         echo_command("Next" if number == 0 else "Then", command)
-
-
-def echo_paragraph(text: str, indent: str = "") -> None:
-    """Print a text in lines that fit 80 columns."""
-    lines = textwrap.wrap(
-        text, WIDTH, break_long_words=False, break_on_hyphens=False, initial_indent=indent, subsequent_indent=indent
-    )
-    for line in lines:
-        echo(line)
 
 
 def echo_command(label: str, command: str) -> None:

@@ -8,8 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lect.commands.asking import ask
-from lect.commands.console import echo
-from lect.commands.new_output import echo_paragraph
+from lect.commands.console import echo, echo_paragraph
 from lect.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 def asked_language(guess: Guess, given: str | None, notes: list[str], *, asks: bool, needed: bool = True) -> str:
     """The tag of the language; "" where it is not known and need not be. What is not sure is added to the notes."""
-    from lect.languages.tags import display_name, normalise
+    from lect.languages.tags import display_name, name_with_tag, normalise
 
     if given:
         return normalise(given)
@@ -36,9 +35,7 @@ def asked_language(guess: Guess, given: str | None, notes: list[str], *, asks: b
             return ""
         raise UserError("nothing says which language this is", fix="name it, such as: --language Javanese, or jv")
     if not guess.is_sure:
-        notes.append(
-            f"the language is taken to be {display_name(guess.tag)} ({guess.tag}), {guess.why}; else say --language"
-        )
+        notes.append(f"the language is taken to be {name_with_tag(guess.tag)}, {guess.why}; else say --language")
     return guess.tag
 
 

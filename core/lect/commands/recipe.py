@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import WIDTH, echo, print_json
+from lect.commands.console import echo, echo_paragraph, print_json
 from lect.commands.options import JsonOption
 from lect.errors import UserError, nearest
 
@@ -83,10 +82,11 @@ def _print(table: RecipeTable, *, first: bool) -> None:
     if not first:
         echo("")
     kind, _, own = table.name.partition(" ")
-    _wrapped(f'{kind} "{own}": {table.title}' if own else f"[{table.name}] {table.title}", "")
+    head = f'{kind} "{own}": {table.title}' if own else f"[{table.name}] {table.title}"
+    echo_paragraph(head, hanging="  ")
     for field in table.fields:
-        _wrapped(_head(field), "  ")
-        _wrapped(field.meaning, "      ")
+        echo_paragraph(_head(field), "  ", hanging="  ")
+        echo_paragraph(field.meaning, "      ", hanging="  ")
     if not table.fields:
         echo("  nothing to say")
 
@@ -95,12 +95,3 @@ def _head(field: RecipeField) -> str:
     if field.default is None:
         return f"{field.name}: {field.kind}, has to be given"
     return f"{field.name}: {field.kind}" + (f" = {field.default}" if field.default else "")
-
-
-def _wrapped(text: str, indent: str) -> None:
-    lines = textwrap.wrap(
-        text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
-    for line in lines:
-        echo(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,17 @@ def bundled() -> Mapping[tuple[str, str], str]:
     Each plugin says it in the table ``tool.lect.provides`` of its ``pyproject.toml``.
     """
     return MappingProxyType({key: distribution for file in _files() for key, distribution in _provided(file)})
+
+
+def installable(kind: str, known: Collection[str]) -> list[str]:
+    """What plugins of this repository would bring of a kind, with how to install each; what is known already is not.
+
+    Args:
+        kind: as a spec calls itself.
+    """
+    found = {f"{name} (pip install {distribution})" for (own, name), distribution in bundled().items()
+             if own == kind and name not in known}  # fmt: skip
+    return sorted(found)
 
 
 def _provided(file: Path) -> Iterator[tuple[tuple[str, str], str]]:

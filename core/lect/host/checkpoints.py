@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lect.cache import cache_folder, is_whole, make_once, mark_whole
 from lect.errors import BackboneError, PluginError
 from lect.files import folder_aside
-from lect.host.bundled import bundled
+from lect.host.bundled import installable
 from lect.host.records import Provided
 from lect.literals import Progress
 from lect.remembered import remembered_hash
@@ -65,11 +65,7 @@ def find_checkpoint(folder: Path, host: Host) -> Checkpoint | None:
         )
     if found:
         return found[0]
-    missing = sorted(
-        f"{name} (pip install {distribution})"
-        for (kind, name), distribution in bundled().items()
-        if kind == CheckpointSpec.kind and name not in formats
-    )
+    missing = installable(CheckpointSpec.kind, formats)
     if missing and not holds_config and any(folder.iterdir()):
         raise BackboneError(
             "this folder holds no model",

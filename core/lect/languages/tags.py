@@ -56,6 +56,11 @@ def display_name(tag: str) -> str:
     return str(langcodes.Language.get(normalise(tag)).display_name("en")).replace("’", "'")
 
 
+def name_with_tag(tag: str) -> str:
+    """A language as people read it: ``Javanese (jv)``. Raises as `display_name`."""
+    return f"{display_name(tag)} ({tag})"
+
+
 def _canonical(tag: str) -> str | None:
     import langcodes
     from langcodes.tag_parser import LanguageTagError

@@ -251,10 +251,10 @@ def _card(manifest: Manifest) -> str:
 
 
 def _language(tag: str) -> str:
-    from lect.languages.tags import display_name
+    from lect.languages.tags import name_with_tag
 
     try:
-        return f"{display_name(tag)} ({tag})"
+        return name_with_tag(tag)
     except DataError:
         return tag
 

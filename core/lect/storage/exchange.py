@@ -23,7 +23,7 @@ from lect.exchange.contents import (
 from lect.fields import NAME_PATTERN
 from lect.files import check_target, folder_aside
 from lect.host.backbones import load_backbone
-from lect.host.bundled import bundled
+from lect.host.bundled import installable
 from lect.literals import Progress, Role
 from lect.specs import BackboneSpec, FormatSpec
 from lect.storage.allocation import bounded_allocation, values_in, values_in_folder
@@ -196,7 +196,7 @@ def detect_format(folder: Path, host: Host) -> tuple[Provided[FormatSpec], Forei
             if (found := spec.detect(folder)) is not None:
                 return provided, found
     known = ", ".join(formats) or "none"
-    missing = sorted({f"{name} (pip install {bundled()['format', name]})" for name in _missing_formats(formats)})
+    missing = installable(FormatSpec.kind, formats)
     fix = f"install the plugin for {' or '.join(missing)}" if missing else "name a folder as the other library saved it"
     raise ComponentError(f"is in no format that is known here ({known})", where=str(folder), fix=fix)
 
@@ -314,10 +314,6 @@ def _check_free(library: Library, role: str, name: str, overwrite: bool) -> None
             where=str(target),
             fix="add --overwrite, or name the new one with --name",
         )
-
-
-def _missing_formats(formats: Mapping[str, Any]) -> list[str]:
-    return [name for kind, name in bundled() if kind == "format" and name not in formats]
 
 
 def _as_path(folder: Path) -> str:

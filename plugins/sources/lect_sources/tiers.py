@@ -90,10 +90,7 @@ def _by_time(
     groups: dict[str, tuple[list[Annotation], list[Annotation]]],
     group_of: dict[str, str],
 ) -> None:
-    timed = sorted((text for text in texts if _middle(text) is not None), key=lambda text: (text.begin, text.end))
-    others = sorted(
-        (each for each in translations if _middle(each) is not None), key=lambda each: (each.begin, each.end)
-    )
+    timed, others = _in_time(texts), _in_time(translations)
     for translation in others:
         text = _around(timed, translation)
         if text is not None:
