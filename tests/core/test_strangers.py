@@ -10,8 +10,8 @@ import pytest
 from lect.composition.panics import no_panic
 from lect.composition.stack import parse_stack
 from lect.errors import ComponentError, RecipeError, StackError
+from lect.exchange.patterns import matches
 from lect.exchange.tokenizer import check_tokenizer
-from lect.patterns import matches
 from lect.storage import members as members_module
 from lect.storage.manifest import MemberEntry, PartEntry
 from lect.storage.members import read_with_members

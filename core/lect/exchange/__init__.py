@@ -15,7 +15,7 @@ from lect.exchange.contents import (
     word_head_of,
     write_json,
 )
-from lect.patterns import matches
+from lect.exchange.patterns import matches
 from lect.validation import validate_model
 from lect.weight_files import check_weights
 

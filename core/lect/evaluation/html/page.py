@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from lect.counts import number_of
 from lect.evaluation.html import errors, plots, scores
+from lect.evaluation.html.glossary import meaning_of
 from lect.evaluation.html.parts import document, fragment, paragraph, section
 from lect.evaluation.matrix.render import facts, remarks
 from lect.evaluation.render import marked, readable
-from lect.glossary import meaning_of
 from lect.scores import direction_of
 
 if TYPE_CHECKING:
