@@ -14,6 +14,7 @@ pytestmark = pytest.mark.models
 
 PUBLIC = (
     *("lect", "lect.cache", "lect.cli", "lect.data.files", "lect.exchange", "lect.files", "lect.languages"),
+    "lect.locales",
     *(f"lect.backbones.{name}" for name in ("charsmap", "packaged", "protobuf", "sentencepiece")),
     *("lect.serving", "lect.testing", "lect.vocabulary"),
 )

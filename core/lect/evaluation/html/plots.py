@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from lect.errors import UserError
+from lect.locales import Locale
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b59f00", "#7f7f7f")
 """Okabe and Ito's, which colour-blind people tell apart (yellow darker, grey for black: both grounds carry them)."""
@@ -40,7 +41,14 @@ class Dot:
 
 
 def lines(
-    title: str, series: Sequence[Line], x_label: str, y_label: str, *, diagonal: bool = False, points: bool = False
+    title: str,
+    series: Sequence[Line],
+    x_label: str,
+    y_label: str,
+    locale: Locale,
+    *,
+    diagonal: bool = False,
+    points: bool = False,
 ) -> str:
     """A plot of lines.
 
@@ -65,15 +73,22 @@ def lines(
         )
     if all(isinstance(value, int) for each in series for value in each.x):
         axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+    axes.set_xlabel(_plain(x_label))
+    axes.set_ylabel(_plain(y_label))
     if len(series) > 1:
         _legend(figure, len(series))
-    return _svg(figure, title)
+    return _svg(figure, title, locale)
 
 
 def dots(
-    title: str, rows: Sequence[str], series: Sequence[str], values: Sequence[Dot], x_label: str, *, zero: bool = False
+    title: str,
+    rows: Sequence[str],
+    series: Sequence[str],
+    values: Sequence[Dot],
+    x_label: str,
+    locale: Locale,
+    *,
+    zero: bool = False,
 ) -> str:
     """Values with their intervals, one row above the other, the series of a row beside each other.
 
@@ -103,10 +118,10 @@ def dots(
     axes.set_yticks(range(len(rows)), [_plain(row) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.2, color="#000000")
-    axes.set_xlabel(x_label)
+    axes.set_xlabel(_plain(x_label))
     if len(series) > 1:
         _legend(figure, len(series))
-    return _svg(figure, title)
+    return _svg(figure, title, locale)
 
 
 def colour(place: int) -> str:
@@ -133,8 +148,19 @@ def _legend(figure: Any, count: int) -> None:
     figure.legend(loc="outside upper left", fontsize=8, frameon=False, ncols=min(2, count), borderaxespad=0.1)
 
 
-def _svg(figure: Any, title: str) -> str:
+def _svg(figure: Any, title: str, locale: Locale) -> str:
     import matplotlib
+    from matplotlib.ticker import ScalarFormatter
+
+    class Numbers(ScalarFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return locale.punctuated(super().__call__(x, pos))
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            # Rows have names, and others of its kinds.
+            if type(axis.get_major_formatter()) is ScalarFormatter:
+                axis.set_major_formatter(Numbers())
 
     out = io.StringIO()
     # Names of clip paths come from the salt: no two plots of a page may share one.
