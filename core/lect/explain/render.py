@@ -191,7 +191,7 @@ def _spans(explanation: Explanation, values: Sequence[float], largest: float, lo
         depth = min(1.0, abs(value) / largest)
         # Words that hardly count have no line below them.
         kind = "" if depth < _LEAST else ' class="for"' if value > 0 else ' class="against"'
-        shown = f'style="--share:{75 * depth:.0f}%" title="{locale.format(value, "+.4f")}"'
+        shown = f'style="--share:{60 * depth:.0f}%" title="{locale.format(value, "+.4f")}"'
         pieces.append(f"<span{kind} {shown}>{escape(word)}</span>")
         done = end
     return f'<p class="words" dir="auto">{"".join(pieces)}{escape(explanation.text[done:])}</p>'

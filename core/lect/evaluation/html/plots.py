@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from lect.data.drawing import COLOURS, DASHES, MARKERS
 from lect.errors import UserError
 from lect.locales import Locale
 
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b59f00", "#7f7f7f")
-"""Okabe and Ito's, which colour-blind people tell apart (yellow darker, grey for black: both grounds carry them)."""
-_DASHES = ("-", "--", "-.", ":")
-_MARKERS = "osD^vPX*"
 _WIDTH = 4.1
 """In inches: about 390 pixels, so that letters keep their size on a phone."""
 
@@ -60,12 +58,12 @@ def lines(
     if diagonal:
         axes.plot([0, 1], [0, 1], color="#000000", linewidth=0.8, linestyle=":")
     for place, each in enumerate(series):
-        marker = _MARKERS[place % len(_MARKERS)] if points else None
+        marker = MARKERS[place % len(MARKERS)] if points else None
         axes.plot(
             each.x,
             each.y,
             color=colour(place),
-            linestyle=_DASHES[place % len(_DASHES)],
+            linestyle=DASHES[place % len(DASHES)],
             marker=marker,
             markersize=4,
             linewidth=1.4,
@@ -109,7 +107,7 @@ def dots(
                 [max(0.0, dot.value - dot.low) for dot in own],
                 [max(0.0, dot.high - dot.value) for dot in own],
             ],
-            fmt=_MARKERS[place % len(_MARKERS)],
+            fmt=MARKERS[place % len(MARKERS)],
             color=colour(place),
             markersize=4,
             linewidth=1.2,
@@ -164,7 +162,10 @@ def _svg(figure: Any, title: str, locale: Locale) -> str:
 
     out = io.StringIO()
     # Names of clip paths come from the salt: no two plots of a page may share one.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif"}):
+    settings = {"svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif"}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # The letters are drawn by the browser, with fonts of its own.
+        warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = out.getvalue()
     svg = svg[svg.index("<svg") :]

@@ -26,14 +26,14 @@ thead th { vertical-align:bottom; line-height:1.2; min-width:3.2rem; hyphens:aut
 th:first-child, td:first-child, .text, th.text { text-align:start }
 .heat td { text-align:center; border:2px solid var(--back); border-radius:6px; min-width:4.2rem }
 .heat thead th { text-align:center } .heat thead th:first-child { text-align:start }
-.best { font-weight:700 }
+.heat small { color:inherit } .best { font-weight:700 }
 .unsure { color:var(--dim); font-style:italic }
 .grid { display:grid; gap:1rem 1.5rem;
   grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr)); align-items:start }
 figure { margin:0 } figcaption { font-size:.88rem; margin:.2rem 0 }
 .plot { width:100%; max-width:34rem; height:auto; display:block }
 .plot.small { max-width:30rem }
-.plot text { font-family:inherit !important }
+.plot { direction:ltr } .plot text { font-family:inherit !important; unicode-bidi:plaintext }
 .words { line-height:2.1; font-size:1.05rem; max-width:46rem; overflow-wrap:anywhere }
 .words span { padding:.15rem .2rem; border-radius:4px; border-bottom:3px solid transparent }
 .words .for { background:color-mix(in srgb, var(--for) var(--share), transparent); border-bottom-color:var(--for) }

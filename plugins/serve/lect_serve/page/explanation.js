@@ -29,7 +29,7 @@ function marked(found, variant, most, language) {
     line.append(letters.slice(from, start).join(""));
     const value = variant.words[place], share = Math.abs(value) / most;
     const word = element("span", { class: share < LEAST ? null : value > 0 ? "for" : "against" }, letters.slice(start, end).join(""));
-    word.style.setProperty("--share", `${Math.round(share * 75)}%`);
+    word.style.setProperty("--share", `${Math.round(share * 60)}%`);
     line.append(word);
     from = end;
   });
