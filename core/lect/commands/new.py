@@ -229,7 +229,7 @@ def fleet_command(
         list[str] | None,
         typer.Option(
             "--pairs",
-            help="A table with a column a language, a file for each, or texts whose lines translate each other: files or a folder.",
+            help="A table with a column a language, a file for each, or texts whose lines translate each other.",
         ),
     ] = None,
     languages: Annotated[
