@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect.authoring.commented import plain_section, recipe_text
-from lect.authoring.detect import Detected, detect, readable_files
+from lect.authoring.detect import Detected, Purpose, readable_files
 from lect.authoring.draft import Draft, told
 from lect.authoring.facts import Counted, count, facts_of
 from lect.authoring.files import placed, source_table
 from lect.authoring.languages import guess_language
 from lect.authoring.licence import UNSTATED
 from lect.authoring.sides import PIVOTS, oriented, sides_of
+from lect.authoring.source import detect
 from lect.errors import DataError
 from lect.languages.tags import name_with_tag, normalise
 from lect.recipes.choice import LanguageFacts, choose_language
@@ -34,7 +35,7 @@ class FleetData:
     Args:
         files: by tag, the file and how it is read.
         shared: the reader's settings that are the same for all.
-        own: by tag, what differs: ``column`` or ``path``.
+        own: by tag, what differs: ``column``, or ``path`` and settings of the reader.
         is_parallel: whether the rows are translations.
     """
 
@@ -45,7 +46,7 @@ class FleetData:
 
 
 def look_at_fleet(
-    texts: Sequence[str], pairs: Sequence[str], identifier: Identifier, languages: Sequence[str] = ()
+    texts: Sequence[str], pairs: Sequence[str], host: Host, identifier: Identifier, languages: Sequence[str] = ()
 ) -> FleetData:
     """Which languages there are, and where each stands.
 
@@ -60,14 +61,14 @@ def look_at_fleet(
         raise DataError(
             "a fleet learns from one kind of data", fix="give --pairs FILE, or --text FILE for each language"
         )
-    purpose: Any = "pairs" if pairs else "text"
+    purpose: Purpose = "pairs" if pairs else "text"
     if len(named) == 1 and Path(named[0]).is_dir():
         named = [str(file) for file in readable_files(Path(named[0]))]
     wanted = {normalise(language) for language in languages}
     if len(named) == 1:
-        found = _of_columns(named[0], identifier, wanted)
+        found = _of_columns(named[0], host, identifier, wanted)
     else:
-        found = _of_files(named, purpose, identifier, wanted)
+        found = _of_files(named, purpose, host, identifier, wanted)
     if missing := wanted - found.own.keys():
         raise DataError(
             f"nothing is in {name_with_tag(sorted(missing)[0])}", where=", ".join(named[:3]), fix="leave it out"
@@ -90,8 +91,8 @@ def draft_fleet(
     fewest = min(facts, key=lambda tag: facts[tag].pairs or facts[tag].lines)
     plain = [tag for tag in facts if choose_language(facts[tag]).tables["parts"][0]["method"] != "vocabulary"]
     choice = choose_language(facts[fewest if fewest in plain or not plain else plain[0]])
-    word = "column" if any("column" in own for own in data.own.values()) else "path"
-    source = source_table(data.shared, output) | ({"text": "{column}"} if word == "column" else {"path": "{path}"})
+    words = list(next(iter(data.own.values())))
+    source = source_table(data.shared, output) | {"text" if word == "column" else word: f"{{{word}}}" for word in words}
     values: dict[str, Any] = {
         "component": {"name": "{language}", "role": "lang", "languages": ["{tag}"], "licence": licence, "summary": ""},
         "backbone": {"name": backbone},
@@ -102,13 +103,15 @@ def draft_fleet(
         },
     }
     tables = {
-        tag: {word: own[word] if word == "column" else placed({"path": own[word]}, "", output.parent)["path"]}
-        for tag, own in data.own.items()
+        tag: {word: placed({word: each[word]}, "", output.parent)[word] for word in words}
+        for tag, each in data.own.items()
     }
     paragraph = f"A part for each of {len(tables)} languages: {', '.join(map(name_with_tag, tables))}. "
     paragraph += " ".join(choice.reasons)
     text = recipe_text(values, host, paragraph, (f"lect fleet {shlex.quote(str(output))}",))
-    fleet = plain_section("[fleet]", tables, f'What "{{{word}}}" stands for in each language.')
+    named = " and ".join(f'"{{{word}}}"' for word in words)
+    verb = "stands" if len(words) == 1 else "stand"
+    fleet = plain_section("[fleet]", tables, f"What {named} {verb} for in each language.")
     notes = [
         f"{name_with_tag(tag)} needs tokens of its own, and the others do not: write it a recipe by lect new language"
         for tag in facts
@@ -132,9 +135,9 @@ def _facts(each: Counted, tokens: BackboneTokens | None, backbone: str, is_paral
     return facts_of(backbone, tokens, texts, **{"pairs" if is_parallel else "lines": each.rows})
 
 
-def _of_columns(name: str, identifier: Identifier, wanted: set[str]) -> FleetData:
+def _of_columns(name: str, host: Host, identifier: Identifier, wanted: set[str]) -> FleetData:
     """The languages of one table."""
-    found = detect(name, "pairs")
+    found = detect(name, "pairs", host)
     sides = sides_of(found, identifier)
     tags = {guess.tag: column for column, guess in sides.items() if guess.tag}
     if len(tags) < 3:
@@ -152,11 +155,15 @@ def _of_columns(name: str, identifier: Identifier, wanted: set[str]) -> FleetDat
     return FleetData(files, shared, own, is_parallel=True)
 
 
-def _of_files(named: Sequence[str], purpose: Any, identifier: Identifier, wanted: set[str]) -> FleetData:
+def _of_files(
+    named: Sequence[str], purpose: Purpose, host: Host, identifier: Identifier, wanted: set[str]
+) -> FleetData:
     """A file for each language."""
     files: dict[str, tuple[str, Detected]] = {}
     for name in named:
-        found = detect(name, purpose)
+        found = detect(name, purpose, host)
+        if purpose == "pairs" and len(found.texts) > 1:
+            found = oriented(found, sides_of(found, identifier), None, name)
         texts = next(iter(found.texts.values()), ())
         guess = guess_language(texts, name, identifier)
         if guess.tag is None:
@@ -168,8 +175,23 @@ def _of_files(named: Sequence[str], purpose: Any, identifier: Identifier, wanted
             )
         if not wanted or guess.tag in wanted:
             files[guess.tag] = (name, found)
-    shared = next(iter(files.values()))[1] if files else detect(named[0], purpose)
-    return FleetData(files, shared, {tag: {"path": name} for tag, (name, _) in files.items()}, purpose == "pairs")
+    if not files:
+        return FleetData({}, detect(named[0], purpose, host), {}, purpose == "pairs")
+    first, shared = next(iter(files.values()))
+    differ = {key for name, found in files.values() for key in _differing(name, found, first, shared)}
+    keys = ("path", *sorted(differ - {"path"}))
+    own = {tag: {key: str(found.config[key]) for key in keys} for tag, (_, found) in files.items()}
+    return FleetData(files, shared, own, purpose == "pairs")
+
+
+def _differing(name: str, found: Detected, first: str, shared: Detected) -> set[str]:
+    """The reader's settings that are not those of the first file. Raises `DataError` where one recipe cannot say so."""
+    keys = {*found.config, *shared.config}
+    differ = {key for key in keys if found.config.get(key) != shared.config.get(key)}
+    pairs = [(found.config.get(key), shared.config.get(key)) for key in differ]
+    if found.reader != shared.reader or not all(isinstance(each, str) for pair in pairs for each in pair):
+        raise DataError(f"is read otherwise than {first}", where=name, fix="lay both out alike")
+    return differ
 
 
 def filled(text: str, data: FleetData) -> str:
