@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,17 @@ def test_leakage_and_unevenness_are_said(data):
     recipe = Recipe.from_toml(data.folder / "sentimen.toml")
     assert recipe.head.config["class_weights"] == "balanced"
     assert recipe.data.evaluation[0].config["path"] == "uji-test.tsv"
+
+
+def test_rows_with_a_text_of_held_out_ones_are_in_the_count(data):
+    texts = [(f"{text} number {number}", label) for number, (text, label) in enumerate(sentences(60, 5))]
+    rows = "".join(f"{text}.\t{label}\n{text}. And one more.\t{label}\n" for text, label in texts)
+    data.write("said.tsv", f"teks\tsentimen\n{rows}")
+    told = " ".join(read(data.lect("new", "task", "-d", "said.tsv", "--backbone", "backbone", "--yes")).split())
+    count = re.search(r"(\d+) more rows have a text of those in their own, and are left out of the training", told)
+    assert count, told
+    trained = data.lect("train", "sentimen.toml", "--set", "training.steps=1", "--set", "training.epochs=")
+    assert f"{count[1]} by a part of it" in " ".join(trained.stderr.split())
 
 
 @pytest.mark.parametrize(

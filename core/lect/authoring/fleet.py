@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect.authoring.commented import plain_section, recipe_text
-from lect.authoring.detect import Detected, detect, readable_files
+from lect.authoring.detect import Detected, Purpose, readable_files
 from lect.authoring.draft import Draft, told
 from lect.authoring.facts import Counted, count, facts_of
 from lect.authoring.files import placed, source_table
 from lect.authoring.languages import guess_language
 from lect.authoring.licence import UNSTATED
 from lect.authoring.sides import PIVOTS, oriented, sides_of
+from lect.authoring.source import detect
 from lect.counts import number_of
 from lect.data.lines import open_bytes
 from lect.errors import DataError
@@ -39,20 +40,18 @@ class FleetData:
     Args:
         files: by tag, the file and how it is read.
         shared: the reader's settings that are the same for all.
-        own: by tag, what differs: ``column`` or ``path``.
-        filled: the reader's setting that differs, with the word in braces that stands for it.
+        own: by tag, what differs: ``column``, or settings of the reader, such as ``path``.
         is_parallel: whether the rows are translations.
     """
 
     files: Mapping[str, tuple[str, Detected]]
     shared: Detected
     own: Mapping[str, Mapping[str, str]]
-    filled: Mapping[str, str]
     is_parallel: bool
 
 
 def look_at_fleet(
-    texts: Sequence[str], pairs: Sequence[str], identifier: Identifier, languages: Sequence[str] = ()
+    texts: Sequence[str], pairs: Sequence[str], host: Host, identifier: Identifier, languages: Sequence[str] = ()
 ) -> FleetData:
     """Which languages there are, and where each stands.
 
@@ -67,14 +66,14 @@ def look_at_fleet(
         raise DataError(
             "a fleet learns from one kind of data", fix="give --pairs FILE, or --text FILE for each language"
         )
-    purpose: Any = "pairs" if pairs else "text"
+    purpose: Purpose = "pairs" if pairs else "text"
     if len(named) == 1 and Path(named[0]).is_dir():
         named = [str(file) for file in readable_files(Path(named[0]))]
     wanted = {normalise(language) for language in languages}
     if len(named) == 1:
-        found = _of_columns(named[0], identifier, wanted)
+        found = _of_columns(named[0], host, identifier, wanted)
     else:
-        found = _of_files(named, purpose, identifier, wanted)
+        found = _of_files(named, purpose, host, identifier, wanted)
     if missing := wanted - found.own.keys():
         raise DataError(
             f"nothing is in {name_with_tag(sorted(missing)[0])}", where=", ".join(named[:3]), fix="leave it out"
@@ -96,6 +95,8 @@ def draft_fleet(
     choices = {tag: choose_language(_facts(each, tokens, backbone, data)) for tag, (_, each) in counted.items()}
     common = _commonest(choices)
     choice = choices[common]
+    words = list(next(iter(data.own.values())))
+    stand_ins = {"text" if word == "column" else word: f"{{{word}}}" for word in words}
     values: dict[str, Any] = {
         "component": {"name": "{language}", "role": "lang", "languages": ["{tag}"], "licence": licence, "summary": ""},
         "backbone": {"name": backbone},
@@ -104,24 +105,25 @@ def draft_fleet(
             **({} if choice.validation_share is None else {"validation_share": round(choice.validation_share, 4)}),
             "train": {
                 **source_table(data.shared, output),
-                **data.filled,
+                **stand_ins,
                 **({"licence": licence} if licence else {}),
             },
         },
     }
     tables = {}
     for tag, own in data.own.items():
-        path = {"path": placed({"path": own["path"]}, "", output.parent)["path"]} if "path" in own else {}
+        places = {word: placed({word: own[word]}, data.shared.reader, output.parent)[word] for word in words}
         changes = _changes(choice, choices[tag])
-        tables[tag] = {**own, **path, **({"set": changes} if changes else {})}
-    word = next(iter(next(iter(data.own.values()))))
+        tables[tag] = {**places, **({"set": changes} if changes else {})}
     paragraph = f"A part for each of {len(tables)} languages: {', '.join(map(name_with_tag, tables))}. "
     paragraph += " ".join(choice.reasons)
     for tag, each in choices.items():
         if more := [reason for reason in each.reasons if reason not in choice.reasons]:
             paragraph += f" {name_with_tag(tag)}: {' '.join(more)}"
     text = recipe_text(values, host, paragraph, (f"lect fleet {shlex.quote(str(output))}",))
-    said = f'What "{{{word}}}" stands for in each language, and what a language changes of the recipe.'
+    named = " and ".join(f'"{{{word}}}"' for word in words)
+    verb = "stands" if len(words) == 1 else "stand"
+    said = f"What {named} {verb} for in each language, and what a language changes of the recipe."
     files = dict(counted.values())
     return Draft(
         output,
@@ -174,9 +176,9 @@ def _facts(each: Counted, tokens: BackboneTokens | None, backbone: str, data: Fl
     return facts_of(backbone, tokens, texts, **{"pairs" if data.is_parallel else "lines": each.rows})
 
 
-def _of_columns(name: str, identifier: Identifier, wanted: set[str]) -> FleetData:
+def _of_columns(name: str, host: Host, identifier: Identifier, wanted: set[str]) -> FleetData:
     """The languages of one table."""
-    found = detect(name, "pairs")
+    found = detect(name, "pairs", host)
     sides = sides_of(found, identifier)
     tags = {guess.tag: column for column, guess in sides.items() if guess.tag}
     if len(tags) < 3:
@@ -191,14 +193,18 @@ def _of_columns(name: str, identifier: Identifier, wanted: set[str]) -> FleetDat
         if column != translation and (tag in wanted if wanted else tag not in PIVOTS)
     }
     files = {tag: (name, shared.named(text=column["column"])) for tag, column in own.items()}
-    return FleetData(files, shared, own, {"text": "{column}"}, is_parallel=True)
+    return FleetData(files, shared, own, is_parallel=True)
 
 
-def _of_files(named: Sequence[str], purpose: Any, identifier: Identifier, wanted: set[str]) -> FleetData:
+def _of_files(
+    named: Sequence[str], purpose: Purpose, host: Host, identifier: Identifier, wanted: set[str]
+) -> FleetData:
     """A file for each language."""
     files: dict[str, tuple[str, Detected]] = {}
     for name in named:
-        found = detect(name, purpose)
+        found = detect(name, purpose, host)
+        if purpose == "pairs" and len(found.texts) > 1:
+            found = oriented(found, sides_of(found, identifier), None, name)
         texts = next(iter(found.texts.values()), ())
         guess = guess_language(texts, name, identifier)
         if guess.tag is None:
@@ -212,9 +218,23 @@ def _of_files(named: Sequence[str], purpose: Any, identifier: Identifier, wanted
     if purpose == "pairs" and all(found.reader == "text" for _, found in files.values()):
         return _of_aligned(files, wanted)
     files = {tag: each for tag, each in files.items() if not wanted or tag in wanted}
-    shared = next(iter(files.values()))[1] if files else detect(named[0], purpose)
-    own = {tag: {"path": name} for tag, (name, _) in files.items()}
-    return FleetData(files, shared, own, {"path": "{path}"}, purpose == "pairs")
+    if not files:
+        return FleetData({}, detect(named[0], purpose, host), {}, purpose == "pairs")
+    first, shared = next(iter(files.values()))
+    differ = {key for name, found in files.values() for key in _differing(name, found, first, shared)}
+    keys = ("path", *sorted(differ - {"path"}))
+    own = {tag: {key: str(found.config[key]) for key in keys} for tag, (_, found) in files.items()}
+    return FleetData(files, shared, own, purpose == "pairs")
+
+
+def _differing(name: str, found: Detected, first: str, shared: Detected) -> set[str]:
+    """The reader's settings that are not those of the first file. Raises `DataError` where one recipe cannot say so."""
+    keys = {*found.config, *shared.config}
+    differ = {key for key in keys if found.config.get(key) != shared.config.get(key)}
+    pairs = [(found.config.get(key), shared.config.get(key)) for key in differ]
+    if found.reader != shared.reader or not all(isinstance(each, str) for pair in pairs for each in pair):
+        raise DataError(f"is read otherwise than {first}", where=name, fix="lay both out alike")
+    return differ
 
 
 def _of_aligned(files: Mapping[str, tuple[str, Detected]], wanted: set[str]) -> FleetData:
@@ -231,24 +251,19 @@ def _of_aligned(files: Mapping[str, tuple[str, Detected]], wanted: set[str]) -> 
     learned: dict[str, tuple[str, Detected]] = {}
     for tag, (name, found) in files.items():
         if tag in wanted or not (wanted or tag in PIVOTS):
-            if (own := _lines(name)) != lines:
+            if (there := _lines(name)) != lines:
                 raise DataError(
-                    f"{number_of(own, 'line')}, and {lines:,} in {other}",
+                    f"{number_of(there, 'line')}, and {lines:,} in {other}",
                     where=name,
                     fix="give texts of the same lines",
                 )
             texts = {name: found.texts[""], other: beside.texts[""]}
             learned[tag] = (name, Detected("parallel", {"text": name, "translation": other}, "pairs", (), texts))
     if not learned:
-        return FleetData({}, beside, {}, {}, is_parallel=True)
+        return FleetData({}, beside, {}, is_parallel=True)
     shared = next(iter(learned.values()))[1]
-    return FleetData(
-        learned,
-        shared,
-        {tag: {"path": name} for tag, (name, _) in learned.items()},
-        {"text": "{path}"},
-        is_parallel=True,
-    )
+    own = {tag: {"text": name} for tag, (name, _) in learned.items()}
+    return FleetData(learned, shared, own, is_parallel=True)
 
 
 def _lines(name: str) -> int:
