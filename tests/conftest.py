@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import ipaddress
 import os
@@ -74,6 +75,12 @@ def pytest_collection_modifyitems(config, items):
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not item.get_closest_marker("adapters")]
+
+
+def pytest_collection_finish():
+    """Look no more for garbage among what is loaded, half a million objects: that takes a twentieth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_deselected(items):

@@ -24,8 +24,6 @@ from lect.specs import BuildContext, Corpus
 from lect.storage.restore import build_head
 from lect.testing.backbones import TINY_FAMILIES, tiny_backbone
 
-pytestmark = pytest.mark.models
-
 CONFIGS = {
     "bottleneck": {"preset": "double_seq_bn_inv", "reduction_factor": 4},
     "lora": {"r": 4},
@@ -130,6 +128,7 @@ def test_predictions_are_the_same_bytes(engine, kind, precision):
     assert list(engine.predictions(rows[::-1])) == together[::-1]
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("family", TINY_FAMILIES)
 def test_every_family_gives_the_same_bytes(family):
     # GPT-2's projections are of a kind that takes no LoRA.
