@@ -173,7 +173,6 @@ def test_the_same_bytes_on_a_real_backbone():
         together = list(engine.vectors(rows))
         for (text, keys), vector in zip(rows, together, strict=True):
             assert torch.equal(engine.embed([text], keys)[0], vector)
-        for number in range(3):
-            order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(number)).tolist()
-            for place, vector in zip(order, engine.vectors([rows[place] for place in order]), strict=True):
-                assert torch.equal(vector, together[place])
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).tolist()
+        for place, vector in zip(order, engine.vectors([rows[place] for place in order]), strict=True):
+            assert torch.equal(vector, together[place])
