@@ -101,7 +101,8 @@ def python_page() -> str:
 def _entry(name: str, found: object, heading: str) -> list[str]:
     """The lines of one name: heading, signature, docstring."""
     shown = [f"{heading} {name}", "", "```python", _signature(name.removeprefix("lect."), found), "```", ""]
-    return [*shown, *_markdown(inspect.getdoc(found) or ""), ""]
+    leaving = [f"**{found.__deprecated__}**", ""] if hasattr(found, "__deprecated__") else []
+    return [*shown, *leaving, *_markdown(inspect.getdoc(found) or ""), ""]
 
 
 def _signature(name: str, found: object) -> str:

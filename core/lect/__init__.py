@@ -22,6 +22,7 @@ package imports neither torch nor transformers: each name is loaded when it is f
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -195,11 +196,15 @@ _NAMES = {
     "lect.versions": "__version__",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+_DEPRECATED: dict[str, str] = {}
+"""Of names that are neither functions nor classes, which say it themselves (`lect.deprecation`), the sentence."""
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
         if name in _HOMES:
             home = _HOMES[name]
+            if name in _DEPRECATED:
+                warnings.warn(f"lect.{name}: {_DEPRECATED[name]}", DeprecationWarning, stacklevel=2)
             return import_module(f"lect.{name}") if home == "lect" else getattr(import_module(home), name)
         raise AttributeError(f"module 'lect' has no attribute {name!r}")
 

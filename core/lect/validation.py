@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
+from lect.deprecation import deprecation_of
 from lect.errors import RecipeError, UserError, nearest, together
 
+logger = logging.getLogger(__name__)
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -28,6 +32,34 @@ def validate_model(model: type[Model], mapping: Mapping[str, Any], where: str) -
         return model.model_validate(dict(mapping))
     except ValidationError as error:
         raise _recipe_error(model, error, where) from error
+
+
+def warn_of_deprecated(found: BaseModel, where: str) -> None:
+    """Log a line for each field that a user gave and that is deprecated (`lect.deprecation`).
+
+    Args:
+        where: as `validate_model` has it.
+    """
+    for place, field in _given(found, ""):
+        if field.deprecated and (told := deprecation_of(field.deprecation_message)):
+            logger.warning("%s: %s", _joined(where, place), told.remark)
+
+
+def _given(value: Any, place: str) -> Iterator[tuple[str, FieldInfo]]:
+    """The fields that were given in a model and those inside it, each with its place."""
+    if isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            if name in value.model_fields_set:
+                inside = f"{place}.{field.alias or name}" if place else field.alias or name
+                yield inside, field
+                # Not as an attribute: reading one that is deprecated makes pydantic warn us of ourselves.
+                yield from _given(value.__dict__.get(name), inside)
+    elif isinstance(value, tuple | list):
+        for number, each in enumerate(value):
+            yield from _given(each, f"{place}[{number}]")
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _given(each, f"{place}.{key}")
 
 
 def _recipe_error(model: type[BaseModel], error: ValidationError, where: str) -> UserError:

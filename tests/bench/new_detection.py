@@ -15,8 +15,8 @@ from pathlib import Path
 from langcodes import Language
 
 from lect.api.components import library_of
-from lect.authoring.detect import detect
 from lect.authoring.languages import guess_language
+from lect.authoring.source import detect
 from lect.host import Host
 from lect.languages.tags import normalise
 from lect.selection.automatic import identifier_of
@@ -67,7 +67,8 @@ def main() -> None:
     parser.add_argument("--nameless", action="store_true", help="Find languages without names of files and folders.")
     parser.add_argument("--data", type=Path, default=SHARED)
     options = parser.parse_args()
-    identifier = identifier_of(library_of(None), Host.load())
+    host = Host.load()
+    identifier = identifier_of(library_of(None), host)
     right, wrong = 0, 0
     sets: dict[str, bool] = {}
     print(f"{'data set':18} {'reader':12} {'columns':8} language")
@@ -79,7 +80,7 @@ def main() -> None:
             folders = folders if every == "*" else every.split()
         for folder in folders:
             (path, *_) = sorted(options.data.glob(pattern.format(folder)))
-            found = detect(str(path), purpose)
+            found = detect(str(path), purpose, host)
             column = found.config.get("text", "") if isinstance(found.config.get("text"), str) else ""
             texts = found.texts.get(column) or next(iter(found.texts.values()))
             several = column if len(found.texts) > 1 else ""

@@ -69,7 +69,7 @@ class Task:
 
 TASKS = {
     "sib200": Task(
-        "tsv",
+        "csv",
         DATA / "sib200/eng_Latn/train.tsv",
         {"test": "sib200/{}_Latn/test.tsv", "validation": "sib200/{}_Latn/dev.tsv"},
         ("eng", "jav", "sun"),

@@ -6,11 +6,13 @@ import json
 
 import pytest
 
-from lect.authoring.detect import detect
 from lect.authoring.facts import count
 from lect.authoring.language import look_at_language
 from lect.authoring.languages import guess_language
 from lect.authoring.licence import licences_of
+from lect.authoring.source import detect
+from lect.authoring.task import held_out_of, look_at_task, rows_beside
+from lect.data.examples import Example
 from lect.errors import DataError
 from lect.host import Host
 from lect.languages.identify import Identifier
@@ -81,7 +83,7 @@ TMX = (
 def test_a_file_is_read_as_what_it_is(tmp_path, monkeypatch, name, content, purpose, kind, config):
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_text(content, encoding="utf-8")
-    found = detect(name, purpose)
+    found = detect(name, purpose, Host.load())
     assert found.kind == kind
     assert {key: found.config.get(key) for key in config} == config
     read = count(found, Host.load())
@@ -97,24 +99,24 @@ def test_the_encoding_is_found(tmp_path, monkeypatch, encoding):
         f"Größe {n}: schön, süß und über alle Maßen groß;{'ja' if n % 2 else 'nein'}\n" for n in range(20)
     )
     (tmp_path / "a.csv").write_bytes(text.encode(encoding))
-    read = count(detect("a.csv", "data"), Host.load())
+    read = count(detect("a.csv", "data", Host.load()), Host.load())
     assert read.examples[0].text == "Größe 0: schön, süß und über alle Maßen groß"
     assert ("encoding" in read.detected.config) is not encoding.startswith("utf-8")
 
 
 def test_few_words_in_a_western_encoding_are_no_other_one(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"text;label\r\n" + b"caf\xe9 chaud;a\r\nth\xe9 froid;b\r\n" * 9)
-    assert detect(str(tmp_path / "a.csv"), "data").config["encoding"] == "cp1252"
+    assert detect(str(tmp_path / "a.csv"), "data", Host.load()).config["encoding"] == "cp1252"
     cyrillic = "text;label\r\n" + "Это очень хорошая книга о языке и людях;a\r\nОчень плохо;b\r\n" * 20
     (tmp_path / "b.csv").write_bytes(cyrillic.encode("cp1251"))
-    read = count(detect(str(tmp_path / "b.csv"), "data"), Host.load())
+    read = count(detect(str(tmp_path / "b.csv"), "data", Host.load()), Host.load())
     assert read.examples[0].text == "Это очень хорошая книга о языке и людях"
 
 
 def test_rows_without_a_text_are_left_out_and_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.csv").write_text("text,label\ngood food,yes\n,no\nbad food,no\nmore food,yes\n", encoding="utf-8")
-    read = count(detect("a.csv", "data"), Host.load())
+    read = count(detect("a.csv", "data", Host.load()), Host.load())
     assert read.rows == 3 and read.detected.config["skip_empty"] and "left out" in read.detected.seen[-1]
 
 
@@ -122,7 +124,7 @@ def test_a_faulty_table_is_refused_where_its_fault_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.csv").write_text("text;label\na;b\nc;d\none; two;b\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"a\.csv, line 4: 3 fields, more than the header's 2"):
-        count(detect("a.csv", "data"), Host.load())
+        count(detect("a.csv", "data", Host.load()), Host.load())
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_a_faulty_table_is_refused_where_its_fault_is(tmp_path, monkeypatch):
 def test_what_cannot_be_read_is_refused(tmp_path, content, message):
     (tmp_path / "a.csv").write_text(content, encoding="utf-8")
     with pytest.raises(DataError) as error:
-        detect(str(tmp_path / "a.csv"), "data")
+        detect(str(tmp_path / "a.csv"), "data", Host.load())
     assert message in str(error.value)
 
 
@@ -193,16 +195,39 @@ def test_a_column_that_is_called_by_a_language_is_no_key(tmp_path, header):
     names = header.split(",")
     lines = [",".join(f"{name} word{number}" for name in names) for number in range(8)]
     (tmp_path / "words.csv").write_text("\n".join([header, *lines]), "utf-8")
-    found = detect("words.csv", "pairs", tmp_path)
+    found = detect(str(tmp_path / "words.csv"), "pairs", Host.load())
     assert "key" not in found.config and set(found.texts) == set(names)
 
 
 def test_a_first_pair_of_short_words_is_no_header(tmp_path):
     (tmp_path / "words.tsv").write_text("ji\tsu\nsanjiba\tthunderstorm\nIya\tYa\ndumuni\tmeal\n" * 2, "utf-8")
-    assert detect("words.tsv", "dictionary", tmp_path).seen == ("two columns without a header",)
+    assert detect(str(tmp_path / "words.tsv"), "dictionary", Host.load()).seen == ("two columns without a header",)
 
 
 def test_a_table_with_a_blank_line_is_no_file_of_tagged_words(tmp_path):
     rows = "".join(f"the food number {number} is fine\t{'good' if number % 2 else 'bad'}\n" for number in range(10))
     (tmp_path / "rows.tsv").write_text(f"text\tlabel\n{rows}\n{rows}", "utf-8")
-    assert detect("rows.tsv", "data", tmp_path).kind == "classification"
+    assert detect(str(tmp_path / "rows.tsv"), "data", Host.load()).kind == "classification"
+
+
+def test_a_list_of_labels_beside_the_data_is_no_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder, name in (("one", "rows.tsv"), ("parts", "train.tsv"), ("parts", "test.tsv")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).write_text("text\tlabel\n" + "the food is good\tyes\nit is bad\tno\n" * 9, "utf-8")
+        (tmp_path / folder / "labels.txt").write_text("yes\nno\n", "utf-8")
+    host = Host.load()
+    for folder, files in (("one", 1), ("parts", 2)):
+        found = look_at_task([folder], host, Identifier([]), "en")
+        assert len(found.names) == files and found.kind == "classification"
+        assert {each.config["label"] for own in found.files.values() for each in own.values()} == {"label"}
+
+
+def test_rows_on_one_passage_are_held_out_together():
+    passages = [f"A passage number {number} that is long enough to be known." for number in range(20)]
+    rows = [Example(f"claim {n} {m}", text_pair=passage) for n, passage in enumerate(passages) for m in range(5)]
+    held_out = held_out_of(rows, 0.2)
+    assert len(held_out) == 20 and len({row.text_pair for row in held_out}) == 4
+    assert rows_beside(rows, held_out) == 0
+    whole = [Example(f"{passages[0]} And more {n}.") for n in range(3)]
+    assert rows_beside([*rows, *whole], [*held_out, rows[0]]) >= 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,17 @@ def test_leakage_and_unevenness_are_said(data):
     assert recipe.data.evaluation[0].config["path"] == "uji-test.tsv"
 
 
+def test_rows_with_a_text_of_held_out_ones_are_in_the_count(data):
+    texts = [(f"{text} number {number}", label) for number, (text, label) in enumerate(sentences(60, 5))]
+    rows = "".join(f"{text}.\t{label}\n{text}. And one more.\t{label}\n" for text, label in texts)
+    data.write("said.tsv", f"teks\tsentimen\n{rows}")
+    told = " ".join(read(data.lect("new", "task", "-d", "said.tsv", "--backbone", "backbone", "--yes")).split())
+    count = re.search(r"(\d+) more rows have a text of those in their own, and are left out of the training", told)
+    assert count, told
+    trained = data.lect("train", "sentimen.toml", "--set", "training.steps=1", "--set", "training.epochs=")
+    assert f"{count[1]} by a part of it" in " ".join(trained.stderr.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -239,6 +251,35 @@ def test_a_fleet_of_the_columns_of_a_table(data):
     assert [run.language for run in runs] == ["jv", "su"]
     assert [run.recipe.data.train[0].config["text"] for run in runs] == ["javanese", "sundanese"]
     assert all(run.recipe.data.train[0].config["translation"] == "english" for run in runs)
+
+
+def test_a_fleet_of_files_whose_lines_translate_each_other(data):
+    """As NLLB Seed has them: a folder a language. One that needs tokens of its own changes the recipe in its table."""
+    from lect.fleet.plan import plan_fleet
+
+    texts = [text for text, _ in sentences(300, 6)]
+    unknown = str.maketrans("abcdefghijklmnopqrstuvwxyz", "".join(map(chr, range(0x7CA, 0x7E4))))
+    written = {"eng_Latn": texts, "jav_Latn": [t.translate(CIPHER) for t in texts], "sun_Latn": texts[::-1]}
+    written["nqo_Nkoo"] = [text.translate(unknown) for text in texts]
+    for code, lines in written.items():
+        (data.folder / "seed" / code).mkdir(parents=True)
+        data.write(f"seed/{code}/train.txt", "".join(f"{line}\n" for line in lines))
+    read(data.lect("new", "fleet", "--pairs", "seed", "--backbone", "backbone", "--yes"))
+    runs = {run.language: run.recipe for run in plan_fleet(Path("fleet.toml"), ())}
+    assert set(runs) == {"jv", "su", "nqo"}
+    assert all(recipe.data.train[0].config["translation"] == "seed/eng_Latn/train.txt" for recipe in runs.values())
+    assert runs["nqo"].data.train[0].config["text"] == "seed/nqo_Nkoo/train.txt"
+    assert {tag: [part.method for part in recipe.parts] for tag, recipe in runs.items()} == {
+        "jv": ["bottleneck"],
+        "su": ["bottleneck"],
+        "nqo": ["vocabulary", "bottleneck"],
+    }
+    assert runs["nqo"].training.learning_rates and not runs["jv"].training.learning_rates
+
+    data.write("seed/sun_Latn/train.txt", "one\n")
+    result = data.lect("new", "fleet", "--pairs", "seed", "--backbone", "backbone", "--yes", "--force")
+    assert result.exit_code == 1
+    assert "sun_Latn/train.txt: 1 line, and 300 in seed/eng_Latn/train.txt; give texts of" in result.stderr
 
 
 def test_a_matrix_of_test_files(data, trained):

@@ -6,11 +6,10 @@ import json
 
 import polib
 import pytest
+from source_files import write
 
 from lect.errors import DataError
 from lect.toml import read_toml
-
-pytestmark = pytest.mark.models
 
 FILES = {
     "fr.po": 'msgid "day"\nmsgstr "jour"\n',
@@ -77,3 +76,47 @@ def test_lect_new_takes_the_files_of_other_tools_for_pairs(workspace):
         assert made.exit_code == 0, made.stderr
         train = read_toml(workspace.folder / recipe, DataError)["data"]["train"]
         assert (train["reader"], train["path"], train.get("reverse", False)) == ("gettext", "jv.po", is_turned)
+
+
+def test_every_kind_of_recipe_takes_the_files_of_other_tools(workspace):
+    """By their ending, a folder of them, and by what is in a file whose ending says little."""
+    entries = "".join(f'msgid "Open the file {n}"\nmsgstr "Bukak berkas {n} iki"\n\n' for n in range(12))
+    verses = "".join(f"\\v {n} Ing wiwitan ana {n} tembung\n" for n in range(1, 13))
+    words = "".join(
+        f"<entry><form><orth>omah {n}</orth></form>"
+        f'<sense><cit type="trans"><quote>house {n}</quote></cit></sense></entry>'
+        for n in range(12)
+    )
+    memory = "".join(
+        f'<tu><tuv xml:lang="jv"><seg>omah {n}</seg></tuv><tuv xml:lang="en"><seg>house {n}</seg></tuv></tu>'
+        for n in range(12)
+    )
+    head = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
+    files = {
+        "po/jv.po": head + entries,
+        "po/su.po": head + entries.replace("Bukak", "Buka"),
+        "jv/GEN.usfm": f"\\id GEN\n\\c 1\n\\p\n{verses}",
+        "jv-en.xml": f"<TEI><text><body>{words}</body></text></TEI>",
+        "memory.tmx": f'<?xml version="1.0"?><tmx version="1.4"><body>{memory}</body></tmx>',
+    }
+    write(workspace.folder, files)
+
+    def written(*arguments):
+        made = workspace.lect("new", *arguments, "--output", "new.toml", "--force", "--yes")
+        assert made.exit_code == 0, made.stderr
+        return read_toml(workspace.folder / "new.toml", DataError)
+
+    fleet = written("fleet", "--pairs", "po/jv.po", "--pairs", "po/su.po")
+    assert fleet["data"]["train"]["reader"] == "gettext" and fleet["fleet"]["su"] == {"path": "po/su.po"}
+    raw = written("language", "--text", "jv", "--language", "jv")["data"]["train"]
+    assert (raw["reader"], raw["path"]) == ("verses", "jv")
+    entries = written("language", "--dictionary", "jv-en.xml", "--language", "jv")["data"]["train"]
+    assert (entries["reader"], entries["path"]) == ("tei", "jv-en.xml")
+    task = written("task", "--data", "memory.tmx", "--kind", "translation", "--language", "jv", "--test-share", "0")
+    assert task["data"]["train"]["reader"] == "tmx"
+    task = written("task", "--data", "po/jv.po", "--kind", "translation", "--language", "jv", "--test-share", "0")
+    assert task["data"]["train"]["reader"] == "gettext"
+    matrix = written("matrix", "--data", "po/jv.po", "--stack", "lang:jv", "--language", "jv")
+    assert matrix["dataset"][0]["reader"] == "gettext"
+    offered = workspace.lect("train", "po/jv.po")
+    assert "lect new language --pairs po/jv.po" in offered.stderr

@@ -5,12 +5,12 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import h5py  # noqa: F401 - importing it starts `uname`, which no quick test may
+import h5py  # importing it starts `uname`, which no quick test may
 import numpy as np
 import pytest
 import torch
 
-from lect import BackboneError, Host, load_backbone
+from lect import BackboneError, Host, UserError, load_backbone
 from lect_tensorflow.bundle import Bundle, masked_checksum
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tensorflow"
@@ -96,6 +96,22 @@ def test_a_keras_file_that_is_cut_short(name, tmp_path, host):
     file = next(file for file in folder.iterdir() if file.suffix in (".h5", ".keras"))
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     assert "it is no Keras file, or damaged" in refused(folder, host)
+
+
+def test_a_keras_file_that_becomes_much_larger_than_it_is(tmp_path, host):
+    """What is packed in the archive, and what an HDF5 file says to hold and never wrote."""
+    for name, suffix in (("garden_keras", ".keras"), ("garden_weights_h5", ".h5")):
+        folder = unpacked(name, tmp_path / name)
+        file = next(file for file in folder.iterdir() if file.suffix == suffix)
+        if suffix == ".keras":
+            with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("more", "w") as more:
+                for _ in range(80):
+                    more.write(bytes(2**20))
+        else:
+            with h5py.File(file, "a") as weights:
+                weights.create_dataset("more", shape=(2**20, 2**20), dtype="float32", chunks=(2**10, 2**10))
+        with pytest.raises(UserError, match=r"has [\d,]+ bytes and would unpack to [\d,]+; copy it again"):
+            load_backbone(str(folder), host=host)
 
 
 def replace_config(folder, **fields):

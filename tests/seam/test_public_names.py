@@ -7,17 +7,11 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from surface import PUBLIC
 
 import lect
 
 pytestmark = pytest.mark.models
-
-PUBLIC = (
-    *("lect", "lect.cache", "lect.cli", "lect.data.files", "lect.exchange", "lect.files", "lect.languages"),
-    "lect.locales",
-    *(f"lect.backbones.{name}" for name in ("charsmap", "packaged", "protobuf", "sentencepiece")),
-    *("lect.serving", "lect.testing", "lect.vocabulary"),
-)
 
 
 @pytest.mark.parametrize("module", [name for name in PUBLIC if name not in ("lect.cache", "lect.files")])

@@ -124,10 +124,11 @@ def audit_of(values: Mapping[str, Any], name: str = "audit", folder: Path = Path
         RecipeError: a field is wrong.
     """
     from lect.recipes.check import check_kind
-    from lect.validation import validate_model
+    from lect.validation import validate_model, warn_of_deprecated
 
     check_kind(values, "audit", name)
     audit = validate_model(AuditFile, values, name)
+    warn_of_deprecated(audit, name)
     audit._folder = folder
     return audit
 

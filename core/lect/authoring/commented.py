@@ -107,7 +107,7 @@ def _section(head: str, values: Mapping[str, Any], fields: Sequence[RecipeField]
     for name, value in values.items():
         lines += [*_wrapped(meanings.get(name, "")), f"{name} = {written(value)}"]
     others, is_all = (fields, True) if head in _WHOLE else _told_of(fields, values)
-    others = [field for field in others if field.name not in values and field.name not in _LEFT_OUT]
+    others = [field for field in others if field.name not in (*values, *_LEFT_OUT) and not field.deprecated]
     if others:
         lines += ["#", "# Other fields:"] if values else []
         for field in others:

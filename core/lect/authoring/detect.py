@@ -37,6 +37,11 @@ SIDES = ("first", "second")
 """What the texts of a file with two in each row are called, where nothing in it names them."""
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _ROWS = 2000
+_LABELS = re.compile(
+    r"(?i)(?:(?:labels?|class(?:es)?|categor(?:y|ies)|tags?)(?:[_-]?(?:list|names?|map|set))?|label2id|id2label)"
+    r"\.(?:txt|json|tsv|csv)"
+)
+"""Names of files that list the labels there are."""
 _TAG = re.compile(r"O|[BIESLUM]-\S+")
 _TREE = re.compile(r"\d+(?:[-.]\d+)?(?:\t[^\t]*){9}")
 
@@ -67,18 +72,17 @@ class Detected:
         return replace(self, config={key: value for key, value in merged.items() if value is not None})
 
 
-def detect(named: str, purpose: Purpose, folder: Path = Path()) -> Detected:
-    """How a file or a folder of files is read.
+def detect_by_content(named: str, purpose: Purpose) -> Detected:
+    """How a file or a folder of files is read, by what is in it.
 
     Args:
         named: as the user wrote it.
         purpose: what it was given for, which decides where its content leaves two readings.
-        folder: relative paths start from it.
 
     Raises:
         DataError: there is no such file, it is no text, or it is laid out as nothing that is known.
     """
-    path = folder / Path(named).expanduser()
+    path = Path(named).expanduser()
     if path.is_dir():
         return _of_folder(path, named, purpose)
     if path.name.lower().endswith(".xlsx"):
@@ -97,14 +101,21 @@ def detect(named: str, purpose: Purpose, folder: Path = Path()) -> Detected:
 
 
 def readable_files(folder: Path) -> list[Path]:
-    """The files in a folder and below that are not hidden and no papers beside the data."""
+    """The files in a folder and below that are not hidden, and neither papers nor lists of labels beside the data."""
     found = (file for file in sorted(folder.rglob("*")) if file.is_file())
-    return [
+    seen = [
         file
         for file in found
         if not any(part.startswith(".") for part in file.relative_to(folder).parts)
         and not re.match(r"(?i)(licen[cs]e|readme|copying|citation)\b", file.name)
     ]
+    return [file for file in seen if not _LABELS.fullmatch(file.name)] or seen
+
+
+def ending_in(folder: Path) -> str:
+    """The ending that most of the files in a folder have, without that of compression; "" where there is no file."""
+    endings = Counter(ending_of(file.name) for file in readable_files(folder))
+    return endings.most_common(1)[0][0] if endings else ""
 
 
 def ending_of(name: str) -> str:
@@ -115,13 +126,11 @@ def ending_of(name: str) -> str:
 
 
 def _of_folder(path: Path, named: str, purpose: Purpose) -> Detected:
-    files = readable_files(path)
+    files, ending = readable_files(path), ending_in(path)
     if not files:
         raise DataError("the folder has no files", where=named, fix="name a folder with texts or tables")
-    endings = Counter(ending_of(file.name) for file in files)
-    ending = endings.most_common(1)[0][0]
     first = next(file for file in files if ending_of(file.name) == ending)
-    found = detect(str(first), purpose)
+    found = detect_by_content(str(first), purpose)
     # Readers of texts and tables take all files of a folder that end as theirs do; else a pattern says which.
     own = {"text": (".txt", ".text"), "csv": (".csv",), "tsv": (".tsv",), "jsonl": (".jsonl", ".json")}
     whole = ending in own.get(found.reader, ())

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lect.authoring.by_reader import detect_by_reader
 from lect.authoring.commented import Aside, recipe_text
-from lect.authoring.detect import Detected, Purpose, detect
+from lect.authoring.detect import Detected
 from lect.authoring.draft import Draft, told
 from lect.authoring.facts import Counted, count, facts_of, shared_rows
 from lect.authoring.files import placed, source_table
 from lect.authoring.languages import Guess, guess_language
 from lect.authoring.licence import UNSTATED, Licences
 from lect.authoring.sides import oriented, sides_of
+from lect.authoring.source import detect
 from lect.counts import number_of
 from lect.errors import DataError
 from lect.languages.tags import name_with_tag
@@ -72,9 +72,9 @@ def look_at_language(
         raise DataError(
             "there is nothing to learn from", fix="give --text FILE, --pairs FILE or --dictionary FILE, or several"
         )
-    raw = {name: _detected(name, "text", host) for name in texts}
+    raw = {name: detect(name, "text", host) for name in texts}
     beside = _beside(pairs, host)
-    words = {name: _detected(name, "dictionary", host) for name in dictionaries}
+    words = {name: detect(name, "dictionary", host) for name in dictionaries}
     guess = Guess(language, "as you say", True) if language else _guess(raw, beside, words, identifier)
     aligned = {
         name: _aligned(name, found, identifier, guess.tag) if found.reader == "parallel" else
@@ -88,7 +88,7 @@ def look_at_language(
     judged = {}
     for name in tests:
         # The same side is the text as in what is learned from: rows are known by both.
-        found = _detected(name, "pairs", host)
+        found = detect(name, "pairs", host)
         is_paired = len(found.texts) > 1
         judged[name] = _sided(found, identifier, language or guess.tag, name) if is_paired else found
     return LanguageData(raw, aligned, entries, guess, judged)
@@ -175,14 +175,9 @@ def leakage_notes(train: Mapping[str, Counted], others: Mapping[str, Counted], w
     ]
 
 
-def _detected(name: str, purpose: Purpose, host: Host) -> Detected:
-    """How a file is read: by a plugin's reader that its ending names, or by what is in it."""
-    return detect_by_reader(name, purpose, host) or detect(name, purpose)
-
-
 def _beside(pairs: Sequence[str], host: Host) -> dict[str, Detected]:
     """Files of pairs; of two plain texts each line of one is the translation of that of the other."""
-    found = {name: _detected(name, "pairs", host) for name in pairs}
+    found = {name: detect(name, "pairs", host) for name in pairs}
     plain = [name for name, each in found.items() if each.kind == "text" and each.reader == "text"]
     if len(plain) % 2:
         raise DataError(

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect.authoring.commented import paragraph_lines, plain_section
-from lect.authoring.detect import detect, readable_files
+from lect.authoring.detect import readable_files
 from lect.authoring.draft import Draft, told
 from lect.authoring.facts import count
 from lect.authoring.files import source_table, split_of
 from lect.authoring.languages import guess_language
+from lect.authoring.source import detect
 from lect.counts import number_of
 from lect.errors import DataError
 from lect.languages.identify import plain
@@ -50,7 +51,7 @@ def draft_matrix(
         raise DataError(
             f"{len(languages)} languages, and {len(files)} files", where="--language", fix="name one for each"
         )
-    counted = {name: count(detect(name, "data"), host) for name in files}
+    counted = {name: count(detect(name, "data", host), host) for name in files}
     tags: dict[str, str] = {}
     for place, (name, each) in enumerate(counted.items()):
         texts = [row.text for row in each.examples[:200]]

@@ -5,14 +5,18 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lect.authoring.detect import detect
+from lect.authoring.source import detect
 from lect.errors import DataError
+
+if TYPE_CHECKING:
+    from lect.host import Host
 
 _ANY = "lect new language --text FILE --pairs FILE, or lect new task --data FILE"
 
 
-def command_for(paths: Sequence[Path]) -> str:
+def command_for(paths: Sequence[Path], host: Host) -> str:
     """`lect new` with the options that these files and folders are for."""
     if not paths:
         return _ANY
@@ -20,7 +24,7 @@ def command_for(paths: Sequence[Path]) -> str:
     task: list[str] = []
     for path in paths:
         try:
-            kind = detect(str(path), "data").kind
+            kind = detect(str(path), "data", host).kind
         except DataError:
             kind = "text" if path.is_dir() else "classification"
         options = {"text": "--text", "pairs": "--pairs", "dictionary": "--dictionary"}

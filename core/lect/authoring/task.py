@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect.authoring.commented import recipe_text
-from lect.authoring.detect import Detected, Kind, detect
+from lect.authoring.detect import SIDES, Detected, Kind
 from lect.authoring.draft import Draft, told
 from lect.authoring.facts import Counted, count, is_uneven
 from lect.authoring.files import Split, by_split, short_name, source_table
 from lect.authoring.language import leakage_notes
 from lect.authoring.languages import Guess, guess_language
 from lect.authoring.licence import UNSTATED, Licences
+from lect.authoring.source import detect
 from lect.counts import number_of
 from lect.data.examples import Example
-from lect.data.guard import fold
+from lect.data.guard import SHORTEST_PART, Guard, fold
 from lect.data.label_forms import LabelForms
 from lect.data.written import record_of
 from lect.errors import DataError, nearest
@@ -88,7 +89,7 @@ class TaskData:
         return replace(self, files=files, kind=self.kind or ("classification" if label else None))
 
 
-def look_at_task(named: Sequence[str], identifier: Identifier, language: str | None = None) -> TaskData:
+def look_at_task(named: Sequence[str], host: Host, identifier: Identifier, language: str | None = None) -> TaskData:
     """How labelled files are read, and what task they are of.
 
     Args:
@@ -97,7 +98,7 @@ def look_at_task(named: Sequence[str], identifier: Identifier, language: str | N
     Raises:
         DataError: a file cannot be read as a table, lines of JSON or words in columns.
     """
-    files = {split: {name: detect(name, "data") for name in names} for split, names in by_split(named).items()}
+    files = {split: {name: detect(name, "data", host) for name in names} for split, names in by_split(named).items()}
     name, first = next(iter(files["train"].items()))
     column = str(first.config.get("text", "")) if len(first.texts) > 1 else ""
     texts = first.texts.get(str(first.config.get("text", "text"))) or next(iter(first.texts.values()), ())
@@ -145,7 +146,8 @@ def draft_task(
     examples = [row for each in train.values() for row in each.examples]
     held_out = [] if counted["test"] or rows < _FEWEST_TO_HOLD_OUT else held_out_of(examples, test_share)
     test_file = output.with_name(f"{output.stem}-test.jsonl")
-    learned = rows - len(held_out)
+    beside = rows_beside(examples, held_out)
+    learned = rows - len(held_out) - beside
     uneven = kind == "classification" and is_uneven(examples)
     choice = choose_task(kind, learned, uneven=uneven)
     licence = licences.fitting
@@ -168,6 +170,11 @@ def draft_task(
     paragraph = f"{_given(kind, rows, labels)} {' '.join(choice.reasons)}"
     if held_out:
         paragraph += f" {number_of(len(held_out), 'row')} of them {_HELD_OUT}, and are never trained on."
+    if beside:
+        paragraph += (
+            f" {number_of(beside, 'more row')} {'has' if beside == 1 else 'have'} a text of those in their own, and "
+            f"{'is' if beside == 1 else 'are'} left out of the training, so that {number_of(learned, 'row')} remain."
+        )
     file, tested = shlex.quote(str(output)), shlex.quote(str(test_file))
     following = [f"lect train {file}"]
     if held_out:
@@ -199,16 +206,13 @@ _HELD_OUT = "are held out for the report"
 
 
 def held_out_of(examples: Sequence[Example], share: float) -> list[Example]:
-    """Rows for a report, drawn by label, and rows that say the same together.
+    """Rows for a report, drawn by label; rows that say the same, or are about one passage, together.
 
     Args:
         share: of the rows; of many no more than a thousand are taken.
     """
-    groups: dict[str, list[Example]] = {}
-    for row in examples:
-        groups.setdefault(fold(row.text), []).append(row)
     by_label: dict[str, list[list[Example]]] = {}
-    for group in groups.values():
+    for group in _groups(examples):
         by_label.setdefault(group[0].label or "", []).append(group)
     wanted = min(share * len(examples), _MOST_HELD_OUT) / max(1, len(examples))
     found: list[Example] = []
@@ -218,15 +222,45 @@ def held_out_of(examples: Sequence[Example], share: float) -> list[Example]:
         taken = 0
         for group in own[:-1]:
             if taken + len(group) > round(wanted * of_label):
-                break
+                continue
             found += group
             taken += len(group)
     return found
 
 
+def rows_beside(examples: Sequence[Example], held_out: Sequence[Example]) -> int:
+    """How many rows are not held out and yet have a text of one that is in theirs: training leaves them out."""
+    guard = Guard()
+    guard.add(held_out, "")
+    apart = {id(row) for row in held_out}
+    return sum(1 for row in examples if id(row) not in apart and guard.match(replace(row, key=None), ""))
+
+
+def _groups(examples: Sequence[Example]) -> list[list[Example]]:
+    """Rows with a text in common, such as questions on one passage, each group in the order of its first row."""
+    first_with: dict[str, int] = {}
+    leads = list(range(len(examples)))
+
+    def leader(number: int) -> int:
+        while leads[number] != number:
+            leads[number] = number = leads[leads[number]]
+        return number
+
+    for number, row in enumerate(examples):
+        second = fold(row.text_pair or "")
+        for text in (fold(row.text), *([second] if len(second) >= SHORTEST_PART else [])):
+            one, other = sorted((leader(number), leader(first_with.setdefault(text, number))))
+            leads[other] = one
+    groups: dict[int, list[Example]] = {}
+    for number, row in enumerate(examples):
+        groups.setdefault(leader(number), []).append(row)
+    return list(groups.values())
+
+
 def _for(found: Detected, kind: str) -> Detected:
     """The reading that a kind of task needs."""
-    if kind == "translation" and "translation" not in found.config and len(found.texts) > 1:
+    says_sides = tuple(found.texts) == SIDES
+    if kind == "translation" and "translation" not in found.config and len(found.texts) > 1 and not says_sides:
         others = [column for column in found.texts if column != found.config.get("text", "text")]
         return found.named(translation=others[0], label=None)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 import traceback
@@ -17,6 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from lect.commands.console import complain, note, warn
+from lect.deprecation import deprecation_of
 from lect.errors import Interrupted, UserError, nearest
 from lect.subcommands import COMMANDS
 from lect.threads import wait_asleep
@@ -52,6 +54,8 @@ class Settings:
 def main() -> None:
     """Run the command line on the process's arguments, and exit."""
     wait_asleep()
+    # What libraries are made of stays: looking through it for garbage while it grows takes a fifth of their import.
+    gc.set_threshold(10_000, 10, 10)
     app(prog_name="lect", obj=Settings(owns_process=True))
 
 
@@ -235,8 +239,29 @@ def _plain(command: Any) -> None:
     # A subcommand's own typer application offers them too, but they belong to the whole command line.
     command.params = [option for option in command.params if option.name not in _COMPLETION]
     command.context_settings = {"help_option_names": ["-h", "--help"], **(command.context_settings or {})}
+    _warns_where_deprecated(command)
     for inner in getattr(command, "commands", {}).values():
         _plain(inner)
+
+
+def _warns_where_deprecated(command: Any) -> None:
+    """Let a command say a line where its help begins with that it is deprecated, or that of an option that is given."""
+    told = deprecation_of(command.help)
+    options = {each.name: found for each in command.params if (found := deprecation_of(getattr(each, "help", None)))}
+    if told is None and not options:
+        return
+    run = command.invoke
+
+    def invoke(ctx: Any) -> Any:
+        if told is not None:
+            warn(f"{ctx.command_path}: {told.remark}")
+        for option in command.params:
+            source = ctx.get_parameter_source(option.name)
+            if option.name in options and source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT"):
+                warn(f"{option.opts[0]}: {options[option.name].remark}")
+        return run(ctx)
+
+    command.invoke = invoke
 
 
 _COMPLETION = frozenset({"install_completion", "show_completion"})
@@ -248,11 +273,15 @@ def _warnings_printed() -> Iterator[None]:
     # Here and not above: help does without it.
     import logging
 
+    said: set[str] = set()
+
     class Printed(logging.Handler):
         """Prints what is logged as commands print their own warnings."""
 
         def emit(self, record: logging.LogRecord) -> None:
-            warn(record.getMessage())
+            if (message := record.getMessage()) not in said:
+                said.add(message)
+                warn(message)
 
     logger, handler = logging.getLogger("lect"), Printed(logging.WARNING)
     logger.addHandler(handler)

@@ -140,7 +140,7 @@ def task_command(
     host, asks, notes = load_host(ctx), not yes and person_is_there(), list[str]()
     with stderr_console().status("Looking at the data"):
         identifier = identifier_of(library_of(components), host)
-        found = look_at_task(data, identifier, normalise(language) if language else None)
+        found = look_at_task(data, host, identifier, normalise(language) if language else None)
     found = found.with_settings(reader, settings_of(option))
     if asks:
         say_found({name: each for own in found.files.values() for name, each in own.items()})
@@ -226,7 +226,11 @@ def fleet_command(
     ctx: typer.Context,
     text: Annotated[list[str] | None, typer.Option("--text", help="Raw text of a language. Repeatable.")] = None,
     pairs: Annotated[
-        list[str] | None, typer.Option("--pairs", help="A table with a column a language, or a file for each.")
+        list[str] | None,
+        typer.Option(
+            "--pairs",
+            help="A table with a column a language, a file for each, or texts whose lines translate each other.",
+        ),
     ] = None,
     languages: Annotated[
         str | None, typer.Option("--languages", "-l", help="Those to teach, such as ace,jav; all found if absent.")
@@ -248,7 +252,7 @@ def fleet_command(
     output = file_to_write(output, "fleet", force=force)
     wanted = [each.strip() for each in (languages or "").split(",") if each.strip()]
     with stderr_console().status("Looking at the data") as status:
-        found = look_at_fleet(text or (), pairs or (), identifier_of(library_of(components), host), wanted)
+        found = look_at_fleet(text or (), pairs or (), host, identifier_of(library_of(components), host), wanted)
         tokens = tokens_of(backbone, host, status)
     licences = asked_licences(licence, [*(text or ()), *(pairs or ())], notes, asks=asks)
     with stderr_console().status("Reading"):

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from lect.commands.app import FAILURE, load_host
-from lect.commands.console import complain, echo, print_json, print_table
+from lect.commands.console import complain, echo, print_json, print_table, warn
 from lect.errors import PluginError, nearest
 from lect.host import API, Host, PluginRecord
-from lect.host.records import HOOKS, SPECS
+from lect.host.records import HOOKS, SPECS, deprecation_of_hook
 from lect.spec import Spec
 
 app = typer.Typer(invoke_without_command=True)
@@ -39,6 +39,10 @@ def plugins(
         _print_all(host, shown, remarks=not check)
     else:
         _print_hook(host, shown, wanted)
+    for record in host.plugins if check else ():
+        for each, told in ((each, deprecation_of_hook(each)) for each in record.hooks):
+            if told is not None:
+                warn(f"{record.label}: {each}: {told.remark}")
     if check and (failing := [record for record in host.plugins if record.status not in ("ok", "blocked")]):
         for record in failing:
             complain(f"{record.label}: {record.status}: {record.error}")

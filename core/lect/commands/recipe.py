@@ -86,7 +86,8 @@ def _print(table: RecipeTable, *, first: bool) -> None:
     echo_paragraph(head, hanging="  ")
     for field in table.fields:
         echo_paragraph(_head(field), "  ", hanging="  ")
-        echo_paragraph(field.meaning, "      ", hanging="  ")
+        for text in filter(None, (field.deprecated, field.meaning)):
+            echo_paragraph(text, "      ", hanging="  ")
     if not table.fields:
         echo("  nothing to say")
 

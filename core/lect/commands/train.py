@@ -16,6 +16,7 @@ from lect.counts import number_of
 from lect.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
+    from lect.host import Host
     from lect.training.run import Trained
 
 app = typer.Typer(add_completion=False)
@@ -41,8 +42,8 @@ def train(
     """Train a component, or several in one run, as a recipe says, and write them where stacks find them."""
     from lect.recipes.load import load_any_recipe
 
-    recipe = _recipe(recipes or ())
     host = load_host(ctx)
+    recipe = _recipe(recipes or (), host)
     loaded = load_any_recipe(recipe, tuple(changes or ()), host)
     console = stderr_console()
     with console.status("Loading") as status:
@@ -104,7 +105,7 @@ def train(
             out.print(f"validation {name} {value:.4f}")
 
 
-def _recipe(given: Sequence[Path]) -> Path:
+def _recipe(given: Sequence[Path], host: Host) -> Path:
     """The recipe; of data without one the command that writes it is said. Raises `UserError` for anything but one."""
     if len(given) == 1 and (given[0].suffix == ".toml" or not given[0].exists()):
         return given[0]
@@ -113,7 +114,8 @@ def _recipe(given: Sequence[Path]) -> Path:
         from lect.authoring.offer import command_for
 
         what = "this is data, not a recipe" if data else "nothing says what to train"
-        raise UserError(what, where=" ".join(map(str, data)) or None, fix=f"have a recipe written: {command_for(data)}")
+        fix = f"have a recipe written: {command_for(data, host)}"
+        raise UserError(what, where=" ".join(map(str, data)) or None, fix=fix)
     raise UserError(
         f"{len(given)} recipes, and one is trained at a time",
         where=" ".join(map(str, given)),

@@ -184,27 +184,32 @@ def _owned(file: Path, tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _check_unpacked_size(file: Path) -> None:
-    """Refuse an archive that becomes much larger than it is; `torch` itself packs nothing."""
+def check_unpacked_size(file: Path, unpacked: int | None = None, *, fix: str) -> None:
+    """Refuse a file that becomes much larger than it is: what models are saved in is hardly packed.
+
+    Args:
+        unpacked: the bytes that it says to hold; of a ZIP archive those of all that is in it.
+        fix: what a user may do.
+
+    Raises:
+        ComponentError: it would.
+    """
     try:
         size = file.stat().st_size
-        with zipfile.ZipFile(file) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked is None:
+            with zipfile.ZipFile(file) as archive:
+                unpacked = sum(entry.file_size for entry in archive.infolist())
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError):
         # No archive, or a broken one: what reads it says so.
         return
     if unpacked > MOST_UNPACKED * size + MAX_JSON_BYTES:
-        _refuse(
-            file,
-            f"has {size:,} bytes and would unpack to {unpacked:,}",
-            _AS_SAFETENSORS,
-        )
+        _refuse(file, f"has {size:,} bytes and would unpack to {unpacked:,}", fix)
 
 
 def _unpickled(file: Path) -> Any:
     import torch
 
-    _check_unpacked_size(file)
+    check_unpacked_size(file, fix=_AS_SAFETENSORS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -105,7 +105,7 @@ def plan_fleet(path: Path, languages: Sequence[str], changes: Sequence[str] = ()
 
 
 def _tables(values: Mapping[str, Any], path: Path) -> dict[str, LanguageTable]:
-    from lect.validation import validate_model
+    from lect.validation import validate_model, warn_of_deprecated
 
     if "train" in values and "component" not in values:
         raise RecipeError(
@@ -120,6 +120,7 @@ def _tables(values: Mapping[str, Any], path: Path) -> dict[str, LanguageTable]:
         if not isinstance(table, dict):
             raise RecipeError("should be a table", where=where, fix=f"write [fleet.{language}]")
         tables[language] = validate_model(LanguageTable, table, where)
+        warn_of_deprecated(tables[language], where)
         if taken := next((word for word in ("language", "tag") if word in table), None):
             raise RecipeError(
                 f"{{{taken}}} has its meaning already", where=f"{where}.{taken}", fix="choose another word"

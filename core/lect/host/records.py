@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from lect import hookspecs, specs
+from lect.deprecation import Deprecation, deprecation_of
 from lect.spec import Spec
 
 API = 1
@@ -89,3 +90,8 @@ SPECS: tuple[type[Spec], ...] = (
 
 HOOKS: tuple[str, ...] = tuple(name for name, thing in vars(hookspecs).items() if hasattr(thing, "lect_spec"))
 """Every hook's full name, in the order of a run's life."""
+
+
+def deprecation_of_hook(name: str) -> Deprecation | None:
+    """What its declaration says of a hook that is on its way out."""
+    return deprecation_of(str(getattr(hookspecs, name).lect_spec["warn_on_impl"] or ""))

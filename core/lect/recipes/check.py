@@ -62,13 +62,16 @@ def mistakes_for_plugins(values: Mapping[str, Any], host: Host, name: str) -> li
 
     What is no table, or names no plugin's thing at all, the recipe's model refuses.
     """
+    from lect.validation import warn_of_deprecated
+
     found: list[UserError] = []
     for place, kind, label, own, table in _tables(values):
         if not isinstance(table, Mapping) or not isinstance(table.get(label), str):
             continue
         config = {key: value for key, value in table.items() if key not in own}
         try:
-            host.configured(kind, table[label], config, f"{name}, {place}")
+            configured = host.configured(kind, table[label], config, f"{name}, {place}")
+            warn_of_deprecated(configured.config, f"{name}, {place}")
         except RecipeError as error:
             found += error.each
         except UserError as error:

@@ -50,9 +50,10 @@ def mixed_recipe_of(
         RecipeError: fields are wrong, here or in the recipes; two train the same component, or they are for different
             backbones.
     """
-    from lect.validation import validate_model
+    from lect.validation import validate_model, warn_of_deprecated
 
     mixed = validate_model(MixedRecipe, values, name)
+    warn_of_deprecated(mixed, name)
     recipes: list[Recipe] = []
     mistakes: list[UserError] = []
     for index, entry in enumerate(mixed.train.mix):

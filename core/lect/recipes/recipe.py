@@ -200,7 +200,7 @@ def recipe_of(
     Raises:
         RecipeError: a field is wrong, or several are: it says all of them.
     """
-    from lect.validation import validate_model
+    from lect.validation import validate_model, warn_of_deprecated
 
     found, recipe = mistakes_of_stacks(values, name), None
     # Of these the model knows no column.
@@ -214,6 +214,7 @@ def recipe_of(
         found += mistakes_for_plugins(values, host, name)
     if found or recipe is None:
         raise together(in_order(found, values, name))
+    warn_of_deprecated(recipe, name)
     return recipe.placed(folder, name)
 
 

@@ -29,12 +29,14 @@ class RecipeField:
         kind: its type, in words of TOML: ``number``, ``"auto" or "float32"``.
         default: as TOML writes it; "" where it is not set, None where it has to be given.
         meaning: a sentence.
+        deprecated: since when, until when, and what to use instead; "" where it stays (`lect.deprecation`).
     """
 
     name: str
     kind: str
     default: str | None
     meaning: str
+    deprecated: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,15 @@ def fields_of(model: type[BaseModel]) -> tuple[RecipeField, ...]:
     told: dict[str, str] = {}
     for owner in reversed(model.__mro__):
         if isinstance(owner, type) and issubclass(owner, BaseModel):
-            told |= dict(_told(owner.__doc__ or ""))
+            told |= dict(told_in(owner.__doc__ or ""))
     return tuple(
-        RecipeField(name, _kind(field), _default(field), _sentence(field.description or told.get(name, "")))
+        RecipeField(
+            name,
+            _kind(field),
+            _default(field),
+            _sentence(field.description or told.get(name, "")),
+            (field.deprecation_message or "") if field.deprecated else "",
+        )
         for name, field in model.model_fields.items()
     )
 
@@ -113,10 +121,14 @@ def markdown_of(tables: Iterable[RecipeTable]) -> str:
             lines += ["| field | type | default | meaning |", "| --- | --- | --- | --- |"]
         for field in table.fields:
             default = "has to be given" if field.default is None else f"`{field.default}`" if field.default else ""
-            cells = (f"`{field.name}`", field.kind, default, field.meaning)
+            cells = (f"`{field.name}`", field.kind, default, _sentences(field))
             lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
         lines += [""] if table.fields else []
     return "\n".join(lines)
+
+
+def _sentences(field: RecipeField) -> str:
+    return f"**{field.deprecated}** {field.meaning}" if field.deprecated else field.meaning
 
 
 def _cell(text: str) -> str:
@@ -130,8 +142,8 @@ def title_of(model: type[BaseModel]) -> str:
     return _sentence(first)
 
 
-def _told(docstring: str) -> Iterator[tuple[str, str]]:
-    """Fields and what the ``Args`` of a docstring say of them; several may share a line."""
+def told_in(docstring: str) -> Iterator[tuple[str, str]]:
+    """Names and what the ``Args`` of a docstring say of them; several may share a line."""
     _, _, below = inspect.cleandoc(docstring).partition("Args:\n")
     entry = ""
     for line in [*dedent(below).splitlines(), ""]:

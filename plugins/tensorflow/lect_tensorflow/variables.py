@@ -13,22 +13,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect import BackboneError
+from lect.exchange import check_unpacked_size
 from lect_tensorflow.bundle import Bundle
 
 if TYPE_CHECKING:
     import numpy as np
 
 
+_COPY = "copy it again"
 #: What h5py raises where a file is damaged.
 _DAMAGED = (OSError, ValueError, RuntimeError)
 
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable: its shape, and how its values are read."""
+    """One variable: its shape, how its values are read, and the bytes that they take then where a file says them."""
 
     shape: tuple[int, ...]
     read: Callable[[], np.ndarray]
+    bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def open_variables(path: Path) -> Iterator[Variables]:
 
     Raises:
         BackboneError: it cannot be read, or two of its variables have one name.
+        ComponentError: what is packed in it is many times as large as it is.
     """
     if path.suffix == ".index":
         yield _of_bundle(Bundle(path))
@@ -61,16 +65,17 @@ def open_variables(path: Path) -> Iterator[Variables]:
         source: Any = path
         try:
             if path.suffix == ".keras":
+                check_unpacked_size(path, fix=_COPY)
                 archive = stack.enter_context(zipfile.ZipFile(path))
                 keras = json.loads(archive.read("config.json"))
                 source = io.BytesIO(archive.read("model.weights.h5"))
             file = stack.enter_context(h5py.File(source, "r"))
             by_name = dict(_datasets(path, file))
+            # What is packed in it, or said to be there and never written, is as large as it says once it is read.
+            check_unpacked_size(path, sum(each.bytes for each in by_name.values()), fix=_COPY)
         except (*_DAMAGED, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             what = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise BackboneError(
-                f"it is no Keras file, or damaged ({what})", where=str(path), fix="copy it again"
-            ) from error
+            raise BackboneError(f"it is no Keras file, or damaged ({what})", where=str(path), fix=_COPY) from error
         config = keras.get("config") if isinstance(keras, dict) else None
         yield Variables(path, by_name, config if isinstance(config, dict) else {})
 
@@ -91,7 +96,7 @@ def _datasets(path: Path, file: Any) -> Iterator[tuple[str, Variable]]:
     found: list[tuple[str, Any]] = []
     file.visititems(lambda name, item: found.append((name, item)) if isinstance(item, h5py.Dataset) else None)
     for name, item in found:
-        yield name.removesuffix(":0"), Variable(tuple(item.shape), lambda item=item: _values(path, item))
+        yield name.removesuffix(":0"), Variable(tuple(item.shape), lambda item=item: _values(path, item), item.nbytes)
 
 
 def _values(path: Path, item: Any) -> np.ndarray:

@@ -164,10 +164,11 @@ def matrix_of(values: Mapping[str, Any], name: str = "matrix", folder: Path = Pa
     """
     from lect.composition.stack import parse_stack
     from lect.recipes.check import check_kind
-    from lect.validation import validate_model
+    from lect.validation import validate_model, warn_of_deprecated
 
     check_kind(values, "matrix", name)
     matrix = validate_model(MatrixFile, values, name)
+    warn_of_deprecated(matrix, name)
     datasets, stacks = matrix.datasets, matrix.stacks
     for kind, names in (("dataset", [each.name for each in datasets]), ("stack", [each.name for each in stacks])):
         twice = next((each for each in names if names.count(each) > 1), None)

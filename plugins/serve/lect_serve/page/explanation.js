@@ -34,7 +34,13 @@ function marked(found, variant, most, language) {
     from = end;
   });
   line.append(letters.slice(from).join(""));
-  return element("div", { class: "variant" }, element("strong", {}, `${variant.label}:`), ...answer, line);
+  return element("div", { class: "variant" }, element("strong", {}, `${labelOf(variant)}:`), ...answer, line);
+}
+
+// The whole stack, what is left of it without a part, or the backbone alone.
+function labelOf({ label }) {
+  if (label === "bare backbone") return gettext("bare backbone");
+  return label.startsWith("without ") ? gettext("without {part}", { part: label.slice("without ".length) }) : label;
 }
 
 function numbers(found, language) {
@@ -42,7 +48,7 @@ function numbers(found, language) {
     foreign("th", word, language, { scope: "row" }),
     found.variants.map((variant) => element("td", { class: "number" }, signed(variant.words[place]))),
   ));
-  const heads = [gettext("Word"), ...found.variants.map((variant) => variant.label)];
+  const heads = [gettext("Word"), ...found.variants.map(labelOf)];
   return element("details", {},
     element("summary", {}, gettext("As numbers")),
     element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": gettext("Table of words") },

@@ -40,7 +40,7 @@ LANGUAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "nqo-3": ("alignment, 3 epochs", "nko/language.toml", (BATCH, "training.epochs=3")),
     "nqo-1": ("alignment, 1 epoch", "nko/language.toml", (BATCH, "training.epochs=1")),
 }
-_ROWS = f'reader="tsv", path="{DATA}/sib200/eng_Latn/train.tsv", label="category"'
+_ROWS = f'reader="csv", path="{DATA}/sib200/eng_Latn/train.tsv", label="category"'
 _PSEUDO = 'reader="tsv", path="{made}/nqo-topics.tsv", label="category"'
 BOTTLENECK = ('parts=[{method="bottleneck", reduction_factor=16}]',)
 LAST = ('parts=[{method="bottleneck", reduction_factor=4, leave_out=[0,1,2,3,4,5,6,7,8]}]',)

@@ -28,7 +28,7 @@ def script(language: str) -> str:
 
 def sib(language: str, part: str = "test") -> Test:
     """Topics of SIB-200."""
-    return Test("tsv", {"path": f"{DATA}/sib200/{script(language)}/{part}.tsv", "label": "category"})
+    return Test("csv", {"path": f"{DATA}/sib200/{script(language)}/{part}.tsv", "label": "category"})
 
 
 def flores(language: str, other: str = "eng") -> Test:
