@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 
 from lect.data.scripts import count_scripts
@@ -31,10 +31,8 @@ def fonts_for(texts: Iterable[str]) -> tuple[list[str], set[str]]:
     from matplotlib.ft2font import FT2Font
 
     missing = {letter for text in texts for letter in text if unicodedata.category(letter)[0] not in "CZ"}
-    families: list[str] = []
-    for file in (font_manager.findfont(_OWN), *sorted(font_manager.findSystemFonts(), key=_is_special)):
-        if not missing:
-            break
+    families = [_OWN]
+    for file in _files():
         try:
             font = FT2Font(file)
         except (OSError, RuntimeError):
@@ -44,7 +42,9 @@ def fonts_for(texts: Iterable[str]) -> tuple[list[str], set[str]]:
             font_manager.fontManager.addfont(file)
             families.append(font.family_name)
             missing -= had
-    return list(dict.fromkeys((_OWN, *families))), missing
+        if not missing:
+            break
+    return list(dict.fromkeys(families)), missing
 
 
 def in_latin(text: str, missing: Collection[str]) -> str:
@@ -63,6 +63,14 @@ def script_of(text: str) -> str:
     counts: Counter[str] = Counter()
     count_scripts(text, counts)
     return str(langcodes.Language.make(script=counts.most_common(1)[0][0]).script_name()) if counts else "signs"
+
+
+def _files() -> Iterator[str]:
+    from matplotlib import font_manager
+
+    yield font_manager.findfont(_OWN)
+    # Only where they are needed: a machine may have thousands.
+    yield from sorted(font_manager.findSystemFonts(), key=_is_special)
 
 
 def _is_special(file: str) -> tuple[bool, str]:
