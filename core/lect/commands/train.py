@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import INTERRUPTED, load_host
-from lect.commands.console import print_json, print_table, stderr_console, stdout_console, warn
+from lect.commands.console import print_json, print_table, shown_in, stderr_console, stdout_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
 from lect.counts import number_of
 from lect.errors import Interrupted, UserError
@@ -54,9 +54,7 @@ def train(
         from lect.training.prepare import prepare_run
         from lect.training.run import execute_run
 
-        run = prepare_run(
-            loaded, host, library_of(components), progress=lambda what, share: status.update(f"{what} {share:.0%}")
-        )
+        run = prepare_run(loaded, host, library_of(components), progress=shown_in(status))
     for inputs in run.inputs:
         for note in data_notes(inputs.train, inputs.switching):
             console.print(note, markup=False)
