@@ -162,19 +162,18 @@ def _parts(component: ShownComponent) -> str:
 def _gate(manifest: Manifest) -> str:
     if not manifest.gate:
         return ""
-    measures = "; ".join(f"{each.use}: {each.measure}" for each in manifest.gate)
+    measures = "; ".join(f"{each.use} by {each.measure} ({number_of(each.rows, 'row')})" for each in manifest.gate)
     said = "How strongly the component acts in a stack that gives it no weight, by use; 0 leaves it out."
-    header = ["use", "strength", "at that strength", "at 1", "without", "rows"]
+    header = ["use", "strength", "at that strength", "at 1", "without"]
     rows = [
         [
             escape(each.use),
             f"{each.strength:g}",
             *(f"{value:.1f}" for value in (each.score, each.whole, each.without)),
-            f"{each.rows:,}",
         ]
         for each in manifest.gate
     ]
-    return paragraph(said) + table(header, rows) + paragraph(f"In percent. {measures}.", "dim")
+    return paragraph(said) + table(header, rows) + paragraph(f"In percent: {measures}.", "dim")
 
 
 def _data(manifest: Manifest) -> str:
