@@ -15,8 +15,6 @@ from lect.selection.known import KNOWN
 from lect.selection.recommend import bytes_of, cut_of, recommend, training_memory
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
-pytestmark = pytest.mark.models
-
 
 @pytest.fixture(scope="module")
 def host():

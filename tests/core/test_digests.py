@@ -18,8 +18,6 @@ from lect.storage import digests
 from lect.storage.assemble import assemblies
 from lect.storage.digests import content_digest, file_states, read_with_digests
 
-pytestmark = pytest.mark.models
-
 
 @pytest.fixture
 def bench(tmp_path):

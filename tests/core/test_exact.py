@@ -24,8 +24,6 @@ from lect.specs import BuildContext, Corpus
 from lect.storage.restore import build_head
 from lect.testing.backbones import TINY_FAMILIES, tiny_backbone
 
-pytestmark = pytest.mark.models
-
 CONFIGS = {
     "bottleneck": {"preset": "double_seq_bn_inv", "reduction_factor": 4},
     "lora": {"r": 4},
@@ -130,6 +128,7 @@ def test_predictions_are_the_same_bytes(engine, kind, precision):
     assert list(engine.predictions(rows[::-1])) == together[::-1]
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("family", TINY_FAMILIES)
 def test_every_family_gives_the_same_bytes(family):
     # GPT-2's projections are of a kind that takes no LoRA.
@@ -174,7 +173,6 @@ def test_the_same_bytes_on_a_real_backbone():
         together = list(engine.vectors(rows))
         for (text, keys), vector in zip(rows, together, strict=True):
             assert torch.equal(engine.embed([text], keys)[0], vector)
-        for number in range(3):
-            order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(number)).tolist()
-            for place, vector in zip(order, engine.vectors([rows[place] for place in order]), strict=True):
-                assert torch.equal(vector, together[place])
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).tolist()
+        for place, vector in zip(order, engine.vectors([rows[place] for place in order]), strict=True):
+            assert torch.equal(vector, together[place])

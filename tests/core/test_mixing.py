@@ -181,6 +181,7 @@ def test_equal_meanings_give_equal_outputs(bench):
         assert "lang" not in other or different(bench.output(other), bench.output(""))
 
 
+@pytest.mark.parametrize("bench", ["lora"], indirect=True)
 def test_the_modules_of_a_mixture_are_those_of_its_members(bench):
     bench.open("avg(lang:jav, lang:sun)")
     bench.open("lang:jav")
@@ -189,6 +190,7 @@ def test_the_modules_of_a_mixture_are_those_of_its_members(bench):
     assert mixed.members[0] is own
 
 
+@pytest.mark.parametrize("bench", ["full", "lora", "invertible"], indirect=True)
 def test_nothing_of_a_stack_stays_at_the_backbone(bench):
     before = {name: id(module) for name, module in bench.backbone.model.named_modules()}
     bench.run([TEXTS[0]] * len(stacks_of(bench)), stacks_of(bench))
@@ -210,6 +212,7 @@ def test_several_loras_in_one_stack_add_up(filled):
     )
 
 
+@pytest.mark.parametrize("bench", ["lora", "ia3", "bottleneck"], indirect=True)
 def test_a_mixture_keeps_the_dtype_under_autocast(bench):
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         stacks = stacks_of(bench)
@@ -219,6 +222,7 @@ def test_a_mixture_keeps_the_dtype_under_autocast(bench):
             torch.testing.assert_close(hidden.float(), alone.float(), rtol=0.05, atol=0.1)
 
 
+@pytest.mark.parametrize("bench", ["lora"], indirect=True)
 def test_encoding_a_mixture_needs_no_tokenizer_of_its_own(bench):
     keys = bench.open("avg(lang:jav, lang:sun)")
     rows = RowEncoder(bench.model).encode(["a"], [keys])

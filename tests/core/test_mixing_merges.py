@@ -13,8 +13,6 @@ from lect import MergeSpec
 from lect.composition.encode import RowEncoder
 from lect.composition.stack import parse_stack
 
-pytestmark = pytest.mark.models
-
 # What these change is linear in their parameters, so that adding parameters and mixing outputs are one.
 LINEAR = {
     "full": [("full", {})] * 3,

@@ -23,8 +23,6 @@ from lect.objectives import ObjectiveContext
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
-pytestmark = pytest.mark.models
-
 ROWS = tuple(
     Example(f"the old house on the {word}", translation=f"yang dan di {word}")
     for word in ("water", "day", "way", "year", "city", "place")

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.models
-
 BENCH = Path(__file__).parents[1] / "bench"
 
 

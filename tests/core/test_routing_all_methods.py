@@ -21,8 +21,6 @@ from lect.host import Host
 from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 
-pytestmark = pytest.mark.models
-
 CONFIGS = {
     "bottleneck": {"preset": "double_seq_bn_inv", "reduction_factor": 4},
     "lora": {"r": 4},

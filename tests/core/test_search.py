@@ -21,8 +21,6 @@ from lect.retrieval.mining import mine
 from lect.testing.backbones import tiny_backbone
 
 __all__ = ["small_disk"]
-pytestmark = pytest.mark.models
-
 TEXTS = ["the first text", "another one", "a third, with a comma", "ߊߋߌ"]
 
 

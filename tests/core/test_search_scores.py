@@ -14,8 +14,6 @@ from lect.evaluation.search import evaluate_search
 from lect.host import Host
 from lect.testing.backbones import tiny_backbone
 
-pytestmark = pytest.mark.models
-
 TEXTS = ["the first text", "another one", "a third, with a comma", "one more day", "ߊߋߌ"]
 
 

@@ -17,8 +17,6 @@ from lect.specs import BuildContext, Corpus
 from lect.storage.restore import build_head, build_part
 from lect.testing.backbones import TINY_FAMILIES, tiny_backbone
 
-pytestmark = pytest.mark.models
-
 TEXTS = ["the old house on the way home", "two", "kata itu dan on the way"]
 PASS_MORE = {"t5", "mt5", "umt5"}
 """Families whose first layer also gives what positions add to attention."""

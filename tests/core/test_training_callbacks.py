@@ -12,8 +12,6 @@ from lect.errors import Interrupted, UserError
 from lect.training.callbacks.base import Callback, CallbackError, Callbacks
 from lect.training.checkpoint import checkpoints, load_checkpoint
 
-pytestmark = pytest.mark.models
-
 ONE = ("one", TEXTS[:4], 0.5, 0.0, 1.0, {"learning_rate": 0.02})
 TWO = ("two", TEXTS[3:], -0.5, 0.0, 1.0, {"learning_rate": 0.02})
 KEY = "lang:one"

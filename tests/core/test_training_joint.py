@@ -19,8 +19,6 @@ from lect.specs import BuildContext, Corpus
 from lect.testing.backbones import tiny_backbone
 from lect.training.joint import JointLosses
 
-pytestmark = pytest.mark.models
-
 WORDS = ("the old house", "two of a kind", "a dark one and many more words than that", "short", "ߒߞߏ ߞߊ߲", "ߞߊ߲ ߟߎ߬")
 EXAMPLES = tuple(
     Example(text=text, translation=WORDS[-1 - index % 6], label="good" if index % 2 else "bad")

@@ -16,8 +16,6 @@ from lect.selection.automatic import AutomaticStacks
 from lect.storage.manifest import FILE, manifest_text
 from lect.storage.store import PROFILES, read_folder_manifest
 
-pytestmark = pytest.mark.models
-
 LANGUAGES = {"lang/a": ("jv",), "lang/b": ("su", "nqo"), "task/mood": ("uk",)}
 TEXTS = {language: texts_of(language, 3, seed=1) for language in ("jv", "su", "nqo", "uk")}
 STACK = "lang:auto + task:mood"

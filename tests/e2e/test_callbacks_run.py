@@ -20,7 +20,6 @@ from lect.training.callbacks.base import Callback, CallbackError
 from lect.training.prepare import prepare_run
 from lect.training.run import execute_run
 
-pytestmark = pytest.mark.models
 COMPONENT = Path("components/task/mood/component.toml")
 
 

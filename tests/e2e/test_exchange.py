@@ -13,8 +13,6 @@ from safetensors.torch import load_file
 from sharing import Machine, serving
 from waiting import PATIENCE
 
-pytestmark = pytest.mark.models
-
 
 @pytest.fixture(scope="session")
 def saved(template, tmp_path_factory):

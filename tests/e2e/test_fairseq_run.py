@@ -9,8 +9,6 @@ from fairseq_folders import pieces_of, subwords, xlmr_folder
 from foreign_checkpoints import fill_machine, run, take_to_a_second_home
 from sharing import Machine
 
-pytestmark = pytest.mark.models
-
 
 @pytest.fixture
 def here(template, tmp_path, monkeypatch):

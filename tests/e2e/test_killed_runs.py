@@ -21,6 +21,7 @@ KEPT = RUN / "checkpoints"
 WEIGHTS = Path("components/task/mood/weights.safetensors")
 # With dropout in the head, random numbers must go on where they stopped.
 SETTINGS = ("--set", "training.epochs=3", "--set", "training.checkpoint_every=1", "--set", "training.log_every=1")
+SHORT = ("--set", "training.epochs=2", *SETTINGS[2:])
 
 TRAINER = """
 import os, signal, sys
@@ -90,7 +91,7 @@ def log():
 @pytest.mark.processes
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_run_killed_again_and_again_ends_with_the_same_weights(workspace, trainer):
-    begin(trainer, "train", "task.toml", *SETTINGS)
+    begin(trainer, "train", "task.toml", *SHORT)
     assert said(trainer, "ended") == 0
     unbroken, steps = WEIGHTS.read_bytes(), log()
     for path in KEPT.rglob("*.json"):
@@ -104,18 +105,18 @@ def test_a_run_killed_again_and_again_ends_with_the_same_weights(workspace, trai
         before = newest_readable()
         begin(
             trainer,
-            *("train", "task.toml", *SETTINGS, *(["--resume"] if before else [])),
+            *("train", "task.toml", *SHORT, *(["--resume"] if before else [])),
             dies_at=generator.randint(20, 70),
             where=str(RUN),
         )
         assert said(trainer, "ended") == -signal.SIGKILL, f"attempt {attempt}"
         assert newest_readable() >= before
-    assert 0 < newest_readable() < 30
+    assert 0 < newest_readable() < 20
     # Once more among the component's own files, when all is learned.
-    begin(trainer, "train", "task.toml", *SETTINGS, "--resume", dies_at=4, where="components/task")
+    begin(trainer, "train", "task.toml", *SHORT, "--resume", dies_at=4, where="components/task")
     assert said(trainer, "ended") == -signal.SIGKILL
     assert not WEIGHTS.exists()
-    begin(trainer, "train", "task.toml", *SETTINGS, "--resume")
+    begin(trainer, "train", "task.toml", *SHORT, "--resume")
     assert said(trainer, "ended") == 0
     assert WEIGHTS.read_bytes() == unbroken
     assert log() == steps

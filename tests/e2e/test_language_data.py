@@ -10,8 +10,6 @@ import pytest
 from lect.errors import DataError
 from lect.toml import read_toml
 
-pytestmark = pytest.mark.models
-
 DATA = "[data]\nvalidation_share = 0.2\n"
 
 

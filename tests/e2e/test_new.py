@@ -253,6 +253,35 @@ def test_a_fleet_of_the_columns_of_a_table(data):
     assert all(run.recipe.data.train[0].config["translation"] == "english" for run in runs)
 
 
+def test_a_fleet_of_files_whose_lines_translate_each_other(data):
+    """As NLLB Seed has them: a folder a language. One that needs tokens of its own changes the recipe in its table."""
+    from lect.fleet.plan import plan_fleet
+
+    texts = [text for text, _ in sentences(300, 6)]
+    unknown = str.maketrans("abcdefghijklmnopqrstuvwxyz", "".join(map(chr, range(0x7CA, 0x7E4))))
+    written = {"eng_Latn": texts, "jav_Latn": [t.translate(CIPHER) for t in texts], "sun_Latn": texts[::-1]}
+    written["nqo_Nkoo"] = [text.translate(unknown) for text in texts]
+    for code, lines in written.items():
+        (data.folder / "seed" / code).mkdir(parents=True)
+        data.write(f"seed/{code}/train.txt", "".join(f"{line}\n" for line in lines))
+    read(data.lect("new", "fleet", "--pairs", "seed", "--backbone", "backbone", "--yes"))
+    runs = {run.language: run.recipe for run in plan_fleet(Path("fleet.toml"), ())}
+    assert set(runs) == {"jv", "su", "nqo"}
+    assert all(recipe.data.train[0].config["translation"] == "seed/eng_Latn/train.txt" for recipe in runs.values())
+    assert runs["nqo"].data.train[0].config["text"] == "seed/nqo_Nkoo/train.txt"
+    assert {tag: [part.method for part in recipe.parts] for tag, recipe in runs.items()} == {
+        "jv": ["bottleneck"],
+        "su": ["bottleneck"],
+        "nqo": ["vocabulary", "bottleneck"],
+    }
+    assert runs["nqo"].training.learning_rates and not runs["jv"].training.learning_rates
+
+    data.write("seed/sun_Latn/train.txt", "one\n")
+    result = data.lect("new", "fleet", "--pairs", "seed", "--backbone", "backbone", "--yes", "--force")
+    assert result.exit_code == 1
+    assert "sun_Latn/train.txt: 1 line, and 300 in seed/eng_Latn/train.txt; give texts of" in result.stderr
+
+
 def test_a_matrix_of_test_files(data, trained):
     rows = "".join(f"{text},{label}\n" for text, label in sentences(40, 8))
     for language in ("en", "jv"):

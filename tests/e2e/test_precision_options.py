@@ -9,8 +9,6 @@ import pytest
 import lect
 from lect.storage.manifest import read_manifest
 
-pytestmark = pytest.mark.models
-
 
 def recall(workspace, precision):
     result = workspace.lect(

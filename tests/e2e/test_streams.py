@@ -19,8 +19,6 @@ from waiting import wait_for
 import lect
 from lect.commands.app import app
 
-pytestmark = pytest.mark.models
-
 WORDS = ["the", "old", "house", "on", "way", "a", "day", "new"]
 TEXTS = ["" if row == 5 else " ".join([*WORDS[: 1 + row % 8], str(row)]) for row in range(150)]
 STACKS = ["lang:a + task:mood", "lang:b + task:size", "task:mood"]

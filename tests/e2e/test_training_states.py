@@ -12,8 +12,6 @@ from lect.parts import Part
 from lect.storage.states import StoredStates
 from lect.testing.backbones import save_tiny_backbone
 
-pytestmark = pytest.mark.models
-
 ROWS = [
     {"text": f"a {word} day number {number}", "mood": mood}
     for number in range(6)

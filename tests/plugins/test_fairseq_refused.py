@@ -16,8 +16,6 @@ from lect.host import Host
 from lect.host.backbones import load_backbone
 from lect.selection.conversion import convert_backbone
 
-pytestmark = pytest.mark.models
-
 
 @pytest.fixture(scope="module")
 def host():

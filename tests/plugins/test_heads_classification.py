@@ -13,8 +13,6 @@ from lect.testing.backbones import tiny_backbone
 from lect_heads.configs import ClassificationConfig
 from lect_heads.pooled import ClassificationHead
 
-pytestmark = pytest.mark.models
-
 LABELS = ("bad", "fair", "good")
 
 

@@ -18,8 +18,6 @@ from lect.specs import BuildContext, Corpus
 from lect.storage.restore import build_head, build_part
 from lect.testing.backbones import tiny_backbone
 
-pytestmark = pytest.mark.models
-
 LONG = " ".join(["the old house on the way home where people made good days"] * 6)
 CONTEXT = f"{LONG} in Yogyakarta {LONG}"
 ROWS = {

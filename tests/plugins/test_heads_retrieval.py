@@ -20,8 +20,6 @@ from lect.host.reading import read_source
 from lect.storage.restore import build_head
 from lect.testing.backbones import tiny_backbone
 
-pytestmark = pytest.mark.models
-
 ROWS = [
     Example("where is the house", text_pair="the house is on the way", negatives=("a dark day", "it was good")),
     Example("who fell", text_pair="he fell"),

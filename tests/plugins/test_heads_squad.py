@@ -26,7 +26,6 @@ from lect_heads.answering import QuestionAnsweringHead
 from lect_heads.configs import QuestionAnsweringConfig
 from lect_heads.metrics.squad import Accepted, exact_match, f1, rule_of, signatures
 
-pytestmark = pytest.mark.models
 HOST = Host.load()
 CONTEXT = unicodedata.normalize("NFD", "Çok güzel: école") + " in Café 👩‍👩‍👧 Paris is हिन्दी fine. Lyon"
 

@@ -17,8 +17,6 @@ from lect.testing.backbones import tiny_backbone
 from lect.testing.tokenizers import tiny_tokenizer
 from lect_heads.words import split_words, token_of_words, words_of
 
-pytestmark = pytest.mark.models
-
 KINDS = ("unigram", "byte-level", "qwen", "sentencepiece")
 TOKENIZERS = {kind: tiny_tokenizer(kind).backend_tokenizer for kind in KINDS}
 for tokenizer in TOKENIZERS.values():

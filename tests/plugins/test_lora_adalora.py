@@ -16,8 +16,6 @@ from lect.testing.backbones import tiny_backbone
 from lect_lora.build import build_part
 from lect_lora.config import AdaloraConfig
 
-pytestmark = pytest.mark.models
-
 TEXTS = ["the old house on the way home", "two of a kind", "one more bright day"]
 STEPS = 12
 SETTINGS = {"init_r": 4, "target_r": 2, "orth_reg_weight": 0.1}

@@ -19,8 +19,6 @@ from lect_lora.build import build_part
 from lect_lora.config import AdaloraConfig, AnyPeftConfig, DoraConfig, Ia3Config, LoraConfig, PissaConfig, VeraConfig
 from lect_lora.settings import REFUSED, library_config
 
-pytestmark = pytest.mark.models
-
 TEXTS = ["the old house on the way home", "two", "one more bright day with words that go on", "good"]
 NAMED = {
     "lora": LoraConfig(r=4),
@@ -138,6 +136,7 @@ def test_a_named_method_equals_peft(name):
     assert change > 1e-4
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("family", ["distilbert", "deberta-v2", "modernbert"])
 @pytest.mark.parametrize("name", ["lora", "dora", "pissa", "ia3"])
 def test_every_family_equals_peft(name, family):

@@ -11,8 +11,6 @@ from peft.utils.other import get_pattern_key
 
 from lect_lora.patterns import resolved_patterns, values_by_path
 
-pytestmark = pytest.mark.models
-
 PATHS = ("layers.0.q", "layers.1.q", "layers.0.k", "decoder.layers.0.q", "decoder.layers.1.k")
 KEYS = (
     "q",

@@ -21,8 +21,6 @@ from lect.storage.restore import build_head, build_part
 from lect.storage.store import read_component, write_component
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
-pytestmark = pytest.mark.models
-
 TEXTS = ["the old house on the way home", "two", "one more bright day with words that go on", "good"]
 LIBRARY = Library((Path("components"),))
 PARTS = {
@@ -132,6 +130,7 @@ def test_every_family(make, host, family):
     assert largest(of_stack("task:one", host), of_transformers("merged")) <= 1e-5
 
 
+@pytest.mark.models
 def test_parts_that_stand_on_each_other(make, host):
     make("lang:below", [("full", {})])
     make("lang:middle", [("lora", {"r": 4, "lora_bias": True})])
@@ -152,6 +151,7 @@ def test_what_takes_the_modules_place_stands_below_the_others_wherever_it_is_wri
     assert largest(of_stack("task:full", host), of_transformers("merged")) > 1e-4, "the language is not lost"
 
 
+@pytest.mark.models
 def test_new_tokens_become_rows_of_the_embedding(make, host):
     from lect import Example
 
@@ -166,6 +166,7 @@ def test_new_tokens_become_rows_of_the_embedding(make, host):
     assert largest(expected, of_transformers("merged", texts)) <= 1e-5
 
 
+@pytest.mark.models
 def test_the_head_lies_beside_and_works_on_the_merged_folder(make, host):
     make("lang:jav", [("lora", {"r": 4})])
     make("task:mood", [("dora", {"r": 4})], labels=("bad", "good"))

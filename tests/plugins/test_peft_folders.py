@@ -21,8 +21,6 @@ from lect.storage.restore import restore
 from lect.storage.store import read_component
 from lect.testing.backbones import save_tiny_backbone, tiny_backbone
 
-pytestmark = pytest.mark.models
-
 TEXTS = ["the old house on the way home", "two", "one more bright day with words that go on", "good"]
 ATTENTION = ["query", "value"]
 ALL = r".*layer\.\d+\..*(query|key|value|dense)"
@@ -138,8 +136,10 @@ def test_both_ways(place, host, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["bert", "distilbert", "deberta-v2", "electra"])
-@pytest.mark.parametrize("kind", ["lora", "dora", "ia3"])
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [("bert", "lora"), ("distilbert", "dora"), ("deberta-v2", "ia3"), ("deberta-v2", "lora"), ("electra", "ia3")],
+)
 def test_every_family_both_ways(place, host, family, kind):
     backbone = place(family)
     linears = backbone.anatomy.linears
@@ -198,6 +198,7 @@ def test_what_it_adds_to_the_pooler_is_said(place, host):
     assert distance(ours(backbone, done.folder, host), expected) <= 1e-6
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("family", ["xlm-roberta", "distilbert", "electra"])
 def test_a_classifier_both_ways(place, host, family):
     backbone = place(family)

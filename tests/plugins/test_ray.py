@@ -149,9 +149,11 @@ def test_the_commands_write_the_same_there_as_here(cluster, library, tmp_path, m
         assert result.exit_code == code, result.stderr
         return result
 
+    # Each worker is a process that imports all that a model takes.
+    on_ray = ("--on", "ray", "--on-option", "workers=1")
     predict = ["predict", "-s", "lang:a + task:mood", "-d", "lines.txt", "--output"]
     run(*predict, str(tmp_path / "here.jsonl"))
-    run(*predict, str(tmp_path / "there.jsonl"), "--on", "ray", "--on-option", "workers=1")
+    run(*predict, str(tmp_path / "there.jsonl"), *on_ray)
     here, there = (
         [json.loads(line) for line in (tmp_path / name).read_text("utf-8").splitlines()]
         for name in ("here.jsonl", "there.jsonl")
@@ -162,15 +164,15 @@ def test_the_commands_write_the_same_there_as_here(cluster, library, tmp_path, m
         assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)
     embed = ["embed", "-s", "lang:b", "-d", "lines.txt", "--output"]
     run(*embed, str(tmp_path / "here.npy"))
-    run(*embed, str(tmp_path / "there.npy"), "--on", "ray", "--on-option", "workers=1")
+    run(*embed, str(tmp_path / "there.npy"), *on_ray)
     numpy.testing.assert_allclose(numpy.load(tmp_path / "there.npy"), numpy.load(tmp_path / "here.npy"), atol=1e-5)
 
     Path("rows.jsonl").write_text("".join(f'{{"text": "day {row}"}}\n' for row in range(100)) + "{}\n", "utf-8")
-    wrong = run("predict", "-s", "task:mood", "-d", "rows.jsonl", "--json", "--on", "ray", code=1)
+    wrong = run("predict", "-s", "task:mood", "-d", "rows.jsonl", "--json", *on_ray, code=1)
     assert len(wrong.stdout.splitlines()) == 100 and "rows.jsonl, line 101" in wrong.stderr
     refused = run("predict", "-s", "task:mood", "a text", "--on", "ray", code=1)
     assert "texts of the command line are read here alone" in refused.stderr
-    wrong = run("predict", "-s", "task:mood", "-d", "rows.jsonl", "--on", "ray", "--device", "gpu7", code=1)
+    wrong = run("predict", "-s", "task:mood", "-d", "rows.jsonl", *on_ray, "--device", "gpu7", code=1)
     assert 'the device "gpu7" cannot be used' in wrong.stderr
 
 

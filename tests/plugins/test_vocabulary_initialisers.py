@@ -17,8 +17,6 @@ from lect_vocabulary.spaces import static_space
 from lect_vocabulary.starts import frozen_rows
 from lect_vocabulary.transfer import sparsemax
 
-pytestmark = pytest.mark.models
-
 SPECS = {spec.name: spec for spec in INITIALISERS}
 # Each word of the language stands for one English word, in changing company.
 LEXICON = {

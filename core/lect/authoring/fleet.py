@@ -1,4 +1,7 @@
-"""One recipe for several languages: of the columns of one table, or of a file for each."""
+"""One recipe for several languages: of the columns of one table, or of a file for each.
+
+What a language needs beside that, such as tokens of its own, stands in its own table as changes to the recipe.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,11 @@ from lect.authoring.languages import guess_language
 from lect.authoring.licence import UNSTATED
 from lect.authoring.sides import PIVOTS, oriented, sides_of
 from lect.authoring.source import detect
+from lect.counts import number_of
+from lect.data.lines import open_bytes
 from lect.errors import DataError
 from lect.languages.tags import name_with_tag, normalise
-from lect.recipes.choice import LanguageFacts, choose_language
+from lect.recipes.choice import Choice, LanguageFacts, choose_language
 from lect.recipes.reference import written
 
 if TYPE_CHECKING:
@@ -36,7 +41,7 @@ class FleetData:
     Args:
         files: by tag, the file and how it is read.
         shared: the reader's settings that are the same for all.
-        own: by tag, what differs: ``column``, or ``path`` and settings of the reader.
+        own: by tag, what differs: ``column``, or settings of the reader, such as ``path``.
         is_parallel: whether the rows are translations.
     """
 
@@ -88,52 +93,88 @@ def draft_fleet(
         licence: of the data and of the components; "" where none is stated.
     """
     counted = {tag: (name, count(found, host, tokens)) for tag, (name, found) in data.files.items()}
-    facts = {tag: _facts(each, tokens, backbone, data.is_parallel) for tag, (_, each) in counted.items()}
-    fewest = min(facts, key=lambda tag: facts[tag].pairs or facts[tag].lines)
-    plain = [tag for tag in facts if choose_language(facts[tag]).tables["parts"][0]["method"] != "vocabulary"]
-    choice = choose_language(facts[fewest if fewest in plain or not plain else plain[0]])
+    choices = {tag: choose_language(_facts(each, tokens, backbone, data)) for tag, (_, each) in counted.items()}
+    common = _commonest(choices)
+    choice = choices[common]
     words = list(next(iter(data.own.values())))
-    source = source_table(data.shared, output) | {"text" if word == "column" else word: f"{{{word}}}" for word in words}
+    stand_ins = {"text" if word == "column" else word: f"{{{word}}}" for word in words}
     values: dict[str, Any] = {
         "component": {"name": "{language}", "role": "lang", "languages": ["{tag}"], "licence": licence, "summary": ""},
         "backbone": {"name": backbone},
         **choice.tables,
         "data": {
             **({} if choice.validation_share is None else {"validation_share": round(choice.validation_share, 4)}),
-            "train": {**source, **({"licence": licence} if licence else {})},
+            "train": {
+                **source_table(data.shared, output),
+                **stand_ins,
+                **({"licence": licence} if licence else {}),
+            },
         },
     }
-    tables = {
-        tag: {word: placed({word: each[word]}, "", output.parent)[word] for word in words}
-        for tag, each in data.own.items()
-    }
+    tables = {}
+    for tag, own in data.own.items():
+        places = {word: placed({word: own[word]}, data.shared.reader, output.parent)[word] for word in words}
+        changes = _changes(choice, choices[tag])
+        tables[tag] = {**places, **({"set": changes} if changes else {})}
     paragraph = f"A part for each of {len(tables)} languages: {', '.join(map(name_with_tag, tables))}. "
     paragraph += " ".join(choice.reasons)
+    for tag, each in choices.items():
+        if more := [reason for reason in each.reasons if reason not in choice.reasons]:
+            paragraph += f" {name_with_tag(tag)}: {' '.join(more)}"
     text = recipe_text(values, host, paragraph, (f"lect fleet {shlex.quote(str(output))}",))
     named = " and ".join(f'"{{{word}}}"' for word in words)
     verb = "stands" if len(words) == 1 else "stand"
-    fleet = plain_section("[fleet]", tables, f"What {named} {verb} for in each language.")
-    notes = [
-        f"{name_with_tag(tag)} needs tokens of its own, and the others do not: write it a recipe by lect new language"
-        for tag in facts
-        if plain and tag not in plain
-    ]
-    if not licence:
-        notes.append(UNSTATED)
+    said = f"What {named} {verb} for in each language, and what a language changes of the recipe."
     files = dict(counted.values())
     return Draft(
         output,
-        f"{text}\n" + "\n".join(fleet),
+        f"{text}\n" + "\n".join(_fleet_section(tables, said)),
         [told(each, name) for name, each in files.items()],
         paragraph,
-        notes,
+        [] if licence else [UNSTATED],
         (f"lect fleet {shlex.quote(str(output))}",),
     )
 
 
-def _facts(each: Counted, tokens: BackboneTokens | None, backbone: str, is_parallel: bool) -> LanguageFacts:
+def filled(text: str, data: FleetData) -> str:
+    """The recipe's text as it is for the first language, to be checked."""
+    tag, own = next(iter(data.own.items()))
+    words = {"language": tag, "tag": tag, **own}
+    for word, value in words.items():
+        text = text.replace(f"{{{word}}}", written(value)[1:-1])
+    return text.partition("\n[fleet]")[0]
+
+
+def _fleet_section(tables: Mapping[str, Mapping[str, Any]], said: str) -> list[str]:
+    """The table of languages; those that change the recipe have one of their own below it."""
+    lines = plain_section("[fleet]", {tag: own for tag, own in tables.items() if "set" not in own}, said)
+    for tag, own in tables.items():
+        if "set" in own:
+            lines += plain_section(f"[fleet.{tag}]", {name: value for name, value in own.items() if name != "set"})[:-1]
+            # As literal strings, in which quotation marks need no backslash.
+            changes = (f"'{change}'" if "'" not in change else written(change) for change in own["set"])
+            lines += ["set = [", *(f"    {change}," for change in changes), "]", ""]
+    return lines
+
+
+def _commonest(choices: Mapping[str, Choice]) -> str:
+    """A language whose parts most languages have, the first of these."""
+    parts = {tag: str(choice.tables["parts"]) for tag, choice in choices.items()}
+    return max(parts, key=lambda tag: sum(other == parts[tag] for other in parts.values()))
+
+
+def _changes(common: Choice, own: Choice) -> list[str]:
+    """What ``lect train --set`` makes one choice of another with."""
+    changes = [f"{name}={written(table)}" for name, table in own.tables.items() if table != common.tables[name]]
+    if own.validation_share != common.validation_share:
+        share = "" if own.validation_share is None else f"{own.validation_share:.4g}"
+        changes.append(f"data.validation_share={share}")
+    return changes
+
+
+def _facts(each: Counted, tokens: BackboneTokens | None, backbone: str, data: FleetData) -> LanguageFacts:
     texts = [row.text for row in each.examples[:2000]]
-    return facts_of(backbone, tokens, texts, **{"pairs" if is_parallel else "lines": each.rows})
+    return facts_of(backbone, tokens, texts, **{"pairs" if data.is_parallel else "lines": each.rows})
 
 
 def _of_columns(name: str, host: Host, identifier: Identifier, wanted: set[str]) -> FleetData:
@@ -174,8 +215,10 @@ def _of_files(
             raise DataError(
                 f"as {files[guess.tag][0]} is, this is in {name_with_tag(guess.tag)}", where=name, fix="leave one out"
             )
-        if not wanted or guess.tag in wanted:
-            files[guess.tag] = (name, found)
+        files[guess.tag] = (name, found)
+    if purpose == "pairs" and all(found.reader == "text" for _, found in files.values()):
+        return _of_aligned(files, wanted)
+    files = {tag: each for tag, each in files.items() if not wanted or tag in wanted}
     if not files:
         return FleetData({}, detect(named[0], purpose, host), {}, purpose == "pairs")
     first, shared = next(iter(files.values()))
@@ -195,10 +238,35 @@ def _differing(name: str, found: Detected, first: str, shared: Detected) -> set[
     return differ
 
 
-def filled(text: str, data: FleetData) -> str:
-    """The recipe's text as it is for the first language, to be checked."""
-    tag, own = next(iter(data.own.items()))
-    words = {"language": tag, "tag": tag, **own}
-    for word, value in words.items():
-        text = text.replace(f"{{{word}}}", written(value)[1:-1])
-    return text.partition("\n[fleet]")[0]
+def _of_aligned(files: Mapping[str, tuple[str, Detected]], wanted: set[str]) -> FleetData:
+    """Plain texts of which a line says the same in each: one in a language that backbones know is the translation."""
+    known = [tag for tag in PIVOTS if tag in files and tag not in wanted]
+    if not known:
+        raise DataError(
+            "one text a line, and no translations beside it",
+            where=next(iter(files.values()))[0],
+            fix=f"give the same lines in a language that backbones know, too ({', '.join(PIVOTS[:4])}, …)",
+        )
+    other, beside = files[known[0]]
+    lines = _lines(other)
+    learned: dict[str, tuple[str, Detected]] = {}
+    for tag, (name, found) in files.items():
+        if tag in wanted or not (wanted or tag in PIVOTS):
+            if (there := _lines(name)) != lines:
+                raise DataError(
+                    f"{number_of(there, 'line')}, and {lines:,} in {other}",
+                    where=name,
+                    fix="give texts of the same lines",
+                )
+            texts = {name: found.texts[""], other: beside.texts[""]}
+            learned[tag] = (name, Detected("parallel", {"text": name, "translation": other}, "pairs", (), texts))
+    if not learned:
+        return FleetData({}, beside, {}, is_parallel=True)
+    shared = next(iter(learned.values()))[1]
+    own = {tag: {"text": name} for tag, (name, _) in learned.items()}
+    return FleetData(learned, shared, own, is_parallel=True)
+
+
+def _lines(name: str) -> int:
+    with open_bytes(Path(name).expanduser(), name) as file:
+        return sum(1 for _ in file)

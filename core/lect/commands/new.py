@@ -226,7 +226,11 @@ def fleet_command(
     ctx: typer.Context,
     text: Annotated[list[str] | None, typer.Option("--text", help="Raw text of a language. Repeatable.")] = None,
     pairs: Annotated[
-        list[str] | None, typer.Option("--pairs", help="A table with a column a language, or a file for each.")
+        list[str] | None,
+        typer.Option(
+            "--pairs",
+            help="A table with a column a language, a file for each, or texts whose lines translate each other.",
+        ),
     ] = None,
     languages: Annotated[
         str | None, typer.Option("--languages", "-l", help="Those to teach, such as ace,jav; all found if absent.")

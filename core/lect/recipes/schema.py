@@ -184,7 +184,8 @@ class DataSection(Table):
     Args:
         train: what is learned from: one source, or several.
         validation: what is scored while training, and never learned from.
-        validation_share: the share of the training examples to validate on, where no validation source is named.
+        validation_share: the share of the training examples to validate on, where no validation source is named; of a
+            language's corpus whole blocks of neighbouring rows, as rows of one document say little of other texts.
         cleaning: what training rows go through; None to take them as they are.
         evaluation: sources that the result will be judged by; training rows that are in them are counted.
         overlap: what becomes of training rows that are in the evaluation sources: the run is refused, they are dropped,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -11,9 +10,9 @@ from lect.composition.stack import Stack, parse_stack
 from lect.data.balance import balance_rows
 from lect.data.dataset import Dataset
 from lect.data.examples import Example
+from lect.data.held_out import hold_out
 from lect.data.shots import draw_shots
-from lect.data.stored import hold, joined
-from lect.errors import DataError
+from lect.data.stored import joined
 from lect.host.reading import read_source
 from lect.recipes.recipe import Recipe
 from lect.recipes.schema import DataTable
@@ -108,7 +107,7 @@ def read_inputs(
         for table in recipe.data.validation
     )
     if recipe.data.validation_share and not validation:
-        train, validation = _split(train, recipe.data.validation_share, seed)
+        train, validation = hold_out(train, recipe.data.validation_share, seed, blocks=recipe.component.role == "lang")
     if recipe.data.shots is not None:
         train = draw_shots(train, recipe.data.shots, seed, f"{file}, data.shots")
     if recipe.data.sampling == "balanced":
@@ -145,33 +144,6 @@ def _through(data: Dataset, stack: str | None) -> Dataset:
     if stack is None:
         return data
     return replace(data, examples=tuple(replace(example, stack=stack) for example in data.examples))
-
-
-def _split(train: tuple[Dataset, ...], share: float, seed: int) -> tuple[tuple[Dataset, ...], tuple[Dataset, ...]]:
-    """Every source in two, by a hash of each row's key (or text), so that equal rows stay together.
-
-    Questions on one text stay together, whatever their keys.
-    """
-
-    def held_out(key: str) -> bool:
-        number = int.from_bytes(hashlib.sha256(f"{seed}/{key}".encode()).digest()[:8], "big")
-        return number < share * 2**64
-
-    parts: dict[bool, list[Dataset]] = {True: [], False: []}
-    for data in train:
-        for part in (True, False):
-            rows = hold(row for row in data.examples if held_out(_group(row)) is part)
-            digest = hashlib.sha256(f"{data.sha256}/{part}".encode()).hexdigest()
-            parts[part].append(replace(data, examples=rows, sha256=digest))
-    if not any(data.examples for data in parts[False]) or not any(data.examples for data in parts[True]):
-        raise DataError(
-            "too few rows to split", where="data.validation_share", fix="name a validation source, or leave it out"
-        )
-    return tuple(parts[False]), tuple(parts[True])
-
-
-def _group(row: Example) -> str:
-    return row.text if row.question is not None else row.key or row.text
 
 
 def _read_members(recipe: Recipe, host: Host, library: Library) -> dict[str, StoredComponent]:
