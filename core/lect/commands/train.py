@@ -56,7 +56,7 @@ def train(
 
         run = prepare_run(loaded, host, library_of(components), progress=shown_in(status))
     for inputs in run.inputs:
-        for note in data_notes(inputs.train, inputs.switching):
+        for note in data_notes(inputs.train, inputs.recipe.data.overlap, inputs.switching):
             console.print(note, markup=False)
         if uneven := imbalance_note(inputs.recipe, inputs.train, host):
             warn(uneven)
