@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -155,25 +156,24 @@ def _parts(component: ShownComponent) -> str:
         [escape(name), f"{count:,}", f"{count / total:.0%}", cell(configs.get(name, ""))]
         for name, count in component.parameters.items()
     ]
-    return table(["part", "parameters", "share", '<th scope="col" class="text">settings</th>'], rows)
+    return table(["part", "parameters", "share", _LEFT.format("settings")], rows)
 
 
 def _gate(manifest: Manifest) -> str:
     if not manifest.gate:
         return ""
+    measures = "; ".join(f"{each.use} by {each.measure} ({number_of(each.rows, 'row')})" for each in manifest.gate)
     said = "How strongly the component acts in a stack that gives it no weight, by use; 0 leaves it out."
-    header = ["use", "strength", "measured", "at that strength", "at 1", "without", "rows"]
+    header = ["use", "strength", "at that strength", "at 1", "without"]
     rows = [
         [
             escape(each.use),
             f"{each.strength:g}",
-            cell(each.measure),
-            *(f"{value:.4g}" for value in (each.score, each.whole, each.without)),
-            f"{each.rows:,}",
+            *(f"{value:.1f}" for value in (each.score, each.whole, each.without)),
         ]
         for each in manifest.gate
     ]
-    return paragraph(said) + table(header, rows)
+    return paragraph(said) + table(header, rows) + paragraph(f"In percent: {measures}.", "dim")
 
 
 def _data(manifest: Manifest) -> str:
@@ -182,14 +182,14 @@ def _data(manifest: Manifest) -> str:
     if training is not None and training.data:
         rows = [
             [
-                escape(each.source),
+                escape(_short(each.source)),
                 f"{each.rows:,}",
-                cell(each.licence or "not stated"),
+                f'<td class="text whole">{escape(each.licence or "not stated")}</td>',
                 cell(", ".join(f"{name} {count:,}" for name, count in (each.cleaning or {}).items()) or "–"),
             ]
             for each in training.data
         ]
-        shown = table(["source", "rows", "licence", "cleaning"], rows)
+        shown = table(["source", "rows", _LEFT.format("licence"), _LEFT.format("cleaning")], rows)
     reason = manifest.card.licence_reason if manifest.card else None
     conflicts = "".join(f"<li>{escape(str(each))}</li>" for each in conflicts_of(manifest))
     if conflicts:
@@ -223,7 +223,7 @@ def _history(manifest: Manifest) -> str:
 
 def _members(members: Sequence[MemberEntry]) -> str:
     return table(
-        ["component", "version", "licence"],
+        ["component", "version", _LEFT.format("licence")],
         [[escape(each.component), escape(each.version), cell(each.licence or "not stated")] for each in members],
     )
 
@@ -231,16 +231,31 @@ def _members(members: Sequence[MemberEntry]) -> str:
 def _results(manifest: Manifest) -> str:
     if not manifest.results:
         return paragraph("No scores are recorded.")
+    said = "With this component, and of the same stack without it."
+    if any(each.direction == "lower" for each in manifest.results):
+        said += " ↓: the lower, the better."
+    datasets = list(dict.fromkeys(each.dataset for each in manifest.results))
+    if len(datasets) == 1:
+        said += f" Measured on {_short(datasets[0])}."
     rows = []
     for each in manifest.results:
         interval = "" if each.low is None or each.high is None else f"<small>{each.low:.4f} to {each.high:.4f}</small>"
         without = "–" if each.without is None else f"{each.without:.4f}"
         gain = "–" if each.without is None else f"{each.value - each.without:+.4f}"
         name = marked(each.metric, each.direction or "higher")
-        rows.append([escape(name), f"{each.value:.4f}{interval}", without, gain, cell(each.dataset)])
-    said = "With this component, and of the same stack without it. ↓: the lower, the better."
-    last = '<th scope="col" class="text">data</th>'
-    return paragraph(said) + table(["score", "with", "without", "difference", last], rows)
+        where = [cell(_short(each.dataset))] if len(datasets) > 1 else []
+        rows.append([escape(name), f"{each.value:.4f}{interval}", without, gain, *where])
+    header = ["score", "with", "without", "difference", *([_LEFT.format("data")] if len(datasets) > 1 else [])]
+    return paragraph(said) + table(header, rows)
+
+
+_LEFT = '<th scope="col" class="text">{}</th>'
+"""The head of a column of text."""
+
+
+def _short(source: str) -> str:
+    """A source with the last two steps of each path: where it lay on its author's machine helps nobody."""
+    return re.sub(r"[^\s,]*/(?=[^\s,/]+/[^\s,/]+)", "", source)
 
 
 def _card(manifest: Manifest) -> str:
