@@ -14,9 +14,9 @@ Languages    identify, Identification
 Reports      evaluate_matrix, audit; EvaluationReport, MatrixReport, AuditReport, Explanation
 Errors       UserError, of which BackboneError, ComponentError, DataError, RecipeError … are kinds
 
-`help(lect.load)` says more, docs/python.md shows all at work. All else here is for plugins, with `lect.cache`,
-`lect.cli`, `lect.data.files`, `lect.exchange`, `lect.files`, `lect.languages`, `lect.locales`, `lect.serving`,
-`lect.testing` and `lect.vocabulary` (docs/hooks.md). Neither torch nor transformers is imported before it is needed.
+`help(lect.load)` and so on says more; docs/python.md shows them at work. All other names here are for plugins, with
+those of `lect.cache`, `lect.cli`, `lect.data.files`, `lect.exchange`, `lect.files`, `lect.languages`, `lect.locales`,
+`lect.serving`, `lect.testing` and `lect.vocabulary` (docs/hooks.md); what stands in no list may move.
 """
 
 from __future__ import annotations

@@ -13,6 +13,9 @@ from pathlib import Path
 import grimp
 import pytest
 
+from lect.errors import DataError
+from lect.toml import read_toml
+
 CORE = Path(__file__).parents[2] / "core" / "lect"
 SHOW_THEMSELVES = {
     "lect.evaluation.report": "lect.evaluation",
@@ -113,3 +116,25 @@ def inherited(node: ast.ClassDef, classes: dict[str, tuple[Path, ast.ClassDef]])
             above = classes[name.id][1]
             yield from (method.name for method in methods_of(above))
             yield from inherited(above, classes)
+
+
+def test_the_oldest_python_is_the_same_wherever_it_is_named():
+    root = CORE.parents[1]
+    own = read_toml(root / "pyproject.toml", DataError)
+    named = [each.rpartition(":: ")[2] for each in own["project"]["classifiers"] if ":: Python :: 3." in each]
+    oldest = named[0]
+    assert named == [f"3.{minor}" for minor in range(int(oldest.partition(".")[2]), 15)]
+    for file in (
+        root / "pyproject.toml",
+        *root.glob("plugins/*/pyproject.toml"),
+        *root.glob("examples/*/pyproject.toml"),
+    ):
+        assert read_toml(file, DataError)["project"]["requires-python"] == f">={oldest}", file
+    tools = own["tool"]
+    assert (tools["mypy"]["python_version"], tools["ruff"]["target-version"]) == (
+        oldest,
+        f"py{oldest.replace('.', '')}",
+    )
+    assert f"targets = {oldest}-" in (root / "vermin.ini").read_text(encoding="utf-8")
+    template = (CORE / "templates/plugin/pyproject.toml.jinja").read_text(encoding="utf-8")
+    assert f'requires-python = ">={oldest}"' in template

@@ -16,6 +16,8 @@ from lect.data.examples import Example
 from lect.errors import DataError
 from lect.host import Host
 from lect.languages.identify import Identifier
+from lect.languages.installed import InstalledIdentifier
+from lect.languages.profiles import profile_of
 
 ROWS = [("the food is good", "yes"), ("it, is; bad", "no"), ('she said "well"', "yes"), ("warm bread", "no")] * 5
 TABLE = "\n".join(
@@ -231,3 +233,14 @@ def test_rows_on_one_passage_are_held_out_together():
     assert rows_beside(rows, held_out) == 0
     whole = [Example(f"{passages[0]} And more {n}.") for n in range(3)]
     assert rows_beside([*rows, *whole], [*held_out, rows[0]]) >= 3
+
+
+def test_of_all_languages_components_know_but_their_own():
+    """Where no identifier is installed, one component is no reason to take every text for its language."""
+    texts = [f"the food was good on day {number}, and the bread was warm" for number in range(60)]
+    alone = Identifier([profile_of("ace", texts)])
+    assert guess_language(texts, "rows.csv", alone).tag is None
+    asked = Identifier(
+        [profile_of("ace", texts)], lambda: InstalledIdentifier("x", frozenset(["en"]), lambda _: ("en", 0.4))
+    )
+    assert guess_language(texts, "rows.csv", asked).tag == "ace"

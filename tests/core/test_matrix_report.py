@@ -63,7 +63,7 @@ def cell(language, stack, skill, rows, seed):
             tuple(true == answer for true, answer in zip(truth, own, strict=True)),
             tuple(generator.uniform(0.4, 1) for _ in truth),
         ),
-        cost=Cost(375_075, 1_512_345, 200.0, 6.5, ("x86_64 CPU, 1 threads, float32",)),
+        cost=Cost(375_075, 1_512_345, 200.0, 6.5, ("x86_64 CPU, 1 thread, float32",)),
         components=("task:sentiment",),
     )
 

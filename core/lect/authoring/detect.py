@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lect.authoring.columns import SECOND, Columns, columns_of
+from lect.authoring.folders import ending_in, ending_of, readable_files
 from lect.authoring.sample import Sample, sample_of
 from lect.authoring.tables import Table, table_of
-from lect.data.paths import COMPRESSED
 from lect.errors import DataError
 
 Purpose = Literal["text", "pairs", "dictionary", "data"]
@@ -37,11 +37,6 @@ SIDES = ("first", "second")
 """What the texts of a file with two in each row are called, where nothing in it names them."""
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _ROWS = 2000
-_LABELS = re.compile(
-    r"(?i)(?:(?:labels?|class(?:es)?|categor(?:y|ies)|tags?)(?:[_-]?(?:list|names?|map|set))?|label2id|id2label)"
-    r"\.(?:txt|json|tsv|csv)"
-)
-"""Names of files that list the labels there are."""
 _TAG = re.compile(r"O|[BIESLUM]-\S+")
 _TREE = re.compile(r"\d+(?:[-.]\d+)?(?:\t[^\t]*){9}")
 
@@ -98,31 +93,6 @@ def detect_by_content(named: str, purpose: Purpose) -> Detected:
     elif sample.has_mark:
         seen = (*seen, "a byte order mark")
     return replace(found, seen=seen)
-
-
-def readable_files(folder: Path) -> list[Path]:
-    """The files in a folder and below that are not hidden, and neither papers nor lists of labels beside the data."""
-    found = (file for file in sorted(folder.rglob("*")) if file.is_file())
-    seen = [
-        file
-        for file in found
-        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        and not re.match(r"(?i)(licen[cs]e|readme|copying|citation)\b", file.name)
-    ]
-    return [file for file in seen if not _LABELS.fullmatch(file.name)] or seen
-
-
-def ending_in(folder: Path) -> str:
-    """The ending that most of the files in a folder have, without that of compression; "" where there is no file."""
-    endings = Counter(ending_of(file.name) for file in readable_files(folder))
-    return endings.most_common(1)[0][0] if endings else ""
-
-
-def ending_of(name: str) -> str:
-    """The ending of a file's name, without that of its compression."""
-    for more in COMPRESSED[1:]:
-        name = name.lower().removesuffix(more)
-    return Path(name).suffix
 
 
 def _of_folder(path: Path, named: str, purpose: Purpose) -> Detected:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from lect.authoring.detect import Detected, readable_files
+from lect.authoring.detect import Detected
+from lect.authoring.folders import readable_files
 from lect.authoring.languages import named_language
 from lect.errors import DataError
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect.authoring.commented import plain_section, recipe_text
-from lect.authoring.detect import Detected, Purpose, readable_files
+from lect.authoring.detect import Detected, Purpose
 from lect.authoring.draft import Draft, told
 from lect.authoring.facts import Counted, count, facts_of
 from lect.authoring.files import placed, source_table
+from lect.authoring.folders import readable_files
 from lect.authoring.languages import guess_language
 from lect.authoring.licence import UNSTATED
 from lect.authoring.sides import PIVOTS, oriented, sides_of

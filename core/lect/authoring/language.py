@@ -161,7 +161,7 @@ def draft_language(
         [told(each, named) for files in counted.values() for named, each in files.items()],
         paragraph,
         [*_notes(counted, licence), *_test_notes(counted, data.tests, host)],
-        (command, f"lect components show lang:{name}"),
+        (command, f"lect components show lang:{name}", f"lect push lang:{name} --to FOLDER"),
     )
 
 

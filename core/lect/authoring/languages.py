@@ -143,7 +143,12 @@ def _with_script(tag: str, script: str) -> str:
 
 
 def _votes(texts: Sequence[str], script: str, identifier: Identifier) -> dict[str, float]:
-    """Languages by the share of texts that they are taken for, those in whose script they are."""
+    """Languages by the share of texts that they are taken for, those in whose script they are.
+
+    None where only components' profiles would say it: of all languages these know but theirs.
+    """
+    if identifier.installed() is None:
+        return {}
     long = [text for text in texts if len(text) >= _SHORTEST][:_LOOKED_AT] or list(texts[:_LOOKED_AT])
     found = Counter(
         each.language for text in long if (each := identifier(text)).language is not None and each.probability >= 0.5

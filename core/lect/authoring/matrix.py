@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lect.authoring.commented import paragraph_lines, plain_section
-from lect.authoring.detect import readable_files
 from lect.authoring.draft import Draft, told
 from lect.authoring.facts import count
 from lect.authoring.files import source_table, split_of
+from lect.authoring.folders import readable_files
 from lect.authoring.languages import guess_language
 from lect.authoring.source import detect
 from lect.counts import number_of

@@ -6,7 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lect.authoring.detect import SIDES, Detected, Kind, Purpose, detect_by_content, ending_in, ending_of
+from lect.authoring.detect import SIDES, Detected, Kind, Purpose, detect_by_content
+from lect.authoring.folders import ending_in, ending_of
 from lect.errors import DataError
 from lect.specs import ReaderSpec
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import echo, print_json, print_table, stderr_console, warn
+from lect.commands.console import echo, print_json, print_table, shown_in, stderr_console, warn
 from lect.commands.options import JsonOption
 from lect.specs import BackboneSpec, CheckpointSpec
 
@@ -61,7 +61,7 @@ def show(
     with stderr_console().status("Loading") as status:
         from lect.host.backbones import load_backbone
 
-        backbone = load_backbone(name, host=host, progress=lambda what, share: status.update(f"{what} {share:.0%}"))
+        backbone = load_backbone(name, host=host, progress=shown_in(status))
         embedding: Any = backbone.module(backbone.anatomy.word_embedding)
         facts: dict[str, Any] = {
             "name": backbone.name,
@@ -110,7 +110,7 @@ def convert(
             output,
             host,
             overwrite=overwrite,
-            progress=lambda what, share: status.update(f"{what} {share:.0%}" if share else what),
+            progress=shown_in(status),
         )
     for line in done.notices:
         warn(line)
@@ -156,7 +156,7 @@ def trim(
             languages=wanted,
             files=tuple(text or ()),
             overwrite=overwrite,
-            progress=lambda what, share: status.update(f"{what} {share:.0%}" if share else what),
+            progress=shown_in(status),
         )
     if report.changed:
         warn(f"{report.changed:,} of {report.texts:,} lines are cut otherwise than by {report.parent}")
@@ -219,7 +219,7 @@ def recommend(
             task=task,  # type: ignore[arg-type]
             memory=limit,
             also=tuple(candidate or ()),
-            progress=lambda what, share: status.update(f"{what} {share:.0%}"),
+            progress=shown_in(status),
         )
     for line in passed:
         warn(line)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lect.commands.console import echo, print_json, print_table
+from lect.commands.console import echo, print_json, print_table, shown_in
 from lect.commands.keeping import add_to
 from lect.counts import number_of
 from lect.errors import StackError, UserError, nearest
@@ -123,7 +123,7 @@ def combine(
             languages=language,
             licence=licence,
             summary=summary,
-            progress=lambda what, share: status.update(f"{what} {share:.0%}"),
+            progress=shown_in(status),
             overwrite=force,
         )
     if as_json or earlier_json:

@@ -14,6 +14,9 @@ from lect.visible import visible, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.status import Status
+
+    from lect.literals import Progress
 
 WIDTH = 80
 """The width of what is printed where no terminal says otherwise."""
@@ -92,6 +95,11 @@ def echo_paragraph(text: str, indent: str = "", hanging: str = "") -> None:
     )
     for line in lines:
         echo(line)
+
+
+def shown_in(status: Status) -> Progress:
+    """Shows how far something is in a status line; what comes after it has no shares, and is loading."""
+    return lambda what, share: status.update("Loading" if share >= 1 else f"{what} {share:.0%}" if share > 0 else what)
 
 
 def write_out(lines: str) -> None:

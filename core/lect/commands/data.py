@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import note, print_json, print_table, stderr_console, stdout_console
+from lect.commands.console import note, print_json, print_table, shown_in, stderr_console, stdout_console
 from lect.commands.options import FieldOption, JsonOption, ReaderOption, source_of, value_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def inspect(
     with stderr_console().status("Loading") as status:
         cut, unknown = None, None
         if backbone is not None:
-            cut, unknown = _cutter(host, backbone, lambda what, share: status.update(f"{what} {share:.0%}"))
+            cut, unknown = _cutter(host, backbone, shown_in(status))
         found = []
         for source in described:
             from lect.data.inspection import inspect_examples

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import echo, echo_json, note, stderr_console, stdout_console
+from lect.commands.console import echo, echo_json, note, shown_in, stderr_console, stdout_console
 from lect.commands.options import (
     BackboneOption,
     ComponentsOption,
@@ -105,7 +105,7 @@ def evaluate(
 
         library = library_of(components)
         stack = with_auto(stack, language, nearest, library)
-        opened = open_stack(stack, host, library, backbone, lambda what, share: status.update(f"{what} {share:.0%}"))
+        opened = open_stack(stack, host, library, backbone, shown_in(status))
         opened.engine.precision = precision
         for notice in opened.notices:
             note(notice)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import echo, print_json, stderr_console, warn
+from lect.commands.console import echo, print_json, shown_in, stderr_console, warn
 from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, library_of
 from lect.errors import UserError, nearest
 
@@ -69,9 +69,7 @@ def import_(
             overwrite,
             named,
         )
-        done = import_folder(
-            folder, host, library_of(components), options, lambda what, share: status.update(f"{what} {share:.0%}")
-        )
+        done = import_folder(folder, host, library_of(components), options, shown_in(status))
     _report(done, as_json)
     if not licence and not as_json:
         key = done.manifest.key
@@ -111,7 +109,7 @@ def export(
             library_of(components),
             backbone=backbone,
             overwrite=overwrite,
-            progress=lambda what, share: status.update(f"{what} {share:.0%}"),
+            progress=shown_in(status),
         )
     _report(done, as_json)
 
@@ -129,7 +127,7 @@ def _export_stack(
             library,
             backbone=backbone,
             overwrite=overwrite,
-            progress=lambda what, share: status.update(f"{what} {share:.0%}"),
+            progress=shown_in(status),
         )
     if as_json:
         print_json(

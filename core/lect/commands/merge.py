@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import echo, print_json, stderr_console, warn
+from lect.commands.console import echo, print_json, shown_in, stderr_console, warn
 from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, library_of
 
 app = typer.Typer(add_completion=False)
@@ -36,7 +36,7 @@ def merge(
             library_of(components),
             backbone=backbone,
             overwrite=overwrite,
-            progress=lambda what, share: status.update(f"{what} {share:.0%}"),
+            progress=shown_in(status),
         )
     heads = folder / HEADS
     if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lect.commands.asking import agree
-from lect.commands.console import WIDTH, echo, echo_paragraph
+from lect.commands.console import WIDTH, echo, echo_paragraph, shown_in
 from lect.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def tokens_of(backbone: str, host: Host, status: Any) -> BackboneTokens | None:
     """The backbone's tokenizer, where it is on this machine."""
     from lect.host.backbones import read_tokens
 
-    return read_tokens(backbone, host=host, progress=lambda what, share: status.update(f"{what} {share:.0%}"))
+    return read_tokens(backbone, host=host, progress=shown_in(status))
 
 
 def finish(

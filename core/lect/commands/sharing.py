@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import FAILURE
-from lect.commands.console import echo, echo_json, print_json, print_table, stderr_console, warn
+from lect.commands.console import echo, echo_json, print_json, print_table, shown_in, stderr_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, StackOption, library_of
 from lect.errors import UserError, nearest
 
@@ -113,10 +113,7 @@ def pull(
     else:
         wanted = wanted_of(references or [], open_named(registry, offline), yanked, warn)
     with stderr_console().status("Pulling") as status:
-        done = [
-            pull_one(each, into=components, progress=lambda what, share: status.update(f"{what} {share:.0%}"))
-            for each in wanted
-        ]
+        done = [pull_one(each, into=components, progress=shown_in(status)) for each in wanted]
     if as_json:
         print_json(
             [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import INTERRUPTED, load_host
-from lect.commands.console import print_json, print_table, stderr_console, stdout_console, warn
+from lect.commands.console import print_json, print_table, shown_in, stderr_console, stdout_console, warn
 from lect.commands.options import ComponentsOption, JsonOption, library_of
 from lect.counts import number_of
 from lect.errors import Interrupted, UserError
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _UNSCORED = (
-    "No score: there are no validation rows. Name some in [data.validation], or hold some out with "
-    "data.validation_share = 0.1; lect eval scores it on other data."
+    "No score: no rows are held out to judge it by. With --set data.validation_share=0.1 a tenth is; lect eval scores "
+    "it on other data."
 )
 
 
@@ -54,11 +54,9 @@ def train(
         from lect.training.prepare import prepare_run
         from lect.training.run import execute_run
 
-        run = prepare_run(
-            loaded, host, library_of(components), progress=lambda what, share: status.update(f"{what} {share:.0%}")
-        )
+        run = prepare_run(loaded, host, library_of(components), progress=shown_in(status))
     for inputs in run.inputs:
-        for note in data_notes(inputs.train, inputs.switching):
+        for note in data_notes(inputs.train, inputs.recipe.data.overlap, inputs.switching):
             console.print(note, markup=False)
         if uneven := imbalance_note(inputs.recipe, inputs.train, host):
             warn(uneven)

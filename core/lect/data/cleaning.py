@@ -221,7 +221,7 @@ def _identifier(cleaning: Cleaning) -> Callable[[str], tuple[str, float]] | None
         raise DataError(
             "identifying languages needs `py3langid`",
             where="data.cleaning",
-            fix='install it: pip install "lect[langid]"',
+            fix="install it: pip install py3langid",
         ) from None
     for tag in wanted:
         if _code(tag) not in installed.languages:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from lect.errors import DataError, UserError
+from lect.errors import UserError
 from lect.evaluation.html import plots
 from lect.evaluation.html.parts import (
     code_block,
@@ -23,8 +23,8 @@ from lect.evaluation.html.parts import text_cell as cell
 from lect.evaluation.matrix.render import bytes_text
 from lect.evaluation.render import marked, readable
 from lect.locales import ENGLISH, Locale
+from lect.pages.manifests import data_table, gate_table, language_text, results_table
 from lect.pages.things import Run, ShownComponent, ShownReport, Thing
-from lect.storage.licences import conflicts_of
 from lect.storage.manifest import Manifest, MemberEntry
 from lect.visible import visible
 
@@ -66,7 +66,7 @@ def _run(run: Run, locale: Locale) -> str:
         (_("memory"), ", ".join(_memory(last, locale))),
         (_("component"), component),
     ]
-    results = _results(run.manifest, locale) if run.manifest and run.manifest.results else ""
+    results = results_table(run.manifest, locale) if run.manifest and run.manifest.results else ""
     sections = [
         ("curves", _("Curves"), _curves(run, locale)),
         ("validation", _("Validation"), _validations(run, locale)),
@@ -175,7 +175,7 @@ def _component(component: ShownComponent, locale: Locale) -> str:
     rows = [
         (_("what"), manifest.summary),
         (_("version"), manifest.version),
-        (_("languages"), ", ".join(_language(tag, locale) for tag in manifest.languages) or not_stated),
+        (_("languages"), ", ".join(language_text(tag, locale) for tag in manifest.languages) or not_stated),
         (_("licence"), manifest.licence or not_stated),
         (_("backbone"), f"{backbone.name} ({backbone.identity})"),
         (_("trained over"), manifest.stack or _("the bare backbone")),
@@ -186,10 +186,10 @@ def _component(component: ShownComponent, locale: Locale) -> str:
     ]
     training = manifest.training
     sections = [
-        ("results", _("Results"), _results(manifest, locale)),
+        ("results", _("Results"), results_table(manifest, locale)),
         ("parts", _("Parts and their parameters"), _parts(component, locale)),
-        ("gate", _("Gate"), _gate(manifest, locale)),
-        ("data", _("Data and licences"), _data(manifest, locale)),
+        ("gate", _("Gate"), gate_table(manifest, locale)),
+        ("data", _("Data and licences"), data_table(manifest, locale)),
         ("history", _("How it was made"), _history(manifest, locale)),
         ("use", _("Intended use and limits"), _card(manifest, locale)),
         ("recipe", _("Recipe"), folded(_("The whole recipe"), code_block(training.recipe)) if training else ""),
@@ -213,50 +213,6 @@ def _parts(component: ShownComponent, locale: Locale) -> str:
         for name, count in component.parameters.items()
     ]
     return table([_("part"), _("parameters"), _("share"), text_heading(_("settings"))], rows)
-
-
-def _gate(manifest: Manifest, locale: Locale) -> str:
-    if not manifest.gate:
-        return ""
-    _ = locale.gettext
-    said = _("How strongly the component acts in a stack that gives it no weight, by use; 0 leaves it out.")
-    header = [_("use"), _("strength"), _("measured"), _("at that strength"), _("at 1"), _("without"), _("rows")]
-    rows = [
-        [
-            escape(each.use),
-            locale.format(each.strength, "g"),
-            cell(each.measure),
-            *(locale.format(value, ".4g") for value in (each.score, each.whole, each.without)),
-            locale.format(each.rows),
-        ]
-        for each in manifest.gate
-    ]
-    return paragraph(said) + table(header, rows)
-
-
-def _data(manifest: Manifest, locale: Locale) -> str:
-    _, training = locale.gettext, manifest.training
-    shown = ""
-    if training is not None and training.data:
-        rows = [
-            [
-                escape(each.source),
-                locale.format(each.rows),
-                cell(each.licence or _("not stated")),
-                cell(
-                    ", ".join(f"{name} {locale.format(count)}" for name, count in (each.cleaning or {}).items()) or "–"
-                ),
-            ]
-            for each in training.data
-        ]
-        shown = table([_("source"), _("rows"), _("licence"), _("cleaning")], rows)
-    reason = manifest.card.licence_reason if manifest.card else None
-    conflicts = "".join(f'<li lang="">{escape(str(each))}</li>' for each in conflicts_of(manifest))
-    if conflicts:
-        shown += paragraph(_("The licences of its data seem to forbid its own:")) + f"<ul>{conflicts}</ul>"
-        author = _("Its author says: {reason}", reason=reason) if reason else _("Its author says nothing of that.")
-        shown += paragraph(author)
-    return shown or paragraph(_("No data is recorded."))
 
 
 def _history(manifest: Manifest, locale: Locale) -> str:
@@ -288,28 +244,9 @@ def _history(manifest: Manifest, locale: Locale) -> str:
 def _members(members: Sequence[MemberEntry], locale: Locale) -> str:
     _ = locale.gettext
     return table(
-        [_("component"), _("version"), _("licence")],
+        [_("component"), _("version"), text_heading(_("licence"))],
         [[escape(each.component), escape(each.version), cell(each.licence or _("not stated"))] for each in members],
     )
-
-
-def _results(manifest: Manifest, locale: Locale) -> str:
-    _ = locale.gettext
-    if not manifest.results:
-        return paragraph(_("No scores are recorded."))
-    rows = []
-    for each in manifest.results:
-        interval = ""
-        if each.low is not None and each.high is not None:
-            low, high = (locale.format(end, ".4f") for end in (each.low, each.high))
-            interval = f"<small>{_('{low} to {high}', low=low, high=high)}</small>"
-        without = "–" if each.without is None else locale.format(each.without, ".4f")
-        gain = "–" if each.without is None else locale.format(each.value - each.without, "+.4f")
-        name = marked(each.metric, each.direction or "higher", locale)
-        rows.append([escape(name), f"{locale.format(each.value, '.4f')}{interval}", without, gain, cell(each.dataset)])
-    said = _("With this component, and of the same stack without it. ↓: the lower, the better.")
-    header = [_("score"), _("with"), _("without"), _("difference"), text_heading(_("data"))]
-    return paragraph(said) + table(header, rows)
 
 
 def _card(manifest: Manifest, locale: Locale) -> str:
@@ -318,15 +255,6 @@ def _card(manifest: Manifest, locale: Locale) -> str:
     said = "".join(recorded(text) for text in texts if text)
     said = said or paragraph(locale.gettext("Its author says nothing of these."))
     return said + (code_block(own.citation) if own and own.citation else "")
-
-
-def _language(tag: str, locale: Locale) -> str:
-    from lect.languages.tags import display_name
-
-    try:
-        return f"{display_name(tag, locale.tag)} ({tag})"
-    except DataError:
-        return tag
 
 
 def _document(title: str, head: str, sections: Sequence[tuple[str, str, str]], locale: Locale) -> str:

@@ -13,7 +13,7 @@ from lect.data.cleaning import Counts, clean
 from lect.data.dataset import Dataset, Source
 from lect.data.dictionary import Dictionary
 from lect.data.examples import Example
-from lect.data.guard import Guard, Overlap, check_files, corpus_of
+from lect.data.guard import Guard, Overlap, Overlaps, check_files, corpus_of
 from lect.errors import DataError
 from lect.host.reading import read_source
 from lect.recipes.recipe import Recipe
@@ -72,13 +72,18 @@ def read_switching(data: DataSection, host: Host, folder: Path, file: str) -> Sw
     return Switching(dictionary, table.share, table.rows, sha256)
 
 
-def data_notes(datasets: Iterable[Dataset], switching: Switching | None = None) -> Iterator[str]:
-    """A line for whatever cleaning, guard, shots and dictionary found."""
+def data_notes(datasets: Iterable[Dataset], overlaps: Overlaps, switching: Switching | None = None) -> Iterator[str]:
+    """A line for whatever cleaning, guard, shots and dictionary found.
+
+    Args:
+        overlaps: what is done with rows that are in the evaluation data.
+    """
     for data in datasets:
         if data.cleaning is not None:
             yield f"{data.source}: {data.cleaning}"
         if data.overlap is not None and data.overlap.count:
-            yield f"{data.source}: {data.overlap}"
+            done = ", and are left out" if overlaps == "drop" else ""
+            yield f"{data.source}: {data.overlap}{done}"
         if data.shots is not None:
             yield f"{data.source}: {data.shots}"
     if switching is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from lect.counts import number_of
 from lect.engine.engine import Engine
 from lect.languages.profiles import profiles_bytes
 from lect.objectives import score_direction
@@ -140,4 +141,4 @@ def hardware_name() -> str:
     """What is computed on."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    return f"{platform.machine()} CPU, {number_of(torch.get_num_threads(), 'thread')}"

@@ -21,7 +21,8 @@ small { font-size:.78em; display:block; line-height:1.25; white-space:nowrap }
 .scroll { overflow-x:auto; margin:.6rem 0 }
 table { border-collapse:collapse; font-variant-numeric:tabular-nums; font-size:.9rem }
 th, td { padding:.32rem .5rem; text-align:end; vertical-align:middle; border-bottom:1px solid var(--line) }
-td { white-space:nowrap } :where([dir=rtl]) td:where(:not(.text)) { direction:ltr; text-align:left } td.text { white-space:normal } th { font-weight:600 }
+td { white-space:nowrap } td.text { white-space:normal } td.whole { white-space:nowrap } th { font-weight:600 }
+:where([dir=rtl]) td:where(:not(.text)) { direction:ltr; text-align:left }
 thead th { vertical-align:bottom; line-height:1.2; min-width:3.2rem; hyphens:auto }
 th:first-child, td:first-child, .text, th.text { text-align:start }
 .heat td { text-align:center; border:2px solid var(--back); border-radius:6px; min-width:4.2rem }
