@@ -34,6 +34,8 @@ def home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LECT_HOME", str(tmp_path_factory.mktemp("home")))
         patch.delenv("LECT_PLUGINS", raising=False)
+        # Whatever language the machine is set to.
+        patch.setenv("LECT_LOCALE", "en")
         yield
 
 

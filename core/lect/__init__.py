@@ -15,9 +15,8 @@ Reports      evaluate_matrix, audit; EvaluationReport, MatrixReport, AuditReport
 Errors       UserError, of which BackboneError, ComponentError, DataError, RecipeError … are kinds
 
 `help(lect.load)` and so on says more; docs/python.md shows them at work. All other names here are for plugins, with
-those of `lect.cache`, `lect.cli`, `lect.data.files`, `lect.exchange`, `lect.files`, `lect.languages`, `lect.serving`,
-`lect.testing` and `lect.vocabulary` (docs/hooks.md); what stands in no list may move. Importing this package imports
-neither torch nor transformers: each name is loaded when it is first used.
+those of `lect.cache`, `lect.cli`, `lect.data.files`, `lect.exchange`, `lect.files`, `lect.languages`, `lect.locales`,
+`lect.serving`, `lect.testing` and `lect.vocabulary` (docs/hooks.md); what stands in no list may move.
 """
 
 from __future__ import annotations

@@ -203,11 +203,11 @@ def test_of_a_score_that_is_better_the_lower_the_lowest_is_best(report):
     assert lower.best("jav") == min(lower.entry("jav", name).score.value for name in SKILL)
     assert report.best("jav") == max(report.entry("jav", name).score.value for name in SKILL)
     text = lower.to_html()
-    assert "<b>task</b> has the lowest mean macro F1 over the languages but the source" in text
-    assert "<b>language + task</b> has the highest mean" in report.to_html()
+    assert "<b><bdi>task</bdi></b> has the lowest mean macro F1 over the languages but the source" in text
+    assert "<b><bdi>language + task</bdi></b> has the highest mean" in report.to_html()
     # What was better in four languages is worse in them now.
-    assert "language + task is, compared with the baseline, significantly better in 4" in report.to_html()
-    assert "language + task is, compared with the baseline, significantly worse in 4" in text
+    assert "<bdi>language + task</bdi> is, compared with the baseline, significantly better in 4" in report.to_html()
+    assert "<bdi>language + task</bdi> is, compared with the baseline, significantly worse in 4" in text
     assert "macro F1 ↓" in lower.to_markdown() and "↓: the lower, the better." in lower.to_markdown()
     (shown, turned) = (next(line for line in each.to_markdown().splitlines() if "without lang:jav" in line)
                        for each in (report, lower))  # fmt: skip
@@ -231,4 +231,4 @@ def test_stacks_with_the_same_mean_share_it(report):
     others = [replace(e, cell=better.entry(e.dataset, "language + task").cell) if e.name == "LoRA" else e
               for e in better.entries]  # fmt: skip
     text = replace(better, entries=tuple(others)).to_html()
-    assert "<b>language + task</b> and <b>LoRA</b> share the highest mean macro F1" in text
+    assert "<b><bdi>language + task</bdi></b> and <b><bdi>LoRA</bdi></b> share the highest mean macro F1" in text

@@ -88,6 +88,21 @@ def test_a_run_is_shown_as_one_page_that_needs_nothing_else(lect, tmp_path):
     assert not re.search(r"(?:src|href)=\"https?:|url\(", page.replace("url(#", ""))
 
 
+def test_pages_are_in_the_language_that_is_asked_for(lect, tmp_path, monkeypatch):
+    write_run(tmp_path / "run")
+    write_run(tmp_path / "other", best=0.875)
+    assert lect("show", "run", "--locale", "fr").exit_code == 0
+    page = (tmp_path / "run" / "page.html").read_text(encoding="utf-8")
+    assert '<html lang="fr" dir="ltr">' in page and "0,7500 au pas 10" in page and ">0,8<" in page
+    monkeypatch.setenv("LECT_LOCALE", "sw_TZ.UTF-8")
+    printed = lect("compare", "run", "other", "--output", "page.html").stdout
+    assert "best validation" not in printed and "ahead" in printed
+    assert "Ulinganisho wa mafunzo mawili" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    refused = lect("show", "run", "--locale", "xx")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert 'locale "xx": pages are not in this language; take en, fr, id or sw' in refused.stderr
+
+
 def test_two_runs_are_compared(lect, tmp_path):
     write_run(tmp_path / "a")
     write_run(tmp_path / "b", rank=4, best=0.875)

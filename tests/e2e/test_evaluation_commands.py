@@ -141,8 +141,11 @@ def test_an_audit_compares_groups_templates_and_counts(workspace, trained):
     assert changes["bad"] > 0.1
     assert changes["bad"] == pytest.approx(-changes["good"])
     assert found["data"][0]["terms"][0]["lift"]["bad"] == 0
-    shown = workspace.lect("audit", "audit.toml", "--components", str(trained))
+    page = ("--output", "audit.html", "--locale", "id")
+    shown = workspace.lect("audit", "audit.toml", "--components", str(trained), *page)
     assert "counterfactual: names" in shown.stdout
+    written = (workspace.folder / "audit.html").read_text(encoding="utf-8")
+    assert '<html lang="id" dir="ltr">' in written and "kontrafaktual: names" in written and "<script" not in written
     assert max(map(len, shown.stdout.splitlines())) <= 80
     from lect.auditing.card import audit_lines
     from lect.auditing.report import AuditReport

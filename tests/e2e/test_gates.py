@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shutil
@@ -150,3 +151,70 @@ def test_a_language_taught_from_many_pairs_is_measured(workspace):
     made = lect.teach_language(pairs, "en", backbone="backbone", library="made", training={"epochs": 1})
     assert {each.use for each in made.manifest.gate} == {"retrieval", "classification"}
     assert sum(source.rows for source in made.manifest.training.data) < 900
+
+
+def test_a_gate_is_measured_anew_on_translations_and_by_a_tasks_own_answers(library, workspace):
+    pairs = [(text.translate(CIPHER), text) for text in sentences(60, 23)]
+    table = "text\ttranslation\n" + "".join(f"{one}\t{other}\n" for one, other in pairs)
+    (workspace.folder / "other.tsv").write_text(table, "utf-8")
+    common = ("-d", "other.tsv", "--task", "task:mood", "--components", str(library))
+    manifest = library / "lang/cipher/component.toml"
+    before = manifest.read_bytes()
+    measured = workspace.lect("components", "gate", "lang:cipher", *common, "--dry-run", "--json")
+    assert measured.exit_code == 0, measured.stderr
+    assert manifest.read_bytes() == before
+    own = {each["task"] or each["use"]: each for each in json.loads(measured.stdout)}
+    assert own.keys() == {"retrieval", "classification", "task:mood"}
+
+    # What the table says of the task is what lect itself answers.
+    def answers(stack, texts):
+        with lect.load(stack, backbone="backbone", library=library) as model:
+            return [each.value for each in model.predict(texts)]
+
+    wanted = answers("task:mood", [other for _, other in pairs])
+    for stack, column in (("1*lang:cipher + task:mood", "whole"), ("task:mood", "without")):
+        same = np.mean([a == b for a, b in zip(answers(stack, [one for one, _ in pairs]), wanted, strict=True)])
+        assert own["task:mood"][column] == pytest.approx(100 * same, abs=0.01)
+
+    written = workspace.lect("components", "gate", "lang:cipher", *common)
+    assert written.exit_code == 0, written.stderr
+    assert "task:mood" in written.stdout and max(map(len, written.stdout.splitlines())) <= 80
+    gate = {each.task or each.use: each for each in read_manifest(manifest).gate}
+    assert gate["task:mood"].strength == own["task:mood"]["strength"]
+    assert "agreement of task:mood with translations in" in (library / "lang/cipher/README.md").read_text("utf-8")
+
+
+def test_what_a_tasks_own_answers_said_holds_for_that_task_alone(library, workspace):
+    shutil.copytree(library / "task/mood", library / "task/other")
+    other = library / "task/other/component.toml"
+    other.write_text(other.read_text("utf-8").replace('name = "mood"', 'name = "other"', 1), "utf-8")
+    manifest = library / "lang/cipher/component.toml"
+    manifest.write_text(re.sub(r"\n\[\[gate\]\]\n(?:.+\n)+", "\n", manifest.read_text("utf-8")), "utf-8")
+    put_gate(library, "classification", 0.5)
+    manifest.write_text(
+        manifest.read_text("utf-8")
+        + '\n[[gate]]\nuse = "classification"\ntask = "task:mood"\nstrength = 0.0\nmeasure = "agreement"\n'
+        "score = 70.0\nwithout = 70.0\nwhole = 60.0\nrows = 100\n",
+        "utf-8",
+    )
+    assert scores(library, "lang:cipher + task:mood") == pytest.approx(scores(library, "task:mood"), abs=1e-6)
+    half = scores(library, "0.5*lang:cipher + task:other")
+    assert scores(library, "lang:cipher + task:other") == pytest.approx(half, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("reference", "arguments", "message"),
+    [
+        ("task:mood", (), "task:mood: is no language, and has no gate; name one, such as lang:jav"),
+        ("lang:cipher", ("-o", "limit=30"), "30 translated sentences, and 40 are the fewest to measure on; give more"),
+        ("lang:cipher", ("--task", "lang:cipher"), "gives whole texts no label that a translation's could be compared"),
+        ("lang:absent", (), 'there is no component "lang:absent"'),
+    ],
+    ids=["task", "few", "no labels", "absent"],
+)
+def test_what_cannot_be_measured_is_one_line(library, workspace, reference, arguments, message):
+    rows = "".join(f"{text.translate(CIPHER)}\t{text}\n" for text in sentences(60, 23))
+    (workspace.folder / "other.tsv").write_text(f"text\ttranslation\n{rows}", "utf-8")
+    said = workspace.lect("components", "gate", reference, "-d", "other.tsv", *arguments, "--components", str(library))
+    assert said.exit_code == 1
+    assert message in said.stderr.splitlines()[-1]

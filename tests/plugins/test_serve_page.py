@@ -57,7 +57,7 @@ def test_the_page_and_its_files_are_served_without_a_key_and_fetch_nothing_from_
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         named = set(re.findall(r'(?:href|src)="(page/[^"]+)"', page.text))
         assert {"page/main.js", "page/page.css", "page/icon.svg"} <= named
-        assert '<html lang="en">' in page.text
+        assert '<html lang="en" dir="ltr">' in page.text and "{{" not in page.text
         # No script and no style of its own: the policy allows none.
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:", page.text)
         for path in sorted(OPEN):
@@ -71,6 +71,24 @@ def test_the_page_and_its_files_are_served_without_a_key_and_fetch_nothing_from_
             assert not re.search(r"""(?:href|src)="/|(?:ask|fetch)\([`"']/|from "(?!\./)""", elsewhere), path
             for module in re.findall(r'from "\./([^"]+)"', answer.text):
                 assert f"/page/{module}" in OPEN
+
+
+def test_the_page_is_in_the_language_of_the_browser_or_the_one_that_is_asked_for(url):
+    with httpx.Client(base_url=url, timeout=60) as client:
+        for preferred, asked, tag, said in (
+            ("fr-CH, fr;q=0.9, en;q=0.8", "", "fr", "Essayer un texte"),
+            ("jv, en;q=0.5, id;q=0.9, fr;q=0", "", "id", "Coba sebuah teks"),
+            ("fr", "sw", "sw", "Jaribu matini"),
+            ("fr", "xx", "en", "Try a text"),
+            ("jv, *;q=0.1", "", "en", "Try a text"),
+        ):
+            page = client.get("/", params={"locale": asked} if asked else {}, headers={"accept-language": preferred})
+            assert page.headers["content-language"] == tag and page.headers["vary"] == "accept-language"
+            assert f'<html lang="{tag}" dir="ltr">' in page.text and said in page.text and "{{" not in page.text
+            assert page.text.count("?locale=") == 4 and f'hreflang="{tag}" aria-current="true"' in page.text
+        french = client.get("/page/messages.json", params={"locale": "fr"}).json()
+        assert french["messages"]["{count} answer."] == ["{count} réponse.", "{count} réponses."]
+        assert client.get("/", params={"locale": "x" * 21}).status_code == 422
 
 
 def test_no_other_file_is_served_and_all_else_of_the_page_takes_a_key(url):
@@ -121,7 +139,7 @@ def test_without_registries_a_search_says_so(shop):
 @pytest.mark.skipif(chromium() is None, reason="there is no chromium")
 def test_in_a_browser_a_text_is_answered_by_stacks_and_explained_and_a_component_is_loaded(url, tmp_path):
     with browser(tmp_path / "profile") as page:
-        page.open(url)
+        page.open(f"{url}/?locale=en")
         page.wait("!document.querySelector('#key-form').hidden")
         for key, said in (("mallory", "This key is not known here."), ("alice", "The key is accepted.")):
             page.type("#key", key)
@@ -185,4 +203,27 @@ def test_in_a_browser_a_text_is_answered_by_stacks_and_explained_and_a_component
         for width in (360, 1280):
             page.resize(width)
             assert page.value("document.documentElement.scrollWidth") <= width
+        assert [each for each in page.complaints if "404" not in json.dumps(each)] == []
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(chromium() is None, reason="there is no chromium")
+def test_in_a_browser_the_page_speaks_its_readers_language(url, tmp_path):
+    with browser(tmp_path / "profile") as page:
+        page.open(f"{url}/?locale=fr")
+        page.wait("document.querySelector('#headline').textContent === 'Une clé est nécessaire'")
+        page.type("#key", "alice")
+        page.press("Enter", 13, "\r")
+        page.wait("document.querySelector('#key-state').textContent === 'La clé est acceptée.'")
+        page.wait(f"document.querySelector('#stacks input')?.value === {json.dumps(MOOD)}")
+        page.complaints.clear()  # that a key was wanted
+        page.type("#text", NKO)
+        page.value("document.querySelector('button.main').click()")
+        page.wait("document.querySelector('#try-state').textContent === '2 réponses.'")
+        shown = page.value("document.querySelector('.answer').innerText")
+        assert re.search(r"\d+,\d\N{NO-BREAK SPACE}%", shown) and "Fait par" in shown
+        assert "javanais (jv)" in page.value("document.querySelector('#library').innerText")
+        page.value("document.querySelector('#stacks input').value = 'task:nowhere'")
+        page.value("document.querySelector('button.main').click()")
+        page.wait("document.querySelector('.answer .error')?.lang === 'en'")
         assert [each for each in page.complaints if "404" not in json.dumps(each)] == []

@@ -18,6 +18,7 @@ from typing import Any
 RECORDED = Path(__file__).parents[1] / "golden" / "surface"
 PUBLIC = (
     *("lect", "lect.cache", "lect.cli", "lect.data.files", "lect.exchange", "lect.files", "lect.languages"),
+    "lect.locales",
     *(f"lect.backbones.{name}" for name in ("charsmap", "packaged", "protobuf", "sentencepiece")),
     *("lect.serving", "lect.testing", "lect.vocabulary"),
 )

@@ -13,7 +13,7 @@ from lect.fields import check_licence, check_line
 from lect.files import write_aside
 from lect.storage.card import AuditLines, hub_task, render_card
 from lect.storage.licences import Conflict, unanswered_conflicts
-from lect.storage.manifest import FILE, CardEntry, Manifest, manifest_text
+from lect.storage.manifest import FILE, CardEntry, GateEntry, Manifest, manifest_text
 from lect.storage.store import CARD, read_folder_manifest, weights_hash
 
 if TYPE_CHECKING:
@@ -38,7 +38,13 @@ class WrittenCard:
 
 
 def write_card(
-    folder: Path, host: Host, *, audit: Path | None = None, licence: str | None = None, **said: str
+    folder: Path,
+    host: Host,
+    *,
+    audit: Path | None = None,
+    licence: str | None = None,
+    gate: tuple[GateEntry, ...] | None = None,
+    **said: str,
 ) -> WrittenCard:
     """Write the card of a component anew, of its manifest and its audit.
 
@@ -46,6 +52,7 @@ def write_card(
         host: knows what the head is for.
         audit: what `lect audit --output` wrote; it is kept beside the weights. By default the one that is kept there.
         licence: the component's, as an SPDX expression; the one that it has where None.
+        gate: how strongly it acts, in the place of what was measured before.
         said: fields of `CardEntry`, in the place of those that the manifest has.
 
     Raises:
@@ -57,10 +64,12 @@ def write_card(
         manifest = manifest.model_copy(update={"card": _entry(manifest, said)})
     if licence is not None:
         manifest = _licensed(manifest, licence)
+    if gate is not None:
+        manifest = manifest.model_copy(update={"gate": gate})
     kept = folder / AUDIT
     file = audit or (kept if kept.is_file() else None)
     report = None if file is None else read_audit(file, manifest, folder)
-    if said or licence is not None:
+    if said or licence is not None or gate is not None:
         write_aside(folder / FILE, manifest_text(manifest))
     if audit is not None and not (kept.exists() and audit.samefile(kept)):
         write_aside(kept, audit.read_bytes())

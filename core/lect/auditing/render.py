@@ -7,10 +7,10 @@ from html import escape
 from typing import Any
 
 from lect.auditing.report import AuditReport, Counterfactual, DataBias, Parity
-from lect.evaluation.html.parts import fragment as in_page
-from lect.evaluation.html.parts import paragraph, table
+from lect.evaluation.html.parts import document, foreign, fragment, paragraph, recorded, section, table
 from lect.evaluation.matrix.render import Table, markdown_table, p_text
-from lect.evaluation.render import readable
+from lect.evaluation.render import interval_text, readable
+from lect.locales import ENGLISH, Locale, message
 
 
 def renderables(report: AuditReport) -> Iterator[Any]:
@@ -44,14 +44,26 @@ def markdown(report: AuditReport) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def fragment(report: AuditReport) -> str:
-    """The audit as HTML, inside another page."""
-    parts = [f"<p><code>{escape(report.stack)}</code> on <code>{escape(report.backbone)}</code></p>"]
-    for plain, said in _tables(report):
-        rows = [[escape(cell) for cell in row] for row in plain.rows]
-        shown = table([escape(name) for name in plain.header], rows)
-        parts += [f"<h4>{escape(plain.heading)}</h4>", shown, paragraph(said, "dim")]
-    return in_page(report.title, *parts, *(paragraph(note, "dim") for note in report.notes))
+def page(report: AuditReport, locale: Locale, *, inside: bool = False) -> str:
+    """The audit as HTML.
+
+    Args:
+        locale: of its reader.
+        inside: another page, such as a notebook.
+    """
+    on = locale.gettext(
+        "<code>{stack}</code> on <code>{backbone}</code>", stack=escape(report.stack), backbone=escape(report.backbone)
+    )
+    parts = [f"<p>{on}</p>"]
+    for place, (plain, said) in enumerate(_tables(report, locale)):
+        rows = [[foreign(row[0]), *map(escape, row[1:])] for row in plain.rows]
+        shown = table([foreign(name) for name in plain.header], rows) + paragraph(said, "dim")
+        if inside:
+            parts.append(f"<h4>{escape(plain.heading)}</h4>{shown}")
+        else:
+            parts.append(section(f"table{place}", plain.heading, shown))
+    notes = (recorded(locale.term(note), "dim") for note in report.notes)
+    return (fragment if inside else document)(locale, report.title, *parts, *notes)
 
 
 def summary(report: AuditReport) -> list[str]:
@@ -80,74 +92,108 @@ def summary(report: AuditReport) -> list[str]:
     return said
 
 
-def _tables(report: AuditReport) -> Iterator[tuple[Table, str]]:
+def _tables(report: AuditReport, locale: Locale = ENGLISH) -> Iterator[tuple[Table, str]]:
     for each in report.parity:
-        yield _parity(each)
+        yield _parity(each, locale)
     for test in report.counterfactuals:
-        yield _counterfactual(test)
+        yield _counterfactual(test, locale)
     for bias in report.data:
-        yield _data(bias)
+        yield _data(bias, locale)
         if bias.terms:
-            yield _terms(bias)
+            yield _terms(bias, locale)
 
 
-def _parity(each: Parity) -> tuple[Table, str]:
+def _parity(each: Parity, locale: Locale) -> tuple[Table, str]:
     labels = list(each.groups[0].rates)
     rows = tuple(
         (
             group.group,
-            f"{group.rows:,}",
-            f"{100 * group.value:.1f} [{100 * group.low:.1f}, {100 * group.high:.1f}]",
+            locale.format(group.rows),
+            f"{locale.format(100 * group.value, '.1f')} {interval_text(100 * group.low, 100 * group.high, locale)}",
             *(f"{100 * group.rates[label]:.0f} / {100 * group.true_rates[label]:.0f}" for label in labels),
         )
         for group in each.groups
     )
-    said = (
-        f"Gap of the best to the worst: {100 * each.gap:.1f} [{100 * each.low:.1f}, {100 * each.high:.1f}], "
-        f"p {p_text(each.p)} (rows dealt out to groups anew). Labels: percent answered / percent true."
+    said = locale.gettext(
+        "Gap of the best to the worst: {gap} {interval}, p {p} (rows dealt out to groups anew). Labels: percent "
+        "answered / percent true.",
+        gap=locale.format(100 * each.gap, ".1f"),
+        interval=interval_text(100 * each.low, 100 * each.high, locale),
+        p=p_text(each.p, locale),
     )
-    return Table(f"parity by {each.by}", (each.by, "rows", readable(each.metric), *labels), rows), said
+    by = _grouping(each.by, locale)
+    header = (by, locale.gettext("rows"), readable(each.metric, locale), *labels)
+    return Table(locale.gettext("parity by {field}", field=by), header, rows), said
 
 
-def _counterfactual(test: Counterfactual) -> tuple[Table, str]:
+def _counterfactual(test: Counterfactual, locale: Locale) -> tuple[Table, str]:
+    _ = locale.gettext
     rows = tuple(
         (
             group.group,
-            f"{group.flips:,} of {group.pairs:,}",
+            _("{count} of {all}", count=locale.format(group.flips), all=locale.format(group.pairs)),
             *(
-                f"{100 * change.value:+.1f} [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
+                f"{locale.format(100 * change.value, '+.1f')} "
+                f"{interval_text(100 * change.low, 100 * change.high, locale, '+.1f')}"
                 for change in group.changes
             ),
         )
         for group in test.groups
     )
     labels = [change.label for change in test.groups[0].changes]
-    said = f"{test.templates:,} templates. Against {test.reference}: pairs with another answer, and the mean change of "
-    said += "each label's probability × 100, with its interval over templates."
+    said = _(
+        "{count} templates. Against {reference}: pairs with another answer, and the mean change of each label's "
+        "probability × 100, with its interval over templates.",
+        count=locale.format(test.templates),
+        reference=test.reference,
+    )
     shown = [
-        f" “{one}” is {before}, “{two}” is {after}."
+        " "
+        + _(
+            "“{text}” is {answer}, “{other}” is {other_answer}.", text=one, answer=before, other=two, other_answer=after
+        )
         for group in test.groups
         for one, before, two, after in group.examples[:1]
     ]
-    return Table(f"counterfactual: {test.name}", ("group", "flips", *labels), rows), said + "".join(shown)
+    heading = _("counterfactual: {name}", name=test.name)
+    return Table(heading, (_("group"), _("flips"), *labels), rows), said + "".join(shown)
 
 
-def _data(bias: DataBias) -> tuple[Table, str]:
+def _data(bias: DataBias, locale: Locale) -> tuple[Table, str]:
+    _ = locale.gettext
     labels = list(next(iter(bias.counts.values())))
-    rows = tuple((group, *_counts(counts, labels)) for group, counts in bias.counts.items())
-    said = f"Balance of the labels {bias.balance:.2f} (1: all as frequent); association of {bias.by} and label "
-    said += f"{bias.association:.2f} (Cramér's V: 0 none, 1 full)."
-    return Table(f"labels by {bias.by}", (bias.by, *labels, "rows"), rows), said
+    rows = tuple((group, *_counts(counts, labels, locale)) for group, counts in bias.counts.items())
+    by = _grouping(bias.by, locale)
+    said = _(
+        "Balance of the labels {balance} (1: all as frequent); association of {field} and label {association} "
+        "(Cramér's V: 0 none, 1 full).",
+        balance=locale.format(bias.balance, ".2f"),
+        field=by,
+        association=locale.format(bias.association, ".2f"),
+    )
+    return Table(_("labels by {field}", field=by), (by, *labels, _("rows")), rows), said
 
 
-def _terms(bias: DataBias) -> tuple[Table, str]:
+def _terms(bias: DataBias, locale: Locale) -> tuple[Table, str]:
+    _ = locale.gettext
     labels = list(bias.terms[0].lift)
     rows = tuple(
-        (t.term, f"{t.rows:,}", *(f"{t.lift[label]:.2f}" if t.rows else "–" for label in labels)) for t in bias.terms
+        (t.term, locale.format(t.rows), *(locale.format(t.lift[label], ".2f") if t.rows else "–" for label in labels))
+        for t in bias.terms
     )
-    said = "Lift: a label's share among the rows with the term over its share among all; 1 where the term says nothing."
-    return Table("terms and labels", ("term", "rows", *labels), rows), said
+    said = _(
+        "Lift: a label's share among the rows with the term over its share among all; 1 where the term says nothing."
+    )
+    return Table(_("terms and labels"), (_("term"), _("rows"), *labels), rows), said
 
 
-def _counts(counts: Mapping[str, int], labels: Sequence[str]) -> list[str]:
-    return [*(f"{counts[label]:,}" for label in labels), f"{sum(counts.values()):,}"]
+def _grouping(field: str, locale: Locale) -> str:
+    """What rows are grouped by: their language, or a field that has a name of its author's."""
+    return locale.term(field) if field == _LANGUAGE else field
+
+
+_LANGUAGE = message("language")
+
+
+def _counts(counts: Mapping[str, int], labels: Sequence[str], locale: Locale) -> list[str]:
+    return [*(locale.format(counts[label]) for label in labels), locale.format(sum(counts.values()))]

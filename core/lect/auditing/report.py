@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lect.errors import DataError
+from lect.locales import find_locale
 from lect.visible import one_screen, visible
 
 SCHEMA = 1
@@ -182,10 +183,23 @@ class AuditReport:
 
         return visible(markdown(self))
 
-    def _repr_html_(self) -> str:
-        from lect.auditing.render import fragment
+    def to_html(self, locale: str | None = None) -> str:
+        """The report as one page that needs nothing else: no network, no scripts, no files beside it.
 
-        return visible(fragment(self))
+        Args:
+            locale: of its reader, such as ``fr``; by default as the environment says.
+
+        Raises:
+            UserError: there is no catalogue of messages for it.
+        """
+        from lect.auditing.render import page
+
+        return visible(page(self, find_locale(locale)))
+
+    def _repr_html_(self) -> str:
+        from lect.auditing.render import page
+
+        return visible(page(self, find_locale(), inside=True))
 
     def __repr__(self) -> str:
         return one_screen(self)

@@ -16,6 +16,7 @@ from lect.errors import DataError, StackError
 from lect.evaluation.matrix.cells import Bench
 from lect.heads import Prediction
 from lect.host.reading import read_source
+from lect.locales import message
 from lect.specs import HeadSpec, MetricSpec
 from lect.storage.library import Library
 from lect.storage.store import weights_hash
@@ -72,7 +73,7 @@ def run_audit(audit: AuditFile, host: Host, library: Library, name: str = "audit
         _metric(opened, host, audit.stack)
         tests.append(_tested(opened, table, templates, text))
     if examples and not found:
-        notes.append("All rows are of one group, so that there is no parity to speak of.")
+        notes.append(message("All rows are of one group, so that there is no parity to speak of."))
     title = audit.title or f"Audit of {audit.stack}"
     return AuditReport(
         title, audit.stack, backbone, tuple(found), tuple(tests), tuple(biases), tuple(notes), components

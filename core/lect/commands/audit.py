@@ -9,7 +9,7 @@ import typer
 
 from lect.commands.app import load_host
 from lect.commands.console import echo, echo_json, stderr_console, stdout_console
-from lect.commands.options import ComponentsOption, JsonOption, library_of
+from lect.commands.options import ComponentsOption, JsonOption, LocaleOption, library_of
 
 app = typer.Typer(add_completion=False)
 
@@ -23,15 +23,19 @@ def audit(
     as_json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     output: Annotated[
-        list[Path] | None, typer.Option("--output", help="Write it there too: .json or .md. Repeatable.")
+        list[Path] | None, typer.Option("--output", help="Write it there too: .json, .md or .html. Repeatable.")
     ] = None,
+    locale: LocaleOption = None,
 ) -> None:
     """Score a stack by language and group, on texts that differ only in the group, and count the data's own bias."""
     from lect.errors import UserError
+    from lect.locales import find_locale
 
+    reader = find_locale(locale)
     for path in output or ():
-        if path.suffix not in (".json", ".md"):
-            raise UserError(f'audits are not written as "{path.suffix}"', where=str(path), fix="use .json or .md")
+        if path.suffix not in (".json", ".md", ".html"):
+            fix = "use .json, .md or .html"
+            raise UserError(f'audits are not written as "{path.suffix}"', where=str(path), fix=fix)
     host = load_host(ctx)
     with stderr_console().status("Auditing"):
         from lect.api.reports import audit as audited
@@ -41,7 +45,8 @@ def audit(
     for path in output or ():
         from lect.files import write_aside
 
-        write_aside(path, report.to_json() if path.suffix == ".json" else report.to_markdown())
+        forms = {".json": report.to_json, ".md": report.to_markdown}
+        write_aside(path, report.to_html(reader.tag) if path.suffix == ".html" else forms[path.suffix]())
     if as_json:
         echo_json(report.to_json())
     elif markdown:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import print_json, print_table, shown_in, stderr_console, stdout_console
+from lect.commands.console import note, print_json, print_table, shown_in, stderr_console, stdout_console
 from lect.commands.options import FieldOption, JsonOption, ReaderOption, source_of, value_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def inspect(
             from lect.data.plots import draw_plots
 
             status.update("Drawing")
-            drawn = draw_plots(found, plots)
+            drawn = draw_plots(found, plots, note)
     if as_json:
         print_json([one.as_dict() for one in found])
         return

@@ -17,6 +17,7 @@ from lect.commands.options import (
     FieldOption,
     JsonOption,
     LanguageOption,
+    LocaleOption,
     NearestOption,
     PrecisionOption,
     ReaderOption,
@@ -48,6 +49,7 @@ def evaluate(
         list[Path] | None,
         typer.Option("--output", help="Write the report there too: .json, .md or .html; of a matrix .csv as well."),
     ] = None,
+    locale: LocaleOption = None,
     corpus: Annotated[
         str | None, typer.Option("--corpus", help="A file of texts that the rows of --data are queries for.")
     ] = None,
@@ -70,7 +72,9 @@ def evaluate(
     translation. With --corpus and --qrels it is scored by how well queries find what is relevant.
     """
     from lect.errors import UserError
+    from lect.locales import find_locale
 
+    reader_locale = find_locale(locale)
     if matrix is not None:
         from lect.commands.matrix import Shown, evaluate_matrix
 
@@ -82,7 +86,7 @@ def evaluate(
             )
         library = None if components is None else library_of(components)
         shown: Shown = "json" if as_json else "markdown" if markdown else "table"
-        evaluate_matrix(matrix, load_host(ctx), library, cells, output or (), shown)
+        evaluate_matrix(matrix, load_host(ctx), library, cells, output or (), shown, reader_locale)
         return
     for file in output or ():
         if file.suffix not in (".json", ".md", ".html"):
@@ -130,8 +134,8 @@ def evaluate(
     for file in output or ():
         from lect.files import write_aside
 
-        forms = {".json": report.to_json, ".md": report.to_markdown, ".html": report.to_html}
-        write_aside(file, forms[file.suffix]())
+        forms = {".json": report.to_json, ".md": report.to_markdown}
+        write_aside(file, report.to_html(reader_locale.tag) if file.suffix == ".html" else forms[file.suffix]())
     if as_json:
         echo_json(report.to_json())
     elif markdown:

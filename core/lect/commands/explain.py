@@ -9,7 +9,14 @@ import typer
 
 from lect.commands.app import load_host
 from lect.commands.console import echo_json, stdout_console
-from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, StackOption, library_of
+from lect.commands.options import (
+    BackboneOption,
+    ComponentsOption,
+    JsonOption,
+    LocaleOption,
+    StackOption,
+    library_of,
+)
 
 app = typer.Typer(add_completion=False)
 
@@ -31,10 +38,13 @@ def explain(
     output: Annotated[
         list[Path] | None, typer.Option("--output", help="Write it there too: .json or .html. Repeatable.")
     ] = None,
+    locale: LocaleOption = None,
 ) -> None:
     """Show which words an answer hangs on, with the whole stack and without each of its parts."""
     from lect.errors import StackError, UserError
+    from lect.locales import find_locale
 
+    reader = find_locale(locale)
     if not stack and against is None:
         raise StackError("no stack is given", fix='name one with --stack, such as "lang:jav + task:sentiment"')
     for path in output or ():
@@ -51,7 +61,7 @@ def explain(
     for path in output or ():
         from lect.files import write_aside
 
-        write_aside(path, found.to_json() if path.suffix == ".json" else found.to_html())
+        write_aside(path, found.to_json() if path.suffix == ".json" else found.to_html(reader.tag))
     if as_json:
         echo_json(found.to_json())
     else:

@@ -1,4 +1,4 @@
-"""`lect components card`, `remove`, `gc`, `pack` and `unpack`: keeping what was trained and pulled."""
+"""`lect components card`, `gate`, `remove`, `gc`, `pack` and `unpack`: keeping what was trained and pulled."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import echo, print_json, warn
-from lect.commands.options import ComponentsOption, JsonOption, library_of
+from lect.commands.console import echo, echo_paragraph, print_json, print_table, stderr_console, warn
+from lect.commands.options import ComponentsOption, FieldOption, JsonOption, ReaderOption, library_of, source_of
 from lect.errors import ComponentError, StackError, UserError, one_line
 from lect.storage.library import Library
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to those of `lect components`."""
-    for command in (card, remove, gc, pack, unpack):
+    for command in (card, gate, remove, gc, pack, unpack):
         app.command()(command)
 
 
@@ -49,7 +49,7 @@ def card(
         except (OSError, UnicodeDecodeError) as error:
             raise UserError("cannot be read as UTF-8", where=str(citation), fix="name a text file") from error
     texts = {name: text for name, text in said.items() if text is not None}
-    written = write_card(folder, load_host(ctx, tolerant=True), audit=audit, licence=licence, **texts)
+    written = write_card(folder, load_host(ctx, tolerant=True), audit=audit, licence=licence, gate=None, **texts)
     if as_json:
         conflicts = [str(conflict) for conflict in written.conflicts]
         print_json({"card": str(written.file), "audited": written.audited, "licence_conflicts": conflicts})
@@ -57,6 +57,63 @@ def card(
     for conflict in written.conflicts:
         warn(one_line(f"the licence: {conflict}"))
     echo(f"{reference}  {written.file}" + ("" if written.audited else "; not audited, see lect audit"))
+
+
+def gate(
+    ctx: typer.Context,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="A language: lang:jav or ./folder.")],
+    data: Annotated[str, typer.Option("--data", "-d", help="Sentences with translations it was not trained on.")],
+    reader: ReaderOption = None,
+    option: FieldOption = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", help="A task whose own answers are compared, such as task:topic. Repeatable."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure, and write nothing.")] = False,
+    components: ComponentsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how strongly a language should act, on translations of the kind that it will read, and write it down.
+
+    Stacks then take that strength unless they say another: 1*lang:jav takes all of it. With --task a task's answers to
+    sentences are compared with those to their translations, without labels, and the strength holds for that task.
+    """
+    host = load_host(ctx)
+    source = source_of(host, data, reader, option)
+    with stderr_console().status("Loading") as status:
+        from lect.auditing.gate import regate
+        from lect.host.reading import read_source
+
+        pairs = read_source(host, source, Path(), "--data", named=("translation",)).examples
+        found = regate(
+            reference,
+            pairs,
+            host,
+            library_of(components),
+            on=str(source),
+            tasks=task or (),
+            keep=not dry_run,
+            progress=lambda what, share: status.update(f"{what} {share:.0%}"),
+        )
+    if as_json:
+        print_json([each.model_dump(mode="json") for each in found])
+        return
+    columns = ("use", "strength", "there", "at 1", "without", "rows")
+    rows = [
+        (
+            each.task or each.use,
+            f"{each.strength:g}",
+            *(f"{value:.1f}" for value in (each.score, each.whole, each.without)),
+            f"{each.rows:,}",
+        )
+        for each in found
+    ]
+    print_table(columns, rows, right=columns[1:], narrow=columns[1:])
+    echo_paragraph(
+        "Percent of recall@1 both ways, or of answers that agree with those of translations. The strength is the least "
+        "within a standard error of the best; 0 leaves the language out."
+        + ("" if not dry_run else " Nothing was written.")
+    )
 
 
 def remove(

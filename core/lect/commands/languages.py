@@ -9,7 +9,8 @@ import typer
 
 from lect.commands.app import load_host
 from lect.commands.console import echo, print_json, print_table, stderr_console
-from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, library_of
+from lect.commands.options import BackboneOption, ComponentsOption, JsonOption, LocaleOption, library_of
+from lect.counts import number_of
 from lect.errors import UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -138,6 +139,45 @@ def suggest(
         narrow=["score"],
     )
     echo(f"Ranked by the mean of {', '.join(shown)}. Source: {source()}.")
+
+
+@app.command("pages")
+def pages(
+    languages: Annotated[
+        list[str] | None, typer.Argument(help="Tags or names, such as jav or Javanese; all that there are if absent.")
+    ] = None,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option("--report", help="Scores: what lect eval MATRIX.toml --output FILE.json wrote. Repeatable."),
+    ] = None,
+    registry: Annotated[
+        Path | None, typer.Option("--registry", help="A registry's folder, instead of the components that are here.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", help="The folder to write to.")] = Path("languages"),
+    locale: LocaleOption = None,
+    components: ComponentsOption = None,
+) -> None:
+    """Write a page for each language: its components with their gates, scores, data and licences, and a list of all.
+
+    Each page is one file that needs nothing else, so that the folder can be served or handed on as it is.
+    """
+    from lect.files import write_aside
+    from lect.locales import find_locale
+    from lect.pages.language_page import INDEX, index_page, language_page, page_name
+    from lect.pages.languages import components_of, components_of_registry, gather_languages
+
+    reader = find_locale(locale)
+    found = components_of_registry(registry) if registry is not None else components_of(library_of(components))
+    shown = gather_languages(found, report or (), languages or ())
+    if not shown:
+        raise UserError("there is no component of any language", fix="see lect components, or name --registry FOLDER")
+    output.mkdir(parents=True, exist_ok=True)
+    for each in shown:
+        write_aside(output / page_name(each.tag), language_page(each, reader))
+    if not languages:
+        write_aside(output / INDEX, index_page(shown, reader))
+    first = output / (page_name(shown[0].tag) if languages else INDEX)
+    echo(f"{number_of(len(shown), 'language')}: {first}")
 
 
 def _samples(given: list[str] | None) -> dict[str, Path]:

@@ -12,6 +12,7 @@ from lect.errors import UserError
 if TYPE_CHECKING:
     from lect.evaluation.matrix.result import MatrixReport
     from lect.host import Host
+    from lect.locales import Locale
     from lect.storage.library import Library
 
 Shown = Literal["table", "json", "markdown"]
@@ -19,7 +20,13 @@ ENDINGS = (".html", ".md", ".csv", ".json")
 
 
 def evaluate_matrix(
-    path: Path, host: Host, components: Library | None, cells: Path | None, output: Sequence[Path], shown: Shown
+    path: Path,
+    host: Host,
+    components: Library | None,
+    cells: Path | None,
+    output: Sequence[Path],
+    shown: Shown,
+    locale: Locale,
 ) -> None:
     """Score what is missing, then write and show the report.
 
@@ -27,6 +34,7 @@ def evaluate_matrix(
         components: instead of what the file says.
         cells: where finished cells are kept; ``runs/eval-<file>`` by default.
         output: the files to write the report to; their endings say how.
+        locale: of whoever reads its page.
 
     Raises:
         UserError: the file, or something that it names, is wrong.
@@ -48,7 +56,7 @@ def evaluate_matrix(
         )
         status.update("Writing")
         for file in output:
-            _write(report, file)
+            _write(report, file, locale)
     if shown == "json":
         echo_json(report.to_json())
     elif shown == "markdown":
@@ -59,8 +67,8 @@ def evaluate_matrix(
             echo(f"Written: {', '.join(map(str, output))}")
 
 
-def _write(report: MatrixReport, file: Path) -> None:
+def _write(report: MatrixReport, file: Path, locale: Locale) -> None:
     from lect.files import write_aside
 
-    texts = {".html": report.to_html, ".md": report.to_markdown, ".csv": report.to_csv, ".json": report.to_json}
-    write_aside(file, texts[file.suffix]())
+    texts = {".md": report.to_markdown, ".csv": report.to_csv, ".json": report.to_json}
+    write_aside(file, report.to_html(locale.tag) if file.suffix == ".html" else texts[file.suffix]())

@@ -45,6 +45,12 @@ ExactOption = Annotated[
     bool,
     typer.Option("--exact", help="Give a text the same bytes whatever other texts there are, for some more time."),
 ]
+LocaleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--locale", help="The language of the page: en, fr, id or sw; by default your environment's, or English."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 

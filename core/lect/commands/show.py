@@ -10,7 +10,7 @@ import typer
 
 from lect.commands.app import load_host
 from lect.commands.console import echo, print_json, print_table, stdout_console
-from lect.commands.options import ComponentsOption, JsonOption, library_of
+from lect.commands.options import ComponentsOption, JsonOption, LocaleOption, library_of
 from lect.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,18 +30,21 @@ def show(
     thing: Annotated[str, typer.Argument(metavar="THING", help=_THING)],
     output: OutputOption = None,
     is_opened: OpenOption = False,
+    locale: LocaleOption = None,
     components: ComponentsOption = None,
 ) -> None:
     """Make a page of a run, a component or a report: one file that needs nothing else.
 
     It is written beside a report, into a run's folder, and of a component into the folder where you are.
     """
+    from lect.locales import find_locale
     from lect.pages.page import page
     from lect.pages.things import find_thing
 
+    reader = find_locale(locale)
     _check_page(output)
     found = find_thing(thing, library_of(components))
-    _write(output or _place(found), page(found), is_opened)
+    _write(output or _place(found), page(found, reader), is_opened)
 
 
 @compare_app.command("compare")
@@ -51,6 +54,7 @@ def compare(
     second: Annotated[str, typer.Argument(metavar="B", help="Another one of the same kind.")],
     output: OutputOption = None,
     is_opened: OpenOption = False,
+    locale: LocaleOption = None,
     components: ComponentsOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -58,10 +62,12 @@ def compare(
 
     Reports of the same rows are tested as lect eval tests the stacks of a matrix, by the paired bootstrap.
     """
+    from lect.locales import find_locale
     from lect.pages.beside import comparison_page
     from lect.pages.comparison import compare_things
     from lect.pages.things import find_thing
 
+    reader = find_locale(locale)
     _check_page(output)
     if is_opened and output is None:
         raise UserError("no page is written that could be opened", where="--open", fix="name its file with --output")
@@ -73,7 +79,7 @@ def compare(
     else:
         _print(compared)
     if output is not None:
-        _write(output, comparison_page(compared, one, other), is_opened, tell=not as_json)
+        _write(output, comparison_page(compared, one, other, reader), is_opened, tell=not as_json)
 
 
 def _print(compared: Compared) -> None:

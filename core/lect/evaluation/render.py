@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from lect.counts import number_of
+from lect.locales import ENGLISH, Locale, message
 from lect.scores import Direction, gain_of
 
 if TYPE_CHECKING:
@@ -15,6 +15,23 @@ if TYPE_CHECKING:
 _Detail = Literal["intervals", "values", "least"]
 _DETAILS: tuple[_Detail, ...] = ("intervals", "values", "least")
 _WORDS = {"f1": "F1", "mrr": "MRR", "ndcg@10": "nDCG@10", "bleu": "BLEU", "chrf++": "chrF++"}
+_TERMS = (
+    message("accuracy"),
+    message("precision"),
+    message("recall"),
+    message("F1"),
+    message("macro precision"),
+    message("macro recall"),
+    message("macro F1"),
+    message("micro precision"),
+    message("micro recall"),
+    message("micro F1"),
+    message("weighted precision"),
+    message("weighted recall"),
+    message("weighted F1"),
+    message("loss"),
+)
+_BACKBONE = message("bare backbone")
 _SIDES = 2
 _BETWEEN = 2
 
@@ -73,68 +90,80 @@ def markdown(report: EvaluationReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-def sentences(report: EvaluationReport) -> list[str]:
+def sentences(report: EvaluationReport, locale: Locale = ENGLISH) -> list[str]:
     """What is said below the tables: what the figures are, what they were computed with, and notes."""
-    signatures = [f"{readable(name)}: {signature}" for name, signature in report.signatures.items()]
-    return [_legend(report), *signatures, *report.notes]
+    signatures = [f"{readable(name, locale)}: {signature}" for name, signature in report.signatures.items()]
+    return [_legend(report, locale), *signatures, *report.notes]
 
 
-def readable(name: str) -> str:
+def readable(name: str, locale: Locale = ENGLISH) -> str:
     """A score's name as it is shown: ``macro_f1`` is macro F1."""
-    return " ".join(_WORDS.get(word, word) for word in name.split("_"))
+    text = " ".join(_WORDS.get(word, word) for word in name.split("_"))
+    return locale.term(text) if text in _TERMS else text
 
 
-def marked(name: str, direction: Direction) -> str:
+def marked(name: str, direction: Direction, locale: Locale = ENGLISH) -> str:
     """A score's name as it is shown, with an arrow where it is better the lower."""
-    return f"{readable(name)} ↓" if direction == "lower" else readable(name)
+    return f"{readable(name, locale)} ↓" if direction == "lower" else readable(name, locale)
 
 
-def tables(report: EvaluationReport, width: int | None) -> list[Table]:
+def stack_text(label: str, locale: Locale) -> str:
+    """A stack, or what is left of it without a part, as it is shown."""
+    before, found, part = label.partition("without ")
+    if found and not before:
+        return locale.gettext("without {part}", part=part)
+    return locale.term(label) if label == _BACKBONE else label
+
+
+def tables(report: EvaluationReport, width: int | None, locale: Locale = ENGLISH) -> list[Table]:
     """The tables that have something to say, each with as much detail as the width allows (None: all)."""
     # Of every table, by how much detail it has.
     choices = [
-        [_main_table(report, detail) for detail in _DETAILS],
-        [_score_table(report, detail) for detail in _DETAILS],
+        [_main_table(report, detail, locale) for detail in _DETAILS],
+        [_score_table(report, detail, locale) for detail in _DETAILS],
     ]
-    choices += [list(each) for each in zip(*(_label_tables(report, detail) for detail in _DETAILS), strict=True)]
+    of_labels = (_label_tables(report, detail, locale) for detail in _DETAILS)
+    choices += [list(each) for each in zip(*of_labels, strict=True)]
     fitting = (next((table for table in each if width is None or table.width() <= width), each[-1]) for each in choices)
     return [table for table in fitting if table.rows]
 
 
-def _main_table(report: EvaluationReport, detail: _Detail) -> Table:
+def _main_table(report: EvaluationReport, detail: _Detail, locale: Locale) -> Table:
     intervals = detail == "intervals"
     several = len(report.variants) > 1
-    header = ("stack", marked(report.main, report.direction), *(("the whole gains",) if several else ()))
+    main = marked(report.main, report.direction, locale)
+    header = (locale.gettext("stack"), main, *((locale.gettext("the whole gains"),) if several else ()))
     rows, dim = [], set()
     for place, variant in enumerate(report.variants):
-        cells = [f"{place + 1}  {variant.label}" if several else variant.label]
-        cells.append(_score(variant.score(report.main), intervals))
+        label = stack_text(variant.label, locale)
+        cells = [f"{place + 1}  {label}" if several else label]
+        cells.append(_score(variant.score(report.main), intervals, locale))
         if several:
             gain = report.difference(variant.label, report.main)
-            cells.append(_gain(gain, intervals, report.direction))
+            cells.append(_gain(gain, intervals, report.direction, locale))
             if gain is not None and gain.low <= 0 <= gain.high:
                 dim.add((place, 2))
         rows.append(tuple(cells))
     return Table(header, tuple(rows), frozenset(dim))
 
 
-def _score_table(report: EvaluationReport, detail: _Detail) -> Table:
+def _score_table(report: EvaluationReport, detail: _Detail, locale: Locale) -> Table:
     intervals = detail == "intervals"
-    header = ("score", *_numbers(report.variants))
+    header = (locale.gettext("score"), *_numbers(report.variants, locale))
     names = [name for name in report.names() if name != report.main]
     return Table(
         header,
         tuple(
             (
-                marked(name, report.direction_of(name)),
-                *(_score(variant.score(name), intervals) for variant in report.variants),
+                marked(name, report.direction_of(name), locale),
+                *(_score(variant.score(name), intervals, locale) for variant in report.variants),
             )
             for name in names
         ),
     )
 
 
-def _label_tables(report: EvaluationReport, detail: _Detail) -> list[Table]:
+def _label_tables(report: EvaluationReport, detail: _Detail, locale: Locale) -> list[Table]:
     """A table for each set of labels: entities by type, and tags."""
     labels: dict[str, dict[str, None]] = {}
     for variant in report.variants:
@@ -150,60 +179,75 @@ def _label_tables(report: EvaluationReport, detail: _Detail) -> list[Table]:
         else:
             found[0].append(kind)
             found[1].update(labels[kind])
-    return [_label_table(report, kinds, list(own), detail) for kinds, own in sets]
+    return [_label_table(report, kinds, list(own), detail, locale) for kinds, own in sets]
 
 
-def _label_table(report: EvaluationReport, kinds: list[str], labels: Sequence[str], detail: _Detail) -> Table:
+def _label_table(
+    report: EvaluationReport, kinds: list[str], labels: Sequence[str], detail: _Detail, locale: Locale
+) -> Table:
     intervals = detail == "intervals"
     whole, others = report.variants[0], report.variants[1:]
     shown = next((kind for kind in kinds if report.main.endswith(kind)), kinds[-1])
     # The kind that the main score averages comes last, beside the same of the other variants.
     kinds = [*(kind for kind in kinds if kind != shown and detail != "least"), shown]
-    numbers = _numbers(report.variants)
+    numbers = _numbers(report.variants, locale)
     mark = f" {numbers[0]}" if others else ""
     support = report.support if {*labels} & {*report.support} else {}
     header = (
-        "label",
-        *(("rows",) if support else ()),
-        *(f"{readable(kind)}{mark}" for kind in kinds),
-        *(f"{readable(shown)} {number}" for number in numbers[1:]),
+        locale.gettext("label"),
+        *((locale.gettext("rows"),) if support else ()),
+        *(f"{readable(kind, locale)}{mark}" for kind in kinds),
+        *(f"{readable(shown, locale)} {number}" for number in numbers[1:]),
     )
     rows = []
     for label in labels:
         cells = [label, *((str(support.get(label, 0)),) if support else ())]
-        cells += [_score(whole.score(f"{kind}[{label}]"), intervals and kind == shown) for kind in kinds]
-        cells += [_score(variant.score(f"{shown}[{label}]"), intervals) for variant in others]
+        cells += [_score(whole.score(f"{kind}[{label}]"), intervals and kind == shown, locale) for kind in kinds]
+        cells += [_score(variant.score(f"{shown}[{label}]"), intervals, locale) for variant in others]
         rows.append(tuple(cells))
     return Table(header, tuple(rows))
 
 
-def _numbers(variants: tuple[Variant, ...]) -> tuple[str, ...]:
-    return tuple(f"({place})" for place in range(1, len(variants) + 1)) if len(variants) > 1 else ("value",)
+def _numbers(variants: tuple[Variant, ...], locale: Locale) -> tuple[str, ...]:
+    if len(variants) > 1:
+        return tuple(f"({place})" for place in range(1, len(variants) + 1))
+    return (locale.gettext("value"),)
 
 
-def _score(score: Score | None, intervals: bool) -> str:
+def interval_text(low: float, high: float, locale: Locale, form: str = ".1f") -> str:
+    """Both ends of an interval, in brackets."""
+    return locale.gettext("[{low}, {high}]", low=locale.format(low, form), high=locale.format(high, form))
+
+
+def _score(score: Score | None, intervals: bool, locale: Locale) -> str:
     if score is None:
         return "–"
-    value = f"{100 * score.value:.1f}"
-    return f"{value} [{100 * score.low:.1f}, {100 * score.high:.1f}]" if intervals else value
+    value = locale.format(100 * score.value, ".1f")
+    return f"{value} {interval_text(100 * score.low, 100 * score.high, locale)}" if intervals else value
 
 
-def _gain(gain: Difference | None, intervals: bool, direction: Direction) -> str:
+def _gain(gain: Difference | None, intervals: bool, direction: Direction, locale: Locale) -> str:
     if gain is None:
         return ""
     value, low, high = (100 * gain_of(each, 0.0, direction) for each in (gain.value, gain.low, gain.high))
-    return f"{value:+.1f} [{min(low, high):+.1f}, {max(low, high):+.1f}]" if intervals else f"{value:+.1f}"
+    shown = locale.format(value, "+.1f")
+    return f"{shown} {interval_text(min(low, high), max(low, high), locale, '+.1f')}" if intervals else shown
 
 
-def facts(report: EvaluationReport) -> str:
+def facts(report: EvaluationReport, locale: Locale = ENGLISH) -> str:
     """What was scored, in a line."""
-    return f"{report.dataset} · {number_of(report.rows, 'row')} · {report.backbone} · {report.seconds:.1f} s"
+    rows = locale.ngettext("{count} row", "{count} rows", report.rows)
+    seconds = locale.gettext("{number} s", number=locale.format(report.seconds, ".1f"))
+    return f"{report.dataset} · {rows} · {report.backbone} · {seconds}"
 
 
-def _legend(report: EvaluationReport) -> str:
-    said = f"Scores × 100; in brackets {100 * report.confidence:.0f} % confidence intervals over resampled rows."
+def _legend(report: EvaluationReport, locale: Locale) -> str:
+    said = locale.gettext(
+        "Scores × 100; in brackets {confidence} % confidence intervals over resampled rows.",
+        confidence=f"{100 * report.confidence:.0f}",
+    )
     lower = any(score.direction == "lower" for variant in report.variants for score in variant.scores)
-    return f"{said} ↓: the lower, the better." if lower else said
+    return f"{said} {locale.gettext('↓: the lower, the better.')}" if lower else said
 
 
 def _line(cells: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lect.errors import DataError
+from lect.locales import find_locale
 from lect.scores import Direction, direction_of, kind_of
 from lect.visible import one_screen, visible
 
@@ -199,18 +200,27 @@ class EvaluationReport:
 
         return visible(markdown(self))
 
-    def to_html(self) -> str:
-        """The report as one page that needs nothing else: no network, no scripts, no files beside it."""
+    def to_html(self, locale: str | None = None) -> str:
+        """The report as one page that needs nothing else: no network, no scripts, no files beside it.
+
+        Args:
+            locale: of its reader, such as ``fr``; by default as the environment says.
+
+        Raises:
+            UserError: there is no catalogue of messages for it.
+        """
         from lect.evaluation.html.parts import document
         from lect.evaluation.html.single import content
 
-        return document(self.title, content(self))
+        reader = find_locale(locale)
+        return visible(document(reader, self.title, content(self, reader)))
 
     def _repr_html_(self) -> str:
         from lect.evaluation.html.parts import fragment
         from lect.evaluation.html.single import content
 
-        return visible(fragment(self.title, content(self)))
+        reader = find_locale()
+        return visible(fragment(reader, self.title, content(self, reader)))
 
     def __repr__(self) -> str:
         return one_screen(self)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lect.locales import find_locale
 from lect.visible import one_screen, visible
 
 SCHEMA = 1
@@ -91,16 +92,23 @@ class Explanation:
             given["changes"] = self.changes(variant)
         return json.dumps(values, ensure_ascii=False, indent=2, allow_nan=False)
 
-    def to_html(self) -> str:
-        """The explanation as one page that needs nothing else."""
+    def to_html(self, locale: str | None = None) -> str:
+        """The explanation as one page that needs nothing else.
+
+        Args:
+            locale: of its reader, such as ``fr``; by default as the environment says.
+
+        Raises:
+            UserError: there is no catalogue of messages for it.
+        """
         from lect.explain.render import page
 
-        return visible(page(self))
+        return visible(page(self, find_locale(locale)))
 
     def _repr_html_(self) -> str:
         from lect.explain.render import page
 
-        return visible(page(self, inside=True))
+        return visible(page(self, find_locale(), inside=True))
 
     def __repr__(self) -> str:
         return one_screen(self)

@@ -45,15 +45,18 @@ def same_language(first: str, second: str) -> bool:
     return normalise(first) == normalise(second)
 
 
-def display_name(tag: str) -> str:
-    """The English name of a language, with its script or region where the tag gives one: ``Fula (Adlam)``.
+def display_name(tag: str, reader: str = "en") -> str:
+    """The name of a language, with its script or region where the tag gives one: ``Fula (Adlam)``.
+
+    Args:
+        reader: in whose language, as far as CLDR has the name in it, else in English.
 
     Raises:
         DataError: the tag is malformed or unassigned.
     """
     import langcodes
 
-    return str(langcodes.Language.get(normalise(tag)).display_name("en")).replace("’", "'")
+    return str(langcodes.Language.get(normalise(tag)).display_name(reader)).replace("’", "'")
 
 
 def name_with_tag(tag: str) -> str:

@@ -7,19 +7,19 @@ from html import escape
 from typing import Any
 
 from lect.evaluation.html import plots
-from lect.evaluation.html.parts import document, paragraph, section, table, text_cell
+from lect.evaluation.html.parts import document, paragraph, section, table, text_cell, text_heading
 from lect.evaluation.matrix.render import p_text
-from lect.evaluation.render import marked
+from lect.evaluation.render import interval_text, marked
+from lect.locales import ENGLISH, Locale, message
 from lect.pages.comparison import Compared, ScorePair
-from lect.pages.page import curve_plot
+from lect.pages.page import curve_plot, score_plot
 from lect.pages.things import Run, Thing
 from lect.visible import visible
 
 _ALPHA = 0.05
-_SCORES = ("score", "A", "B", "B − A", "ahead")
 
 
-def score_rows(compared: Compared, *, labels: bool) -> list[tuple[str, str, str, str, str]]:
+def score_rows(compared: Compared, locale: Locale = ENGLISH, *, labels: bool) -> list[tuple[str, str, str, str, str]]:
     """Name, both values, their difference and which is ahead, as text.
 
     Args:
@@ -28,10 +28,10 @@ def score_rows(compared: Compared, *, labels: bool) -> list[tuple[str, str, str,
     several = len({each.on for each in compared.scores}) > 1
     return [
         (
-            f"{marked(each.name, each.direction)}{f', {each.on}' if several else ''}",
-            _number(each, each.first),
-            _number(each, each.second),
-            _number(each, each.difference, "+"),
+            f"{marked(each.name, each.direction, locale)}{f', {locale.term(each.on)}' if several else ''}",
+            _number(each, each.first, locale),
+            _number(each, each.second, locale),
+            _number(each, each.difference, locale, "+"),
             each.ahead,
         )
         for each in compared.scores
@@ -39,76 +39,137 @@ def score_rows(compared: Compared, *, labels: bool) -> list[tuple[str, str, str,
     ]
 
 
-def sentences(compared: Compared) -> Iterator[str]:
+def sentences(compared: Compared, locale: Locale = ENGLISH) -> Iterator[str]:
     """What the test says, what is the same, and how scores are to be read."""
+    _ = locale.gettext
     if compared.test is not None:
         test, main = compared.test, compared.scores[0]
         low, high = sorted((100 * test.low, 100 * test.high))
-        yield (
-            f"{marked(main.name, main.direction)}, B less A: {100 * test.value:+.1f} [{low:+.1f}, {high:+.1f}], "
-            f"p {'' if test.p < 0.001 else '= '}{p_text(test.p).replace('<', '< ')} "
-            f"(paired bootstrap on the same rows, two-sided){': chance may explain it' if test.p >= _ALPHA else ''}."
-        )
+        values = {
+            "metric": marked(main.name, main.direction, locale),
+            "difference": locale.format(100 * test.value, "+.1f"),
+            "interval": interval_text(low, high, locale, "+.1f"),
+            "p": f"p {'' if test.p < 0.001 else '= '}{p_text(test.p, locale).replace('<', '< ')}",
+        }
+        if test.p < _ALPHA:
+            yield _(
+                "{metric}, B less A: {difference} {interval}, {p} (paired bootstrap on the same rows, two-sided).",
+                **values,
+            )
+        else:
+            yield _(
+                "{metric}, B less A: {difference} {interval}, {p} (paired bootstrap on the same rows, two-sided): "
+                "chance may explain it.",
+                **values,
+            )
     if compared.untested:
-        yield f"Not tested: {compared.untested}."
+        yield _("Not tested: {reason}.", reason=locale.term(compared.untested))
     if any(each.is_share for each in compared.scores):
-        yield "Scores × 100."
+        yield _("Scores × 100.")
     if any(each.direction == "lower" for each in compared.scores):
-        yield "↓: the lower, the better."
+        yield _("↓: the lower, the better.")
     if not compared.groups:
-        yield "Nothing else differs."
+        yield _("Nothing else differs.")
     elif compared.same:
-        yield f"{compared.same:,} other field{'s are' if compared.same > 1 else ' is'} the same in both."
+        yield locale.ngettext(
+            "{count} other field is the same in both.", "{count} other fields are the same in both.", compared.same
+        )
 
 
-def value_text(value: Any) -> str:
+def value_text(value: Any, locale: Locale = ENGLISH) -> str:
     """A field's value as it is shown."""
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return f"{value:,}"
+        return locale.format(value)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def comparison_page(compared: Compared, first: Thing, second: Thing) -> str:
-    """The comparison as one page that needs nothing else."""
+def comparison_page(compared: Compared, first: Thing, second: Thing, locale: Locale = ENGLISH) -> str:
+    """The comparison as one page that needs nothing else, in the language of its reader."""
+    _ = locale.gettext
     head = table(("", ""), (("A", text_cell(compared.first)), ("B", text_cell(compared.second))), "facts")
-    said = "".join(paragraph(sentence) for sentence in sentences(compared))
+    said = "".join(paragraph(sentence) for sentence in sentences(compared, locale))
     parts = [f'<div class="short">{said}</div>']
-    if rows := score_rows(compared, labels=True):
+    if rows := score_rows(compared, locale, labels=True):
         cells = ([escape(name), *map(escape, others)] for name, *others in rows)
-        parts.append(section("scores", "Scores", table(_SCORES, cells)))
+        header = (_("score"), "A", "B", "B − A", _("ahead"))
+        parts.append(section("scores", _("Scores"), table(header, cells)))
     if isinstance(first, Run) and isinstance(second, Run):
-        parts.append(section("curves", "Curves", f'<div class="grid">{"".join(_curves(first, second))}</div>'))
+        curves = "".join(_curves(first, second, locale))
+        parts.append(section("curves", _("Curves"), f'<div class="grid">{curves}</div>'))
     for name, fields in compared.groups.items():
-        shown = ([escape(each.name), *(text_cell(value_text(value)) for value in (each.first, each.second))]
-                 for each in fields)  # fmt: skip
-        headings = ("", '<th scope="col" class="text">A</th>', '<th scope="col" class="text">B</th>')
-        parts.append(section(name, f"What differs: {name}", table(headings, shown)))
-    return visible(document(f"Two {compared.kind}s compared", head, *parts))
+        shown = (
+            [
+                escape(locale.term(each.name) if each.name in _FIELDS else each.name),
+                *(text_cell(value_text(value, locale)) for value in (each.first, each.second)),
+            ]
+            for each in fields
+        )
+        headings = ("", text_heading("A"), text_heading("B"))
+        parts.append(section(name, _("What differs: {group}", group=locale.term(name)), table(headings, shown)))
+    return visible(document(locale, locale.term(_TITLES[compared.kind]), head, *parts))
 
 
-def _curves(first: Run, second: Run) -> Iterator[str]:
+_FIELDS = (
+    message("recipe"),
+    message("run"),
+    message("steps"),
+    message("seconds"),
+    message("last loss"),
+    message("tokens a second, median"),
+    message("memory, GB"),
+    message("environment"),
+    message("computed on"),
+    message("component"),
+    message("name"),
+    message("version"),
+    message("languages"),
+    message("licence"),
+    message("backbone"),
+    message("trained over"),
+    message("labels"),
+    message("made as"),
+    message("parameters"),
+    message("all"),
+    message("bytes"),
+    message("data"),
+    message("training"),
+    message("hardware"),
+    message("report"),
+    message("title"),
+    message("dataset"),
+    message("rows"),
+)
+"""Of fields that `lect` names itself; those of recipes have the names that their authors write."""
+_TITLES = {
+    "run": message("Two runs compared"),
+    "component": message("Two components compared"),
+    "report": message("Two reports compared"),
+}
+
+
+def _curves(first: Run, second: Run, locale: Locale) -> Iterator[str]:
+    _ = locale.gettext
     pairs = (("A", first), ("B", second))
     losses = {name: [(int(each["step"]), each["loss"]) for each in run.steps if "loss" in each] for name, run in pairs}
     if lines := _lines(losses):
-        yield curve_plot("loss by step", lines, "step", "loss", "A is drawn through, B is dashed.")
+        yield curve_plot(_("loss by step"), lines, _("loss"), _("A is drawn through, B is dashed."), locale)
     if first.main and first.main == second.main:
         name = first.main
         scores = {
             label: [(step, found[name]) for step, found in run.validations if name in found] for label, run in pairs
         }
-        label = marked(name, first.direction(name))
-        yield curve_plot(f"{label} by step", _lines(scores), "step", label, f"Validation: {label}.", points=True)
+        yield score_plot(marked(name, first.direction(name), locale), _lines(scores), locale)
 
 
 def _lines(points: dict[str, list[tuple[int, float]]]) -> Sequence[plots.Line]:
     return [plots.Line(name, *map(list, zip(*own, strict=True))) for name, own in points.items() if own]
 
 
-def _number(score: ScorePair, value: float | None, sign: str = "") -> str:
+def _number(score: ScorePair, value: float | None, locale: Locale, sign: str = "") -> str:
     if value is None:
         return "–"
-    return f"{100 * value:{sign}.1f}" if score.is_share else f"{value:{sign}.4f}"
+    return locale.format(100 * value, f"{sign}.1f") if score.is_share else locale.format(value, f"{sign}.4f")

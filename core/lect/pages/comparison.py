@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lect.errors import UserError
 from lect.evaluation.report import EvaluationReport
 from lect.evaluation.significance import PairedTest, paired_variants
+from lect.locales import message
 from lect.pages.things import KINDS, Run, ShownComponent, ShownReport, Thing
 from lect.scores import Direction
 from lect.specs import MetricSpec
@@ -248,7 +249,7 @@ def _run_scores(first: Run, second: Run) -> tuple[ScorePair, ...]:
     for name in names:
         if "[" not in name:
             own, other = (None if (best := run.best(name)) is None else best[1] for run in (first, second))
-            found.append(ScorePair(name, "best validation", own, other, first.direction(name)))
+            found.append(ScorePair(name, message("best validation"), own, other, first.direction(name)))
     return tuple(found)
 
 
@@ -278,23 +279,25 @@ def _report_scores(first: EvaluationReport, second: EvaluationReport) -> tuple[S
         known = own or other
         if known is not None:
             one, two = (None if each is None else each.value for each in (own, other))
-            found.append(ScorePair(name, "the whole stack", one, two, known.direction, is_share=True))
+            found.append(ScorePair(name, message("the whole stack"), one, two, known.direction, is_share=True))
     return tuple(found)
 
 
 def _why_untested(first: EvaluationReport, second: EvaluationReport) -> str:
     """Why a paired test of two reports is not possible, as a sentence; "" where it is."""
     if not first.metric or not second.metric:
-        return "one of the reports is of an older lect, which did not write down what a test needs; score it again"
+        return message(
+            "one of the reports is of an older lect, which did not write down what a test needs; score it again"
+        )
     if (first.metric, first.main) != (second.metric, second.main):
-        return "they are scored by different metrics"
+        return message("they are scored by different metrics")
     if not first.keys or first.keys != second.keys or first.truth != second.truth:
-        return "they are not of the same rows"
+        return message("they are not of the same rows")
     ours, theirs = first.variants[0], second.variants[0]
     if ours.statistics and theirs.statistics:
         return ""
     if len(ours.predictions) != first.rows or len(theirs.predictions) != first.rows:
-        return "the answers to single rows are not in both"
+        return message("the answers to single rows are not in both")
     if not first.truth and first.metric not in ("retrieval", "ranking"):
-        return "what single rows add to the scores is not in both"
+        return message("what single rows add to the scores is not in both")
     return ""

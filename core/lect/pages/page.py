@@ -2,280 +2,263 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from lect.counts import number_of
-from lect.errors import DataError, UserError
+from lect.errors import UserError
 from lect.evaluation.html import plots
-from lect.evaluation.html.parts import code_block, document, facts_table, figure, folded, paragraph, section, table
+from lect.evaluation.html.parts import (
+    code_block,
+    document,
+    facts_table,
+    figure,
+    folded,
+    paragraph,
+    recorded,
+    section,
+    table,
+    text_heading,
+)
 from lect.evaluation.html.parts import text_cell as cell
 from lect.evaluation.matrix.render import bytes_text
 from lect.evaluation.render import marked, readable
+from lect.locales import ENGLISH, Locale
+from lect.pages.manifests import data_table, gate_table, language_text, results_table
 from lect.pages.things import Run, ShownComponent, ShownReport, Thing
-from lect.storage.licences import conflicts_of
 from lect.storage.manifest import Manifest, MemberEntry
 from lect.visible import visible
 
 
-def page(thing: Thing) -> str:
-    """The page as HTML: no network, no scripts, no files beside it."""
+def page(thing: Thing, locale: Locale = ENGLISH) -> str:
+    """The page as HTML, in the language of its reader: no network, no scripts, no files beside it."""
     if isinstance(thing, ShownReport):
-        return thing.report.to_html()
-    return visible(_run(thing) if isinstance(thing, Run) else _component(thing))
+        return thing.report.to_html(locale.tag)
+    return visible(_run(thing, locale) if isinstance(thing, Run) else _component(thing, locale))
 
 
-def curve_plot(title: str, series: Sequence[plots.Line], x: str, y: str, caption: str, *, points: bool = False) -> str:
-    """Curves with what they show; where plots cannot be drawn, a sentence that says why."""
+def curve_plot(
+    title: str, series: Sequence[plots.Line], y: str, caption: str, locale: Locale, *, points: bool = False
+) -> str:
+    """Curves by step, with what they show; where plots cannot be drawn, a sentence that says why."""
     try:
-        return figure(plots.lines(title, series, x, y, points=points), caption)
+        return figure(plots.lines(title, series, locale.gettext("step"), y, locale, points=points), caption)
     except UserError as error:
         return paragraph(f"{title}: {error.what}; {error.fix}", "dim")
 
 
-def config_text(config: Mapping[str, object]) -> str:
+def config_text(config: Mapping[str, object], locale: Locale) -> str:
     """Settings in a line."""
-    return ", ".join(f"{name} = {value}" for name, value in config.items()) or "as by default"
+    return ", ".join(f"{name} = {value}" for name, value in config.items()) or locale.gettext("as by default")
 
 
 # ------------------------------------------------------------------------------------------------------------ a run
 
 
-def _run(run: Run) -> str:
-    last = run.steps[-1] if run.steps else {}
-    best = run.best(run.main) if run.main else None
+def _run(run: Run, locale: Locale) -> str:
+    _, last = locale.gettext, run.steps[-1] if run.steps else {}
+    component = f"{run.manifest.key} {run.manifest.version}" if run.manifest else _("not in the library here")
     rows = [
-        ("trained", run.key),
-        ("folder", str(run.folder)),
-        ("logged until", f"step {int(last['step']):,}, {last.get('seconds', 0):,.0f} s" if last else "nothing yet"),
-        ("loss", f"{run.steps[0]['loss']:.4f} at first, {last['loss']:.4f} at last" if "loss" in last else ""),
-        (f"best {marked(run.main, run.direction(run.main))}", f"{best[1]:.4f} at step {best[0]:,}" if best else ""),
-        ("memory", ", ".join(_memory(last))),
-        ("component", f"{run.manifest.key} {run.manifest.version}" if run.manifest else "not in the library here"),
+        (_("trained"), run.key),
+        (_("folder"), str(run.folder)),
+        (_("logged until"), _last_step(last, locale) if last else _("nothing yet")),
+        (_("loss"), _losses(run, locale) if "loss" in last else ""),
+        *_best(run, locale),
+        (_("memory"), ", ".join(_memory(last, locale))),
+        (_("component"), component),
     ]
+    results = results_table(run.manifest, locale) if run.manifest and run.manifest.results else ""
     sections = [
-        ("curves", "Curves", _curves(run)),
-        ("validation", "Validation", _validations(run)),
-        ("results", "Scores of the component", _results(run.manifest) if run.manifest and run.manifest.results else ""),
-        ("recipe", "Recipe", code_block(run.recipe_text) if run.recipe_text else ""),
-        ("environment", "Environment", _environment(run)),
+        ("curves", _("Curves"), _curves(run, locale)),
+        ("validation", _("Validation"), _validations(run, locale)),
+        ("results", _("Scores of the component"), results),
+        ("recipe", _("Recipe"), code_block(run.recipe_text) if run.recipe_text else ""),
+        ("environment", _("Environment"), _environment(run, locale)),
     ]
-    return _document(f"Run {run.key}", facts_table(rows), sections)
+    return _document(_("Run {name}", name=run.key), facts_table(rows), sections, locale)
 
 
-def _memory(figures: Mapping[str, float]) -> list[str]:
-    names = {"memory": "{:.1f} GB", "gpu_memory": "{:.1f} GB on the GPU"}
-    return [said.format(figures[name]) for name, said in names.items() if name in figures]
+def _last_step(last: Mapping[str, float], locale: Locale) -> str:
+    seconds = locale.gettext("{number} s", number=locale.format(last.get("seconds", 0), ",.0f"))
+    return locale.gettext("step {step}, {seconds}", step=locale.format(int(last["step"])), seconds=seconds)
 
 
-def _curves(run: Run) -> str:
-    drawn = []
+def _losses(run: Run, locale: Locale) -> str:
+    first, last = (locale.format(each["loss"], ".4f") for each in (run.steps[0], run.steps[-1]))
+    return locale.gettext("{first} at first, {last} at last", first=first, last=last)
+
+
+def _best(run: Run, locale: Locale) -> list[tuple[str, str]]:
+    best = run.best(run.main) if run.main else None
+    if best is None:
+        return []
+    step, value = locale.format(best[0]), locale.format(best[1], ".4f")
+    metric = marked(run.main, run.direction(run.main), locale)
+    name = locale.gettext("best {metric}", metric=metric)
+    return [(name, locale.gettext("{value} at step {step}", value=value, step=step))]
+
+
+def _memory(figures: Mapping[str, float], locale: Locale) -> list[str]:
+    found = []
+    if "memory" in figures:
+        found.append(locale.gettext("{number} GB", number=locale.format(figures["memory"], ".1f")))
+    if "gpu_memory" in figures:
+        found.append(locale.gettext("{number} GB on the GPU", number=locale.format(figures["gpu_memory"], ".1f")))
+    return found
+
+
+def _curves(run: Run, locale: Locale) -> str:
+    _, drawn = locale.gettext, []
     losses = [(int(each["step"]), each["loss"]) for each in run.steps if "loss" in each]
     if len(losses) > 1:
-        caption = f"The loss at the {number_of(len(losses), 'step')} that were logged."
-        line = plots.Line("loss", *map(list, zip(*losses, strict=True)))
-        drawn.append(curve_plot("loss by step", [line], "step", "loss", caption))
+        caption = locale.ngettext(
+            "The loss at the {count} step that was logged.",
+            "The loss at the {count} steps that were logged.",
+            len(losses),
+        )
+        line = plots.Line(_("loss"), *map(list, zip(*losses, strict=True)))
+        drawn.append(curve_plot(_("loss by step"), [line], _("loss"), caption, locale))
     if len(rates := run.rates()) > 1:
-        line = plots.Line("tokens a second", *map(list, zip(*rates, strict=True)))
-        caption = "Between logged steps, validations included, as if all steps had as many tokens as the logged one."
-        drawn.append(curve_plot("tokens a second by step", [line], "step", "tokens a second", caption))
+        line = plots.Line(_("tokens a second"), *map(list, zip(*rates, strict=True)))
+        caption = _("Between logged steps, validations included, as if all steps had as many tokens as the logged one.")
+        drawn.append(curve_plot(_("tokens a second by step"), [line], _("tokens a second"), caption, locale))
     if run.main:
         points = [(step, scores[run.main]) for step, scores in run.validations if run.main in scores]
         line = plots.Line(run.main, *map(list, zip(*points, strict=True)))
-        label = marked(run.main, run.direction(run.main))
-        drawn.append(curve_plot(f"{label} by step", [line], "step", label, f"Validation: {label}.", points=True))
+        drawn.append(score_plot(marked(run.main, run.direction(run.main), locale), [line], locale))
     return f'<div class="grid">{"".join(drawn)}</div>' if drawn else ""
 
 
-def _validations(run: Run) -> str:
+def score_plot(metric: str, series: Sequence[plots.Line], locale: Locale) -> str:
+    """Curves of a score of held-out rows."""
+    title = locale.gettext("{metric} by step", metric=metric)
+    caption = locale.gettext("Validation: {metric}.", metric=metric)
+    return curve_plot(title, series, metric, caption, locale, points=True)
+
+
+def _validations(run: Run, locale: Locale) -> str:
     names = [name for name in (run.validations[0][1] if run.validations else {}) if "[" not in name]
     if not names:
         return ""
-    best = run.best(run.main)
+    _, best = locale.gettext, run.best(run.main)
     rows = [
         [
-            f"{step:,}{' (best)' if best is not None and step == best[0] else ''}",
-            *(f"{scores[name]:.4f}" if name in scores else "–" for name in names),
+            _("{step} (best)", step=locale.format(step)) if best and step == best[0] else locale.format(step),
+            *(locale.format(scores[name], ".4f") if name in scores else "–" for name in names),
         ]
         for step, scores in run.validations
     ]
-    header = ["step", *(escape(marked(name, run.direction(name))) for name in names)]
-    return paragraph(f"Scores of held-out rows; the best step is by {readable(run.main)}.") + table(header, rows)
+    header = [_("step"), *(escape(marked(name, run.direction(name), locale)) for name in names)]
+    metric = readable(run.main, locale)
+    said = _("Scores of held-out rows; the best step is by {metric}.", metric=metric)
+    return paragraph(said) + table(header, rows)
 
 
-def _environment(run: Run) -> str:
+def _environment(run: Run, locale: Locale) -> str:
+    _ = locale.gettext
     training = run.manifest.training if run.manifest else None
-    known = [("hardware", training.hardware)] if training and not run.environment else []
+    known = [(_("hardware"), training.hardware)] if training and not run.environment else []
     needs = ", ".join(f"{each.distribution} {each.version}" for each in run.manifest.requires) if run.manifest else ""
-    lines = [("computed on", run.environment[0])] if run.environment else known
-    lines += [("backbone", run.manifest.backbone.identity)] if run.manifest else []
-    lines += [("plugins of the component", needs), ("versions", ", ".join(run.environment[1:]))]
-    return facts_table(lines) if any(text for _, text in lines) else paragraph("Not recorded.")
+    lines = [(_("computed on"), run.environment[0])] if run.environment else known
+    lines += [(_("backbone"), run.manifest.backbone.identity)] if run.manifest else []
+    lines += [(_("plugins of the component"), needs), (_("versions"), ", ".join(run.environment[1:]))]
+    return facts_table(lines) if any(text for _, text in lines) else paragraph(_("Not recorded."))
 
 
 # ------------------------------------------------------------------------------------------------------ a component
 
 
-def _component(component: ShownComponent) -> str:
-    manifest = component.manifest
-    backbone = manifest.backbone
+def _component(component: ShownComponent, locale: Locale) -> str:
+    _, manifest = locale.gettext, component.manifest
+    backbone, not_stated = manifest.backbone, _("not stated")
+    size = _("{size} on disk", size=bytes_text(component.size, locale))
     total = sum(component.parameters.values())
     rows = [
-        ("what", manifest.summary),
-        ("version", manifest.version),
-        ("languages", ", ".join(_language(tag) for tag in manifest.languages) or "not stated"),
-        ("licence", manifest.licence or "not stated"),
-        ("backbone", f"{backbone.name} ({backbone.identity})"),
-        ("trained over", manifest.stack or "the bare backbone"),
-        ("parameters", f"{total:,}, {bytes_text(component.size)} on disk"),
-        ("own tokenizer", "yes" if manifest.own_tokenizer else ""),
-        ("labels", ", ".join(manifest.head.labels) if manifest.head else ""),
-        ("folder", str(component.folder)),
+        (_("what"), manifest.summary),
+        (_("version"), manifest.version),
+        (_("languages"), ", ".join(language_text(tag, locale) for tag in manifest.languages) or not_stated),
+        (_("licence"), manifest.licence or not_stated),
+        (_("backbone"), f"{backbone.name} ({backbone.identity})"),
+        (_("trained over"), manifest.stack or _("the bare backbone")),
+        (_("parameters"), f"{locale.format(total)}, {size}"),
+        (_("own tokenizer"), _("yes") if manifest.own_tokenizer else ""),
+        (_("labels"), ", ".join(manifest.head.labels) if manifest.head else ""),
+        (_("folder"), str(component.folder)),
     ]
     training = manifest.training
     sections = [
-        ("results", "Results", _results(manifest)),
-        ("parts", "Parts and their parameters", _parts(component)),
-        ("gate", "Gate", _gate(manifest)),
-        ("data", "Data and licences", _data(manifest)),
-        ("history", "How it was made", _history(manifest)),
-        ("use", "Intended use and limits", _card(manifest)),
-        ("recipe", "Recipe", folded("The whole recipe", code_block(training.recipe)) if training else ""),
+        ("results", _("Results"), results_table(manifest, locale)),
+        ("parts", _("Parts and their parameters"), _parts(component, locale)),
+        ("gate", _("Gate"), gate_table(manifest, locale)),
+        ("data", _("Data and licences"), data_table(manifest, locale)),
+        ("history", _("How it was made"), _history(manifest, locale)),
+        ("use", _("Intended use and limits"), _card(manifest, locale)),
+        ("recipe", _("Recipe"), folded(_("The whole recipe"), code_block(training.recipe)) if training else ""),
     ]
-    return _document(manifest.key, facts_table(rows), sections)
+    return _document(manifest.key, facts_table(rows), sections, locale)
 
 
-def _parts(component: ShownComponent) -> str:
-    manifest = component.manifest
+def _parts(component: ShownComponent, locale: Locale) -> str:
+    _, manifest = locale.gettext, component.manifest
     total = max(1, sum(component.parameters.values()))
-    configs = {part.method: config_text(part.config) for part in manifest.parts}
+    configs = {part.method: config_text(part.config, locale) for part in manifest.parts}
     if manifest.head is not None:
-        configs["head"] = f"{manifest.head.kind}; {config_text(manifest.head.config)}"
-    rows = [
-        [escape(name), f"{count:,}", f"{count / total:.0%}", cell(configs.get(name, ""))]
-        for name, count in component.parameters.items()
-    ]
-    return table(["part", "parameters", "share", _LEFT.format("settings")], rows)
-
-
-def _gate(manifest: Manifest) -> str:
-    if not manifest.gate:
-        return ""
-    measures = "; ".join(f"{each.use} by {each.measure} ({number_of(each.rows, 'row')})" for each in manifest.gate)
-    said = "How strongly the component acts in a stack that gives it no weight, by use; 0 leaves it out."
-    header = ["use", "strength", "at that strength", "at 1", "without"]
+        configs["head"] = f"{manifest.head.kind}; {config_text(manifest.head.config, locale)}"
     rows = [
         [
-            escape(each.use),
-            f"{each.strength:g}",
-            *(f"{value:.1f}" for value in (each.score, each.whole, each.without)),
+            escape(name),
+            locale.format(count),
+            _("{number}%", number=f"{100 * count / total:.0f}"),
+            cell(configs.get(name, "")),
         ]
-        for each in manifest.gate
+        for name, count in component.parameters.items()
     ]
-    return paragraph(said) + table(header, rows) + paragraph(f"In percent: {measures}.", "dim")
+    return table([_("part"), _("parameters"), _("share"), text_heading(_("settings"))], rows)
 
 
-def _data(manifest: Manifest) -> str:
-    training = manifest.training
-    shown = ""
-    if training is not None and training.data:
-        rows = [
-            [
-                escape(_short(each.source)),
-                f"{each.rows:,}",
-                f'<td class="text whole">{escape(each.licence or "not stated")}</td>',
-                cell(", ".join(f"{name} {count:,}" for name, count in (each.cleaning or {}).items()) or "–"),
-            ]
-            for each in training.data
-        ]
-        shown = table(["source", "rows", _LEFT.format("licence"), _LEFT.format("cleaning")], rows)
-    reason = manifest.card.licence_reason if manifest.card else None
-    conflicts = "".join(f"<li>{escape(str(each))}</li>" for each in conflicts_of(manifest))
-    if conflicts:
-        shown += paragraph("The licences of its data seem to forbid its own:") + f"<ul>{conflicts}</ul>"
-        shown += paragraph(f"Its author says: {reason}" if reason else "Its author says nothing of that.")
-    return shown or paragraph("No data is recorded.")
-
-
-def _history(manifest: Manifest) -> str:
-    shown, training = "", manifest.training
+def _history(manifest: Manifest, locale: Locale) -> str:
+    _, shown, training = locale.gettext, "", manifest.training
     if manifest.origin is not None:
-        shown += paragraph(f"Made by arithmetic on parameters, as {manifest.origin.formula}, of:")
-        shown += _members(manifest.origin.members)
+        shown += paragraph(_("Made by arithmetic on parameters, as {formula}, of:", formula=manifest.origin.formula))
+        shown += _members(manifest.origin.members, locale)
     if manifest.members:
-        shown += paragraph("It needs these components, in these very versions:") + _members(manifest.members)
+        needed = _("It needs these components, in these very versions:")
+        shown += paragraph(needed) + _members(manifest.members, locale)
     needs = ", ".join(f"{each.distribution} {each.version}" for each in manifest.requires)
-    rows = [("needs", needs), ("backbone's fingerprint", manifest.backbone.fingerprint)]
+    rows = [(_("needs"), needs), (_("backbone's fingerprint"), manifest.backbone.fingerprint)]
     if training is not None:
-        epochs = f", {number_of(training.epochs, 'epoch')}" if training.epochs else ""
+        length = [locale.ngettext("{count} step", "{count} steps", training.steps)]
+        length += [locale.ngettext("{count} epoch", "{count} epochs", training.epochs)] if training.epochs else []
+        length += [_("{number} s", number=locale.format(training.seconds, ",.0f"))]
         rows = [
-            ("objective", training.objective),
-            ("examples", f"{training.examples:,}"),
-            ("length", f"{number_of(training.steps, 'step')}{epochs}, {training.seconds:,.0f} s"),
-            ("seed", str(training.seed)),
-            ("hardware", training.hardware),
-            ("in one run with", ", ".join(training.mixed.beside) if training.mixed else ""),
+            (_("objective"), training.objective),
+            (_("examples"), locale.format(training.examples)),
+            (_("length"), ", ".join(length)),
+            (_("seed"), str(training.seed)),
+            (_("hardware"), training.hardware),
+            (_("in one run with"), ", ".join(training.mixed.beside) if training.mixed else ""),
             *rows,
         ]
     return shown + facts_table(rows)
 
 
-def _members(members: Sequence[MemberEntry]) -> str:
+def _members(members: Sequence[MemberEntry], locale: Locale) -> str:
+    _ = locale.gettext
     return table(
-        ["component", "version", _LEFT.format("licence")],
-        [[escape(each.component), escape(each.version), cell(each.licence or "not stated")] for each in members],
+        [_("component"), _("version"), text_heading(_("licence"))],
+        [[escape(each.component), escape(each.version), cell(each.licence or _("not stated"))] for each in members],
     )
 
 
-def _results(manifest: Manifest) -> str:
-    if not manifest.results:
-        return paragraph("No scores are recorded.")
-    said = "With this component, and of the same stack without it."
-    if any(each.direction == "lower" for each in manifest.results):
-        said += " ↓: the lower, the better."
-    datasets = list(dict.fromkeys(each.dataset for each in manifest.results))
-    if len(datasets) == 1:
-        said += f" Measured on {_short(datasets[0])}."
-    rows = []
-    for each in manifest.results:
-        interval = "" if each.low is None or each.high is None else f"<small>{each.low:.4f} to {each.high:.4f}</small>"
-        without = "–" if each.without is None else f"{each.without:.4f}"
-        gain = "–" if each.without is None else f"{each.value - each.without:+.4f}"
-        name = marked(each.metric, each.direction or "higher")
-        where = [cell(_short(each.dataset))] if len(datasets) > 1 else []
-        rows.append([escape(name), f"{each.value:.4f}{interval}", without, gain, *where])
-    header = ["score", "with", "without", "difference", *([_LEFT.format("data")] if len(datasets) > 1 else [])]
-    return paragraph(said) + table(header, rows)
-
-
-_LEFT = '<th scope="col" class="text">{}</th>'
-"""The head of a column of text."""
-
-
-def _short(source: str) -> str:
-    """A source with the last two steps of each path: where it lay on its author's machine helps nobody."""
-    return re.sub(r"[^\s,]*/(?=[^\s,/]+/[^\s,/]+)", "", source)
-
-
-def _card(manifest: Manifest) -> str:
+def _card(manifest: Manifest, locale: Locale) -> str:
     own = manifest.card
     texts = [own.intended_use, own.limits] if own else []
-    said = "".join(paragraph(text) for text in texts if text) or paragraph("Its author says nothing of these.")
+    said = "".join(recorded(text) for text in texts if text)
+    said = said or paragraph(locale.gettext("Its author says nothing of these."))
     return said + (code_block(own.citation) if own and own.citation else "")
 
 
-def _language(tag: str) -> str:
-    from lect.languages.tags import name_with_tag
-
-    try:
-        return name_with_tag(tag)
-    except DataError:
-        return tag
-
-
-def _document(title: str, head: str, sections: Sequence[tuple[str, str, str]]) -> str:
+def _document(title: str, head: str, sections: Sequence[tuple[str, str, str]], locale: Locale) -> str:
     shown = [each for each in sections if each[2]]
-    links = "".join(f'<a href="#{anchor}">{escape(name)}</a>' for anchor, name, _ in shown)
+    links = "".join(f'<a href="#{anchor}">{escape(name)}</a>' for anchor, name, _content in shown)
     body = "".join(section(anchor, name, content) for anchor, name, content in shown)
-    return document(title, head, f"<nav>{links}</nav>", body)
+    return document(locale, title, head, f"<nav>{links}</nav>", body)

@@ -33,7 +33,7 @@ class Gated:
         entry = self.entry
         acts = f"acts at {number_text(entry.strength)} of its strength" if entry.strength else "is left out"
         return (
-            f'"{self.term}" {acts} for {entry.use}, as its gate says ({entry.measure} {entry.score:.1f}, '
+            f'"{self.term}" {acts} for {entry.task or entry.use}, as its gate says ({entry.measure} {entry.score:.1f}, '
             f"{entry.whole:.1f} at its full strength, {entry.without:.1f} without); 1*{self.term} takes all of it"
         )
 
@@ -49,8 +49,9 @@ def gated_terms(
 ) -> tuple[tuple[StackTerm, ...], tuple[Gated, ...]]:
     """The terms of a stack, each at the strength at which it acts, and those whose gates say so.
 
-    A component whose weight the stack itself says has that weight. Only the language that the others stand under acts
-    by its gate, since that is how it was measured.
+    A component whose weight the stack itself says has that weight. What was measured by a task's own answers goes
+    before what was measured for its kind. Only the language that the others stand under acts by its gate, since that is
+    how it was measured.
 
     Args:
         stored: of every component that the stack names, in its order.
@@ -64,9 +65,15 @@ def gated_terms(
     if not languages or use is None:
         return stack.parts, ()
     last = languages[-1]
-    entry = next((each for each in manifests[str(last)].gate if each.use == use), None)
+    entry = _entry_for(manifests[str(last)].gate, use, {each.key for each in manifests.values() if each.head})
     if entry is None or entry.strength == 1:
         return stack.parts, ()
     acting = Weighted(entry.strength, last) if entry.strength else None
     terms = (acting if term is last else term for term in stack.parts)
     return tuple(term for term in terms if term is not None), (Gated(str(last), entry, acting),)
+
+
+def _entry_for(gate: Sequence[GateEntry], use: Use, tasks: set[str]) -> GateEntry | None:
+    """What was measured by the stack's own task, else by answers that were made up."""
+    entries = [each for each in gate if each.use == use and (not each.task or each.task in tasks)]
+    return next((each for each in entries if each.task), next(iter(entries), None))

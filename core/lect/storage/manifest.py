@@ -187,7 +187,7 @@ class ResultEntry(Entry):
 
 
 class GateEntry(Entry):
-    """How strongly a language's component acts for a kind of use, as was measured on rows held out from training.
+    """How strongly a language's component acts for a kind of use, as was measured on translations it never saw.
 
     Args:
         strength: what its changes are scaled by; 0 leaves it out, vocabulary and all. The least that is within a
@@ -197,9 +197,11 @@ class GateEntry(Entry):
         without: without the component.
         whole: at the strength 1.
         rows: of how many it was measured.
+        task: whose own answers were compared, such as ``task:topic``, and for which alone it holds; "" for all.
     """
 
     use: Use
+    task: Line = ""
     strength: float = Field(ge=0, le=1)
     measure: Line
     score: Finite
@@ -305,7 +307,7 @@ class Manifest(Entry):
     def _gate(cls, gate: tuple[GateEntry, ...], info: ValidationInfo) -> tuple[GateEntry, ...]:
         if gate and info.data.get("role") != "lang":
             raise ValueError("only a language has a gate")
-        check_distinct([entry.use for entry in gate], "use")
+        check_distinct([entry.task or entry.use for entry in gate], "use")
         return gate
 
     @field_validator("head")

@@ -1,4 +1,4 @@
-"""What a language's part helps with, measured at the end of its training on translations that were held out.
+"""What a language's part helps with, measured on translations that were held out from its training.
 
 No labels are needed: a sentence should be found by its translation, and should get the answer that its translation
 gets, whatever the question. Agreement with the translation is measured by questions made up of the translations
@@ -12,7 +12,7 @@ without the part.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -60,7 +60,9 @@ def measure_gate(
     translations = engine.embed([pair.translation or "" for pair in pairs], target)
     questions = _questions(engine.embed(known[:KNOWN], target))
     scores: dict[float, dict[Use, Tensor]] = {}
-    for strength, vectors in _vectors(engine, component, beneath, [pair.text for pair in pairs]):
+    texts = [pair.text for pair in pairs]
+    for strength, stack in _at_strengths(engine, component, beneath):
+        vectors = engine.embed(texts, stack)
         scores[strength] = {
             "retrieval": _retrieval(vectors, translations),
             "classification": _agreement(vectors, translations, questions),
@@ -68,7 +70,31 @@ def measure_gate(
     return tuple(_entry(use, {strength: own[use] for strength, own in scores.items()}, len(pairs)) for use in MEASURES)
 
 
-def _entry(use: Use, scores: Mapping[float, Tensor], rows: int) -> GateEntry:
+def measure_tasks(
+    engine: Engine, component: Component, beneath: Keys, pairs: Sequence[Example], tasks: Mapping[str, Keys]
+) -> tuple[GateEntry, ...]:
+    """How strongly a component should act for single tasks, by how often a sentence gets the answer of its translation.
+
+    Args:
+        engine: over the model that the component and the tasks are attached to.
+        beneath: the stack under the component.
+        pairs: sentences with translations that the component was not trained on; `FEWEST` or more.
+        tasks: stacks that answer translations, of which the last key is the task that answers sentences, too.
+    """
+    pairs = [pair for pair in pairs if pair.translation]
+    translations = [Example(text=pair.translation or "", origin=pair.origin) for pair in pairs]
+    sentences = [Example(text=pair.text, origin=pair.origin) for pair in pairs]
+    wanted = {task: [each.value for each in engine.predict(translations, keys)] for task, keys in tasks.items()}
+    scores: dict[str, dict[float, Tensor]] = {task: {} for task in tasks}
+    for strength, stack in _at_strengths(engine, component, beneath):
+        for task, keys in tasks.items():
+            found = engine.predict(sentences, (*stack, keys[-1]))
+            same = [each.value == value for each, value in zip(found, wanted[task], strict=True)]
+            scores[task][strength] = 100.0 * torch.tensor(same, dtype=torch.float32)
+    return tuple(_entry("classification", own, len(pairs), task) for task, own in scores.items())
+
+
+def _entry(use: Use, scores: Mapping[float, Tensor], rows: int, task: str = "") -> GateEntry:
     """The entry of a use.
 
     Args:
@@ -80,8 +106,9 @@ def _entry(use: Use, scores: Mapping[float, Tensor], rows: int) -> GateEntry:
     strength = min(each for each, mean in means.items() if mean >= means[best] - error)
     return GateEntry(
         use=use,
+        task=task,
         strength=strength,
-        measure=MEASURES[use],
+        measure=f"agreement of {task} with translations" if task else MEASURES[use],
         score=round(means[strength], 2),
         without=round(means[0.0], 2),
         whole=round(means[1.0], 2),
@@ -89,10 +116,10 @@ def _entry(use: Use, scores: Mapping[float, Tensor], rows: int) -> GateEntry:
     )
 
 
-def _vectors(engine: Engine, component: Component, beneath: Keys, texts: Sequence[str]) -> list[tuple[float, Tensor]]:
-    """The sentences' vectors at each strength, and without the component (0)."""
+def _at_strengths(engine: Engine, component: Component, beneath: Keys) -> Iterator[tuple[float, Keys]]:
+    """The stack without the component (0), with all of it, and with it at each strength."""
     model: RoutedModel = engine.model
-    found = [(0.0, engine.embed(texts, beneath))]
+    yield 0.0, beneath
     for strength in STRENGTHS:
         key = component.key
         if strength != 1:
@@ -103,12 +130,11 @@ def _vectors(engine: Engine, component: Component, beneath: Keys, texts: Sequenc
                 # Some components act whole or not at all.
                 break
         try:
-            found.append((strength, engine.embed(texts, (*beneath, key))))
+            yield strength, (*beneath, key)
         finally:
             if key != component.key:
                 model.detach(key)
                 engine.encoder.forget(key)
-    return found
 
 
 def _retrieval(sentences: Tensor, translations: Tensor) -> Tensor:

@@ -6,7 +6,20 @@ import re
 from functools import lru_cache
 from importlib import resources
 
+from lect.locales import Locale, message
+
 _ENTRY = re.compile(r"^- \*\*(?P<word>.+?)\*\*: (?P<meaning>.+)$", re.MULTILINE)
+
+
+EXPLAINED = (
+    message("confidence interval"),
+    message("macro F1"),
+    "recall@1",
+    message("gap to the source"),
+    message("calibration error"),
+    message("token"),
+)
+"""Words that pages explain: what the glossary says of them is in the catalogues of messages."""
 
 
 def meaning_of(word: str) -> str:
@@ -15,7 +28,16 @@ def meaning_of(word: str) -> str:
     Raises:
         KeyError: the glossary does not have it.
     """
-    text = re.sub(r"[`*]", "", _entries()[word])
+    return _capital(re.sub(r"[`*]", "", _entries()[word]))
+
+
+def explained(word: str, locale: Locale) -> tuple[str, str]:
+    """One of `EXPLAINED` with its meaning, as a heading and a text for a reader."""
+    return _capital(locale.term(word)), locale.term(meaning_of(word))
+
+
+def _capital(text: str) -> str:
+    """The text with a capital letter at its beginning."""
     return text[:1].upper() + text[1:]
 
 

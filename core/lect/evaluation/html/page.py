@@ -5,120 +5,142 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from lect.counts import number_of
 from lect.evaluation.html import errors, plots, scores
-from lect.evaluation.html.glossary import meaning_of
-from lect.evaluation.html.parts import document, fragment, paragraph, section
+from lect.evaluation.html.glossary import explained
+from lect.evaluation.html.parts import document, foreign, fragment, paragraph, recorded, section
 from lect.evaluation.matrix.render import facts, remarks
 from lect.evaluation.render import marked, readable
+from lect.locales import Locale
 from lect.scores import direction_of
 
 if TYPE_CHECKING:
     from lect.evaluation.matrix.result import MatrixReport
 
 
-def page(report: MatrixReport, *, inside: bool = False) -> str:
+def page(report: MatrixReport, locale: Locale, *, inside: bool = False) -> str:
     """The page as HTML.
 
     Args:
+        locale: of its reader.
         inside: another page, such as a notebook.
 
     Raises:
         UserError: matplotlib is not installed.
     """
+    _ = locale.gettext
     sections = [
-        ("scores", "Scores", scores.heat_map(report)),
-        ("gap", "Gap to the source language", scores.gaps(report)),
-        ("parts", "What each part gains", scores.part_gains(report)),
-        ("tests", "Stacks compared", scores.comparisons(report)),
-        ("cost", "Cost", scores.costs(report)),
-        ("curves", "Learning curves", _curves(report)),
-        ("confusion", "Confusion", errors.confusions(report)),
-        ("calibration", "Calibration", errors.calibration(report)),
-        ("breakdown", "Length and unknown tokens", errors.breakdowns(report)),
-        ("words", "What the words mean", _words(report)),
+        ("scores", _("Scores"), scores.heat_map(report, locale)),
+        ("gap", _("Gap to the source language"), scores.gaps(report, locale)),
+        ("parts", _("What each part gains"), scores.part_gains(report, locale)),
+        ("tests", _("Stacks compared"), scores.comparisons(report, locale)),
+        ("cost", _("Cost"), scores.costs(report, locale)),
+        ("curves", _("Learning curves"), _curves(report, locale)),
+        ("confusion", _("Confusion"), errors.confusions(report, locale)),
+        ("calibration", _("Calibration"), errors.calibration(report, locale)),
+        ("breakdown", _("Length and unknown tokens"), errors.breakdowns(report, locale)),
+        ("words", _("What the words mean"), _words(report, locale)),
     ]
     shown = [(anchor, title, content) for anchor, title, content in sections if content]
     links = "".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title, _ in shown)
     nav = "" if inside else f"<nav>{links}</nav>"
     body = "".join(section(anchor, title, content) for anchor, title, content in shown)
-    note = paragraph(" ".join(report.note.split())) if report.note else ""
-    said = "".join(paragraph(remark) for remark in remarks(report))
+    note = recorded(" ".join(report.note.split())) if report.note else ""
+    said = "".join(recorded(remark) for remark in remarks(report))
     return (fragment if inside else document)(
+        locale,
         report.title,
-        f'<p class="dim">{escape(facts(report))}</p>{said}{note}',
-        f'<div class="short">{scores.in_short(report)}</div>{nav}{body}',
+        f'<p class="dim">{escape(facts(report, locale))}</p>{said}{note}',
+        f'<div class="short">{scores.in_short(report, locale)}</div>{nav}{body}',
     )
 
 
-def _curves(report: MatrixReport) -> str:
+def _curves(report: MatrixReport, locale: Locale) -> str:
     if not report.curves:
         return ""
-    drawn = []
+    _ = locale.gettext
+    drawn, step = [], _("step")
     for curve in report.curves:
-        loss = plots.Line("loss", curve.steps, curve.losses)
-        found = [plots.lines(f"loss of {curve.component} by step", [loss], "step", "training loss")]
+        loss = plots.Line(_("loss"), curve.steps, curve.losses)
+        title = _("loss of {component} by step", component=curve.component)
+        found = [plots.lines(title, [loss], step, _("training loss"), locale)]
         if curve.validation:
-            name = readable(curve.validation_name)
+            name = readable(curve.validation_name, locale)
             score = plots.Line(name, curve.validation_steps, [100 * each for each in curve.validation])
-            label = f"{name} of {curve.component} on validation rows"
+            label = _("{metric} of {component} on validation rows", metric=name, component=curve.component)
             direction = direction_of(curve.validation_name, {report.main: report.direction})
-            shown = f"validation {marked(curve.validation_name, direction)}"
-            found.append(plots.lines(label, [score], "step", shown, points=True))
-        caption = f"{curve.component}, {number_of(curve.steps[-1], 'step')}"
+            shown = _("validation {metric}", metric=marked(curve.validation_name, direction, locale))
+            found.append(plots.lines(label, [score], step, shown, locale, points=True))
+        caption = f"{curve.component}, {locale.ngettext('{count} step', '{count} steps', curve.steps[-1])}"
         drawn.append(f"<figure><figcaption>{escape(caption)}</figcaption>{''.join(found)}</figure>")
-    said = "How each component's loss fell while it was trained, as far as its run's log lay beside the report."
+    said = _("How each component's loss fell while it was trained, as far as its run's log lay beside the report.")
     return paragraph(said) + f'<div class="grid">{"".join(drawn)}</div>'
 
 
-def _words(report: MatrixReport) -> str:
+def _words(report: MatrixReport, locale: Locale) -> str:
+    _ = locale.gettext
     cells = [entry.cell for entry in report.entries if entry.cell is not None]
     data = "".join(
-        f"<li><b>{escape(column.name)}</b> ({escape(column.label)}): {number_of(column.rows, 'row')}, "
-        f"<code>{escape(column.source)}</code>{f', licence {escape(column.licence)}' if column.licence else ''}</li>"
+        f"<li><b>{escape(column.name)}</b> ({escape(scores.column_label(column, locale))}): "
+        f"{locale.ngettext('{count} row', '{count} rows', column.rows)}, <code>{escape(column.source)}</code>"
+        f"{escape(_(', licence {name}', name=column.licence)) if column.licence else ''}</li>"
         for column in report.columns
     )
     stacks = "".join(
-        f"<li><b>{escape(row.name)}</b>: <code>{escape(row.pattern or 'the bare backbone')}</code>"
-        + (f"; where a component is absent, <code>{escape(row.fallback)}</code>" if row.fallback is not None else "")
-        + "</li>"
+        f"<li><b>{foreign(row.name)}</b>: <code>{escape(row.pattern or _('the bare backbone'))}</code>"
+        f"{_fallback(row.fallback, locale)}</li>"
         for row in report.rows
     )
     said = [
-        ("Data sets", f"The labelled rows that every stack is scored on.<ul>{data}</ul>"),
+        (_("Data sets"), f"{_('The labelled rows that every stack is scored on.')}<ul>{data}</ul>"),
         (
-            "Stacks",
-            f"The backbone <code>{escape(report.backbone)}</code> is a multilingual model that stays as it is. A stack "
-            "composes small trained components onto it: <code>lang:…</code> adapts it to a language, "
-            "<code>task:…</code> makes it answer a task; <code>{language}</code> stands for the language of the "
-            f"column.<ul>{stacks}</ul>",
+            _("Stacks"),
+            _(
+                "The backbone <code>{backbone}</code> is a multilingual model that stays as it is. A stack composes "
+                "small trained components onto it: <code>lang:…</code> adapts it to a language, <code>task:…</code> "
+                "makes it answer a task; <code>{pattern}</code> stands for the language of the column.",
+                backbone=escape(report.backbone),
+                pattern="{language}",
+            )
+            + f"<ul>{stacks}</ul>",
         ),
-        ("The score", _metric_words(report)),
-        ("Intervals", escape(meaning_of("confidence interval"))),
+        (_("The score"), _metric_words(report, locale)),
+        (_("Intervals"), escape(explained("confidence interval", locale)[1])),
         (
-            "Significance",
-            f"Two stacks are scored on the same {report.resamples:,} resamples (paired bootstrap, Koehn 2004); p is "
-            "two-sided. Since many comparisons find some difference by chance, p is adjusted by Holm's procedure over "
-            f"all comparisons of one table; below {report.alpha:g} a difference is called significant.",
+            _("Significance"),
+            _(
+                "Two stacks are scored on the same {resamples} resamples (paired bootstrap, Koehn 2004); p is "
+                "two-sided. Since many comparisons find some difference by chance, p is adjusted by Holm's procedure "
+                "over all comparisons of one table; below {alpha} a difference is called significant.",
+                resamples=locale.format(report.resamples),
+                alpha=locale.format(report.alpha, "g"),
+            ),
         ),
-        *((word[:1].upper() + word[1:], escape(meaning_of(word))) for word in _FROM_THE_GLOSSARY),
+        *((word, escape(meaning)) for word, meaning in (explained(each, locale) for each in _WORDS)),
     ]
     hardware = sorted({name for cell in cells for name in cell.cost.hardware})
     if hardware:
-        said.append(("Hardware", "Components were trained on: " + escape("; ".join(hardware)) + "."))
-    notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
-    left_out = f"<h3>Left out</h3><ul>{notes}</ul>" if notes else ""
+        trained_on = _("Components were trained on: {hardware}.", hardware=escape("; ".join(hardware)))
+        said.append((_("Hardware"), trained_on))
+    notes = "".join(f'<li lang="" dir="auto">{escape(note)}</li>' for note in report.notes)
+    left_out = f"<h3>{_('Left out')}</h3><ul>{notes}</ul>" if notes else ""
     return f"<dl>{''.join(f'<dt>{escape(word)}</dt><dd>{text}</dd>' for word, text in said)}</dl>{left_out}"
 
 
-def _metric_words(report: MatrixReport) -> str:
-    name = escape(readable(report.main))
+def _fallback(stack: str | None, locale: Locale) -> str:
+    if stack is None:
+        return ""
+    return locale.gettext("; where a component is absent, <code>{stack}</code>", stack=escape(stack))
+
+
+def _metric_words(report: MatrixReport, locale: Locale) -> str:
+    _, name = locale.gettext, escape(readable(report.main, locale))
     if report.direction == "lower":
-        return f"{name}, times 100: a distance, the lower the better, as the task's head reports it."
+        return _("{metric}, times 100: a distance, the lower the better, as the task's head reports it.", metric=name)
     if (word := _METRICS.get(report.main)) is not None:
-        return escape(f"{word[:1].upper()}{word[1:]}: {meaning_of(word)}")
-    return f"{name}: between 0 and 100, more is better, as the task's head reports it."
+        name, meaning = explained(word, locale)
+        return escape(locale.gettext("{word}: {meaning}", word=name, meaning=meaning))
+    return _("{metric}: between 0 and 100, more is better, as the task's head reports it.", metric=name)
 
 
 _METRICS = {"macro_f1": "macro F1", "recall@1": "recall@1"}
-_FROM_THE_GLOSSARY = ("gap to the source", "calibration error", "token")
+_WORDS = ("gap to the source", "calibration error", "token")

@@ -6,25 +6,29 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from lect.evaluation.html.style import CSS, SCOPED
+from lect.locales import Locale
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _HEAT = "0,114,178"
 _DEEPEST = 0.6
 
 
-def document(title: str, *content: str) -> str:
+def document(locale: Locale, title: str, *content: str) -> str:
     """A whole page that needs nothing else: no network, no scripts, no files beside it."""
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<!doctype html><html lang="{locale.tag}" dir="{locale.direction}"><head><meta charset="utf-8">'
+        f'<title>{escape(title)}</title><meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><style>{CSS}</style></head><body><main>'
-        f"<h1>{escape(title)}</h1>{''.join(content)}</main></body></html>\n"
+        f'<h1 dir="auto">{escape(title)}</h1>{"".join(content)}</main></body></html>\n'
     )
 
 
-def fragment(title: str, *content: str) -> str:
+def fragment(locale: Locale, title: str, *content: str) -> str:
     """The same inside another page, such as a notebook."""
-    return f'<div class="lect"><style>{SCOPED}</style><h3>{escape(title)}</h3>{"".join(content)}</div>\n'
+    return (
+        f'<div class="lect" lang="{locale.tag}" dir="{locale.direction}"><style>{SCOPED}</style>'
+        f'<h3 dir="auto">{escape(title)}</h3>{"".join(content)}</div>\n'
+    )
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
@@ -42,7 +46,17 @@ def facts_table(rows: Iterable[tuple[str, str]]) -> str:
 
 def text_cell(text: str) -> str:
     """A cell of plain text, which may take several lines."""
-    return f'<td class="text">{escape(text)}</td>'
+    return f'<td class="text" dir="auto">{escape(text)}</td>'
+
+
+def text_heading(text: str) -> str:
+    """The heading of a column of texts."""
+    return f'<th scope="col" class="text">{escape(text)}</th>'
+
+
+def foreign(text: str) -> str:
+    """A text that may be of any language and script, such as a label, inside one of the page's."""
+    return f"<bdi>{escape(text)}</bdi>"
 
 
 def code_block(text: str) -> str:
@@ -70,6 +84,11 @@ def figure(plot: str, caption: str) -> str:
 def paragraph(text: str, kind: str = "") -> str:
     """Plain text as a paragraph."""
     return f"<p{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{escape(text)}</p>"
+
+
+def recorded(text: str, kind: str = "") -> str:
+    """A paragraph that was written down with what is shown, in English or in a language of its author's."""
+    return f'<p{f" class={chr(34)}{kind}{chr(34)}" if kind else ""} lang="" dir="auto">{escape(text)}</p>'
 
 
 def folded(title: str, *content: str, is_open: bool = False) -> str:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from lect.data.drawing import COLOURS, DASHES, MARKERS
 from lect.errors import UserError
+from lect.locales import Locale
 
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b59f00", "#7f7f7f")
-"""Okabe and Ito's, which colour-blind people tell apart (yellow darker, grey for black: both grounds carry them)."""
-_DASHES = ("-", "--", "-.", ":")
-_MARKERS = "osD^vPX*"
 _WIDTH = 4.1
 """In inches: about 390 pixels, so that letters keep their size on a phone."""
 
@@ -40,7 +39,14 @@ class Dot:
 
 
 def lines(
-    title: str, series: Sequence[Line], x_label: str, y_label: str, *, diagonal: bool = False, points: bool = False
+    title: str,
+    series: Sequence[Line],
+    x_label: str,
+    y_label: str,
+    locale: Locale,
+    *,
+    diagonal: bool = False,
+    points: bool = False,
 ) -> str:
     """A plot of lines.
 
@@ -52,12 +58,12 @@ def lines(
     if diagonal:
         axes.plot([0, 1], [0, 1], color="#000000", linewidth=0.8, linestyle=":")
     for place, each in enumerate(series):
-        marker = _MARKERS[place % len(_MARKERS)] if points else None
+        marker = MARKERS[place % len(MARKERS)] if points else None
         axes.plot(
             each.x,
             each.y,
             color=colour(place),
-            linestyle=_DASHES[place % len(_DASHES)],
+            linestyle=DASHES[place % len(DASHES)],
             marker=marker,
             markersize=4,
             linewidth=1.4,
@@ -65,15 +71,22 @@ def lines(
         )
     if all(isinstance(value, int) for each in series for value in each.x):
         axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+    axes.set_xlabel(_plain(x_label))
+    axes.set_ylabel(_plain(y_label))
     if len(series) > 1:
         _legend(figure, len(series))
-    return _svg(figure, title)
+    return _svg(figure, title, locale)
 
 
 def dots(
-    title: str, rows: Sequence[str], series: Sequence[str], values: Sequence[Dot], x_label: str, *, zero: bool = False
+    title: str,
+    rows: Sequence[str],
+    series: Sequence[str],
+    values: Sequence[Dot],
+    x_label: str,
+    locale: Locale,
+    *,
+    zero: bool = False,
 ) -> str:
     """Values with their intervals, one row above the other, the series of a row beside each other.
 
@@ -94,7 +107,7 @@ def dots(
                 [max(0.0, dot.value - dot.low) for dot in own],
                 [max(0.0, dot.high - dot.value) for dot in own],
             ],
-            fmt=_MARKERS[place % len(_MARKERS)],
+            fmt=MARKERS[place % len(MARKERS)],
             color=colour(place),
             markersize=4,
             linewidth=1.2,
@@ -103,10 +116,10 @@ def dots(
     axes.set_yticks(range(len(rows)), [_plain(row) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.2, color="#000000")
-    axes.set_xlabel(x_label)
+    axes.set_xlabel(_plain(x_label))
     if len(series) > 1:
         _legend(figure, len(series))
-    return _svg(figure, title)
+    return _svg(figure, title, locale)
 
 
 def colour(place: int) -> str:
@@ -133,12 +146,26 @@ def _legend(figure: Any, count: int) -> None:
     figure.legend(loc="outside upper left", fontsize=8, frameon=False, ncols=min(2, count), borderaxespad=0.1)
 
 
-def _svg(figure: Any, title: str) -> str:
+def _svg(figure: Any, title: str, locale: Locale) -> str:
     import matplotlib
+    from matplotlib.ticker import ScalarFormatter
+
+    class Numbers(ScalarFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return locale.punctuated(super().__call__(x, pos))
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            # Rows have names, and others of its kinds.
+            if type(axis.get_major_formatter()) is ScalarFormatter:
+                axis.set_major_formatter(Numbers())
 
     out = io.StringIO()
     # Names of clip paths come from the salt: no two plots of a page may share one.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif"}):
+    settings = {"svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif"}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # The letters are drawn by the browser, with fonts of its own.
+        warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = out.getvalue()
     svg = svg[svg.index("<svg") :]

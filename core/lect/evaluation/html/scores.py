@@ -6,89 +6,139 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
+from lect.errors import DataError
 from lect.evaluation.html import plots
-from lect.evaluation.html.parts import figure, paragraph, shaded, table
+from lect.evaluation.html.parts import figure, foreign, paragraph, shaded, table, text_heading
 from lect.evaluation.matrix.render import bytes_text, p_text
-from lect.evaluation.render import readable
+from lect.evaluation.render import readable, stack_text
+from lect.languages.tags import display_name
+from lect.locales import ENGLISH, Locale
 from lect.scores import best_of
 
 if TYPE_CHECKING:
     from lect.evaluation.matrix.result import Column, Comparison, Entry, MatrixReport
 
 
-_P = '<th scope="col" class="wide">p</th>'
+def column_label(column: Column, locale: Locale) -> str:
+    """The language of a data set, as the reader calls it."""
+    if locale.tag == ENGLISH.tag:
+        return column.label
+    try:
+        return display_name(column.language, locale.tag)
+    except DataError:
+        return column.label
 
-_STACK = '<th scope="col" class="text">stack</th>'
 
-
-def in_short(report: MatrixReport) -> str:
+def in_short(report: MatrixReport, locale: Locale) -> str:
     """The first things to know, as a list."""
-    metric = readable(report.main)
     lower = report.direction == "lower"
-    over = "from" if lower else "over"
-    others = "over the languages but the source" if report.source else "over all languages"
     means = {row.name: report.mean(row.name) for row in report.rows}
     known = {name: value for name, value in means.items() if value is not None}
-    said = ["The lower, the better."] if lower else []
+    said = [locale.gettext("The lower, the better.")] if lower else []
     if known:
         value = best_of(known.values(), report.direction)
         # Scores that differ in the last bits alone are one score.
         first = [name for name, mean in known.items() if math.isclose(mean, value, rel_tol=1e-9, abs_tol=1e-12)]
-        said.append(_first(first, len(known), f"mean {metric} {others}", value, lower=lower))
+        said.append(_first(report, first, len(known), value, locale))
         base = known.get(report.baseline)
         if base is not None and report.baseline not in first:
-            said.append(f"That is {100 * (value - base):+.1f} {over} <b>{escape(report.baseline)}</b>, the baseline.")
+            difference, name = locale.format(100 * (value - base), "+.1f"), f"<b>{foreign(report.baseline)}</b>"
+            if lower:
+                text = locale.gettext(
+                    "That is {difference} from {stack}, the baseline.", difference=difference, stack=name
+                )
+            else:
+                text = locale.gettext(
+                    "That is {difference} over {stack}, the baseline.", difference=difference, stack=name
+                )
+            said.append(text)
     for row in report.rows:
         own = [each for each in report.comparisons if each.first == row.name]
         if own:
             gained = [(each.dataset, report.gained(each).value) for each in own if each.adjusted < report.alpha]
             better = [dataset for dataset, value in gained if value > 0]
             worse = [dataset for dataset, value in gained if value < 0]
-            said.append(f"{escape(row.name)} {_differs(better, worse, [each.dataset for each in own])}.")
+            said.append(_differs(row.name, better, worse, len(own), locale))
     absent = sum(entry.cell is None for entry in report.entries)
     if absent:
-        said.append(f"{absent} of {len(report.entries)} cells could not be scored; the reasons are at the end.")
-    return f"<b>In short</b><ul>{''.join(f'<li>{sentence}</li>' for sentence in said)}</ul>"
+        said.append(
+            locale.gettext(
+                "{count} of {all} cells could not be scored; the reasons are at the end.",
+                count=absent,
+                all=len(report.entries),
+            )
+        )
+    return f"<b>{locale.gettext('In short')}</b><ul>{''.join(f'<li>{sentence}</li>' for sentence in said)}</ul>"
 
 
-def _first(names: list[str], count: int, what: str, value: float, *, lower: bool) -> str:
+def _first(report: MatrixReport, names: list[str], count: int, value: float, locale: Locale) -> str:
     """Which stacks have the best mean: one, several that have the same, or all."""
-    shown = f"<b>{100 * value:.1f}</b>"
+    metric, shown = readable(report.main, locale), f"<b>{locale.format(100 * value, '.1f')}</b>"
+    if report.source:
+        mean = locale.gettext("mean {metric} over the languages but the source", metric=metric)
+    else:
+        mean = locale.gettext("mean {metric} over all languages", metric=metric)
     if len(names) == count > 1:
-        return f"All {count} stacks have the same {what}: {shown}."
-    bold = [f"<b>{escape(name)}</b>" for name in names]
-    said = bold[0] if len(bold) == 1 else f"{', '.join(bold[:-1])} and {bold[-1]}"
-    share = "has" if len(bold) == 1 else "share"
-    return f"{said} {share} the {'lowest' if lower else 'highest'} {what}: {shown}."
+        return locale.gettext("All {count} stacks have the same {mean}: {value}.", count=count, mean=mean, value=shown)
+    *others, stacks = [f"<b>{foreign(name)}</b>" for name in names]
+    if others:
+        stacks = locale.gettext("{several} and {last}", several=", ".join(others), last=stacks)
+    values = {"stacks": stacks, "mean": mean, "value": shown}
+    if report.direction == "lower":
+        return locale.ngettext(
+            "{stacks} has the lowest {mean}: {value}.",
+            "{stacks} share the lowest {mean}: {value}.",
+            len(names),
+            **values,
+        )
+    return locale.ngettext(
+        "{stacks} has the highest {mean}: {value}.",
+        "{stacks} share the highest {mean}: {value}.",
+        len(names),
+        **values,
+    )
 
 
-def heat_map(report: MatrixReport) -> str:
+def heat_map(report: MatrixReport, locale: Locale) -> str:
     """Every score, the deeper the better."""
+    _ = locale.gettext
     values = [100 * entry.score.value for entry in report.entries if entry.score is not None]
     if not values:
-        return paragraph("No cell could be scored.")
+        return paragraph(_("No cell could be scored."))
     low, high = min(values), max(values)
     rows = []
     for column in report.columns:
         entries = [report.entry(column.name, row.name) for row in report.rows]
         best = report.best(column.name)
-        rows.append([_language(column), *(_heat(report, entry, best, low, high) for entry in entries)])
-    metric = f"{readable(report.main)} × 100{', the lower the better,' if report.direction == 'lower' else ''}"
-    said = f"{metric} of every stack (columns) in every language (rows), with its interval; bold: the best of its row."
+        rows.append([_language(column, locale), *(_heat(report, entry, best, low, high, locale) for entry in entries)])
+    metric = f"{readable(report.main, locale)} × 100"
+    if report.direction == "lower":
+        metric = _("{metric}, the lower the better,", metric=metric)
+    said = _(
+        "{metric} of every stack (columns) in every language (rows), with its interval; bold: the best of its row.",
+        metric=metric,
+    )
     marks = []
     if report.comparisons:
-        marks.append(f"* significantly different from “{report.baseline}” (p < {report.alpha:g} after correction)")
+        marks.append(
+            _(
+                "* significantly different from “{stack}” (p < {alpha} after correction)",
+                stack=report.baseline,
+                alpha=locale.format(report.alpha, "g"),
+            )
+        )
     if any(entry.is_fallback for entry in report.entries):
-        marks.append("° no language part there: the stack's fallback")
+        marks.append(_("° no language part there: the stack's fallback"))
     if any(entry.cell is None for entry in report.entries):
-        marks.append("– not scored, a component is absent")
-    header = ["", *(escape(row.name) for row in report.rows)]
+        marks.append(_("– not scored, a component is absent"))
+    header = ["", *(foreign(row.name) for row in report.rows)]
     heat = table(header, rows, "heat") + paragraph("; ".join(marks), "dim")
-    return f'{paragraph(said)}<div class="grid"><div>{heat}</div>{_intervals(report)}</div>'
+    return f'{paragraph(said)}<div class="grid"><div>{heat}</div>{_intervals(report, locale)}</div>'
 
 
-def _intervals(report: MatrixReport) -> str:
-    rows = [column.label for column in report.columns]
+def _intervals(report: MatrixReport, locale: Locale) -> str:
+    _ = locale.gettext
+    rows = [column_label(column, locale) for column in report.columns]
     series = [row.name for row in report.rows]
     found = []
     for y, column in enumerate(report.columns):
@@ -96,35 +146,50 @@ def _intervals(report: MatrixReport) -> str:
             score = report.entry(column.name, row.name).score
             if score is not None:
                 found.append(plots.Dot(y, place, 100 * score.value, 100 * score.low, 100 * score.high))
-    metric = readable(report.main)
-    way = " (the lower, the better)" if report.direction == "lower" else ""
-    plot = plots.dots(f"{metric} with intervals", rows, series, found, f"{metric} × 100{way}")
-    return figure(plot, "Points are scores, bars their 95 % intervals. Stacks whose bars overlap may still differ: the "
-                        "tests below compare them row by row.")  # fmt: skip
+    metric = readable(report.main, locale)
+    axis = f"{metric} × 100"
+    if report.direction == "lower":
+        axis = _("{metric} (the lower, the better)", metric=axis)
+    plot = plots.dots(_("{metric} with intervals", metric=metric), rows, series, found, axis, locale)
+    caption = _(
+        "Points are scores, bars their 95 % intervals. Stacks whose bars overlap may still differ: the tests below "
+        "compare them row by row."
+    )
+    return figure(plot, caption)
 
 
-def gaps(report: MatrixReport) -> str:
+def gaps(report: MatrixReport, locale: Locale) -> str:
     """Every score less that of the source language."""
     if not report.source or not any(entry.gap for entry in report.entries):
         return ""
-    name = next(column.label for column in report.columns if column.language == report.source)
+    name = next(column_label(column, locale) for column in report.columns if column.language == report.source)
     stacks = report.stacks_with_gaps
     rows = [
-        [_language(column), *(_gap(report.entry(column.name, stack)) for stack in stacks)]
+        [_language(column, locale), *(_gap(report.entry(column.name, stack), locale) for stack in stacks)]
         for column in report.columns
         if column.language != report.source
     ]
-    said = f"The task was learned in {name}. This is each stack's score less its own score there: "
-    side = "above" if report.direction == "lower" else "below"
-    said += f"{side} 0 it falls behind; grey: the interval holds 0."
-    return paragraph(said) + table(["", *map(escape, stacks)], rows)
+    if report.direction == "lower":
+        said = locale.gettext(
+            "The task was learned in {language}. This is each stack's score less its own score there: above 0 it falls "
+            "behind; grey and slanted: the interval holds 0.",
+            language=name,
+        )
+    else:
+        said = locale.gettext(
+            "The task was learned in {language}. This is each stack's score less its own score there: below 0 it falls "
+            "behind; grey and slanted: the interval holds 0.",
+            language=name,
+        )
+    return paragraph(said) + table(["", *map(foreign, stacks)], rows)
 
 
-def part_gains(report: MatrixReport) -> str:
+def part_gains(report: MatrixReport, locale: Locale) -> str:
     """What the whole stack has over the same without a part."""
     if not report.parts:
         return ""
-    labels = {column.name: column.label for column in report.columns}
+    _ = locale.gettext
+    labels = {column.name: column_label(column, locale) for column in report.columns}
     stacks = list(dict.fromkeys(each.first for each in report.parts))
     places = list(dict.fromkeys((each.dataset, each.second) for each in report.parts))
     dots = [
@@ -141,36 +206,55 @@ def part_gains(report: MatrixReport) -> str:
     rows = [
         [
             escape(labels[each.dataset]),
-            f'<td class="text">{escape(each.first)}<small><code>{escape(each.second)}</code></small></td>',
-            *_numbers(report, each),
+            f'<td class="text">{foreign(each.first)}<small><code>{escape(stack_text(each.second, locale))}</code>'
+            "</small></td>",
+            *_numbers(report, each, locale),
         ]
         for each in map(report.gained, report.parts)
     ]
-    plot = plots.dots("gain of each part", names, stacks, dots, f"gain in {readable(report.main)} × 100", zero=True)
-    header = ["", _STACK, "gain", _P, "p (Holm)"]
-    said = "The same stack is scored with and without each of its components, on the same rows; grey: not significant "
-    said += f"after Holm's correction for {len(report.parts)} comparisons."
-    shown = figure(plot, "Right of the dotted line the part helps; bars are 95 % intervals.")
-    return f'{paragraph(said)}<div class="grid">{shown}{table(header, rows)}</div>'
+    axis = _("gain in {metric} × 100", metric=readable(report.main, locale))
+    plot = plots.dots(_("gain of each part"), names, stacks, dots, axis, locale, zero=True)
+    said = _(
+        "The same stack is scored with and without each of its components, on the same rows; grey and slanted: not "
+        "significant after Holm's correction for {comparisons}.",
+        comparisons=_count(len(report.parts), locale),
+    )
+    shown = figure(plot, _("Right of the dotted line the part helps; bars are 95 % intervals."))
+    return f'{paragraph(said)}<div class="grid">{shown}{table(_tested(_("gain"), locale), rows)}</div>'
 
 
-def comparisons(report: MatrixReport) -> str:
+def comparisons(report: MatrixReport, locale: Locale) -> str:
     """Every stack against the baseline."""
     if not report.comparisons:
         return ""
-    labels = {column.name: column.label for column in report.columns}
+    labels = {column.name: column_label(column, locale) for column in report.columns}
     rows = [
-        [escape(labels[each.dataset]), f'<td class="text">{escape(each.first)}</td>', *_numbers(report, each)]
+        [
+            escape(labels[each.dataset]),
+            f'<td class="text">{foreign(each.first)}</td>',
+            *_numbers(report, each, locale),
+        ]
         for each in report.comparisons
     ]
-    way = "; below 0 it is better" if report.direction == "lower" else ""
-    said = f"Every stack less “{report.baseline}” on the same rows{way}; grey: not significant after Holm's correction "
-    said += f"for {len(report.comparisons)} comparisons."
-    return paragraph(said) + table(["", _STACK, "difference", _P, "p (Holm)"], rows)
+    values = {"stack": report.baseline, "comparisons": _count(len(report.comparisons), locale)}
+    if report.direction == "lower":
+        said = locale.gettext(
+            "Every stack less “{stack}” on the same rows; below 0 it is better; grey and slanted: not significant "
+            "after Holm's correction for {comparisons}.",
+            **values,
+        )
+    else:
+        said = locale.gettext(
+            "Every stack less “{stack}” on the same rows; grey and slanted: not significant after Holm's correction "
+            "for {comparisons}.",
+            **values,
+        )
+    return paragraph(said) + table(_tested(locale.gettext("difference"), locale), rows)
 
 
-def costs(report: MatrixReport) -> str:
+def costs(report: MatrixReport, locale: Locale) -> str:
     """Parameters, size and time of every stack."""
+    _ = locale.gettext
     rows = []
     for row in report.rows:
         cells = [entry.cell for entry in report.entries if entry.name == row.name and entry.cell is not None]
@@ -179,14 +263,26 @@ def costs(report: MatrixReport) -> str:
         largest = max(cells, key=lambda cell: cell.cost.parameters).cost
         texts = sum(len(cell.rows.truth) for cell in cells)
         rate = 1000 * sum(cell.cost.inference_seconds for cell in cells) / texts
-        trained = "–" if largest.training_seconds is None else f"{largest.training_seconds:,.0f} s"
-        rows.append([escape(row.name), f"{largest.parameters:,}", bytes_text(largest.bytes), trained, f"{rate:.1f} s"])
-    said = "Of the stack of one language, all its components together: parameters trained, their size on disk, the "
-    said += "seconds of training as the components record them, and the seconds for 1,000 test rows on this machine."
-    return paragraph(said) + table(["", "parameters", "on disk", "training", "1,000 rows"], rows)
+        seconds = largest.training_seconds
+        trained = "–" if seconds is None else _("{number} s", number=locale.format(seconds, ",.0f"))
+        size, spent = bytes_text(largest.bytes, locale), _("{number} s", number=locale.format(rate, ".1f"))
+        rows.append([foreign(row.name), locale.format(largest.parameters), size, trained, spent])
+    said = _(
+        "Of the stack of one language, all its components together: parameters trained, their size on disk, the "
+        "seconds of training as the components record them, and the seconds for 1,000 test rows on this machine."
+    )
+    return paragraph(said) + table(["", _("parameters"), _("on disk"), _("training"), _("1,000 rows")], rows)
 
 
-def _heat(report: MatrixReport, entry: Entry, best: float | None, low: float, high: float) -> str:
+def _count(comparisons: int, locale: Locale) -> str:
+    return locale.ngettext("{count} comparison", "{count} comparisons", comparisons)
+
+
+def _tested(value: str, locale: Locale) -> list[str]:
+    return ["", text_heading(locale.gettext("stack")), value, '<th scope="col" class="wide">p</th>', "p (Holm)"]
+
+
+def _heat(report: MatrixReport, entry: Entry, best: float | None, low: float, high: float, locale: Locale) -> str:
     score = entry.score
     if score is None:
         return f'<td title="{escape(entry.skipped)}">–</td>'
@@ -196,39 +292,77 @@ def _heat(report: MatrixReport, entry: Entry, best: float | None, low: float, hi
     value = 100 * score.value
     share = (value - low) / (high - low) if high > low else 0.5
     share = 1 - share if report.direction == "lower" else share
-    content = f"{value:.1f}{mark}<small>{100 * score.low:.0f}–{100 * score.high:.0f}</small>"
+    content = f"{locale.format(value, '.1f')}{mark}<small>{100 * score.low:.0f}–{100 * score.high:.0f}</small>"
     return shaded(content, share, "best" if score.value == best else "")
 
 
-def _gap(entry: Entry) -> str:
+def _gap(entry: Entry, locale: Locale) -> str:
     gap = entry.gap
     if gap is None:
         return "<td>–</td>"
     kind = ' class="unsure"' if gap.low <= 0 <= gap.high else ""
-    return f"<td{kind}>{100 * gap.value:+.1f}<small>{100 * gap.low:+.0f} to {100 * gap.high:+.0f}</small></td>"
+    value = f"{locale.format(100 * gap.value, '+.1f')}{_range(100 * gap.low, 100 * gap.high, '+.0f', locale)}"
+    return f"<td{kind}>{value}</td>"
 
 
-def _numbers(report: MatrixReport, each: Comparison) -> list[str]:
+def _numbers(report: MatrixReport, each: Comparison, locale: Locale) -> list[str]:
     kind = "" if each.adjusted < report.alpha else ' class="unsure"'
-    value = f"{100 * each.value:+.1f}<small>{100 * each.low:+.1f} to {100 * each.high:+.1f}</small>"
+    value = f"{locale.format(100 * each.value, '+.1f')}{_range(100 * each.low, 100 * each.high, '+.1f', locale)}"
     wide = 'class="wide unsure"' if kind else 'class="wide"'
-    adjusted = escape(p_text(each.adjusted))
-    return [f"<td{kind}>{value}</td>", f"<td {wide}>{escape(p_text(each.p))}</td>", f"<td{kind}>{adjusted}</td>"]
+    own, adjusted = (escape(p_text(p, locale)) for p in (each.p, each.adjusted))
+    return [f"<td{kind}>{value}</td>", f"<td {wide}>{own}</td>", f"<td{kind}>{adjusted}</td>"]
 
 
-def _language(column: Column) -> str:
+def _range(low: float, high: float, form: str, locale: Locale) -> str:
+    """Both ends of an interval, below its value."""
+    text = locale.gettext("{low} to {high}", low=locale.format(low, form), high=locale.format(high, form))
+    return f"<small>{text}</small>"
+
+
+def _language(column: Column, locale: Locale) -> str:
     name = f"<small>{escape(column.name)}</small>" if column.name != column.label else ""
-    return f"{escape(column.label)}{name}"
+    return f"{escape(column_label(column, locale))}{name}"
 
 
-def _differs(better: list[str], worse: list[str], compared: list[str]) -> str:
+def _differs(stack: str, better: list[str], worse: list[str], count: int, locale: Locale) -> str:
     """In which data sets a stack differs from the baseline."""
-    where = "the one language" if len(compared) == 1 else f"the {len(compared)} languages"
-    if not better and not worse:
-        return (
-            f"does not differ significantly from the baseline in {'' if len(compared) == 1 else 'any of '}{where}"
-            + (" that it was compared in")
+    values = {
+        "stack": foreign(stack),
+        "better": len(better),
+        "better_in": escape(", ".join(better)),
+        "worse": len(worse),
+        "worse_in": escape(", ".join(worse)),
+    }
+    if better and worse:
+        return locale.ngettext(
+            "{stack} is, compared with the baseline, significantly better in {better} ({better_in}) and worse in "
+            "{worse} ({worse_in}) of the one language.",
+            "{stack} is, compared with the baseline, significantly better in {better} ({better_in}) and worse in "
+            "{worse} ({worse_in}) of the {count} languages.",
+            count,
+            **values,
         )
-    named = {"better": better, "worse": worse}
-    parts = [f"{kind} in {len(own)} ({escape(', '.join(own))})" for kind, own in named.items() if own]
-    return f"is, compared with the baseline, significantly {' and '.join(parts)} of {where}"
+    if better:
+        return locale.ngettext(
+            "{stack} is, compared with the baseline, significantly better in {better} ({better_in}) of the one "
+            "language.",
+            "{stack} is, compared with the baseline, significantly better in {better} ({better_in}) of the {count} "
+            "languages.",
+            count,
+            **values,
+        )
+    if worse:
+        return locale.ngettext(
+            "{stack} is, compared with the baseline, significantly worse in {worse} ({worse_in}) of the one language.",
+            "{stack} is, compared with the baseline, significantly worse in {worse} ({worse_in}) of the {count} "
+            "languages.",
+            count,
+            **values,
+        )
+    return locale.ngettext(
+        "{stack} does not differ significantly from the baseline in the one language that it was compared in.",
+        "{stack} does not differ significantly from the baseline in any of the {count} languages that it was compared "
+        "in.",
+        count,
+        **values,
+    )

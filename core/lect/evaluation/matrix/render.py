@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lect.evaluation.matrix.result import Comparison, Entry
 from lect.evaluation.render import marked, readable
+from lect.locales import ENGLISH, Locale
 
 if TYPE_CHECKING:
     from lect.evaluation.matrix.result import Column, MatrixReport
@@ -72,12 +73,17 @@ def markdown_table(table: Table) -> list[str]:
     return [_line(table.header), rule, *(_line(row) for row in table.rows)]
 
 
-def facts(report: MatrixReport) -> str:
+def facts(report: MatrixReport, locale: Locale = ENGLISH) -> str:
     """What was scored, in a line."""
     scored = sum(entry.cell is not None for entry in report.entries)
-    return (
-        f"{len(report.columns)} data sets × {len(report.rows)} stacks · {scored} cells, {report.computed} new · "
-        f"{report.backbone} · {report.seconds:.1f} s"
+    return locale.gettext(
+        "{datasets} data sets × {stacks} stacks · {scored} cells, {computed} new · {backbone} · {seconds} s",
+        datasets=len(report.columns),
+        stacks=len(report.rows),
+        scored=scored,
+        computed=report.computed,
+        backbone=report.backbone,
+        seconds=locale.format(report.seconds, ".1f"),
     )
 
 
@@ -146,14 +152,16 @@ def score_text(report: MatrixReport, entry: Entry, intervals: bool) -> str:
     return f"{value} [{100 * score.low:.1f}, {100 * score.high:.1f}]" if intervals else value
 
 
-def p_text(p: float) -> str:
+def p_text(p: float, locale: Locale = ENGLISH) -> str:
     """A p-value as it is shown."""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
+    return f"<{locale.format(0.001, '.3f')}" if p < 0.001 else locale.format(p, ".3f")
 
 
-def bytes_text(size: int) -> str:
+def bytes_text(size: int, locale: Locale = ENGLISH) -> str:
     """A size on disk as it is shown."""
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
+    if size >= 100_000:
+        return locale.gettext("{number} MB", number=locale.format(size / 1e6, ".1f"))
+    return locale.gettext("{number} kB", number=locale.format(size / 1e3, ".1f"))
 
 
 def _gaps(report: MatrixReport, columns: Sequence[Column], intervals: bool) -> Table:

@@ -10,6 +10,7 @@ from typing import Any
 from lect.errors import UserError
 from lect.evaluation.matrix.cells import Cell
 from lect.evaluation.report import Score
+from lect.locales import find_locale
 from lect.scores import Direction, best_of
 from lect.visible import one_screen, visible
 
@@ -240,17 +241,24 @@ class MatrixReport:
 
         return visible(markdown(self))
 
-    def to_html(self) -> str:
-        """The report as one page that needs nothing else: no network, no scripts, no files beside it."""
+    def to_html(self, locale: str | None = None) -> str:
+        """The report as one page that needs nothing else: no network, no scripts, no files beside it.
+
+        Args:
+            locale: of its reader, such as ``fr``; by default as the environment says.
+
+        Raises:
+            UserError: there is no catalogue of messages for it, or matplotlib is not installed.
+        """
         from lect.evaluation.html.page import page
 
-        return visible(page(self))
+        return visible(page(self, find_locale(locale)))
 
     def _repr_html_(self) -> str | None:
         from lect.evaluation.html.page import page
 
         try:
-            return visible(page(self, inside=True))
+            return visible(page(self, find_locale(), inside=True))
         except UserError:
             # Without matplotlib there are no plots: the text is shown.
             return None

@@ -1,5 +1,7 @@
 // Requests to the server that this page came from. Addresses are relative: it may stand behind a prefix.
 
+import { gettext, ngettext } from "./messages.js";
+
 let key = "";
 
 // Held in this variable alone: closing or reloading the page forgets it.
@@ -7,10 +9,12 @@ export function useKey(given) {
   key = given.trim();
 }
 
+// With the language of its message where that is not the page's.
 export class Refusal extends Error {
-  constructor(message, status) {
+  constructor(message, status, language = null) {
     super(message);
     this.status = status;
+    this.language = language;
   }
 }
 
@@ -26,24 +30,24 @@ export async function ask(path, body) {
   try {
     answer = await fetch(path, request);
   } catch {
-    throw new Refusal("The server cannot be reached.", 0);
+    throw new Refusal(gettext("The server cannot be reached."), 0);
   }
   let values;
   try {
     values = await answer.json();
   } catch {
-    throw new Refusal(`The server answered ${answer.status}, and not in JSON.`, answer.status);
+    throw new Refusal(gettext("The server answered {status}, and not in JSON.", { status: answer.status }), answer.status);
   }
-  if (!answer.ok) throw new Refusal(sentence(values, answer), answer.status);
+  if (!answer.ok) throw new Refusal(sentence(values, answer), answer.status, "en");
   return values;
 }
 
 // What the server says is wrong, as a sentence.
 function sentence(values, answer) {
   const said = values?.error?.message ?? values?.error;
-  const line = typeof said === "string" && said ? said : `the server answered ${answer.status}`;
-  const after = answer.headers.get("retry-after");
-  const wait = after ? ` (${after} ${after === "1" ? "second" : "seconds"} from now)` : "";
+  const line = typeof said === "string" && said ? said : gettext("the server answered {status}", { status: answer.status });
+  const after = Number(answer.headers.get("retry-after"));
+  const wait = after ? ` (${ngettext("{count} second from now", "{count} seconds from now", after)})` : "";
   // A word of a sentence, and not a component's name.
   const start = /^[a-z]+ /.test(line) ? line[0].toUpperCase() : line[0];
   return `${start}${line.slice(1).replace(/\.$/, "")}${wait}.`;

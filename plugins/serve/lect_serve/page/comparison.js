@@ -1,8 +1,9 @@
 // One text, several stacks, side by side.
 
 import { ask } from "./ask.js";
-import { attempt, bar, byId, button, counted, element, foreign, languageName, percent } from "./elements.js";
+import { attempt, bar, byId, button, element, foreign, languageName, percent } from "./elements.js";
 import { explanation } from "./explanation.js";
+import { gettext, lang, ngettext, number, pieces } from "./messages.js";
 
 const MOST_OFFERED = 500;
 const MOST_SCORES = 30;
@@ -27,9 +28,9 @@ const inputs = () => [...document.querySelectorAll("#stacks input")];
 export function addStack(value = "") {
   const input = element("input", {
     value, list: "known-stacks", spellcheck: "false", autocapitalize: "none", autocomplete: "off",
-    "aria-label": "Stack", "aria-describedby": "stack-note",
+    "aria-label": gettext("Stack"), "aria-describedby": "stack-note",
   });
-  const row = element("li", {}, input, button("✕", "Remove this stack", () => {
+  const row = element("li", {}, input, button("✕", gettext("Remove this stack"), () => {
     const next = row.nextElementSibling ?? row.previousElementSibling;
     row.remove();
     (next?.querySelector("input") ?? byId("add-stack")).focus();
@@ -79,16 +80,17 @@ function withoutLanguage(stack) {
 export function answerAll(event) {
   event.preventDefault();
   const submit = event.target.querySelector("button.main");
-  return attempt(submit, "try-state", "try-error", "Asking …", async () => {
+  return attempt(submit, "try-state", "try-error", gettext("Asking …"), async () => {
     const rows = rowsOf([...new Set(inputs().map((input) => input.value.trim()).filter(Boolean))]);
-    if (!rows.length) throw new Error("No stack is named. Type one, such as task:sentiment.");
+    if (!rows.length) throw new Error(gettext("No stack is named. Type one, such as {stack}.", { stack: "task:sentiment" }));
     const given = typedInput();
     // Each by itself: where one is refused, the others answer.
     const shown = await Promise.all(rows.map(async (row) => element("div", { class: "row" },
       await Promise.all(row.map(([stack, note]) => answerOf(stack, note, given))))));
     byId("answers").replaceChildren(...shown);
     const count = rows.flat().length, answered = document.querySelectorAll(".answer > .value").length;
-    return answered === count ? `${counted(count, "answer")}.` : `${counted(answered, "answer")}, ${count - answered} refused.`;
+    return answered === count ? ngettext("{count} answer.", "{count} answers.", count)
+      : ngettext("{count} answer, {refused} refused.", "{count} answers, {refused} refused.", answered, { refused: number(count - answered) });
   });
 }
 
@@ -111,7 +113,7 @@ function rowsOf(typed) {
     const row = rows.get(rest ?? stack) ?? [];
     rows.set(rest ?? stack, rest === null ? row : [...row, [stack, ""]]);
   }
-  return [...rows].map(([rest, row]) => [...row, [rest, row.length ? "Without a language part" : ""]]);
+  return [...rows].map(([rest, row]) => [...row, [rest, row.length ? gettext("Without a language part") : ""]]);
 }
 
 async function answerOf(stack, note, given) {
@@ -123,7 +125,7 @@ async function answerOf(stack, note, given) {
     const answer = await ask("v1/predict", { inputs: [given], stack });
     card.append(...contents(stack, given, answer).filter(Boolean));
   } catch (error) {
-    card.append(element("p", { class: "error" }, error.message));
+    card.append(element("p", { class: "error", lang: error.language }, error.message));
   }
   return card;
 }
@@ -136,14 +138,14 @@ function contents(stack, given, answer) {
   const isExplained = !(given.pair || given.question || given.choices) && scores.length > 0;
   return [
     result.tags ? tagged(result, language) : foreign("p", shown(result.answer), language, { class: "value" }),
-    result.reason && element("p", { class: "dim" }, result.reason),
+    result.reason && element("p", { class: "dim", lang: "en" }, result.reason),
     result.language && chosen(result.language),
-    scores.length ? scoreTable(scores) : typeof result.score === "number" && element("p", {}, `Score ${shown(result.score)}`),
-    result.truncated && element("p", { class: "dim" }, "The text is longer than the stack reads; its end was left out."),
+    scores.length ? scoreTable(scores) : typeof result.score === "number" && element("p", {}, gettext("Score {value}", { value: shown(result.score) })),
+    result.truncated && element("p", { class: "dim" }, gettext("The text is longer than the stack reads; its end was left out.")),
     isExplained && explanation(result.stack, given.text, language),
     madeBy(Object.values(answer.made_by)),
     element("details", {},
-      element("summary", {}, "As JSON"),
+      element("summary", {}, gettext("As JSON")),
       element("pre", { tabindex: "0", dir: "ltr" }, JSON.stringify(answer, null, 2)),
     ),
   ];
@@ -156,8 +158,9 @@ function languageOf(stack) {
 
 // Which language the text was found to be in, and which component was taken for it or why none.
 function chosen({ tag, probability, identified_by: by, reason }) {
-  const sure = by === "row" ? " was given" : `, ${percent(probability)} sure`;
-  return element("p", { class: "dim" }, element("strong", {}, languageName(tag)), `${sure}: ${reason}.`);
+  const named = { language: element("strong", {}, languageName(tag)), reason: element("span", { lang: "en" }, reason) };
+  return element("p", { class: "dim" }, by === "row" ? pieces("{language} was given: {reason}.", named)
+    : pieces("{language}, {share} sure: {reason}.", { ...named, share: percent(probability) }));
 }
 
 // Each word above its tag, in the direction of the words: a browser takes it from them where nothing else sets one.
@@ -172,33 +175,33 @@ function scoreTable(scores) {
   const rows = scores.slice(0, MOST_SCORES).map(([label, score]) => element("tr", {},
     foreign("th", label, null, { scope: "row" }),
     element("td", { class: "bars" }, bar(score / most)),
-    element("td", { class: "number" }, areShares ? percent(score) : score.toFixed(3)),
+    element("td", { class: "number" }, areShares ? percent(score) : number(score, 3)),
   ));
   const left = scores.length - rows.length;
   return element("table", { class: "scores" },
-    element("caption", { class: left > 0 ? null : "unseen" }, left > 0 ? `The best ${rows.length} of ${scores.length} scores` : "Scores"),
+    element("caption", { class: left > 0 ? null : "unseen" }, left > 0 ? gettext("The best {count} of {all} scores", { count: number(rows.length), all: number(scores.length) }) : gettext("Scores")),
     element("tbody", {}, rows),
   );
 }
 
 function madeBy(made) {
   const components = made.flatMap((each) => each.components).map((each) => element("li", {},
-    element("strong", {}, each.component), ` ${each.version}, ${each.licence || "licence not stated"}, `,
+    element("strong", {}, each.component), ` ${each.version}, ${each.licence || gettext("licence not stated")}, `,
     element("code", {}, each.digest.slice(0, 12)),
   ));
   const strengths = made.flatMap((each) => Object.entries(each.strengths ?? {})).map(([term, strength]) =>
-    element("li", {}, `${term} acts at ${percent(strength)} of its full strength, as its gate says`));
+    element("li", {}, gettext("{name} acts at {share} of its full strength, as its gate says", { name: term, share: percent(strength) })));
   const { name, fingerprint } = made[0].backbone;
   return element("details", {},
-    element("summary", {}, "Made by"),
-    element("p", {}, `Backbone ${name}, `, element("code", {}, fingerprint.slice(0, 12))),
+    element("summary", {}, gettext("Made by")),
+    element("p", {}, gettext("Backbone {name}", { name }), ", ", element("code", {}, fingerprint.slice(0, 12))),
     element("ul", {}, components, strengths),
   );
 }
 
 function shown(value) {
-  if (value === null || value === undefined || value === "") return "No answer";
-  if (typeof value === "number") return String(Number(value.toPrecision(5)));
+  if (value === null || value === undefined || value === "") return gettext("No answer");
+  if (typeof value === "number") return value.toLocaleString(lang, { maximumSignificantDigits: 5, useGrouping: false });
   if (Array.isArray(value)) return value.map(shown).join(", ");
   if (typeof value === "object") return value.text ?? JSON.stringify(value);
   return String(value);

@@ -2,7 +2,8 @@
 
 import { ask } from "./ask.js";
 import { know, tryComponent } from "./comparison.js";
-import { attempt, byId, button, bytes, complain, counted, element, foreign, languageName } from "./elements.js";
+import { attempt, byId, button, bytes, complain, element, foreign, languageName } from "./elements.js";
+import { gettext, ngettext, number } from "./messages.js";
 
 const MOST_SHOWN = 300;
 let listed = [];
@@ -14,10 +15,9 @@ export async function listComponents(state) {
   server = state;
   const { registries, is_admin: isAdmin } = server;
   byId("search-form").hidden = !registries.length;
-  byId("registries-note").textContent = !registries.length ? "This server's settings name no registries."
-    : isAdmin ? "What is loaded is fetched, checked and put into this server's library."
-    : "A component that is not on this machine is fetched when a stack that names it is tried. "
-      + "To load one beforehand takes a key with admin = true.";
+  byId("registries-note").textContent = !registries.length ? gettext("This server's settings name no registries.")
+    : isAdmin ? gettext("What is loaded is fetched, checked and put into this server's library.")
+    : gettext("A component that is not on this machine is fetched when a stack that names it is tried. To load one beforehand takes a key with admin = true.");
   try {
     listed = (await ask("page/components")).components;
     complain("components-error", null);
@@ -36,14 +36,15 @@ export function showComponents() {
     const text = [each.component, each.summary, each.licence, each.head, ...each.languages.map(languageName)].join(" ").toLowerCase();
     return wanted.every((word) => text.includes(word));
   });
-  byId("filter-state").textContent = !listed.length ? "There are none yet." : `${fitting.length} of ${listed.length}`
-    + (fitting.length > MOST_SHOWN ? `; the first ${MOST_SHOWN} are shown` : "");
+  byId("filter-state").textContent = !listed.length ? gettext("There are none yet.")
+    : gettext("{count} of {all}", { count: number(fitting.length), all: number(listed.length) })
+      + (fitting.length > MOST_SHOWN ? gettext("; the first {count} are shown", { count: number(MOST_SHOWN) }) : "");
   byId("library").replaceChildren(...fitting.slice(0, MOST_SHOWN).map((each) => item(each.component, each.summary, [
-    each.languages.map(languageName).join(", "), each.head, each.version, each.licence || "licence not stated",
+    each.languages.map(languageName).join(", "), each.head, each.version, each.licence || gettext("licence not stated"),
   ], [
-    button("Card", `Card of ${each.component}`, () => showCard(each.component)),
-    button("Try", `Try ${each.component}`, () => tryComponent(each.component)),
-    server.is_admin && button("Load", `Load ${each.component}`, (event) => load(each.component, event.target)),
+    button(gettext("Card"), gettext("Card of {name}", { name: each.component }), () => showCard(each.component)),
+    button(gettext("Try"), gettext("Try {name}", { name: each.component }), () => tryComponent(each.component)),
+    server.is_admin && button(gettext("Load"), gettext("Load {name}", { name: each.component }), (event) => load(each.component, event.target)),
   ])));
 }
 
@@ -68,27 +69,27 @@ export async function showAttached(state = null) {
     complain("memory-error", null);
     shownBytes = all;
     byId("attached").replaceChildren(...attached.map((each) => item(each.component, "", [
-      bytes(each.bytes), each.digest.slice(0, 12), each.pinned && "pinned", each.replaced && "replaced",
-      each.in_use > 0 && `in use by ${counted(each.in_use, "request")}`,
-    ], [button("Unload", `Unload ${each.component}`, (event) => unload(each.component, event.target))])));
+      bytes(each.bytes), each.digest.slice(0, 12), each.pinned && gettext("pinned"), each.replaced && gettext("replaced"),
+      each.in_use > 0 && ngettext("in use by {count} request", "in use by {count} requests", each.in_use),
+    ], [button(gettext("Unload"), gettext("Unload {name}", { name: each.component }), (event) => unload(each.component, event.target))])));
   } catch (error) {
     complain("memory-error", error);
   }
 }
 
 const unload = (component, pressed) =>
-  attempt(pressed, "memory-state", "memory-error", `Unloading ${component} …`, async () => {
+  attempt(pressed, "memory-state", "memory-error", gettext("Unloading {name} …", { name: component }), async () => {
     await ask("v1/components/unload", { component });
     await showAttached();
     byId("server").focus();
-    return `${component} is unloaded.`;
+    return gettext("{name} is unloaded.", { name: component });
   });
 
 const load = (component, pressed) =>
-  attempt(pressed, "filter-state", "components-error", `Loading ${component} …`, async () => {
+  attempt(pressed, "filter-state", "components-error", gettext("Loading {name} …", { name: component }), async () => {
     await ask("v1/components/load", { stack: component });
     await showAttached();
-    return `${component} is loaded.`;
+    return gettext("{name} is loaded.", { name: component });
   });
 
 // ------------------------------------------------------------------------------------------------------------- the card
@@ -120,7 +121,7 @@ function remade(node) {
   const name = HEADINGS[node.tagName] ?? (KEPT.has(node.tagName) ? node.tagName.toLowerCase() : null);
   if (name === null) return node.tagName === "A" ? [...children, ...address(node)] : children;
   const made = element(name, { dir: OWN_DIRECTION.has(node.tagName) ? "auto" : null }, children);
-  if (name === "table") return [element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table" }, made)];
+  if (name === "table") return [element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": gettext("Table") }, made)];
   return [made];
 }
 
@@ -134,11 +135,12 @@ function address(link) {
 
 export function searchRegistries(event) {
   event.preventDefault();
-  return attempt(event.target.querySelector("button"), "search-state", "search-error", "Searching …", async () => {
+  return attempt(event.target.querySelector("button"), "search-state", "search-error", gettext("Searching …"), async () => {
     byId("found").replaceChildren();
     const { found, more } = await ask(`page/search?words=${encodeURIComponent(byId("words").value)}`);
     byId("found").replaceChildren(...found.map(foundItem));
-    return more ? `The first ${found.length} of ${found.length + more} found` : `${found.length} found`;
+    return more ? gettext("The first {count} of {all} found", { count: number(found.length), all: number(found.length + more) })
+      : ngettext("{count} found", "{count} found", found.length);
   });
 }
 
@@ -146,19 +148,19 @@ function foundItem(each) {
   const name = `${each.role}:${each.name}`;
   const exact = `${name}@${each.version}`;
   const isHere = listed.some((own) => [name, exact].includes(own.component) && own.version === each.version);
-  return item(exact, each.yanked ? `Withdrawn: ${each.yanked}` : each.summary, [
-    (each.languages ?? []).map(languageName).join(", "), each.head, each.licence || "licence not stated",
-    each.registry !== "given" && `in ${each.registry}`, isHere && "on this machine",
+  return item(exact, each.yanked ? gettext("Withdrawn: {reason}", { reason: each.yanked }) : each.summary, [
+    (each.languages ?? []).map(languageName).join(", "), each.head, each.licence || gettext("licence not stated"),
+    each.registry !== "given" && gettext("in {registry}", { registry: each.registry }), isHere && gettext("on this machine"),
   ], [
-    button("Try", `Try ${exact}`, () => tryComponent(exact)),
-    server.is_admin && button("Fetch and load", `Fetch and load ${exact}`, (event) => fetchAndLoad(exact, event.target)),
+    button(gettext("Try"), gettext("Try {name}", { name: exact }), () => tryComponent(exact)),
+    server.is_admin && button(gettext("Fetch and load"), gettext("Fetch and load {name}", { name: exact }), (event) => fetchAndLoad(exact, event.target)),
   ]);
 }
 
 const fetchAndLoad = (name, pressed) =>
-  attempt(pressed, "search-state", "search-error", `Fetching ${name} …`, async () => {
+  attempt(pressed, "search-state", "search-error", gettext("Fetching {name} …", { name }), async () => {
     const pulled = await ask("v1/components/pull", { component: name });
     await ask("v1/components/load", { stack: name });
     await listComponents(server);
-    return `${pulled.component} ${pulled.version} is loaded.`;
+    return gettext("{name} is loaded.", { name: `${pulled.component} ${pulled.version}` });
   });

@@ -1,5 +1,7 @@
 // Elements made from texts alone: nothing that the server says is ever read as markup here.
 
+import { gettext, lang, number } from "./messages.js";
+
 export const byId = (id) => document.getElementById(id);
 
 // An element with attributes and children; texts become text nodes, and what is empty, null or false is left out.
@@ -36,7 +38,8 @@ export function opened(summary, make) {
     if (!made.open || asked) return;
     asked = true;
     state.className = "dim";
-    state.textContent = "Asking …";
+    state.textContent = gettext("Asking …");
+    state.lang = lang;
     try {
       place.replaceChildren(...[await make()].flat());
       state.textContent = "";
@@ -44,6 +47,7 @@ export function opened(summary, make) {
       asked = false;
       state.className = "error";
       state.textContent = error.message;
+      state.lang = error.language ?? lang;
     }
   };
   const made = element("details", { toggle }, element("summary", {}, summary), state, place);
@@ -57,19 +61,23 @@ export function bar(share) {
   return element("span", { class: "track", "aria-hidden": "true" }, made);
 }
 
-export const percent = (share) => `${(share * 100).toFixed(1)}\u00a0%`;
+export const percent = (share) => gettext("{number} %", { number: number(share * 100, 1) });
 
 export function bytes(count) {
-  const units = ["bytes", "kB", "MB", "GB", "TB"];
+  const units = [
+    (value) => gettext("{number} bytes", { number: value }),
+    (value) => gettext("{number} kB", { number: value }),
+    (value) => gettext("{number} MB", { number: value }),
+    (value) => gettext("{number} GB", { number: value }),
+    (value) => gettext("{number} TB", { number: value }),
+  ];
   const step = count < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(count) / 3));
-  return `${step ? (count / 1000 ** step).toFixed(1) : count} ${units[step]}`;
+  return units[step](number(count / 1000 ** step, step ? 1 : 0));
 }
 
-export const counted = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+const names = new Intl.DisplayNames(lang, { type: "language", fallback: "code" });
 
-const names = new Intl.DisplayNames("en", { type: "language", fallback: "code" });
-
-// A language by its name in English where the browser knows it, and by its tag.
+// A language by its name where the browser knows it, and by its tag.
 export function languageName(tag) {
   try {
     const name = names.of(tag);
@@ -84,6 +92,7 @@ export function complain(id, error) {
   const place = byId(id);
   const line = error === null ? "" : error.message;
   place.hidden = error === null;
+  place.lang = error?.language ?? lang;
   // Said again only where it is another: a screen reader reads it out.
   if (place.textContent !== line) place.textContent = line;
 }

@@ -4,6 +4,7 @@ import { useKey } from "./ask.js";
 import { addStack, answerAll, showStacks } from "./comparison.js";
 import { listComponents, searchRegistries, showAttached, showComponents } from "./components.js";
 import { byId } from "./elements.js";
+import { gettext } from "./messages.js";
 import { routeList } from "./routes.js";
 import { showState } from "./state.js";
 
@@ -39,7 +40,7 @@ async function enterKey(event) {
   byId("key-state").textContent = "";
   known = null;
   await look();
-  byId("key-state").textContent = isLocked ? "This key is not known here." : "The key is accepted.";
+  byId("key-state").textContent = isLocked ? gettext("This key is not known here.") : gettext("The key is accepted.");
 }
 
 addStack();

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
 from lect import SavedComponent, UserError, search
+from lect.locales import ENGLISH, Locale, best_locale, find_locale, tags_of
 from lect.serving import finder
 from lect_serve.leaving import until_gone
 from lect_serve.refusals import InvalidError, UnknownError
@@ -29,6 +30,7 @@ _FILES = {
             "main.js",
             "ask.js",
             "elements.js",
+            "messages.js",
             "comparison.js",
             "explanation.js",
             "components.js",
@@ -45,9 +47,16 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
-OPEN = frozenset({"/", *(f"/page/{name}" for name in _FILES)})
+OPEN = frozenset({"/", "/page/messages.json", *(f"/page/{name}" for name in _FILES)})
 """What takes no key: nothing of it is the server's own, and on it the key is entered."""
 _MOST_FOUND = 200
+_PACKAGE = "lect_serve.page"
+_MARK = re.compile(r"\{\{(.+?)\}\}")
+"""In the page: a message, or the name of what is filled in."""
+AskedLocale = Annotated[str, Query(max_length=20)]
+_LONGEST = 200
+"""The most of what a browser says of languages that is looked at."""
+_SHARE = re.compile(r"[01](\.\d+)?")
 _STYLE = re.compile(r'(?<=[a-z0-9]) style="[^"]*"(?=>)')
 
 # What it asks besides the other routes may change with it: no program is told of it.
@@ -55,9 +64,24 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-async def index() -> Response:
-    """The page."""
-    return _file("index.html", "text/html")
+async def index(request: Request, locale: AskedLocale = "") -> Response:
+    """The page, in the language that is asked for, or else in that of the browser."""
+    reader = _locale(request, locale)
+    marks = {"locale": reader.tag, "direction": reader.direction, "locales": _links(reader)}
+
+    def shown(mark: re.Match[str]) -> str:
+        return marks.get(mark[1]) or reader.gettext(mark[1])
+
+    text = _MARK.sub(shown, (_FOLDER / "index.html").read_text(encoding="utf-8"))
+    told = {"content-language": reader.tag, "vary": "accept-language"}
+    return HTMLResponse(text, headers=_HEADERS | told)
+
+
+@router.get("/page/messages.json")
+async def messages(request: Request, locale: AskedLocale = "") -> Response:
+    """What the page's scripts say, by what they say in English, with the plural form of each count below 200."""
+    found = _locale(request, locale).for_scripts()
+    return JSONResponse(found, headers=_HEADERS | {"vary": "accept-language"})
 
 
 @router.get("/page/state")
@@ -136,6 +160,27 @@ async def file(name: str) -> Response:
     if name not in _FILES:
         raise UnknownError("there is no such file")
     return _file(name, _FILES[name])
+
+
+def _locale(request: Request, asked: str) -> Locale:
+    """Of a tag, or of the first one that the browser prefers and the page has."""
+    preferred = []
+    for place, each in enumerate(request.headers.get("accept-language", "")[:_LONGEST].split(",")):
+        tag, _, weight = each.partition(";")
+        share = weight.strip().removeprefix("q=")
+        preferred.append((-float(share) if _SHARE.fullmatch(share) else -1.0, place, tag.strip()))
+    wanted = [asked] if asked else [tag for weight, _, tag in sorted(preferred) if weight < 0]
+    return best_locale(wanted, _PACKAGE) or ENGLISH
+
+
+def _links(reader: Locale) -> str:
+    """To the page in each of its languages, each by its own name."""
+    shown = []
+    for tag in tags_of(_PACKAGE):
+        each = find_locale(tag, _PACKAGE)
+        current = ' aria-current="true"' if tag == reader.tag else ""
+        shown.append(f'<a href="?locale={tag}" lang="{tag}" hreflang="{tag}"{current}>{escape(each.name)}</a>')
+    return f'<nav aria-label="{escape(reader.gettext("Language of this page"))}">{" ".join(shown)}</nav>'
 
 
 def _file(name: str, kind: str) -> Response:

@@ -2,8 +2,9 @@
 
 import { ask } from "./ask.js";
 import { element, opened, table } from "./elements.js";
+import { gettext } from "./messages.js";
 
-export const routeList = () => opened("Show the routes", async () => {
+export const routeList = () => opened(gettext("Show the routes"), async () => {
   const { paths, components } = await ask("openapi.json");
   const named = components?.schemas ?? {};
   return Object.entries(paths).flatMap(([path, methods]) =>
@@ -20,14 +21,14 @@ function routeOf(title, route, named) {
   const rows = fields.map(([name, schema, isRequired]) => element("tr", {},
     element("th", { scope: "row" }, element("code", {}, name)),
     element("td", {}, typeOf(schema)),
-    element("td", {}, isRequired ? "required" : schema.default === undefined || schema.default === null ? "" : JSON.stringify(schema.default)),
+    element("td", {}, isRequired ? gettext("required") : schema.default === undefined || schema.default === null ? "" : JSON.stringify(schema.default)),
   ));
   return element("details", { class: "route" },
     element("summary", {}, element("code", {}, title)),
-    element("p", {}, (route.description ?? route.summary ?? "").replaceAll("`", "")),
-    body?.description ? element("pre", { tabindex: "0" }, body.description.replaceAll("`", "")) : null,
-    rows.length ? element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Fields of ${title}` },
-      table("Fields", ["Name", "Type", "Default"], rows)) : null,
+    element("p", { lang: "en" }, (route.description ?? route.summary ?? "").replaceAll("`", "")),
+    body?.description ? element("pre", { tabindex: "0", lang: "en" }, body.description.replaceAll("`", "")) : null,
+    rows.length ? element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": gettext("Fields of {route}", { route: title }) },
+      table(gettext("Fields"), [gettext("Name"), gettext("Type"), gettext("Default")], rows)) : null,
   );
 }
 
@@ -36,8 +37,8 @@ const resolved = (schema, named) => (schema?.$ref ? named[schema.$ref.split("/")
 function typeOf(schema) {
   if (!schema) return "";
   if (schema.$ref) return schema.$ref.split("/").pop();
-  if (schema.anyOf) return schema.anyOf.map((each) => typeOf(each)).filter((name) => name !== "null").join(" or ");
+  if (schema.anyOf) return schema.anyOf.map((each) => typeOf(each)).filter((name) => name !== "null").join(` ${gettext("or")} `);
   if (schema.prefixItems) return `[${schema.prefixItems.map((each) => typeOf(each)).join(", ")}]`;
-  if (schema.type === "array") return `list of ${typeOf(schema.items)}`;
-  return schema.enum ? schema.enum.map((each) => JSON.stringify(each)).join(" or ") : String(schema.type ?? "any");
+  if (schema.type === "array") return gettext("list of {type}", { type: typeOf(schema.items) });
+  return schema.enum ? schema.enum.map((each) => JSON.stringify(each)).join(` ${gettext("or")} `) : String(schema.type ?? "any");
 }

@@ -1,9 +1,12 @@
 // How the server is: looked at again every few seconds while the page is seen.
 
 import { ask } from "./ask.js";
-import { byId, bytes, complain, counted, element } from "./elements.js";
+import { byId, bytes, complain, element } from "./elements.js";
+import { gettext, lang, ngettext, number } from "./messages.js";
 
-const WORDS = { ready: "Ready", starting: "Loading its model", stopping: "Stopping", failed: "Could not start" };
+const WORDS = {
+  ready: gettext("Ready"), starting: gettext("Loading its model"), stopping: gettext("Stopping"), failed: gettext("Could not start"),
+};
 let before = null;
 
 // The state, or null where the server does not tell it.
@@ -14,14 +17,15 @@ export async function showState() {
   } catch (error) {
     before = null;
     const wantsKey = error.status === 401;
-    say(wantsKey ? "A key is needed" : "Not answering", "bad");
+    say(wantsKey ? gettext("A key is needed") : gettext("Not answering"), "bad");
     complain("server-error", wantsKey ? null : error);
     byId("figures").replaceChildren();
     return wantsKey ? { state: "locked" } : null;
   }
   complain("server-error", null);
   const word = WORDS[found.state] ?? found.state;
-  say(found.backbone ? `${word}: ${found.backbone.name} on ${found.device}` : word, found.state === "ready" ? "good" : "bad");
+  const { backbone, device } = found;
+  say(backbone ? gettext("{state}: {backbone} on {device}", { state: word, backbone: backbone.name, device }) : word, found.state === "ready" ? "good" : "bad");
   byId("figures").replaceChildren(...figures(found, word));
   before = { ...found, at: performance.now() };
   return found;
@@ -34,19 +38,29 @@ function say(text, kind) {
 }
 
 function figures(found, word) {
-  const made = [figure("Health", word, `running for ${duration(found.uptime_seconds)}`)];
+  const made = [figure(gettext("Health"), word, gettext("running for {time}", { time: duration(found.uptime_seconds) }))];
   if (!found.queue) return made;
   const { queue, memory } = found;
   const seconds = before?.queue && before.started === found.started ? (performance.now() - before.at) / 1000 : 0;
   const rate = (name) => (seconds > 0.5 ? Math.max(0, found[name] - before[name]) / seconds : null);
   const busy = rate("busy_seconds"), texts = rate("texts");
   made.push(
-    figure("Queue", counted(queue.texts, "text"), `of at most ${queue.most.toLocaleString("en")}; a new one waits ${queue.wait_seconds} s`),
-    figure("Load", busy === null ? "–" : `${Math.round(Math.min(1, busy) * 100)} % busy`,
-      texts === null ? "measured in a moment" : `${texts.toFixed(1)} texts a second`),
-    figure("Components in memory", String(memory.components), `${bytes(memory.bytes)} of at most ${bytes(memory.most_bytes)}`),
-    figure("Answered since the start", counted(found.texts, "text"), `${counted(found.tokens, "token")} in ${counted(found.requests, "request")}`),
-    figure("Backbone", found.backbone.name, `${found.precision}; fingerprint ${found.backbone.fingerprint.slice(0, 12)}`),
+    figure(gettext("Queue"), ngettext("{count} text", "{count} texts", queue.texts),
+      gettext("of at most {most}; a new one waits {seconds} s", {
+        most: number(queue.most), seconds: queue.wait_seconds.toLocaleString(lang),
+      })),
+    figure(gettext("Server load"), busy === null ? "–" : gettext("{share} % busy", { share: number(Math.min(1, busy) * 100) }),
+      texts === null ? gettext("measured in a moment") : gettext("{number} texts a second", { number: number(texts, 1) })),
+    figure(gettext("Components in memory"), number(memory.components),
+      gettext("{size} of at most {most}", { size: bytes(memory.bytes), most: bytes(memory.most_bytes) })),
+    figure(gettext("Answered since the start"), ngettext("{count} text", "{count} texts", found.texts),
+      gettext("{tokens} in {requests}", {
+        tokens: ngettext("{count} token", "{count} tokens", found.tokens),
+        requests: ngettext("{count} request", "{count} requests", found.requests),
+      })),
+    figure(gettext("Backbone"), found.backbone.name, gettext("{precision}; fingerprint {fingerprint}", {
+      precision: found.precision, fingerprint: found.backbone.fingerprint.slice(0, 12),
+    })),
   );
   return made;
 }
@@ -54,7 +68,8 @@ function figures(found, word) {
 const figure = (name, value, more) => element("div", {}, element("dt", {}, name), element("dd", {}, value, element("small", {}, more)));
 
 function duration(seconds) {
-  if (seconds < 120) return counted(seconds, "second");
-  if (seconds < 7200) return counted(Math.round(seconds / 60), "minute");
-  return seconds < 172800 ? counted(Math.round(seconds / 3600), "hour") : counted(Math.round(seconds / 86400), "day");
+  if (seconds < 120) return ngettext("{count} second", "{count} seconds", seconds);
+  if (seconds < 7200) return ngettext("{count} minute", "{count} minutes", Math.round(seconds / 60));
+  if (seconds < 172800) return ngettext("{count} hour", "{count} hours", Math.round(seconds / 3600));
+  return ngettext("{count} day", "{count} days", Math.round(seconds / 86400));
 }
