@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -12,6 +13,9 @@ from lect.evaluation.bootstrap import bootstrap
 from lect.evaluation.metrics import classification_scores
 from lect.evaluation.report import EvaluationReport, variant_of
 from lect.evaluation.significance import paired_test
+from lect.pages.page import page
+from lect.pages.things import ShownComponent
+from lect.storage.manifest import Manifest
 
 RECIPE = """
 [component]
@@ -154,3 +158,36 @@ def test_what_is_none_of_these_is_refused_in_one_line(lect, tmp_path):
         result = lect(*arguments)
         assert (result.exit_code, result.stdout) == (1, "")
         assert said in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_a_component_with_a_gate_and_scores_of_one_source():
+    """Its figures are in columns; a source is named once, by the end of its path, and what is long stands below."""
+    manifest = Manifest.model_validate(
+        {
+            "name": "bam",
+            "version": "1.0.0",
+            "role": "lang",
+            "languages": ["bm"],
+            "stack": "",
+            "backbone": {"name": "b", "identity": "b 1", "fingerprint": "0" * 64, "hidden_size": 8},
+            "parts": [{"method": "bottleneck"}],
+            "gate": [
+                {"use": "retrieval", "strength": 0.5, "measure": "recall@1", "score": 71.25, "without": 64.0}
+                | {"whole": 70.5, "rows": 323}
+            ],
+            "results": [
+                {
+                    "metric": name,
+                    "value": 0.9,
+                    "without": 0.6,
+                    "dataset": "validation: text: /home/me/data/bam/train.txt",
+                }
+                for name in ("recall@1", "mrr")
+            ],
+        }
+    )
+    shown = page(ShownComponent(Path("bam"), manifest, {"bottleneck": 10}, 100))
+    assert "Measured on validation: text: bam/train.txt." in shown and "/home/me" not in shown
+    assert shown.count("bam/train.txt") == 1
+    assert '<th scope="row">retrieval</th><td>0.5</td><td>71.2</td><td>70.5</td><td>64.0</td>' in shown
+    assert "In percent: retrieval by recall@1 (323 rows)." in shown

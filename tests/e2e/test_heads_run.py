@@ -352,7 +352,7 @@ def test_uneven_labels_are_said_and_evened_out_and_so_is_a_missing_score(workspa
     assert (
         'warning: "good" has 44 rows and "bad" 2 rows: macro F1 says more of such data than accuracy' in result.stderr
     )
-    assert "No score: no rows are held out to judge it by." in result.stdout and "\n46 rows, 3 steps" in result.stdout
+    assert "No score yet: the run had no rows for validation" in result.stdout and "\n46 rows, 3 steps" in result.stdout
     result = workspace.lect("train", "job.toml", "--set", "data.sampling=balanced")
     assert result.exit_code == 0 and "macro F1 says more" not in result.stderr
     assert "\n88 rows, 6 steps" in result.stdout

@@ -77,11 +77,12 @@ def test_from_a_folder_of_text_to_a_component_that_a_second_home_uses(data, monk
     told = read(
         data.lect("eval", "-s", stack, "-d", "sentimen-test.jsonl", "--reader", "examples", "--output", "report.html")
     )
-    assert "40 rows" in told and "macro F1" in told
+    assert "40 rows" in told and "macro F1" in told and told.endswith("\nWritten: report.html\n")
     assert "<html" in (data.folder / "report.html").read_text(encoding="utf-8")
 
     told = read(data.lect("push", "lang:jv", "task:sentimen", "--to", "shared"))
     assert "lang:jv@1.0.0  4 files" in told and "task:sentimen@1.0.0  4 files" in told
+    assert told.endswith("Others fetch it with:\n  lect pull lang:jv task:sentimen --registry shared\n")
     texts = [text for text, _ in sentences(6, 5)]
     here = answers(data.lect("predict", "-s", stack, "--json", *texts))
 

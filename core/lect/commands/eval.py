@@ -142,6 +142,8 @@ def evaluate(
         echo(report.to_markdown())
     else:
         stdout_console().print(report)
+        if output:
+            echo(f"Written: {', '.join(map(str, output))}")
 
 
 def _has_json(files: Sequence[Path]) -> bool:

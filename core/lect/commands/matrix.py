@@ -63,6 +63,8 @@ def evaluate_matrix(
         echo(report.to_markdown())
     else:
         stdout_console().print(report)
+        if output:
+            echo(f"Written: {', '.join(map(str, output))}")
 
 
 def _write(report: MatrixReport, file: Path, locale: Locale) -> None:

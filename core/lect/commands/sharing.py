@@ -181,6 +181,9 @@ def push(
         files = "registry.toml registry.toml.minisig" if is_signed(new[0].registry) else "registry.toml"
         places = " ".join(str(each.entry.place) for each in new)
         echo(f"Commit it with: git -C {new[0].registry} add {files} {places}")
+    elif new:
+        keys = " ".join(pushed.entry.reference.partition("@")[0] for pushed in new)
+        echo(f"Others fetch it with:\n  lect pull {keys} --registry {shlex.quote(to)}")
 
 
 @verify_app.command("verify")

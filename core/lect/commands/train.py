@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _UNSCORED = (
-    "No score: no rows are held out to judge it by. With --set data.validation_share=0.1 a tenth is; lect eval scores "
-    "it on other data."
+    "No score yet: the run had no rows for validation (--set data.validation_share=0.1 gives it some). lect eval "
+    "scores it on other data."
 )
 
 
