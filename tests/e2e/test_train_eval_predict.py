@@ -68,10 +68,11 @@ def test_a_stack_is_scored_with_and_without_its_language_part(workspace, trained
     report = workspace.folder / "report.json"
     result = workspace.lect(
         "eval", "--components", str(trained), "-s", "lang:cipher + task:mood", "-d", "test.csv", "-o", "label=label",
-        "--output", str(report),
+        "--output", "report.json",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     assert "without lang:cipher" in result.stdout
+    assert result.stdout.splitlines()[-1] == "Written: report.json"
     assert max(len(line) for line in result.stdout.splitlines()) <= 80
     saved = json.loads(report.read_text())
     assert [variant["label"] for variant in saved["variants"]] == ["lang:cipher + task:mood", "without lang:cipher"]
