@@ -47,7 +47,8 @@ def import_transformers_to_read() -> None:
         changed.enter_context(_replaced(torch.distributed, "is_available", _no))
         # Marking a function for torch's compiler imports the whole compiler.
         changed.enter_context(_replaced(torch.compiler, "disable", _unmarked))
-        if "torch._dynamo" not in sys.modules:
+        # From version 5 on masks are made by what stands in the compiler, which is imported whole then.
+        if "torch._dynamo" not in sys.modules and int(_version("transformers").partition(".")[0] or 0) < 5:
             changed.enter_context(_replaced(torch, "_dynamo", SimpleNamespace(allow_in_graph=_unmarked)))
         try:
             _stand_in("transformers", AddedToken=AddedToken, __version__=_version("transformers"))
