@@ -56,7 +56,7 @@ def test_a_failed_language_is_reported_and_harms_no_other(workspace, fleet):
     }
     assert found["ban"]["error"].startswith('pairs.tsv, line 1: no column "missing" (columns: cipher, english)')
     assert "error: pairs.tsv" in (workspace.folder / found["ban"]["log"]).read_text("utf-8")
-    assert (found["jav"]["component"], found["jav"]["steps"]) == ("lang:jav", 10)
+    assert (found["jav"]["component"], found["jav"]["steps"]) == ("lang:jav", 8)
     assert set(found["jav"]["validation"]) == {"recall@1", "recall@5", "recall@10", "mrr", "ndcg@10"}
     assert "jav: finished" in result.stderr
 

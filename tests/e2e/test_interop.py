@@ -157,14 +157,14 @@ class TestMteb:
 
 
 SHORT, LABELS = ["a great day", "the grim cold", "a happy, warm day", "a sad, dark day"] * 8, [7, 3] * 16
-QUICK = {"epochs": 15, "batch_size": 4, "learning_rate": 3e-2, "precision": "float32"}
+QUICK = {"epochs": 30, "batch_size": 4, "learning_rate": 1e-2, "precision": "float32"}
 
 
 @pytest.mark.slow
 class TestScikitLearn:
     @pytest.fixture
     def classifier(self, workspace):
-        return lect.TaskClassifier(backbone="backbone", training=QUICK)
+        return lect.TaskClassifier(backbone="backbone", layers="all", training=QUICK)
 
     def test_fits_predicts_and_is_pickled(self, classifier, tmp_path, trained):
         import pickle

@@ -37,7 +37,8 @@ class TaskClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         stack: the language components that it is trained above, and predicts through.
         backbone: a name, hub id or folder.
         head: its kind, or its table, of those that have one label a row.
-        layers: those of the backbone that the task acts in: ``"last 3"``, ``"upper half"``, or numbers from 1.
+        layers: those of the backbone that the task acts in: ``"last 3"``, ``"all"``, or numbers from 1; by default
+            the upper quarter where a text gets one answer, else all.
         training: fields of the recipe's table ``training``, such as ``{"epochs": 4}``.
         languages: of the texts.
         name: of the component.
@@ -66,7 +67,7 @@ class TaskClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         backbone: str = "e5-small",
         head: str | Mapping[str, Any] = "classification",
-        layers: str | Sequence[int] = "all",
+        layers: str | Sequence[int] | None = None,
         training: Mapping[str, Any] | None = None,
         languages: Sequence[str] = (),
         name: str = "classifier",

@@ -141,7 +141,7 @@ def teach_task(
     head: str | Mapping[str, Any] = "classification",
     languages: Sequence[str] = (),
     stack: str = "",
-    layers: str | Sequence[int] = "all",
+    layers: str | Sequence[int] | None = None,
     backbone: str = "e5-small",
     licence: str = "",
     training: Mapping[str, Any] | None = None,
@@ -160,7 +160,8 @@ def teach_task(
         head: its kind, or its table: ``{"kind": "classification", "labels": ["no", "yes"]}``.
         languages: of the rows.
         stack: the language components that it is trained above.
-        layers: those of the backbone that it acts in: ``"last 3"``, ``"upper half"``, or numbers from 1.
+        layers: those of the backbone that it acts in: ``"last 3"``, ``"all"``, or numbers from 1; by default
+            the upper quarter where a text gets one answer, else all.
         training: fields of the recipe's table ``training``.
         validation: held-out rows, as `rows`.
         callbacks, resume, library, runs, columns: as `train` takes them.
@@ -181,7 +182,8 @@ def teach_task(
     choice = choose_task(str(own.get("kind")), 1 if is_single(given) else len(given))
     values = _with(choice.tables, "task", name, [normalise(each) for each in languages], backbone, licence, training)
     values["head"] = own
-    values["parts"][0]["layers"] = layers
+    if layers is not None:
+        values["parts"][0]["layers"] = layers
     if stack:
         values["stack"] = str(stack)
     return train(
