@@ -62,6 +62,7 @@ TMX = (
          "data", "classification", {"text": "premise", "text_pair": "hypothesis"}),
         ("a.txt", CONLL, "data", "tagging", {}),
         ("a.conll", CONLL.replace("B-PER", "NOUN").replace("B-LOC", "NOUN").replace(" O", " X"), "data", "pos", {}),
+        ("a.conll", CONLL.replace(" ", "\t") * 20 + "so\tO\n: (\tO\n\n", "data", "tagging", {}),
         ("a.iob2", NUMBERED, "data", "tagging", {"words": 1, "tags": 2}),
         ("a.conllu", TREE, "data", "pos", {}),
         ("a.jsonl", "\n".join(json.dumps({"data": {"text": t}, "mood": label}) for t, label in ROWS), "data",

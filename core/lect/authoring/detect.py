@@ -331,8 +331,8 @@ def _of_words(blocks: Sequence[Sequence[str]], named: str) -> Detected | None:
         config["words"] = words
     if tags != width - 1:
         config["tags"] = tags
-    if any(" " in row[words].strip() for row in rows):
-        return None  # a table of texts, with a blank line in it
+    if sum(" " in row[words].strip() for row in rows) > 0.02 * len(rows):
+        return None  # a table of texts, with a blank line in it; a word such as ": (" may have a space
     texts = [" ".join(row[words] for row in map(str.split, block) if len(row) > words) for block in blocks]
     return Detected("conll", config, "tagging" if kind == "tagging" else "pos", texts={"": texts})
 
