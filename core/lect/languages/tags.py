@@ -59,9 +59,9 @@ def display_name(tag: str, reader: str = "en") -> str:
     return str(langcodes.Language.get(normalise(tag)).display_name(reader)).replace("’", "'")
 
 
-def name_with_tag(tag: str) -> str:
-    """A language as people read it: ``Javanese (jv)``. Raises as `display_name`."""
-    return f"{display_name(tag)} ({tag})"
+def name_with_tag(tag: str, reader: str = "en") -> str:
+    """A language as people read it: ``Javanese (jv)``. Takes and raises what `display_name` does."""
+    return f"{display_name(tag, reader)} ({tag})"
 
 
 def _canonical(tag: str) -> str | None:

@@ -16,13 +16,19 @@ from lect.evaluation.html.parts import (
     text_cell,
     text_heading,
 )
-from lect.evaluation.matrix.render import bytes_text, p_text
-from lect.evaluation.render import marked
+from lect.evaluation.matrix.render import p_text
 from lect.languages.relations import facts_of
 from lect.languages.tags import display_name
 from lect.locales import ENGLISH, Locale
 from lect.pages.languages import LanguageScore, ShownLanguage
-from lect.pages.manifests import data_table, gate_table, language_text, results_table
+from lect.pages.manifests import (
+    component_facts,
+    data_table,
+    gate_table,
+    language_text,
+    results_table,
+    score_cells,
+)
 from lect.pages.things import ShownComponent
 from lect.scores import gain_of
 from lect.selection.donors import languages_of
@@ -113,17 +119,11 @@ def _scores(scores: Sequence[LanguageScore], locale: Locale) -> str:
     header = [_("data"), text_heading(_("stack")), _("score"), _("with"), _("without"), _("difference"), "p", _("rows")]
     rows = []
     for each in scores:
-        low, high = (locale.format(end, ".4f") for end in (each.low, each.high))
-        without = "–" if each.without is None else locale.format(each.without, ".4f")
-        gain = "–" if each.without is None else locale.format(each.value - each.without, "+.4f")
         rows.append(
             [
                 escape(each.dataset),
                 text_cell(each.stack),
-                escape(marked(each.metric, each.direction, locale)),
-                f"{locale.format(each.value, '.4f')}<small>{_('{low} to {high}', low=low, high=high)}</small>",
-                without,
-                gain,
+                *score_cells(each, locale),
                 "–" if each.p is None else escape(p_text(each.p, locale)),
                 locale.format(each.rows),
             ]
@@ -143,20 +143,7 @@ def _significant(scores: Sequence[LanguageScore]) -> tuple[int, int]:
 
 def _component(component: ShownComponent, locale: Locale) -> str:
     _, manifest = locale.gettext, component.manifest
-    total = locale.format(sum(component.parameters.values()))
-    size = _("{size} on disk", size=bytes_text(component.size, locale))
-    rows = [
-        (_("what"), manifest.summary),
-        (_("version"), manifest.version),
-        (_("licence"), manifest.licence or _("not stated")),
-        (_("backbone"), f"{manifest.backbone.name} ({manifest.backbone.identity})"),
-        (_("trained over"), manifest.stack or _("the bare backbone")),
-        (_("languages"), ", ".join(language_text(tag, locale) for tag in languages_of(manifest))),
-        (_("parameters"), f"{total}, {size}"),
-        (_("own tokenizer"), _("yes") if manifest.own_tokenizer else ""),
-        (_("labels"), ", ".join(manifest.head.labels) if manifest.head else ""),
-    ]
-    shown = facts_table(rows)
+    shown = facts_table(component_facts(component, languages_of(manifest), locale))
     for title, content in (
         (_("Gate"), gate_table(manifest, locale)),
         (_("Results"), results_table(manifest, locale) if manifest.results else ""),

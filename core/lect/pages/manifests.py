@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import escape
 
 from lect.errors import DataError
-from lect.evaluation.html.parts import paragraph, table, text_heading
+from lect.evaluation.html.parts import interval, paragraph, table, text_heading
 from lect.evaluation.html.parts import text_cell as cell
+from lect.evaluation.matrix.render import bytes_text
 from lect.evaluation.render import marked
 from lect.locales import Locale
+from lect.pages.languages import LanguageScore
+from lect.pages.things import ShownComponent
 from lect.storage.licences import conflicts_of
-from lect.storage.manifest import Manifest
+from lect.storage.manifest import Manifest, ResultEntry
 
 
 def results_table(manifest: Manifest, locale: Locale) -> str:
@@ -27,18 +31,20 @@ def results_table(manifest: Manifest, locale: Locale) -> str:
         said.append(_("Measured on {data}.", data=_short(datasets[0])))
     rows = []
     for each in manifest.results:
-        interval = ""
-        if each.low is not None and each.high is not None:
-            low, high = (locale.format(end, ".4f") for end in (each.low, each.high))
-            interval = f"<small>{_('{low} to {high}', low=low, high=high)}</small>"
-        without = "–" if each.without is None else locale.format(each.without, ".4f")
-        gain = "–" if each.without is None else locale.format(each.value - each.without, "+.4f")
-        name = marked(each.metric, each.direction or "higher", locale)
         where = [cell(_short(each.dataset))] if len(datasets) > 1 else []
-        rows.append([escape(name), f"{locale.format(each.value, '.4f')}{interval}", without, gain, *where])
+        rows.append([*score_cells(each, locale), *where])
     header = [_("score"), _("with"), _("without"), _("difference")]
     header += [text_heading(_("data"))] if len(datasets) > 1 else []
     return paragraph(" ".join(said)) + table(header, rows)
+
+
+def score_cells(score: ResultEntry | LanguageScore, locale: Locale) -> list[str]:
+    """A score's name, its value with its interval, the value without the component, and the difference."""
+    ends = "" if score.low is None or score.high is None else interval(score.low, score.high, ".4f", locale)
+    without = "–" if score.without is None else locale.format(score.without, ".4f")
+    gain = "–" if score.without is None else locale.format(score.value - score.without, "+.4f")
+    name = marked(score.metric, score.direction or "higher", locale)
+    return [escape(name), f"{locale.format(score.value, '.4f')}{ends}", without, gain]
 
 
 def gate_table(manifest: Manifest, locale: Locale) -> str:
@@ -97,12 +103,35 @@ def data_table(manifest: Manifest, locale: Locale) -> str:
     return shown or paragraph(_("No data is recorded."))
 
 
+def component_facts(component: ShownComponent, languages: Sequence[str], locale: Locale) -> list[tuple[str, str]]:
+    """What a component is, by name, as `lect.evaluation.html.parts.facts_table` takes it.
+
+    Args:
+        languages: tags of those that it is of.
+    """
+    _, manifest = locale.gettext, component.manifest
+    backbone, not_stated = manifest.backbone, _("not stated")
+    size = _("{size} on disk", size=bytes_text(component.size, locale))
+    total = sum(component.parameters.values())
+    return [
+        (_("what"), manifest.summary),
+        (_("version"), manifest.version),
+        (_("languages"), ", ".join(language_text(tag, locale) for tag in languages) or not_stated),
+        (_("licence"), manifest.licence or not_stated),
+        (_("backbone"), f"{backbone.name} ({backbone.identity})"),
+        (_("trained over"), manifest.stack or _("the bare backbone")),
+        (_("parameters"), f"{locale.format(total)}, {size}"),
+        (_("own tokenizer"), _("yes") if manifest.own_tokenizer else ""),
+        (_("labels"), ", ".join(manifest.head.labels) if manifest.head else ""),
+    ]
+
+
 def language_text(tag: str, locale: Locale) -> str:
     """A language as its reader knows it, with its tag; what is no tag as it is."""
-    from lect.languages.tags import display_name
+    from lect.languages.tags import name_with_tag
 
     try:
-        return f"{display_name(tag, locale.tag)} ({tag})"
+        return name_with_tag(tag, locale.tag)
     except DataError:
         return tag
 

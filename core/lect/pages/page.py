@@ -20,10 +20,9 @@ from lect.evaluation.html.parts import (
     text_heading,
 )
 from lect.evaluation.html.parts import text_cell as cell
-from lect.evaluation.matrix.render import bytes_text
 from lect.evaluation.render import marked, readable
 from lect.locales import ENGLISH, Locale
-from lect.pages.manifests import data_table, gate_table, language_text, results_table
+from lect.pages.manifests import component_facts, data_table, gate_table, results_table
 from lect.pages.things import Run, ShownComponent, ShownReport, Thing
 from lect.storage.manifest import Manifest, MemberEntry
 from lect.visible import visible
@@ -169,19 +168,8 @@ def _environment(run: Run, locale: Locale) -> str:
 
 def _component(component: ShownComponent, locale: Locale) -> str:
     _, manifest = locale.gettext, component.manifest
-    backbone, not_stated = manifest.backbone, _("not stated")
-    size = _("{size} on disk", size=bytes_text(component.size, locale))
-    total = sum(component.parameters.values())
     rows = [
-        (_("what"), manifest.summary),
-        (_("version"), manifest.version),
-        (_("languages"), ", ".join(language_text(tag, locale) for tag in manifest.languages) or not_stated),
-        (_("licence"), manifest.licence or not_stated),
-        (_("backbone"), f"{backbone.name} ({backbone.identity})"),
-        (_("trained over"), manifest.stack or _("the bare backbone")),
-        (_("parameters"), f"{locale.format(total)}, {size}"),
-        (_("own tokenizer"), _("yes") if manifest.own_tokenizer else ""),
-        (_("labels"), ", ".join(manifest.head.labels) if manifest.head else ""),
+        *component_facts(component, manifest.languages, locale),
         (_("folder"), str(component.folder)),
     ]
     training = manifest.training

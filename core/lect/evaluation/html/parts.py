@@ -64,6 +64,12 @@ def code_block(text: str) -> str:
     return f"<pre><code>{escape(text)}</code></pre>"
 
 
+def interval(low: float, high: float, form: str, locale: Locale) -> str:
+    """Both ends of an interval, below its value; `form` is what `format` takes for a number."""
+    text = locale.gettext("{low} to {high}", low=locale.format(low, form), high=locale.format(high, form))
+    return f"<small>{text}</small>"
+
+
 def shaded(content: str, share: float, kind: str = "") -> str:
     """A cell on a ground that is the deeper the larger the share, 0 to 1."""
     depth = _DEEPEST * min(1.0, max(0.0, share))

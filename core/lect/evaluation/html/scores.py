@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lect.errors import DataError
 from lect.evaluation.html import plots
-from lect.evaluation.html.parts import figure, foreign, paragraph, shaded, table, text_heading
+from lect.evaluation.html.parts import figure, foreign, interval, paragraph, shaded, table, text_heading
 from lect.evaluation.matrix.render import bytes_text, p_text
 from lect.evaluation.render import readable, stack_text
 from lect.languages.tags import display_name
@@ -301,22 +301,16 @@ def _gap(entry: Entry, locale: Locale) -> str:
     if gap is None:
         return "<td>–</td>"
     kind = ' class="unsure"' if gap.low <= 0 <= gap.high else ""
-    value = f"{locale.format(100 * gap.value, '+.1f')}{_range(100 * gap.low, 100 * gap.high, '+.0f', locale)}"
+    value = f"{locale.format(100 * gap.value, '+.1f')}{interval(100 * gap.low, 100 * gap.high, '+.0f', locale)}"
     return f"<td{kind}>{value}</td>"
 
 
 def _numbers(report: MatrixReport, each: Comparison, locale: Locale) -> list[str]:
     kind = "" if each.adjusted < report.alpha else ' class="unsure"'
-    value = f"{locale.format(100 * each.value, '+.1f')}{_range(100 * each.low, 100 * each.high, '+.1f', locale)}"
+    value = f"{locale.format(100 * each.value, '+.1f')}{interval(100 * each.low, 100 * each.high, '+.1f', locale)}"
     wide = 'class="wide unsure"' if kind else 'class="wide"'
     own, adjusted = (escape(p_text(p, locale)) for p in (each.p, each.adjusted))
     return [f"<td{kind}>{value}</td>", f"<td {wide}>{own}</td>", f"<td{kind}>{adjusted}</td>"]
-
-
-def _range(low: float, high: float, form: str, locale: Locale) -> str:
-    """Both ends of an interval, below its value."""
-    text = locale.gettext("{low} to {high}", low=locale.format(low, form), high=locale.format(high, form))
-    return f"<small>{text}</small>"
 
 
 def _language(column: Column, locale: Locale) -> str:
