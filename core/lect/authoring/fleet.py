@@ -104,18 +104,13 @@ def draft_fleet(
         **choice.tables,
         "data": {
             **({} if choice.validation_share is None else {"validation_share": round(choice.validation_share, 4)}),
-            "train": {
-                **source_table(data.shared, output),
-                **stand_ins,
-                **({"licence": licence} if licence else {}),
-            },
+            "train": {**source_table(data.shared, output, licence), **stand_ins},
         },
     }
     tables = {}
     for tag, own in data.own.items():
-        places = {word: placed({word: own[word]}, data.shared.reader, output.parent)[word] for word in words}
         changes = _changes(choice, choices[tag])
-        tables[tag] = {**places, **({"set": changes} if changes else {})}
+        tables[tag] = placed(own, data.shared.reader, output.parent) | ({"set": changes} if changes else {})
     paragraph = f"A part for each of {len(tables)} languages: {', '.join(map(name_with_tag, tables))}. "
     paragraph += " ".join(choice.reasons)
     for tag, each in choices.items():
