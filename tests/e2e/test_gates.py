@@ -184,6 +184,19 @@ def test_a_gate_is_measured_anew_on_translations_and_by_a_tasks_own_answers(libr
     assert "agreement of task:mood with translations in" in (library / "lang/cipher/README.md").read_text("utf-8")
 
 
+def test_a_gate_looks_at_five_hundred_pairs_at_most_for_tasks_too(library, workspace):
+    rows = "".join(f"{text.translate(CIPHER)}\t{text}\n" for text in sentences(505, 29))
+    (workspace.folder / "many.tsv").write_text(f"text\ttranslation\n{rows}", "utf-8")
+    common = ("-d", "many.tsv", "--task", "task:mood", "--components", str(library), "--dry-run", "--json")
+    measured = workspace.lect("components", "gate", "lang:cipher", *common)
+    assert measured.exit_code == 0, measured.stderr
+    assert {each["task"] or each["use"]: each["rows"] for each in json.loads(measured.stdout)} == {
+        "retrieval": 500,
+        "classification": 500,
+        "task:mood": 500,
+    }
+
+
 def test_what_a_tasks_own_answers_said_holds_for_that_task_alone(library, workspace):
     shutil.copytree(library / "task/mood", library / "task/other")
     other = library / "task/other/component.toml"

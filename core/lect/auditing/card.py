@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lect.auditing.render import summary
@@ -44,7 +46,7 @@ def write_card(
     audit: Path | None = None,
     licence: str | None = None,
     gate: tuple[GateEntry, ...] | None = None,
-    **said: str,
+    said: Mapping[str, str] = MappingProxyType({}),
 ) -> WrittenCard:
     """Write the card of a component anew, of its manifest and its audit.
 
@@ -59,7 +61,7 @@ def write_card(
         ComponentError: the component is broken, or a field is wrong.
         DataError: the audit is none, or is not of this component with these weights.
     """
-    manifest = read_folder_manifest(folder)
+    before = manifest = read_folder_manifest(folder)
     if said:
         manifest = manifest.model_copy(update={"card": _entry(manifest, said)})
     if licence is not None:
@@ -69,7 +71,7 @@ def write_card(
     kept = folder / AUDIT
     file = audit or (kept if kept.is_file() else None)
     report = None if file is None else read_audit(file, manifest, folder)
-    if said or licence is not None or gate is not None:
+    if manifest is not before:
         write_aside(folder / FILE, manifest_text(manifest))
     if audit is not None and not (kept.exists() and audit.samefile(kept)):
         write_aside(kept, audit.read_bytes())
@@ -130,7 +132,7 @@ def _licensed(manifest: Manifest, licence: str) -> Manifest:
         raise ComponentError(str(error), where="licence", fix="give another one") from None
 
 
-def _entry(manifest: Manifest, said: dict[str, str]) -> CardEntry | None:
+def _entry(manifest: Manifest, said: Mapping[str, str]) -> CardEntry | None:
     from pydantic import ValidationError
 
     before: dict[str, Any] = manifest.card.model_dump() if manifest.card else {}

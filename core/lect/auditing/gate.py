@@ -6,12 +6,12 @@ may do harm where it helped there, and the agreement of a task's own answers wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lect.auditing.card import write_card
-from lect.composition.stack import Merge, Mixture, Weighted, parse_stack
+from lect.composition.stack import parse_component, parse_stack
 from lect.data.examples import Example
 from lect.engine.engine import Keys
 from lect.engine.open import OpenStack, open_on, open_stack
@@ -57,10 +57,7 @@ def regate(
         StackError: a task gives no labels for whole texts.
         UserError: a component cannot be read or used.
     """
-    parts = parse_stack(reference).parts
-    if len(parts) != 1 or isinstance(parts[0], Weighted | Merge | Mixture):
-        raise StackError("this is not one component", where=f'"{reference}"', fix="name one, such as lang:jav")
-    folder = library.find(parts[0])
+    folder = library.find(parse_component(reference))
     manifest = read_folder_manifest(folder)
     if manifest.role != "lang":
         raise ComponentError("is no language, and has no gate", where=reference, fix="name one, such as lang:jav")
@@ -83,9 +80,9 @@ def regate(
     own = {_task_key(each): _keys_of(each, opened, host, library) for each in tasks}
     progress("Measuring", 0.0)
     known = [pair.translation or "" for pair in paired]
-    entries = measure_gate(opened.engine, component, beneath, (), paired, known)
-    entries += measure_tasks(opened.engine, component, beneath, paired, own) if own else ()
-    entries = tuple(each.model_copy(update={"measure": _said(each, on)}) for each in entries)
+    said = f"translations in {Path(on).name if len(on) > 60 else on}"
+    entries = measure_gate(opened.engine, component, beneath, (), paired, known, on=said)
+    entries += measure_tasks(opened.engine, component, beneath, paired, own, on=said) if own else ()
     if keep:
         write_card(folder, host, gate=entries)
     return entries
@@ -106,11 +103,3 @@ def _keys_of(stack: str, opened: OpenStack, host: Host, library: Library) -> Key
             fix="name a task such as topics or sentiment",
         )
     return found.keys
-
-
-def _said(entry: GateEntry, on: str) -> str:
-    said: Mapping[str, str] = {
-        "retrieval": "recall@1, both ways, of translations",
-        "classification": f"agreement{f' of {entry.task}' if entry.task else ''} with translations",
-    }
-    return f"{said[entry.use]} in {Path(on).name if len(on) > 60 else on}"

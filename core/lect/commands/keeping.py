@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lect.commands.app import load_host
-from lect.commands.console import echo, echo_paragraph, print_json, print_table, stderr_console, warn
+from lect.commands.console import echo, echo_paragraph, print_json, print_table, shown_in, stderr_console, warn
 from lect.commands.options import ComponentsOption, FieldOption, JsonOption, ReaderOption, library_of, source_of
 from lect.errors import ComponentError, StackError, UserError, one_line
 from lect.storage.library import Library
@@ -49,7 +49,7 @@ def card(
         except (OSError, UnicodeDecodeError) as error:
             raise UserError("cannot be read as UTF-8", where=str(citation), fix="name a text file") from error
     texts = {name: text for name, text in said.items() if text is not None}
-    written = write_card(folder, load_host(ctx, tolerant=True), audit=audit, licence=licence, gate=None, **texts)
+    written = write_card(folder, load_host(ctx, tolerant=True), audit=audit, licence=licence, said=texts)
     if as_json:
         conflicts = [str(conflict) for conflict in written.conflicts]
         print_json({"card": str(written.file), "audited": written.audited, "licence_conflicts": conflicts})
@@ -93,7 +93,7 @@ def gate(
             on=str(source),
             tasks=task or (),
             keep=not dry_run,
-            progress=lambda what, share: status.update(f"{what} {share:.0%}"),
+            progress=shown_in(status),
         )
     if as_json:
         print_json([each.model_dump(mode="json") for each in found])

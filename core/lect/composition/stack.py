@@ -15,7 +15,7 @@ from lect.composition.references import (
     Reference,
 )
 from lect.composition.terms import Combination, Merge, Mixture, StackTerm, Weighted, atoms_of
-from lect.errors import UserError
+from lect.errors import StackError, UserError
 
 __all__ = [
     "ROLES",
@@ -31,6 +31,7 @@ __all__ = [
     "Weighted",
     "atoms_of",
     "parse_combination",
+    "parse_component",
     "parse_stack",
 ]
 
@@ -85,6 +86,18 @@ def parse_stack(text: str) -> Stack:
         StackError: with the column and what was expected there.
     """
     return Stack(parse_terms(text))
+
+
+def parse_component(text: str) -> Atom:
+    """The one component that a text names.
+
+    Raises:
+        StackError: it does not parse, names several, or one with a weight or made of others.
+    """
+    parts = parse_stack(text).parts
+    if len(parts) != 1 or isinstance(parts[0], Weighted | Merge | Mixture):
+        raise StackError("this is not one component", where=f'"{text}"', fix="name one, such as lang:jav")
+    return parts[0]
 
 
 def check_stack(stack: str) -> str:

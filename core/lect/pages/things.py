@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lect.composition.stack import ROLES, Merge, Mixture, Weighted, parse_stack
-from lect.errors import DataError, StackError, UserError
+from lect.composition.stack import ROLES, parse_component
+from lect.errors import DataError, UserError
 from lect.evaluation.report import EvaluationReport
 from lect.scores import Direction, direction_of, gain_of
 from lect.storage.library import Library
@@ -120,10 +120,7 @@ def find_thing(text: str, library: Library) -> Thing:
         return read_report(path)
     if text.partition(":")[0] not in ROLES:
         raise UserError("there is no such run, component or report", where=text, fix=_FIX)
-    parts = parse_stack(text).parts
-    if len(parts) != 1 or isinstance(parts[0], Weighted | Merge | Mixture):
-        raise StackError("this is not one component", where=f'"{text}"', fix="name one, such as lang:jav")
-    return read_component(library.find(parts[0]))
+    return read_component(library.find(parse_component(text)))
 
 
 def read_component(folder: Path) -> ShownComponent:
@@ -206,10 +203,7 @@ def _written(key: str, recipe: str, library: Library) -> Manifest | None:
     if key.partition(":")[0] not in ROLES:
         return None
     try:
-        (atom,) = parse_stack(key).parts
-        if isinstance(atom, Weighted | Merge | Mixture):
-            return None
-        manifest = read_folder_manifest(library.find(atom))
+        manifest = read_folder_manifest(library.find(parse_component(key)))
     except (UserError, ValueError):
         return None
     return manifest if manifest.training is not None and manifest.training.recipe.strip() == recipe.strip() else None

@@ -36,14 +36,17 @@ KNOWN = 2000
 """Of so many training translations clusters are made."""
 CLUSTERS = (4, 8, 16)
 SEEDS = 3
-MEASURES: Mapping[Use, str] = {
-    "retrieval": "recall@1, both ways, of held-out translations",
-    "classification": "agreement with held-out translations",
-}
 
 
 def measure_gate(
-    engine: Engine, component: Component, beneath: Keys, target: Keys, pairs: Sequence[Example], known: Sequence[str]
+    engine: Engine,
+    component: Component,
+    beneath: Keys,
+    target: Keys,
+    pairs: Sequence[Example],
+    known: Sequence[str],
+    *,
+    on: str = "held-out translations",
 ) -> tuple[GateEntry, ...]:
     """How strongly a component should act, for each kind of use; empty where too few pairs were held out.
 
@@ -53,25 +56,34 @@ def measure_gate(
         target: the stack of translations.
         pairs: sentences with translations that the component was not trained on.
         known: translations that it was trained on, of which clusters are made.
+        on: what the entries call the pairs.
     """
-    pairs = [pair for pair in pairs if pair.translation][:MOST]
+    pairs = _looked_at(pairs)
     if len(pairs) < FEWEST:
         return ()
     translations = engine.embed([pair.translation or "" for pair in pairs], target)
     questions = _questions(engine.embed(known[:KNOWN], target))
-    scores: dict[float, dict[Use, Tensor]] = {}
+    retrieval: dict[float, Tensor] = {}
+    agreement: dict[float, Tensor] = {}
     texts = [pair.text for pair in pairs]
     for strength, stack in _at_strengths(engine, component, beneath):
         vectors = engine.embed(texts, stack)
-        scores[strength] = {
-            "retrieval": _retrieval(vectors, translations),
-            "classification": _agreement(vectors, translations, questions),
-        }
-    return tuple(_entry(use, {strength: own[use] for strength, own in scores.items()}, len(pairs)) for use in MEASURES)
+        retrieval[strength] = _retrieval(vectors, translations)
+        agreement[strength] = _agreement(vectors, translations, questions)
+    return (
+        _entry("retrieval", retrieval, f"recall@1, both ways, of {on}"),
+        _entry("classification", agreement, f"agreement with {on}"),
+    )
 
 
 def measure_tasks(
-    engine: Engine, component: Component, beneath: Keys, pairs: Sequence[Example], tasks: Mapping[str, Keys]
+    engine: Engine,
+    component: Component,
+    beneath: Keys,
+    pairs: Sequence[Example],
+    tasks: Mapping[str, Keys],
+    *,
+    on: str,
 ) -> tuple[GateEntry, ...]:
     """How strongly a component should act for single tasks, by how often a sentence gets the answer of its translation.
 
@@ -80,8 +92,9 @@ def measure_tasks(
         beneath: the stack under the component.
         pairs: sentences with translations that the component was not trained on; `FEWEST` or more.
         tasks: stacks that answer translations, of which the last key is the task that answers sentences, too.
+        on: what the entries call the pairs.
     """
-    pairs = [pair for pair in pairs if pair.translation]
+    pairs = _looked_at(pairs)
     translations = [Example(text=pair.translation or "", origin=pair.origin) for pair in pairs]
     sentences = [Example(text=pair.text, origin=pair.origin) for pair in pairs]
     wanted = {task: [each.value for each in engine.predict(translations, keys)] for task, keys in tasks.items()}
@@ -91,10 +104,14 @@ def measure_tasks(
             found = engine.predict(sentences, (*stack, keys[-1]))
             same = [each.value == value for each, value in zip(found, wanted[task], strict=True)]
             scores[task][strength] = 100.0 * torch.tensor(same, dtype=torch.float32)
-    return tuple(_entry("classification", own, len(pairs), task) for task, own in scores.items())
+    return tuple(_entry("classification", own, f"agreement of {task} with {on}", task) for task, own in scores.items())
 
 
-def _entry(use: Use, scores: Mapping[float, Tensor], rows: int, task: str = "") -> GateEntry:
+def _looked_at(pairs: Sequence[Example]) -> list[Example]:
+    return [pair for pair in pairs if pair.translation][:MOST]
+
+
+def _entry(use: Use, scores: Mapping[float, Tensor], measure: str, task: str = "") -> GateEntry:
     """The entry of a use.
 
     Args:
@@ -102,13 +119,14 @@ def _entry(use: Use, scores: Mapping[float, Tensor], rows: int, task: str = "") 
     """
     means = {strength: own.mean().item() for strength, own in scores.items()}
     best = max(means, key=lambda strength: means[strength])
+    rows = len(scores[best])
     error = scores[best].std().item() / math.sqrt(rows)
     strength = min(each for each, mean in means.items() if mean >= means[best] - error)
     return GateEntry(
         use=use,
         task=task,
         strength=strength,
-        measure=f"agreement of {task} with translations" if task else MEASURES[use],
+        measure=measure,
         score=round(means[strength], 2),
         without=round(means[0.0], 2),
         whole=round(means[1.0], 2),
