@@ -135,16 +135,21 @@ def test_without_registries_a_search_says_so(shop):
         assert refused.status_code == 422 and "registries" in refused.json()["error"]["message"]
 
 
+def enter_key(page, key, said):
+    """Type a key by the keyboard, and wait for what the page says of it."""
+    page.type("#key", key)
+    page.press("Enter", 13, "\r")
+    page.wait(f"document.querySelector('#key-state').textContent === {json.dumps(said)}")
+
+
 @pytest.mark.processes
 @pytest.mark.skipif(chromium() is None, reason="there is no chromium")
 def test_in_a_browser_a_text_is_answered_by_stacks_and_explained_and_a_component_is_loaded(url, tmp_path):
     with browser(tmp_path / "profile") as page:
         page.open(f"{url}/?locale=en")
         page.wait("!document.querySelector('#key-form').hidden")
-        for key, said in (("mallory", "This key is not known here."), ("alice", "The key is accepted.")):
-            page.type("#key", key)
-            page.press("Enter", 13, "\r")
-            page.wait(f"document.querySelector('#key-state').textContent === {json.dumps(said)}")
+        enter_key(page, "mallory", "This key is not known here.")
+        enter_key(page, "alice", "The key is accepted.")
         page.wait(f"document.querySelector('#stacks input')?.value === {json.dumps(MOOD)}")
         page.wait("document.querySelectorAll('#library li').length >= 2")
         page.complaints.clear()  # that a key was wanted
@@ -212,9 +217,7 @@ def test_in_a_browser_the_page_speaks_its_readers_language(url, tmp_path):
     with browser(tmp_path / "profile") as page:
         page.open(f"{url}/?locale=fr")
         page.wait("document.querySelector('#headline').textContent === 'Une clé est nécessaire'")
-        page.type("#key", "alice")
-        page.press("Enter", 13, "\r")
-        page.wait("document.querySelector('#key-state').textContent === 'La clé est acceptée.'")
+        enter_key(page, "alice", "La clé est acceptée.")
         page.wait(f"document.querySelector('#stacks input')?.value === {json.dumps(MOOD)}")
         page.complaints.clear()  # that a key was wanted
         page.type("#text", NKO)
