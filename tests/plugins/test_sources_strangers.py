@@ -58,7 +58,7 @@ def test_xml_that_means_harm(tmp_path, reader):
         ("<?xml version='1.0' encoding='nosuch'?><xliff/>", ", line 1: "),
         (b"<xliff>\n\xff</xliff>", ", line 2: not well-formed XML: not well-formed (invalid token)"),
         (b"PK\x03\x04", ", line 1: the file is a ZIP archive"),
-        (gzip.compress(b"<xliff>" * 9000)[:-40], "the compressed file is cut off"),
+        (gzip.compress(b"<xliff>" * 9000, mtime=0)[:-40], "the compressed file is cut off"),
     ],
 )
 def test_xml_that_is_broken(tmp_path, content, said):
