@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -126,3 +127,38 @@ def test_mistakes_are_one_line_and_nothing_is_run(workspace, fleet, options, mes
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (workspace.folder / "runs").exists()
+
+
+@pytest.mark.processes
+def test_what_a_fleet_trained_is_listed_as_starters_and_rebuilt(workspace, fleet, monkeypatch):
+    """A registry's folder lists the fleet's recipe for each language, and anybody can train one of them again."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    licensed = fleet.read_text("utf-8").replace('["{tag}"]', '["{tag}"]\nlicence = "CC-BY-4.0"')
+    workspace.write("many.toml", licensed)
+    assert workspace.lect("fleet", "many.toml", "--languages", "jav").exit_code == 0
+    workspace.lect("registry", "build", "hub")
+    outside = workspace.lect("registry", "starters", "many.toml", "--languages", "jav", "--to", "hub")
+    assert outside.exit_code == 1
+    assert "many.toml: lies outside of the registry" in outside.stderr
+
+    workspace.lect("registry", "build", ".")
+    entered = workspace.lect("registry", "starters", "many.toml", "--languages", "jav")
+    assert entered.exit_code == 0, entered.stderr
+    folder = workspace.folder / "components/lang/jav"
+    weights = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+    assert entered.stdout == f"lang:jav  {weights}\n"
+    [listed] = json.loads(workspace.lect("registry", "rebuild", "--registry", ".", "--json").stdout)
+    assert (listed["recipe"], listed["language"]) == ("many.toml", "jav")
+    assert listed["results"][0]["metric"] == "recall@1"
+    assert workspace.lect("registry", "check", ".").stdout == "registry.toml  is sound\n"
+    rebuilt = workspace.lect("registry", "rebuild", "lang:jav", "--registry", ".", "--components", "built")
+    assert rebuilt.exit_code == 0, rebuilt.stderr
+    assert f"equal to the bit: SHA-256 {weights}" in rebuilt.stdout
+
+    # Listed again it is replaced; what the recipe does not give is not listed.
+    workspace.lect("registry", "starters", "many.toml", "--languages", "jav")
+    assert len(json.loads(workspace.lect("registry", "rebuild", "--registry", ".", "--json").stdout)) == 1
+    workspace.write("many.toml", licensed.replace("epochs = 2", "epochs = 3"))
+    other = workspace.lect("registry", "starters", "many.toml", "--languages", "jav")
+    assert other.exit_code == 1
+    assert "lang:jav, many.toml: was not trained by this recipe" in other.stderr

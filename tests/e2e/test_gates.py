@@ -6,6 +6,7 @@ import json
 import random
 import re
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -197,6 +198,44 @@ def test_a_gate_looks_at_five_hundred_pairs_at_most_for_tasks_too(library, works
     }
 
 
+def test_a_gate_is_measured_by_the_tags_that_a_sentence_has_at_all(library, workspace):
+    """Which words stand for each other is not known, so the two bags of tags are compared."""
+    kinds = {word: "DET" if word in ("the", "a", "and") else "ADJ" if word != "day" else "NOUN" for word in WORDS}
+    tagged = ("".join(f"{word}\t{kinds[word]}\n" for word in text.split()) + "\n" for text in sentences(40, 3))
+    (workspace.folder / "tags.conll").write_text("".join(tagged), "utf-8")
+    recipe = (
+        (workspace.folder / "task.toml").read_text("utf-8").replace("mood", "tags").replace("epochs = 6", "epochs = 3")
+    )
+    recipe = recipe.replace('kind = "classification"', 'kind = "pos"').replace('label = "label"\n', "")
+    head, validation = recipe.split("[data.validation]")
+    recipe = head + "[training]" + validation.split("[training]")[1]
+    recipe = recipe.replace('reader = "csv"\npath = "train.csv"', 'reader = "conll"\npath = "tags.conll"')
+    (workspace.folder / "tags.toml").write_text(recipe, "utf-8")
+    trained = workspace.lect("train", "tags.toml", "--components", str(library))
+    assert trained.exit_code == 0, trained.stderr
+
+    pairs = [(text.translate(CIPHER), text) for text in sentences(60, 23)]
+    table = "".join(f"{one}\t{other}\n" for one, other in pairs)
+    (workspace.folder / "other.tsv").write_text(f"text\ttranslation\n{table}", "utf-8")
+    common = ("-d", "other.tsv", "--task", "task:tags", "--components", str(library))
+    measured = workspace.lect("components", "gate", "lang:cipher", *common, "--json")
+    assert measured.exit_code == 0, measured.stderr
+    [own] = [each for each in json.loads(measured.stdout) if each["use"] == "tagging"]
+    assert own["task"] == "task:tags"
+
+    def bags(stack, texts):
+        with lect.load(stack, backbone="backbone", library=library) as model:
+            return [Counter(each.value) for each in model.predict(texts)]
+
+    wanted = bags("task:tags", [other for _, other in pairs])
+    for stack, column in (("1*lang:cipher + task:tags", "whole"), ("task:tags", "without")):
+        found = bags(stack, [one for one, _ in pairs])
+        dice = [2 * (a & b).total() / (a.total() + b.total()) for a, b in zip(found, wanted, strict=True)]
+        assert own[column] == pytest.approx(100 * np.mean(dice), abs=0.01)
+    acting = f"{own['strength']}*lang:cipher + task:tags" if own["strength"] else "task:tags"
+    assert bags("lang:cipher + task:tags", TEXTS) == bags(acting, TEXTS)
+
+
 def test_what_a_tasks_own_answers_said_holds_for_that_task_alone(library, workspace):
     shutil.copytree(library / "task/mood", library / "task/other")
     other = library / "task/other/component.toml"
@@ -220,7 +259,7 @@ def test_what_a_tasks_own_answers_said_holds_for_that_task_alone(library, worksp
     [
         ("task:mood", (), "task:mood: is no language, and has no gate; name one, such as lang:jav"),
         ("lang:cipher", ("-o", "limit=30"), "30 translated sentences, and 40 are the fewest to measure on; give more"),
-        ("lang:cipher", ("--task", "lang:cipher"), "gives whole texts no label that a translation's could be compared"),
+        ("lang:cipher", ("--task", "lang:cipher"), "gives texts and words no labels that a translation's could"),
         ("lang:absent", (), 'there is no component "lang:absent"'),
     ],
     ids=["task", "few", "no labels", "absent"],

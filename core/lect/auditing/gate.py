@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from lect.auditing.card import write_card
 from lect.composition.stack import parse_component, parse_stack
 from lect.data.examples import Example
-from lect.engine.engine import Keys
 from lect.engine.open import OpenStack, open_on, open_stack
 from lect.errors import ComponentError, DataError, StackError
 from lect.literals import Progress, no_progress
@@ -21,7 +20,7 @@ from lect.registry.record import read_record
 from lect.specs import HeadSpec
 from lect.storage.manifest import GateEntry
 from lect.storage.store import read_folder_manifest
-from lect.training.gate import FEWEST, measure_gate, measure_tasks
+from lect.training.gate import FEWEST, Asked, measure_gate, measure_tasks
 
 if TYPE_CHECKING:
     from lect.host import Host
@@ -77,7 +76,7 @@ def regate(
     stack = " + ".join(filter(None, (manifest.stack, f"1*{reference}")))
     opened = open_stack(stack, host, library, progress=progress)
     component, beneath = opened.engine.model.components[opened.keys[-1]], opened.keys[:-1]
-    own = {_task_key(each): _keys_of(each, opened, host, library) for each in tasks}
+    own = {_task_key(each): _asked(each, opened, host, library) for each in tasks}
     progress("Measuring", 0.0)
     known = [pair.translation or "" for pair in paired]
     said = f"translations in {Path(on).name if len(on) > 60 else on}"
@@ -92,14 +91,14 @@ def _task_key(stack: str) -> str:
     return str(parse_stack(stack).parts[-1])
 
 
-def _keys_of(stack: str, opened: OpenStack, host: Host, library: Library) -> Keys:
+def _asked(stack: str, opened: OpenStack, host: Host, library: Library) -> Asked:
     """A task's stack as the engine takes it. Raises `StackError` where it has no labels."""
     found = open_on(opened.engine, stack, host, library)
-    kind = found.head_kind
-    if kind is None or found.head is None or not found.head.labels or host.spec(HeadSpec, kind).use != "classification":
+    use = host.spec(HeadSpec, found.head_kind).use if found.head_kind else None
+    if found.head is None or not found.head.labels or use not in ("classification", "tagging"):
         raise StackError(
-            "gives whole texts no label that a translation's could be compared with",
+            "gives texts and words no labels that a translation's could be compared with",
             where=f'"{stack}"',
-            fix="name a task such as topics or sentiment",
+            fix="name a task such as topics, sentiment or parts of speech",
         )
-    return found.keys
+    return Asked(found.keys, use)

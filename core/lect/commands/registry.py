@@ -222,6 +222,23 @@ def _rebuild(ctx: typer.Context, references: list[str], place: Path, components:
         raise typer.Exit(FAILURE)
 
 
+@app.command()
+def starters(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, of one component or of a fleet; in the folder.")],
+    languages: Annotated[
+        str | None, typer.Option("--languages", "-l", help="Of a fleet, such as ace,jav; by default all.")
+    ] = None,
+    folder: Annotated[Path, typer.Option("--to", help="The registry's folder.")] = Path(),
+    components: ComponentsOption = None,
+) -> None:
+    """List what a recipe trained as starters: the recipe, hashes of weights, gates and results."""
+    from lect.registry.starters import enter_starters
+
+    named = tuple(part.strip() for part in languages.split(",")) if languages else ()
+    for entry in enter_starters(recipe, folder, library_of(components), named):
+        echo(f"{entry.key}  {entry.weights}")
+
+
 @app.command("yank")
 def yank(
     reference: Annotated[str, typer.Argument(metavar="REF", help="A component with its version: lang:mad@1.2.0.")],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lect.errors import RegistryError
 from lect.registry.format import SCHEMA
-from lect.registry.model import ComponentEntry, canonical_version
+from lect.registry.model import ComponentEntry, ListedEntry, StarterEntry, canonical_version
 
 
 def new_registry_text() -> str:
@@ -18,16 +19,31 @@ def entry_text(entry: ComponentEntry) -> str:
     """A component's entry, to be appended to a registry."""
     import tomlkit
 
-    values = entry.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
-    # What every reader looks for is said also where it is empty.
-    values = {"name": entry.name, "version": entry.version, "role": entry.role, **values}
-    table = tomlkit.table()
-    for name, value in values.items():
-        table[name] = _item(value)
     tables = tomlkit.aot()
-    tables.append(table)
+    tables.append(_table(entry))
     document = tomlkit.document()
     document["component"] = tables
+    return str(tomlkit.dumps(document))
+
+
+def with_starters(text: str, entries: Sequence[StarterEntry]) -> str:
+    """The registry's text with these starters, in the place of those of the same names, or behind all others.
+
+    Comments and everything else stay as they are.
+    """
+    import tomlkit
+
+    document: Any = tomlkit.parse(text)
+    if "starter" not in document:
+        document["starter"] = tomlkit.aot()
+    tables = document["starter"]
+    for entry in entries:
+        same = (each for each, table in enumerate(tables) if (table["role"], table["name"]) == (entry.role, entry.name))
+        place = next(same, None)
+        if place is None:
+            tables.append(_table(entry))
+        else:
+            tables[place] = _table(entry)
     return str(tomlkit.dumps(document))
 
 
@@ -51,6 +67,18 @@ def with_field(text: str, entry: ComponentEntry, field: str, value: str | None) 
                 table[field] = _item(value)
             return str(tomlkit.dumps(document))
     raise RegistryError(f"does not list {entry.reference}")
+
+
+def _table(entry: ListedEntry) -> Any:
+    import tomlkit
+
+    values = entry.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
+    # What every reader looks for is said also where it is empty.
+    values = {"name": entry.name, "version": entry.version, "role": entry.role, **values}
+    table = tomlkit.table()
+    for name, value in values.items():
+        table[name] = _item(value)
+    return table
 
 
 def _item(value: Any) -> Any:

@@ -13,7 +13,7 @@ from lect.fields import Languages, Licence, Line, Name, Sha256, VersionText, tup
 from lect.literals import Role
 from lect.registry.format import SCHEMA
 from lect.registry.paths import check_file_path, clash
-from lect.storage.manifest import BackboneEntry, Entry, MemberEntry, RequirementEntry, ResultEntry
+from lect.storage.manifest import BackboneEntry, Entry, GateEntry, MemberEntry, RequirementEntry, ResultEntry
 
 MAX_FILES = 64
 MAX_FILE_BYTES = 64 * 2**30
@@ -131,13 +131,18 @@ class StarterEntry(ListedEntry):
 
     Args:
         recipe: its file, from the registry's root.
+        language: where the recipe is a fleet's, the language that it is trained for, as the recipe writes it.
         weights: SHA-256 of the weights that the recipe gave.
         environment: what it gave them in.
+        gate, results: what was measured of the component that the recipe gave.
     """
 
     recipe: FilePath
+    language: Line = ""
     weights: Sha256
     environment: Line = ""
+    gate: Annotated[tuple[GateEntry, ...], BeforeValidator(tuple_of)] = ()
+    results: Annotated[tuple[ResultEntry, ...], BeforeValidator(tuple_of)] = ()
 
 
 class Registry(Entry):

@@ -54,10 +54,11 @@ def starters(registry: Path, references: Sequence[str] = ()) -> list[StarterEntr
 
 def starter_recipe(entry: StarterEntry, registry: Path) -> Recipe:
     """The recipe of a starter component. Raises `RegistryError` where it is another component's."""
+    from lect.fleet.plan import plan_fleet
     from lect.recipes.recipe import load_recipe
 
     file = registry / entry.recipe
-    recipe = load_recipe(file)
+    recipe = plan_fleet(file, [entry.language])[0].recipe if entry.language else load_recipe(file)
     own = recipe.component
     for field, listed, found in (
         ("name", entry.key, recipe.key),

@@ -12,7 +12,9 @@ without the part.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -23,6 +25,7 @@ from lect.composition.model import RoutedModel
 from lect.data.examples import Example
 from lect.engine.engine import Engine, Keys
 from lect.errors import StackError
+from lect.heads import Prediction
 from lect.literals import Use
 from lect.storage.assemble import weighted
 from lect.storage.manifest import GateEntry
@@ -76,35 +79,70 @@ def measure_gate(
     )
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A task whose own answers to sentences and to their translations are compared.
+
+    Args:
+        keys: the stack that answers translations, of which the last key is the task that answers sentences, too.
+    """
+
+    keys: Keys
+    use: Use
+
+
 def measure_tasks(
     engine: Engine,
     component: Component,
     beneath: Keys,
     pairs: Sequence[Example],
-    tasks: Mapping[str, Keys],
+    tasks: Mapping[str, Asked],
     *,
     on: str,
 ) -> tuple[GateEntry, ...]:
-    """How strongly a component should act for single tasks, by how often a sentence gets the answer of its translation.
+    """How strongly a component should act for single tasks, by how far a sentence gets the answer of its translation.
 
     Args:
         engine: over the model that the component and the tasks are attached to.
         beneath: the stack under the component.
         pairs: sentences with translations that the component was not trained on; `FEWEST` or more.
-        tasks: stacks that answer translations, of which the last key is the task that answers sentences, too.
+        tasks: by their keys.
         on: what the entries call the pairs.
     """
     pairs = _looked_at(pairs)
     translations = [Example(text=pair.translation or "", origin=pair.origin) for pair in pairs]
     sentences = [Example(text=pair.text, origin=pair.origin) for pair in pairs]
-    wanted = {task: [each.value for each in engine.predict(translations, keys)] for task, keys in tasks.items()}
+    wanted = {task: engine.predict(translations, asked.keys) for task, asked in tasks.items()}
     scores: dict[str, dict[float, Tensor]] = {task: {} for task in tasks}
     for strength, stack in _at_strengths(engine, component, beneath):
-        for task, keys in tasks.items():
-            found = engine.predict(sentences, (*stack, keys[-1]))
-            same = [each.value == value for each, value in zip(found, wanted[task], strict=True)]
-            scores[task][strength] = 100.0 * torch.tensor(same, dtype=torch.float32)
-    return tuple(_entry("classification", own, f"agreement of {task} with {on}", task) for task, own in scores.items())
+        for task, asked in tasks.items():
+            found = engine.predict(sentences, (*stack, asked.keys[-1]))
+            same = [agreement(one, other, asked.use) for one, other in zip(found, wanted[task], strict=True)]
+            scores[task][strength] = 100.0 * torch.tensor(same)
+    return tuple(
+        _entry(asked.use, scores[task], f"agreement of {task} with {on}", task) for task, asked in tasks.items()
+    )
+
+
+def agreement(first: Prediction, second: Prediction, use: Use) -> float:
+    """How far the answers to a sentence and to its translation agree, from 0 to 1.
+
+    Labels are equal or not. Which words of two languages stand for each other is not known, so of tags those are
+    compared that the sentence has at all, or of its entities the types: Dice's coefficient of the two bags.
+    """
+    if use != "tagging":
+        return float(first.value == second.value)
+    bags = [Counter(_marks(each)) for each in (first, second)]
+    both = bags[0].total() + bags[1].total()
+    return 2.0 * (bags[0] & bags[1]).total() / both if both else 1.0
+
+
+def _marks(prediction: Prediction) -> Iterator[str]:
+    """The types of a text's entities, the relations of its tree, or the tags of its words."""
+    record = prediction.record
+    if "entities" in record:
+        return (entity["type"] for entity in record["entities"])
+    return iter(record.get("relations", prediction.value))
 
 
 def _looked_at(pairs: Sequence[Example]) -> list[Example]:
