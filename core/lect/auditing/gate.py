@@ -80,7 +80,7 @@ def regate(
     progress("Measuring", 0.0)
     known = [pair.translation or "" for pair in paired]
     said = f"translations in {Path(on).name if len(on) > 60 else on}"
-    entries = measure_gate(opened.engine, component, beneath, (), paired, known, on=said)
+    entries = measure_gate(opened.engine, component, beneath, opened.engine.embed, paired, known, on=said)
     entries += measure_tasks(opened.engine, component, beneath, paired, own, on=said) if own else ()
     if keep:
         write_card(folder, host, gate=entries)

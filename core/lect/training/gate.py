@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,7 +45,7 @@ def measure_gate(
     engine: Engine,
     component: Component,
     beneath: Keys,
-    target: Keys,
+    vectors_of: Callable[[Sequence[str]], Tensor],
     pairs: Sequence[Example],
     known: Sequence[str],
     *,
@@ -56,7 +56,7 @@ def measure_gate(
     Args:
         engine: over the model that the component is attached to.
         beneath: the stack under it.
-        target: the stack of translations.
+        vectors_of: the vectors of translations, *Shape:* ``(texts, width)``; a run has most of them already.
         pairs: sentences with translations that the component was not trained on.
         known: translations that it was trained on, of which clusters are made.
         on: what the entries call the pairs.
@@ -64,8 +64,8 @@ def measure_gate(
     pairs = _looked_at(pairs)
     if len(pairs) < FEWEST:
         return ()
-    translations = engine.embed([pair.translation or "" for pair in pairs], target)
-    questions = _questions(engine.embed(known[:KNOWN], target))
+    translations = vectors_of([pair.translation or "" for pair in pairs])
+    questions = _questions(vectors_of(known[:KNOWN]))
     retrieval: dict[float, Tensor] = {}
     agreement: dict[float, Tensor] = {}
     texts = [pair.text for pair in pairs]

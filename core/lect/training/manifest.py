@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from lect.storage.manifest import (
 from lect.storage.members import member_entries
 from lect.storage.store import write_component
 from lect.training.distributed.sharding import is_sharded
+from lect.training.frozen import FrozenVectors
 from lect.training.gate import KNOWN, measure_gate
 from lect.training.inputs import RecipeInputs
 from lect.training.language_profiles import profiles_of
@@ -103,7 +105,10 @@ def _gate(run: TrainingRun, trained: TrainedComponent, inputs: RecipeInputs) -> 
     target = tuple(map(str, gated_terms(inputs.target, inputs.stored_target, "retrieval")[0]))
     known = [row.translation for row in islice(inputs.examples, KNOWN) if row.translation]
     engine = Engine(setup.model, setup.encoder)
-    return measure_gate(engine, trained.component, trained.stack[:-1], target, inputs.held_out, known)
+    # Those of the training rows were computed before the first step, and are looked up.
+    frozen = FrozenVectors(setup.model, setup.encoder, run.inputs, setup.settings, setup.precision)
+    vectors_of = partial(frozen, stack=target)
+    return measure_gate(engine, trained.component, trained.stack[:-1], vectors_of, inputs.held_out, known)
 
 
 def _mixed(run: TrainingRun, trained: TrainedComponent, result: TrainingResult) -> MixedEntry | None:
