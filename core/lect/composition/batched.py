@@ -7,7 +7,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+
+class RowParameter(nn.Parameter):
+    """A parameter of a part that only one row of a batch goes through: the row's share of a tensor of all rows.
+
+    Attributes:
+        of_rows: that tensor, in the order of the batch's rows. *Shape:* ``(rows, ...)``.
+    """
+
+    of_rows: Tensor
+
+    @classmethod
+    def each(cls, of_rows: Tensor) -> list[RowParameter]:
+        """Every row's own."""
+        found = [cls(row, requires_grad=False) for row in of_rows]
+        for parameter in found:
+            parameter.of_rows = of_rows
+        return found
 
 
 @dataclass(frozen=True)
@@ -15,17 +33,33 @@ class Projections:
     """One linear map a part, all of one shape.
 
     Args:
-        weights: *Shape:* ``(features of the output, features of the input)``, as `torch.nn.Linear` has them.
+        weights: *Shape:* ``(features of the output, features of the input)``, as `torch.nn.Linear` has them. One tensor
+            where each row of a batch has a map of its own, in the order of the rows.
         biases: *Shape:* ``(features of the output,)``; None where there are none.
     """
 
-    weights: Sequence[Tensor]
-    biases: Sequence[Tensor] | None = None
+    weights: Sequence[Tensor] | Tensor
+    biases: Sequence[Tensor] | Tensor | None = None
+
+    @property
+    def are_of_rows(self) -> bool:
+        """Whether each row of the batch has a map of its own, in the order of the rows."""
+        return isinstance(self.weights, Tensor)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights."""
+        return self.weights[0].dtype
 
     def to(self, dtype: torch.dtype) -> Projections:
         """The same maps in another type."""
-        biases = None if self.biases is None else [bias.to(dtype) for bias in self.biases]
-        return Projections([weight.to(dtype) for weight in self.weights], biases)
+        return Projections(
+            _converted(self.weights, dtype), None if self.biases is None else _converted(self.biases, dtype)
+        )
+
+    def joined(self) -> Projections:
+        """The same maps, as one tensor where they are those of the batch's rows."""
+        return Projections(_joined(self.weights), None if self.biases is None else _joined(self.biases))
 
 
 def add_by_rows(
@@ -52,6 +86,7 @@ def add_by_rows(
     Returns:
         *Shape:* ``(rows, length, features of the output)``.
     """
+    down, up = down.joined(), up.joined()
     if inputs.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
         # Each product in the type of what is wide there, so that only what is narrow is converted.
         added_to = inputs.dtype if onto is None else onto.dtype
@@ -59,7 +94,7 @@ def add_by_rows(
             return _added(onto, inputs, down.to(inputs.dtype), up.to(added_to), scales, assignment, activation)
     if not torch.is_autocast_enabled(inputs.device.type):
         # A backbone may be held, and compute, in fewer bits than the trainable parameters.
-        inputs = inputs.to(down.weights[0].dtype)
+        inputs = inputs.to(down.dtype)
     return _added(onto, inputs, down, up, scales, assignment, activation)
 
 
@@ -80,7 +115,7 @@ def _added(
         narrow = torch.baddbmm(_of_rows(down.biases, assignment).unsqueeze(2), first, columns)
     if activation is not None:
         narrow = activation(narrow)
-    factors = _factors(scales, assignment, narrow.dtype)
+    factors = _factors(scales, assignment, narrow.dtype, may_look=not down.are_of_rows)
     if factors is not None:
         narrow = narrow * factors
     second = _of_rows(up.weights, assignment).transpose(1, 2)
@@ -103,10 +138,11 @@ def _added(
     return torch.baddbmm(onto, rows, second)
 
 
-def _factors(scales: Sequence[float], assignment: Tensor, dtype: torch.dtype) -> Tensor | None:
+def _factors(scales: Sequence[float], assignment: Tensor, dtype: torch.dtype, may_look: bool) -> Tensor | None:
     """Each row's scale, 0 for rows without any; None where they are known to be 1. *Shape:* ``(rows, 1, 1)``."""
-    # Elsewhere than on the CPU to look at the indices would be to wait for them.
-    if assignment.device.type == "cpu" and all(scale == 1.0 for scale in scales) and -1 not in assignment.tolist():
+    # Elsewhere than on the CPU to look at the indices would be to wait for them; what is recorded serves other ones.
+    looks = may_look and assignment.device.type == "cpu"
+    if looks and all(scale == 1.0 for scale in scales) and -1 not in assignment.tolist():
         return None
     if len(set(scales)) == 1:
         # Numbers of ours would have to be sent to a GPU, and be waited for.
@@ -114,9 +150,21 @@ def _factors(scales: Sequence[float], assignment: Tensor, dtype: torch.dtype) ->
     return torch.tensor([*scales, 0.0], dtype=dtype, device=assignment.device)[assignment].view(-1, 1, 1)
 
 
-def _of_rows(tensors: Sequence[Tensor], assignment: Tensor) -> Tensor:
+def _joined(tensors: Sequence[Tensor] | Tensor) -> Sequence[Tensor] | Tensor:
+    first = tensors[0]
+    return first.of_rows[: len(tensors)] if isinstance(first, RowParameter) else tensors
+
+
+def _converted(tensors: Sequence[Tensor] | Tensor, dtype: torch.dtype) -> Sequence[Tensor] | Tensor:
+    return tensors.to(dtype) if isinstance(tensors, Tensor) else [tensor.to(dtype) for tensor in tensors]
+
+
+def _of_rows(tensors: Sequence[Tensor] | Tensor, assignment: Tensor) -> Tensor:
     """Each row's own tensor, in the precision in which products are computed; rows with -1 get any. *Shape:* ``(rows,
     ...)``."""
+    if isinstance(tensors, Tensor):
+        kind = tensors.device.type
+        return tensors.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else tensors
     kind = tensors[0].device.type
     if torch.is_autocast_enabled(kind):
         # Before they are copied for every row, which then takes half the time.
