@@ -334,6 +334,26 @@ def test_without_a_gpu_graphs_are_refused(host):
     engine.graphs = False
 
 
+def test_elsewhere_than_on_a_cpu_numbers_stay_on_the_device(model, host, monkeypatch):
+    # Tensors on the device "meta" have shapes and no numbers: what looks at them, or takes some from the CPU, fails.
+    from transformers.models.xlm_roberta import modeling_xlm_roberta as modeling
+
+    for seed, name in enumerate("ab"):
+        attach(model, host, f"lang:{name}", seed=seed)
+        attach(model, host, f"task:{name}", "lora", {"r": 4}, seed)
+    model.span()  # which passes a token through
+    enabled = torch.is_autocast_enabled
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: kind != "meta" and enabled(kind))
+    # Outside of the layers transformers looks whether there is any padding.
+    mask = lambda given, dtype, tgt_len: given[:, None, None, :].expand(-1, 1, tgt_len, -1).to(dtype)  # noqa: E731
+    monkeypatch.setattr(modeling, "_prepare_4d_attention_mask_for_sdpa", mask, raising=False)
+    stacks = [("lang:a", "task:a"), ("lang:a", "task:b"), ("lang:a",)]
+    rows = RowEncoder(model).encode(TEXTS[:3], stacks).to("meta")
+    with torch.no_grad():
+        assert model.to("meta")(rows).device.type == "meta"
+    assert (model.graphs.recorded, model.graphs.refused) == (1, {})
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a CUDA device, and there is none")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_cuda_graphs_give_what_the_gpu_gives_without_them(host, precision):

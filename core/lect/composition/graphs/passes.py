@@ -115,13 +115,13 @@ class GraphedPasses:
         """The hidden states above the layers of a pass, from how the backbone called them."""
         arguments, rows = Arguments.of(calls), plan.rows(batch.routes)
         device = calls[0].hidden_states.device.type
-        computed_in = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device)
-        key = (plan.slots, batch.span.start, batch.span.stop, batch.shape, computed_in, arguments.form)
+        rounded = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        key = (plan.slots, batch.span.start, batch.span.stop, batch.shape, rounded, arguments.form)
         if key in self._recordings:
             self._recordings.move_to_end(key)
         else:
             try:
-                self._recordings[key] = self._record(plan, batch, arguments, rows)
+                self._recordings[key] = self._record(plan, batch, arguments, rows, rounded)
             except NotRecordableError as error:
                 self._unrecordable[plan.slots] = str(error)
                 raise
@@ -130,11 +130,13 @@ class GraphedPasses:
         self.replayed += 1
         return self._recordings[key].replay(arguments.tensors, rows)
 
-    def _record(self, plan: Plan, batch: Batch, arguments: Arguments, rows: Tensor) -> _RecordedLayers:
+    def _record(
+        self, plan: Plan, batch: Batch, arguments: Arguments, rows: Tensor, rounded: torch.dtype | None
+    ) -> _RecordedLayers:
         size, form = batch.shape[0], batch.span.form
-        buffers = tuple(self._buffer(slot, plan.like(place), size) for place, slot in enumerate(plan.slots))
+        buffers = tuple(self._buffer(slot, plan.like(place), size, rounded) for place, slot in enumerate(plan.slots))
         inputs = tuple(stored(tensor).clone() for tensor in arguments.tensors)
-        present = rows >= 0
+        present = rows > 0
         whole = [own.expand_as(given) for own, given in zip(inputs, arguments.tensors, strict=True)]
         own_calls = arguments.with_tensors(whole).calls
 
@@ -142,16 +144,16 @@ class GraphedPasses:
             with self._stepping(_steps(plan.slots, buffers, present)):
                 return _through(own_calls, form)
 
-        for buffer, slot, own in zip(buffers, plan.slots, rows.clamp_min(0), strict=True):
-            buffer.fill(own[:1] if slot.everywhere else own)
-        return _RecordedLayers(self.recorder.record(compute), plan.slots, inputs, present, buffers)
+        _fill(plan.slots, buffers, rows)
+        recording = self.recorder.record(compute, inputs[0].device)
+        return _RecordedLayers(recording, plan.slots, inputs, present, buffers)
 
-    def _buffer(self, slot: Slot, like: Part, rows: int) -> RowBuffer:
+    def _buffer(self, slot: Slot, like: Part, rows: int, rounded: torch.dtype | None) -> RowBuffer:
         """Where the weights of a slot's rows are put; at least so many."""
         rows = 1 if slot.everywhere else rows
-        buffer = self._buffers.get(slot)
+        buffer = self._buffers.get((slot, rounded))
         if buffer is None or buffer.rows < rows:
-            buffer = self._buffers[slot] = RowBuffer(slot.table, like, rows)
+            buffer = self._buffers[slot, rounded] = RowBuffer(slot.table, like, rows, rounded)
         return buffer
 
     def _drop_oldest(self) -> None:
@@ -174,7 +176,7 @@ class GraphedPasses:
 
     def _clear(self) -> None:
         self._planner = Planner(self._backbone.anatomy)
-        self._buffers: WeakValueDictionary[Slot, RowBuffer] = WeakValueDictionary()
+        self._buffers: WeakValueDictionary[tuple[Slot, torch.dtype | None], RowBuffer] = WeakValueDictionary()
         self._recordings: OrderedDict[Hashable, _RecordedLayers] = OrderedDict()
         self._unrecordable: dict[tuple[Slot, ...], str] = {}
 
@@ -205,15 +207,19 @@ class _RecordedLayers:
 
         Args:
             inputs: what they are given now.
-            rows: of the slots' tables, -1 where there is none. *Shape:* ``(slots, rows)``.
+            rows: of the slots' tables, 0 where there is none. *Shape:* ``(slots, rows)``.
         """
         for own, given in zip(self.inputs, inputs, strict=True):
             own.copy_(stored(given))
-        torch.ge(rows, 0, out=self.present)
-        for slot, buffer, chosen in zip(self.slots, self.buffers, rows.clamp_min(0), strict=True):
-            buffer.fill(chosen[:1] if slot.everywhere else chosen)
+        torch.gt(rows, 0, out=self.present)
+        _fill(self.slots, self.buffers, rows)
         self.recording.replay()
         return self.recording.output
+
+
+def _fill(slots: Sequence[Slot], buffers: Sequence[RowBuffer], rows: Tensor) -> None:
+    for slot, buffer, own in zip(slots, buffers, rows, strict=True):
+        buffer.fill(own[:1] if slot.everywhere else own)
 
 
 def _steps(slots: Sequence[Slot], buffers: Sequence[RowBuffer], present: Tensor) -> Steps:

@@ -43,15 +43,17 @@ class Plan:
         return next(part for parts in self.parts if (part := parts[place]) is not None)
 
     def rows(self, routes: Routes) -> Tensor:
-        """For each slot and row of a batch, the row of the slot's table; -1 for none. *Shape:* ``(slots, rows)``."""
+        """For each slot and row of a batch, the row of the slot's table; 0 for none. *Shape:* ``(slots, rows)``."""
+        order = torch.cat([group.rows for group in routes.groups])
+        if not self.slots:
+            return order.new_zeros(0, routes.size)
         counts = [len(group.rows) for group in routes.groups]
         found: list[list[int]] = []
         for place, slot in enumerate(self.slots):
             parts = [parts[place] for parts in self.parts]
-            own = [-1 if part is None else slot.table.row_of(part) for part in parts]
+            own = [0 if part is None else slot.table.row_of(part) for part in parts]
             found.append([row for row, count in zip(own, counts, strict=True) for _ in range(count)])
-        given = torch.tensor(found, dtype=torch.long).view(len(found), routes.size)
-        order = torch.cat([group.rows for group in routes.groups])
+        given = torch.tensor(found, dtype=torch.long)
         if order.device.type == "cuda":
             # So that nothing waits for the copy.
             given = given.pin_memory()

@@ -39,8 +39,8 @@ class Recorder(Protocol):
         """Whether it can record what is computed there."""
         ...
 
-    def record(self, compute: Callable[[], Tensor]) -> Recording:
-        """Record a computation, which is carried out several times for it.
+    def record(self, compute: Callable[[], Tensor], device: torch.device) -> Recording:
+        """Record a computation on a device, which is carried out several times for it.
 
         Raises:
             NotRecordableError: it hangs on the values of its inputs in another way than by what kernels compute.
@@ -52,30 +52,36 @@ class CudaRecorder:
     """CUDA graphs, which share the memory of what is computed on the way."""
 
     def __init__(self) -> None:
-        self._pool: Any = None
+        self._shared: dict[torch.device, tuple[torch.cuda.Stream, Any]] = {}
 
     def records_on(self, device: torch.device) -> bool:
         """Whether it is a GPU."""
         return device.type == "cuda"
 
-    def record(self, compute: Callable[[], Tensor]) -> Recording:
+    def record(self, compute: Callable[[], Tensor], device: torch.device) -> Recording:
         """Capture a computation after it has run often enough for its kernels to be chosen and loaded."""
-        current, aside = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        aside.wait_stream(current)
-        with torch.cuda.stream(aside), _without_autocast_cache():
-            with only_what_can_be_recorded():
-                compute()
-            for _ in range(_WARM_UP - 1):
-                compute()
-        current.wait_stream(aside)
-        if self._pool is None:
-            self._pool = torch.cuda.graph_pool_handle()
-        graph = torch.cuda.CUDAGraph()
-        # Other threads may use the GPU meanwhile.
-        capturing = torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local")
-        with _without_autocast_cache(), capturing:
-            output = compute()
+        with torch.cuda.device(device), _without_autocast_cache():
+            aside, pool = self._stream_and_pool(device)
+            current = torch.cuda.current_stream()
+            aside.wait_stream(current)
+            with torch.cuda.stream(aside):
+                with only_what_can_be_recorded():
+                    compute()
+                for _ in range(_WARM_UP - 1):
+                    compute()
+            current.wait_stream(aside)
+            graph = torch.cuda.CUDAGraph()
+            # Other threads may use the GPU meanwhile.
+            with torch.cuda.graph(graph, pool, aside, capture_error_mode="thread_local"):
+                output = compute()
         return _CudaRecording(graph, output)
+
+    def _stream_and_pool(self, device: torch.device) -> tuple[torch.cuda.Stream, Any]:
+        """The stream on which is recorded, and the memory, which one recording after the other uses."""
+        if device not in self._shared:
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            self._shared[device] = stream, torch.cuda.graph_pool_handle()
+        return self._shared[device]
 
 
 class _CudaRecording:
@@ -93,7 +99,7 @@ class CallingRecorder:
         """True: it can everywhere."""
         return True
 
-    def record(self, compute: Callable[[], Tensor]) -> Recording:
+    def record(self, compute: Callable[[], Tensor], device: torch.device) -> Recording:
         """Try the computation, and keep it."""
         with only_what_can_be_recorded(), _without_autocast_cache():
             output = compute()

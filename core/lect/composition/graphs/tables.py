@@ -31,7 +31,7 @@ class PartTable:
 
     Attributes:
         number: of the kind.
-        values: *Shape:* ``(parts that there is room for, numbers of a part)``; of rows that are free, any.
+        values: zeros, then a row for each part, or with room for one. *Shape:* ``(rows, numbers of a part)``.
     """
 
     def __init__(self, kind: Kind, number: int) -> None:
@@ -46,7 +46,7 @@ class PartTable:
         self._free: list[int] = []
 
     def row_of(self, part: Part) -> int:
-        """The part's row, written if it is new or was changed since."""
+        """The part's row, written if it is new or was changed since; 1 at least."""
         entry = self._entries.get(part)
         if entry is None:
             entry = self._entries[part] = _Entry(self._free_row(), list(named_tensors(part).values()))
@@ -67,7 +67,7 @@ class PartTable:
     def _free_row(self) -> int:
         if self._free:
             return self._free.pop()
-        row = len(self._entries)
+        row = len(self._entries) + 1
         if row == len(self.values):
             self.values = torch.cat([self.values, torch.zeros_like(self.values)])
         return row
@@ -76,18 +76,28 @@ class PartTable:
 class RowBuffer:
     """Room for the tensors of one part for each row of a batch, and parts that are made of them.
 
+    Args:
+        like: a part of the kind.
+        rounded: a type in which the tensors are kept, too, for products that are computed in it.
+
     Attributes:
         parts: those that row 0, 1, … goes through: each is a part of the kind, with the row's tensors.
     """
 
-    def __init__(self, table: PartTable, like: Part, rows: int) -> None:
+    def __init__(self, table: PartTable, like: Part, rows: int, rounded: torch.dtype | None) -> None:
         self._table = table
         self._values = table.values.new_zeros(rows, table.values.shape[1])
+        self._rounded = None if rounded is None else self._values.to(rounded)
         tensors = named_tensors(like)
         own: list[Sequence[Tensor]] = []
         for offset, tensor in zip(table.offsets, tensors.values(), strict=True):
-            of_rows = self._values[:, offset : offset + tensor.numel()].view(rows, *tensor.shape)
-            own.append(RowParameter.each(of_rows) if isinstance(tensor, torch.nn.Parameter) else list(of_rows))
+            shape, place = (rows, *tensor.shape), slice(offset, offset + tensor.numel())
+            of_rows = self._values[:, place].view(shape)
+            if isinstance(tensor, torch.nn.Parameter):
+                low = None if self._rounded is None else self._rounded[:, place].view(shape)
+                own.append(RowParameter.each(of_rows, low))
+            else:
+                own.append(list(of_rows))
         self.parts: list[Part] = []
         for row in range(rows):
             # Wherever the copied part refers to one of its tensors, the copy refers to the row's.
@@ -102,8 +112,14 @@ class RowBuffer:
     @property
     def size(self) -> int:
         """In bytes."""
-        return self._values.numel() * self._values.element_size()
+        return sum(
+            values.numel() * values.element_size() for values in (self._values, self._rounded) if values is not None
+        )
 
     def fill(self, rows: Tensor) -> None:
         """Bring the table's rows here. *Shape:* ``(rows of the batch,)``."""
-        torch.index_select(self._table.values, 0, rows, out=self._values[: len(rows)])
+        own = self._values[: len(rows)]
+        torch.index_select(self._table.values, 0, rows, out=own)
+        if self._rounded is not None:
+            # At once, and not tensor by tensor in the recording.
+            self._rounded[: len(rows)].copy_(own)
