@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import lect
 from lect import MethodSpec
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
@@ -352,6 +353,26 @@ def test_elsewhere_than_on_a_cpu_numbers_stay_on_the_device(model, host, monkeyp
     with torch.no_grad():
         assert model.to("meta")(rows).device.type == "meta"
     assert (model.graphs.recorded, model.graphs.refused) == (1, {})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA graphs are refused where there is no GPU")
+def test_a_model_in_memory_that_is_refused_them_is_left_as_it_was():
+    backbone = tiny_backbone("bert")
+    backbone.model.requires_grad_(True)
+    with pytest.raises(UserError, match="CUDA graphs need a CUDA device"):
+        lect.load(model=backbone.model, tokenizer=backbone.tokenizer, graphs=True)
+    assert all(parameter.requires_grad for parameter in backbone.model.parameters())
+
+
+def test_recordings_made_in_inference_mode_serve_outside_of_it(model, host):
+    for seed, name in enumerate("ab"):
+        attach(model, host, f"lang:{name}", config=INVERTIBLE, seed=seed)
+    stacks = [("lang:a",), ("lang:b",), ()]
+    with torch.inference_mode():
+        assert check(model, TEXTS[:3], stacks) == 1
+    assert check(model, TEXTS[:3], stacks[::-1]) == 1
+    with torch.inference_mode():
+        assert check(model, TEXTS[:3], stacks) == 1
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a CUDA device, and there is none")

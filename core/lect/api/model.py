@@ -98,7 +98,11 @@ def load(
     if model is not None:
         held = HeldModel(model, tokenizer, pooling=pooling, prefix=prefix, device=where)
         made = _on_model_in_memory(text, host, found, held, automatic)
-        made._engine.precision, made._engine.exact, made._engine.graphs = precision, exact, graphs
+        try:
+            made._engine.precision, made._engine.exact, made._engine.graphs = precision, exact, graphs
+        except UserError:
+            made.close()
+            raise
         return made
     opened = open_stack(text, host, found, backbone)
     if where is not None:
