@@ -15,6 +15,8 @@ from lect.composition.graphs.tables import PartTable
 from lect.composition.routes import Routes
 from lect.parts import Part, in_order
 
+_MOST_STACKS = 4096
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -51,8 +53,8 @@ class Plan:
         found: list[list[int]] = []
         for place, slot in enumerate(self.slots):
             parts = [parts[place] for parts in self.parts]
-            own = [0 if part is None else slot.table.row_of(part) for part in parts]
-            found.append([row for row, count in zip(own, counts, strict=True) for _ in range(count)])
+            row_of = {part: 0 if part is None else slot.table.row_of(part) for part in set(parts)}
+            found.append([row_of[part] for part, count in zip(parts, counts, strict=True) for _ in range(count)])
         given = torch.tensor(found, dtype=torch.long)
         if order.device.type == "cuda":
             # So that nothing waits for the copy.
@@ -76,6 +78,7 @@ class Planner:
         self._anatomy = anatomy
         self._acting: dict[Part, _Acting] = {}
         self._tables: dict[Kind, PartTable] = {}
+        self._stacks: dict[tuple[tuple[Part, ...], range], tuple[tuple[Part, ...], tuple[int, ...]]] = {}
 
     def plan(self, stacks: Sequence[Sequence[Part]], layers: range) -> Plan:
         """The slots of a batch, inside of these layers.
@@ -86,25 +89,39 @@ class Planner:
         Raises:
             NotRecordableError: it has parts of no kind, or no one order of kinds.
         """
-        acting = [
-            [(part, self._table(part)) for part in in_order(stack) if not self._of(part).layers.isdisjoint(layers)]
-            for stack in stacks
-        ]
-        numbers = [[table.number for _, table in stack] for stack in acting]
-        order = common_order(numbers)
+        acting = [self._inside(tuple(stack), layers) for stack in stacks]
+        forms = {numbers for _, numbers in acting}
+        order = common_order(list(forms))
         if order is None:
             raise NotRecordableError("the stacks of the batch apply kinds of parts in different orders")
+        places = {
+            form: [order.index((number, form[:place].count(number))) for place, number in enumerate(form)]
+            for form in forms
+        }
         placed: list[tuple[Part | None, ...]] = []
-        for stack, own in zip(acting, numbers, strict=True):
-            at = {(number, own[:place].count(number)): stack[place][0] for place, number in enumerate(own)}
-            placed.append(tuple(at.get(place) for place in order))
-        tables = {table.number: table for stack in acting for _, table in stack}
+        for parts, numbers in acting:
+            own: list[Part | None] = [None] * len(order)
+            for part, place in zip(parts, places[numbers], strict=True):
+                own[place] = part
+            placed.append(tuple(own))
         everywhere = [len({parts[place] for parts in placed}) == 1 for place in range(len(order))]
+        tables = list(self._tables.values())
         slots = (Slot(tables[number], below, same) for (number, below), same in zip(order, everywhere, strict=True))
         return Plan(tuple(slots), tuple(placed))
 
+    def _inside(self, stack: tuple[Part, ...], layers: range) -> tuple[tuple[Part, ...], tuple[int, ...]]:
+        """The parts of a stack that act inside of these layers, in order, and the numbers of their kinds."""
+        found = self._stacks.get((stack, layers))
+        if found is None:
+            if len(self._stacks) == _MOST_STACKS:
+                self._stacks.clear()
+            parts = tuple(part for part in in_order(stack) if not self._of(part).layers.isdisjoint(layers))
+            found = self._stacks[stack, layers] = parts, tuple(self._table(part).number for part in parts)
+        return found
+
     def forget(self, part: Part) -> None:
         """Leave the part's place to others."""
+        self._stacks.clear()
         acting = self._acting.pop(part, None)
         if acting is not None and isinstance(acting.table, PartTable):
             acting.table.forget(part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from lect.composition.batched import RowParameter
 from lect.composition.graphs.kinds import Kind, named_tensors
 from lect.parts import Part
 
+_version = attrgetter("_version")
 _ALIGNMENT = 64
 """Numbers to whose multiples every tensor's beginning is put off: kernels read those at round addresses faster."""
 
@@ -51,7 +53,7 @@ class PartTable:
         if entry is None:
             entry = self._entries[part] = _Entry(self._free_row(), list(named_tensors(part).values()))
         # Whatever changes a tensor in place, such as a step of training, raises its version.
-        state = (entry.tensors[0].data_ptr(), *[tensor._version for tensor in entry.tensors])
+        state = (entry.tensors[0].data_ptr(), *map(_version, entry.tensors))
         if entry.state != state:
             for offset, tensor in zip(self.offsets, entry.tensors, strict=True):
                 self.values[entry.row, offset : offset + tensor.numel()].copy_(tensor.detach().flatten())
