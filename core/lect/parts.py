@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -125,6 +125,18 @@ class Part(nn.Module):
 
         Returns:
             *Shape:* as the module's own output; None where the parts cannot act together, before anything is computed.
+        """
+        return None
+
+    def signature(self) -> Hashable | None:
+        """What is equal for parts of this class that differ in the values of their parameters and buffers alone.
+
+        A copy of one of them, given the other's tensors, is then the other. The host puts parts of one kind in each
+        other's place, so that batches of any of them go through one CUDA graph. Names, shapes and types of tensors need
+        not be in it, nor the sites.
+
+        Returns:
+            None where this is not known; batches with the part go through without graphs.
         """
         return None
 

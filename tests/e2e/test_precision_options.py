@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 import lect
 from lect.storage.manifest import read_manifest
@@ -62,6 +63,15 @@ def test_python_takes_it_when_loading(workspace):
     with lect.load(backbone="backbone") as model:
         exact = model.embed("a great and happy day")
     assert (found != exact).any() and found == pytest.approx(exact, abs=0.1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA graphs are refused where there is no GPU")
+@pytest.mark.parametrize("command", ["predict", "embed"])
+def test_without_a_gpu_graphs_are_refused_in_one_line(workspace, trained, command):
+    stack = "lang:cipher + task:mood" if command == "predict" else "lang:cipher"
+    result = workspace.lect(command, "--components", str(trained), "-s", stack, "--graphs", "a text")
+    assert result.exit_code == 1
+    assert "CUDA graphs need a CUDA device, and the model is on cpu" in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize("command", ["predict", "embed"])

@@ -15,6 +15,7 @@ pytest.importorskip("uvicorn")
 from served import Shop, serving
 
 from lect import Example
+from lect.composition.graphs.recording import CallingRecorder
 from lect.storage.digests import content_digest
 from lect.toml import toml_text
 
@@ -262,6 +263,24 @@ def test_metrics_have_as_many_series_however_many_stacks_and_paths(client):
         client.get(f"/nothing/{number}")
         client.post("/v1/predict", json={"inputs": "a", "stack": f"0.{number + 1}*lang:jav + task:topic"})
     assert series() == before
+
+
+def test_recorded_layers_answer_as_others_do_and_are_counted(client, service, shop):
+    stacks = [MOOD, "lang:sun + task:mood", TOPIC, "1*lang:bam + task:topic", "0.5*lang:bam + task:topic"]
+    service.engine.model.use_graphs(CallingRecorder())
+    try:
+        for own in (stacks[:3], stacks[1:4], stacks[3:]):
+            answer = client.post("/v1/predict", json={"inputs": TEXTS, "stacks": own}).json()
+            for each in answer["results"]:
+                assert each["scores"] == pytest.approx(scores(shop, each["stack"], [each["text"]])[0], abs=1e-5)
+        figures = client.get("/metrics").text
+    finally:
+        service.engine.model.use_graphs(None)
+    lines = [line.rpartition(" ") for line in figures.splitlines() if not line.startswith("#")]
+    found = {name: float(value) for name, _, value in lines}
+    assert found["lect_graph_replays"] >= found["lect_graph_recordings"] > 0
+    # What has a weight says nothing of what it shares with others.
+    assert any(name.startswith('lect_graph_refusals{why="MixedPart') for name in found)
 
 
 @pytest.mark.parametrize(

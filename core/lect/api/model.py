@@ -54,6 +54,7 @@ def load(
     device: str | torch.device | None = None,
     precision: RequestedPrecision = "float32",
     exact: bool = False,
+    graphs: bool = False,
 ) -> Model:
     """A model with a stack on it, such as ``lect.load("lang:jav + task:sentiment")``.
 
@@ -71,12 +72,13 @@ def load(
             moved back when it is closed.
         precision: what it computes in; int8 (frozen projections alone, on a CPU), or ``auto``: the fastest here.
         exact: whether a text gives the same bytes whatever else is in the call; it then takes as long as 256 tokens.
+        graphs: whether the layers are recorded as CUDA graphs, for many small batches on a GPU (docs/serving.md).
 
     Raises:
         StackError: the stack does not parse, or cannot be composed.
         ComponentError: a component is absent or broken, or of another backbone.
         BackboneError: the backbone cannot be loaded.
-        UserError: there is no such device.
+        UserError: there is no such device, or it has no CUDA graphs.
 
     Example:
         >>> with lect.load("lang:jav + task:sentiment") as model:
@@ -96,12 +98,16 @@ def load(
     if model is not None:
         held = HeldModel(model, tokenizer, pooling=pooling, prefix=prefix, device=where)
         made = _on_model_in_memory(text, host, found, held, automatic)
-        made._engine.precision, made._engine.exact = precision, exact
+        try:
+            made._engine.precision, made._engine.exact, made._engine.graphs = precision, exact, graphs
+        except UserError:
+            made.close()
+            raise
         return made
     opened = open_stack(text, host, found, backbone)
     if where is not None:
         opened.engine.model.to(where)
-    opened.engine.precision, opened.engine.exact = precision, exact
+    opened.engine.precision, opened.engine.exact, opened.engine.graphs = precision, exact, graphs
     return Model(opened, host, found, automatic=automatic)
 
 

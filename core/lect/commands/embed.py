@@ -12,6 +12,7 @@ from lect.commands.options import (
     ComponentsOption,
     ExactOption,
     FieldOption,
+    GraphsOption,
     LanguageOption,
     NearestOption,
     PrecisionOption,
@@ -65,6 +66,7 @@ def embed(
     device: DeviceOption = None,
     precision: PrecisionOption = "float32",
     exact: ExactOption = False,
+    graphs: GraphsOption = False,
     on: OnOption = "local",
     on_option: OnSettingsOption = None,
 ) -> None:
@@ -101,6 +103,7 @@ def embed(
             device=device,
             precision=precision,
             exact=exact,
+            graphs=graphs,
             tokens_per_batch=batch_tokens,
             normalize=normalize,
         ),

@@ -45,6 +45,10 @@ ExactOption = Annotated[
     bool,
     typer.Option("--exact", help="Give a text the same bytes whatever other texts there are, for some more time."),
 ]
+GraphsOption = Annotated[
+    bool,
+    typer.Option("--graphs", help="Record the layers as CUDA graphs, for small batches on a GPU."),
+]
 LocaleOption = Annotated[
     str | None,
     typer.Option(

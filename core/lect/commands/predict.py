@@ -13,6 +13,7 @@ from lect.commands.options import (
     ComponentsOption,
     ExactOption,
     FieldOption,
+    GraphsOption,
     LanguageOption,
     NearestOption,
     PrecisionOption,
@@ -76,6 +77,7 @@ def predict(
     device: DeviceOption = None,
     precision: PrecisionOption = "float32",
     exact: ExactOption = False,
+    graphs: GraphsOption = False,
     on: OnOption = "local",
     on_option: OnSettingsOption = None,
 ) -> None:
@@ -128,6 +130,7 @@ def predict(
             device=device,
             precision=precision,
             exact=exact,
+            graphs=graphs,
             tokens_per_batch=batch_tokens,
         ),
         form=written,

@@ -7,7 +7,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+
+class RowParameter(nn.Parameter):
+    """A parameter of a part that only one row of a batch goes through: the row's share of a tensor of all rows.
+
+    Attributes:
+        of_rows: that tensor, in the order of the batch's rows; zeros for rows that have no such part. *Shape:* ``(rows,
+            ...)``.
+        rounded: the same in fewer bits, where it is kept in them, too.
+    """
+
+    of_rows: Tensor
+    rounded: Tensor | None
+
+    @classmethod
+    def each(cls, of_rows: Tensor, rounded: Tensor | None) -> list[RowParameter]:
+        """Every row's own."""
+        found = [cls(row, requires_grad=False) for row in of_rows]
+        for parameter in found:
+            parameter.of_rows, parameter.rounded = of_rows, rounded
+        return found
+
+    def of_first_rows(self, count: int, dtype: torch.dtype) -> Tensor:
+        """The tensor of so many rows. *Shape:* ``(count, ...)``."""
+        if self.rounded is not None and self.rounded.dtype == dtype:
+            return self.rounded[:count]
+        return self.of_rows[:count].to(dtype)
 
 
 @dataclass(frozen=True)
@@ -15,17 +42,28 @@ class Projections:
     """One linear map a part, all of one shape.
 
     Args:
-        weights: *Shape:* ``(features of the output, features of the input)``, as `torch.nn.Linear` has them.
+        weights: *Shape:* ``(features of the output, features of the input)``, as `torch.nn.Linear` has them. One tensor
+            where each row of a batch has a map of its own, in the order of the rows.
         biases: *Shape:* ``(features of the output,)``; None where there are none.
     """
 
-    weights: Sequence[Tensor]
-    biases: Sequence[Tensor] | None = None
+    weights: Sequence[Tensor] | Tensor
+    biases: Sequence[Tensor] | Tensor | None = None
+
+    @property
+    def are_of_rows(self) -> bool:
+        """Whether each row of the batch has a map of its own, in the order of the rows; of zeros if it has no part."""
+        return isinstance(self.weights, Tensor)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights."""
+        return self.weights[0].dtype
 
     def to(self, dtype: torch.dtype) -> Projections:
-        """The same maps in another type."""
-        biases = None if self.biases is None else [bias.to(dtype) for bias in self.biases]
-        return Projections([weight.to(dtype) for weight in self.weights], biases)
+        """The same maps in another type, and as one tensor where they are those of a batch's rows."""
+        biases = None if self.biases is None else _converted(self.biases, dtype)
+        return Projections(_converted(self.weights, dtype), biases)
 
 
 def add_by_rows(
@@ -52,14 +90,18 @@ def add_by_rows(
     Returns:
         *Shape:* ``(rows, length, features of the output)``.
     """
-    if inputs.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+    kind = inputs.device.type
+    if kind == "cpu" and torch.is_autocast_enabled(kind):
         # Each product in the type of what is wide there, so that only what is narrow is converted.
         added_to = inputs.dtype if onto is None else onto.dtype
         with torch.autocast("cpu", enabled=False):
             return _added(onto, inputs, down.to(inputs.dtype), up.to(added_to), scales, assignment, activation)
-    if not torch.is_autocast_enabled(inputs.device.type):
+    # Before they are copied for every row, which under autocast then takes half the time.
+    computed_in = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else down.dtype
+    down, up = down.to(computed_in), up.to(computed_in)
+    if not torch.is_autocast_enabled(kind):
         # A backbone may be held, and compute, in fewer bits than the trainable parameters.
-        inputs = inputs.to(down.weights[0].dtype)
+        inputs = inputs.to(computed_in)
     return _added(onto, inputs, down, up, scales, assignment, activation)
 
 
@@ -80,7 +122,12 @@ def _added(
         narrow = torch.baddbmm(_of_rows(down.biases, assignment).unsqueeze(2), first, columns)
     if activation is not None:
         narrow = activation(narrow)
-    factors = _factors(scales, assignment, narrow.dtype)
+    factors: float | Tensor | None
+    if down.are_of_rows:
+        # All of one scale, and rows without any add zero.
+        factors = None if scales[0] == 1.0 else scales[0]
+    else:
+        factors = _factors(scales, assignment, narrow.dtype)
     if factors is not None:
         narrow = narrow * factors
     second = _of_rows(up.weights, assignment).transpose(1, 2)
@@ -114,14 +161,20 @@ def _factors(scales: Sequence[float], assignment: Tensor, dtype: torch.dtype) ->
     return torch.tensor([*scales, 0.0], dtype=dtype, device=assignment.device)[assignment].view(-1, 1, 1)
 
 
-def _of_rows(tensors: Sequence[Tensor], assignment: Tensor) -> Tensor:
-    """Each row's own tensor, in the precision in which products are computed; rows with -1 get any. *Shape:* ``(rows,
-    ...)``."""
-    kind = tensors[0].device.type
-    if torch.is_autocast_enabled(kind):
-        # Before they are copied for every row, which then takes half the time.
-        tensors = [tensor.to(torch.get_autocast_dtype(kind)) for tensor in tensors]
-    if kind == "cpu":
+def _converted(tensors: Sequence[Tensor] | Tensor, dtype: torch.dtype) -> Sequence[Tensor] | Tensor:
+    if isinstance(tensors, Tensor):
+        return tensors.to(dtype)
+    first = tensors[0]
+    if isinstance(first, RowParameter):
+        return first.of_first_rows(len(tensors), dtype)
+    return [tensor.to(dtype) for tensor in tensors]
+
+
+def _of_rows(tensors: Sequence[Tensor] | Tensor, assignment: Tensor) -> Tensor:
+    """Each row's own tensor; rows with -1 get any. *Shape:* ``(rows, ...)``."""
+    if isinstance(tensors, Tensor):
+        return tensors
+    if assignment.device.type == "cpu":
         # Copied once, not first side by side and then for every row; elsewhere asking for the indices would wait.
         return torch.stack([tensors[index] for index in assignment.tolist()])
     return torch.stack(list(tensors))[assignment]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,19 +13,23 @@ from torch.utils.hooks import RemovableHandle
 
 from lect.backbones.anatomy import Sublayer, Tap
 from lect.backbones.backbone import Backbone
+from lect.composition.acting import ActingParts
 from lect.composition.attention import attention_precision
 from lect.composition.component import Component
 from lect.composition.depths import Depths
 from lect.composition.gradient_checkpointing import checkpoint_layers
+from lect.composition.graphs.buckets import Batch
+from lect.composition.graphs.passes import GraphedPasses, Steps
+from lect.composition.graphs.recording import Recorder
 from lect.composition.kept import KeptStates
 from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
 from lect.composition.sites import RoutedSite, RowsMismatchError, Step, plan_steps
 from lect.composition.spans import LayerForm, Span
+from lect.composition.taps import tap_residual
 from lect.counts import some_of
-from lect.errors import StackError
+from lect.errors import BackboneError, StackError
 from lect.heads import Head
-from lect.parts import Part, in_order
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,12 @@ class HeadOutput:
 
 @dataclass
 class _Pass:
-    """The state of one forward pass through the backbone."""
+    """The state of one forward pass through the backbone; `steps` say what acts where the routes do not."""
 
     routes: Routes
     plans: dict[int, tuple[Step, ...]] = field(default_factory=dict)
     residuals: dict[Tap, Tensor] = field(default_factory=dict)
+    steps: Steps | None = None
 
 
 class RoutedModel(nn.Module):
@@ -65,6 +69,7 @@ class RoutedModel(nn.Module):
         compiled: what is called in place of the backbone's `forward`; None for that itself.
         depths: where the components begin to act.
         kept: where hidden states between two layers are kept from one batch to the next (`lect.composition.sharing`).
+        graphs: the CUDA graphs that rows go through in evaluation (`use_graphs`); None where there are none.
     """
 
     def __init__(self, backbone: Backbone) -> None:
@@ -75,12 +80,9 @@ class RoutedModel(nn.Module):
         self.parts = nn.ModuleDict()
         self.heads = nn.ModuleDict()
         self._components: dict[str, Component] = {}
-        self._acting: dict[str, tuple[tuple[Part, frozenset[str]], ...]] = {}
+        self._acting = ActingParts(backbone.anatomy)
         self.depths = Depths(backbone.anatomy)
         self._form: LayerForm | None = None
-        self._uses: Counter[str] = Counter()
-        self._alike: dict[str, int] = {}
-        self._numbers: dict[tuple[object, ...], int] = {}
         self._sites: dict[str, RoutedSite] = {}
         self._taps: dict[Tap, RemovableHandle] = {}
         self._sublayers: dict[str, Sublayer] = {
@@ -94,6 +96,7 @@ class RoutedModel(nn.Module):
         self.acts_by_row = False
         self.compiled: Callable[..., Any] | None = None
         self.kept: KeptStates | None = None
+        self.graphs: GraphedPasses | None = None
 
     def __repr__(self) -> str:
         return f"<RoutedModel on {self.backbone.name}: {some_of(list(self._components)) or 'nothing attached'}>"
@@ -119,9 +122,7 @@ class RoutedModel(nn.Module):
         self.parts[name] = nn.ModuleDict(component.parts)
         if component.head is not None:
             self.heads[name] = component.head
-        acting = tuple((part, frozenset(part.sites())) for part in component.parts.values())
-        self._acting[component.key] = acting
-        self._uses.update(site for _, sites in acting for site in sites)
+        self._acting.add(component)
         self.depths.add(component)
         self._refresh()
 
@@ -142,7 +143,9 @@ class RoutedModel(nn.Module):
         del self.parts[_module_name(key)]
         if _module_name(key) in self.heads:
             del self.heads[_module_name(key)]
-        self._uses.subtract(site for _, sites in self._acting.pop(key) for site in sites)
+        parts = self._acting.remove(key)
+        if self.graphs is not None:
+            self.graphs.forget(parts)
         self.depths.remove(key)
         self._refresh()
 
@@ -156,6 +159,16 @@ class RoutedModel(nn.Module):
         if self._form is None:
             self._form = LayerForm.of(self.backbone)
         return Span(self._form, start, given, stop)
+
+    def use_graphs(self, recorder: Recorder | None) -> None:
+        """Record the layers with this recorder from now on; None to record none, and drop what is recorded.
+
+        Raises:
+            BackboneError: no pass may begin between two layers of the backbone.
+        """
+        if recorder is not None and not self.depths.layers:
+            raise BackboneError(f'the layers of "{self.backbone.name}" cannot be recorded', fix="use no graphs")
+        self.graphs = None if recorder is None else GraphedPasses(self.backbone, self._stepping, recorder)
 
     def _inputs(self, rows: EncodedRows) -> dict[str, Any]:
         named: dict[str, Any] = {"input_ids": rows.input_ids, "attention_mask": rows.attention_mask}
@@ -255,12 +268,21 @@ class RoutedModel(nn.Module):
                     raise StackError(f'"{key}" is not attached')
         if len(routes.groups) > 1 and self._differ_at_shared(routes):
             raise RowsMismatchError("a module that is called once for all rows")
-        self._pass = _Pass(routes)
+        # Outside the block, calls of the backbone go through no component.
+        with self._during(_Pass(routes)):
+            yield
+
+    @contextmanager
+    def _during(self, passing: _Pass) -> Iterator[None]:
+        before, self._pass = self._pass, passing
         try:
             yield
         finally:
-            # Outside the block, calls of the backbone go through no component.
-            self._pass = None
+            self._pass = before
+
+    def _stepping(self, steps: Steps) -> AbstractContextManager[None]:
+        assert self._pass is not None
+        return self._during(_Pass(self._pass.routes, steps=steps))
 
     def _in_groups(
         self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes, span: Span | None = None
@@ -289,6 +311,18 @@ class RoutedModel(nn.Module):
     def _run(
         self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes, span: Span | None = None
     ) -> Tensor:
+        evaluates = not (self.training or torch.is_grad_enabled() or self.acts_by_row)
+        if self.graphs is not None and half is self.encoder and evaluates:
+            stacks = [self._acting.of(group.components) for group in routes.groups]
+            compute = lambda batch: self._compute(half, batch.named, batch.routes, batch.span)  # noqa: E731
+            hidden = self.graphs.hidden_states(Batch(named, routes, span or self.span()), stacks, compute)
+            if hidden is not None:
+                return hidden
+        return self._compute(half, named, routes, span)
+
+    def _compute(
+        self, half: Callable[..., Any], named: Mapping[str, Tensor], routes: Routes, span: Span | None = None
+    ) -> Tensor:
         with self.routed(routes), attention_precision(named["input_ids"].device), ExitStack() as within:
             if self.checkpoints_layers and torch.is_grad_enabled():
                 paths = self.backbone.anatomy.layer_paths[span.start if span else 0 :]
@@ -305,50 +339,28 @@ class RoutedModel(nn.Module):
         residuals = dict(current.residuals)
 
         def again(*positional: Any, **named: Any) -> Any:
-            before, self._pass = self._pass, current
             current.residuals = dict(residuals)
-            try:
+            with self._during(current):
                 return run(*positional, **named)
-            finally:
-                self._pass = before
 
         return again
 
     def _steps_at(self, path: str) -> tuple[Step, ...]:
         if self._pass is None:
             return ()
-        alike = self._alike_at(path)
+        if self._pass.steps is not None:
+            return self._pass.steps.get(path, ())
+        alike = self._acting.alike(path)
         if alike not in self._pass.plans:
             groups = self._pass.routes.groups
-            stacks = [self._parts_at(path, group.components) for group in groups]
+            stacks = [self._acting.at(path, group.components) for group in groups]
             self._pass.plans[alike] = plan_steps(stacks, [group.rows for group in groups], self._pass.routes.size)
         return self._pass.plans[alike]
-
-    def _alike_at(self, path: str) -> int:
-        """A number that is the same for places where the same parts act, so that they share a batch's plan."""
-        if path not in self._alike:
-            acting = tuple(
-                (key, number)
-                for key, parts in self._acting.items()
-                for number, (_, sites) in enumerate(parts)
-                if path in sites
-            )
-            # At the word embedding parts are applied in another order.
-            place = (acting, path == self.backbone.anatomy.word_embedding)
-            self._alike[path] = self._numbers.setdefault(place, len(self._numbers))
-        return self._alike[path]
-
-    def _parts_at(self, path: str, stack: tuple[str, ...]) -> tuple[Part, ...]:
-        parts = [part for key in stack for part, sites in self._acting[key] if path in sites]
-        if path == self.backbone.anatomy.word_embedding:
-            # Where it is also the last module before the layers: vectors are looked up before they are changed.
-            parts.sort(key=lambda part: not part.reads_input(path))
-        return tuple(in_order(parts))
 
     def _differ_at_shared(self, routes: Routes) -> bool:
         """Whether a module that is called once for all rows would have to give rows of two groups different things."""
         shared = self.backbone.anatomy.shared & self._sites.keys()
-        return any(len({self._parts_at(path, group.components) for group in routes.groups}) > 1 for path in shared)
+        return any(len({self._acting.at(path, group.components) for group in routes.groups}) > 1 for path in shared)
 
     def _residual_at(self, path: str) -> Tensor | None:
         sublayer = self._sublayers.get(path)
@@ -358,8 +370,7 @@ class RoutedModel(nn.Module):
 
     def _refresh(self) -> None:
         """Bring the replaced modules and the taps in line with what is attached."""
-        self._alike, self._numbers = {}, {}
-        wanted = {site for site, count in self._uses.items() if count}
+        wanted = self._acting.sites
         for path in self._sites.keys() - wanted:
             del self._sites[path]
             del self.backbone.module(path).__dict__["forward"]
@@ -376,24 +387,13 @@ class RoutedModel(nn.Module):
         for tap in self._taps.keys() - taps:
             self._taps.pop(tap).remove()
         for tap in taps - self._taps.keys():
-            self._taps[tap] = self._tap(tap)
+            self._taps[tap] = tap_residual(self.backbone.module(tap.module), tap, self._keep_residual)
         self._pass = None
 
-    def _tap(self, tap: Tap) -> RemovableHandle:
-        def keep_input(_module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
-            if self._pass is not None:
-                self._pass.residuals[tap] = inputs[0] if inputs else next(iter(named.values()))
-
-        def keep_output(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
-            if self._pass is not None:
-                self._pass.residuals[tap] = output
-
-        module = self.backbone.module(tap.module)
-        if tap.kind == "input":
-            return module.register_forward_pre_hook(keep_input, with_kwargs=True)
-        return module.register_forward_hook(keep_output)
+    def _keep_residual(self, tap: Tap, residual: Tensor) -> None:
+        if self._pass is not None:
+            self._pass.residuals[tap] = residual
 
 
 def _module_name(key: str) -> str:
-    # A module's name may hold no dot.
-    return key.replace(".", "·")
+    return key.replace(".", "·")  # A module's name may hold no dot.

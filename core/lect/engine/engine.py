@@ -15,6 +15,7 @@ from lect.backbones.precision import computing_in, resolve_precision
 from lect.composition.batching import TOKENS_PER_BATCH, batches_by_length, stretches
 from lect.composition.encode import RowEncoder, StackTokenizer
 from lect.composition.finite import check_predictions, check_vectors
+from lect.composition.graphs.recording import CudaRecorder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
 from lect.composition.rows import EncodedRows
@@ -80,6 +81,22 @@ class Engine:
     @precision.setter
     def precision(self, requested: RequestedPrecision) -> None:
         self._precision = resolve_precision(requested, self.device)
+
+    @property
+    def graphs(self) -> bool:
+        """Whether batches go through CUDA graphs of the layers (`lect.composition.graphs`).
+
+        To set it raises `UserError` elsewhere than on a CUDA device, and for a backbone whose layers pass each other
+        more than hidden states.
+        """
+        return self.model.graphs is not None
+
+    @graphs.setter
+    def graphs(self, wanted: bool) -> None:
+        if wanted and self.device.type != "cuda":
+            raise UserError(f"CUDA graphs need a CUDA device, and the model is on {self.device.type}", fix="use none")
+        if wanted != self.graphs:
+            self.model.use_graphs(CudaRecorder() if wanted else None)
 
     def head_of(self, keys: Keys) -> Head | None:
         """The head of a stack, where it has one."""

@@ -71,6 +71,7 @@ class WorkerSettings:
         device: by default the first GPU, else the CPU.
         tokens_per_batch: the most tokens of a batch; by default the engine's own.
         exact: whether what a row is answered with is the same bytes whatever other rows there are.
+        graphs: whether the layers are recorded as CUDA graphs.
         normalize: of embeddings: whether each has length 1.
         origins: whether records say where their rows stand.
         block: plugins that are not to be imported.
@@ -83,6 +84,7 @@ class WorkerSettings:
     device: str | None = None
     precision: RequestedPrecision = "float32"
     exact: bool = False
+    graphs: bool = False
     tokens_per_batch: int | None = None
     normalize: bool = False
     origins: bool = True
@@ -99,6 +101,7 @@ class WorkerSettings:
         if device is not None:
             opened.engine.model.to(device)
         opened.engine.precision, opened.engine.exact = self.precision, self.exact
+        opened.engine.graphs = self.graphs
         if self.tokens_per_batch is not None:
             opened.engine.tokens_per_batch = self.tokens_per_batch
         return Worker(opened, host, self)

@@ -14,7 +14,8 @@ gives one test for each property and each family of backbones, such as ``test_co
 ``survives_saving``             written, read into a part built anew, and used, it is the same to the bit
 ``leaves_no_trace``             built, attached, trained and detached, the backbone is what it was, to the bit
 ``configuration_round_trips``   through TOML and JSON
-``rows_stand_alone``            in a mixed batch each row gives what it gives alone, and gradients stay with their rows
+``rows_stand_alone``            in a mixed batch each row gives what it gives alone, and gradients stay with their rows;
+                                parts of one `signature` can be put in each other's place
 ``owns_no_backbone``            no module, parameter or memory of the backbone is the part's own
 ``keeps_to_its_layers``         where a recipe can choose layers for it, it acts in these alone, or refuses them
 ==============================  =====================================================================================
@@ -40,6 +41,7 @@ from torch import Tensor, nn
 from lect.backbones.backbone import Backbone
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
+from lect.composition.graphs.recording import CallingRecorder
 from lect.composition.model import RoutedModel
 from lect.composition.rows import EncodedRows
 from lect.data.examples import Example
@@ -213,6 +215,8 @@ class MethodContract:
             stacks.append((first, second))
         texts = self._texts[: len(stacks)]
         self._outputs_equal(model, texts, stacks)
+        if model.depths.layers and _part(model, first).signature() is not None:
+            self._recorded_equal(model, texts, [stacks, [(first,)] * len(texts), [(second,)] * len(texts)])
         self._gradients_equal(model, texts, stacks)
 
     def owns_no_backbone(self) -> None:
@@ -292,6 +296,18 @@ class MethodContract:
             alone = self._encoded(model, [stacks[row]], [texts[row]])
             change = _distance(_unpadded(_run(model, alone), alone)[0], together)
             assert change <= 1e-5, f"row {row}, of stack {stacks[row]}, is {change:.2g} off what it gives alone"
+
+    @torch.no_grad()
+    def _recorded_equal(self, model: RoutedModel, texts: Sequence[str], batches: Sequence[Sequence[Stack]]) -> None:
+        """Parts of one signature give the same with another one's tensors in their place, as in CUDA graphs."""
+        encoded = [self._encoded(model, stacks, texts) for stacks in batches]
+        expected = [_unpadded(_run(model, rows), rows) for rows in encoded]
+        model.use_graphs(CallingRecorder())
+        for rows, others in zip(encoded, expected, strict=True):
+            for own, other in zip(_unpadded(_run(model, rows), rows), others, strict=True):
+                change = _distance(own, other)
+                assert change <= 1e-5, f"of equal `signature`, parts in each other's place are {change:.2g} off"
+        model.use_graphs(None)
 
     def _gradients_equal(self, model: RoutedModel, texts: Sequence[str], stacks: Sequence[Stack]) -> None:
         model.train()

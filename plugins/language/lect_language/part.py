@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -99,6 +99,10 @@ class BottleneckPart(Part):
         read, skip = members[0].bottleneck.inputs_of(hidden, context.residual, context.norm)
         output = batched_bottlenecks(members, read, skip, assignment)
         return output if skip is hidden else torch.where((assignment >= 0)[:, None, None], output, hidden)
+
+    def signature(self) -> Hashable:
+        """The settings, and which bottleneck acts where."""
+        return repr(self.settings), self._embeddings, tuple(self._places.items()), repr(self.invertible)
 
     def origin(self) -> Mapping[str, Tensor]:
         """Norms of the bottleneck's own scale by one where they change nothing; all else is zero there."""

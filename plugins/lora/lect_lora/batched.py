@@ -41,6 +41,11 @@ class PlainLora:
         return cls(layer, layer.lora_A[_ADAPTER], layer.lora_B[_ADAPTER]) if plain else None
 
     @property
+    def scale(self) -> float:
+        """What the product of the matrices is multiplied by."""
+        return float(self.layer.scaling[_ADAPTER])
+
+    @property
     def is_plain_now(self) -> bool:
         """Whether it drops out none of its input, and is neither switched off nor merged."""
         layer = self.layer
@@ -71,7 +76,7 @@ def add_lora_by_rows(members: Sequence[PlainLora], inputs: Tensor, onto: Tensor,
         inputs,
         Projections([plain.down.weight for plain in members]),
         Projections([plain.up.weight for plain in members]),
-        [plain.layer.scaling[_ADAPTER] for plain in members],
+        [plain.scale for plain in members],
         assignment,
     )
 
@@ -90,7 +95,7 @@ def add_lora(plain: PlainLora, inputs: Tensor, onto: Tensor) -> Tensor:
         *Shape:* ``(rows, ..., features of the output)``.
     """
     # As `peft` does: a backbone may be held, and compute, in fewer bits than the trainable parameters.
-    narrow, scale = plain.down(inputs.to(plain.down.weight.dtype)), plain.layer.scaling[_ADAPTER]
+    narrow, scale = plain.down(inputs.to(plain.down.weight.dtype)), plain.scale
     if onto.dtype != narrow.dtype or onto.shape[:-1] != narrow.shape[:-1]:
         # Under autocast: what is added to keeps its precision.
         return (onto + plain.up(narrow) * scale).to(onto.dtype)

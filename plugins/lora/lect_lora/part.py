@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -82,6 +82,15 @@ class PeftPart(Part):
         if len(members) < len(parts) or inputs.ndim != 3 or not can_be_batched(members):
             return None
         return add_lora_by_rows(members, inputs, base_layer(inputs), assignment)
+
+    def signature(self) -> Hashable | None:
+        """The rank and scale at each site, where all layers are plain LoRA; else None."""
+        found = []
+        for site, plain in self._plain.items():
+            if plain is None or not plain.is_plain_now:
+                return None
+            found.append((site, plain.down.out_features, plain.scale))
+        return tuple(found)
 
     @torch.no_grad()
     def fold(self, site: str, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:

@@ -31,6 +31,9 @@ def serve(
     port: Annotated[
         int | None, typer.Option("--port", min=0, max=65535, help="8080 by default; 0 for any free one.")
     ] = None,
+    graphs: Annotated[
+        bool | None, typer.Option("--graphs", help="Record the layers as CUDA graphs, for small batches on a GPU.")
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="serve.toml, with all other settings.")] = None,
     on: Annotated[
         str, typer.Option("--on", help="Where requests are answered: local, ray, or what else a plugin brings.")
@@ -59,7 +62,8 @@ def serve(
     given: dict[str, Any] = {
         name: value
         for name, value in {
-            "stacks": tuple(stack) if stack else None, "backbone": backbone, "host": host, "port": port
+            "stacks": tuple(stack) if stack else None, "backbone": backbone, "host": host, "port": port,
+            "graphs": graphs,
         }.items()
         if value is not None
     }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -23,6 +25,9 @@ class Metrics:
         self.queued = Gauge("lect_queued_texts", "Texts that wait", **own)
         self.components = Gauge("lect_components", "Components that are attached", **own)
         self.component_bytes = Gauge("lect_component_bytes", "Bytes of the components that are attached", **own)
+        self.graph_recordings = Gauge("lect_graph_recordings", "CUDA graphs that were recorded", **own)
+        self.graph_replays = Gauge("lect_graph_replays", "Passes through the layers by a CUDA graph", **own)
+        self.graph_refusals = Gauge("lect_graph_refusals", "Passes without a CUDA graph, by why", ["why"], **own)
         self.cancelled = Counter("lect_cancelled_requests", "Requests whose clients left", **own)
 
     def batch(self, rows: int, tokens: int, seconds: float) -> None:
@@ -36,6 +41,13 @@ class Metrics:
         """Note what is attached."""
         self.components.set(count)
         self.component_bytes.set(size)
+
+    def graphs(self, recorded: int, replayed: int, refused: Mapping[str, int]) -> None:
+        """Note how many passes there were by CUDA graphs, and without, by why."""
+        self.graph_recordings.set(recorded)
+        self.graph_replays.set(replayed)
+        for why, count in refused.items():
+            self.graph_refusals.labels(why).set(count)
 
     def text(self) -> bytes:
         """All figures in Prometheus's format."""

@@ -320,7 +320,7 @@ class Service:
             generates=must_generate(self.host, stored),
         )
         engine = Engine(RoutedModel(loaded).to(self.config.device or default_device()).eval())
-        engine.precision = self.config.precision
+        engine.precision, engine.graphs = self.config.precision, self.config.graphs
         return engine
 
     def _check(self, rows: Sequence[Row]) -> int:

@@ -58,6 +58,7 @@ class ServeConfig(Config):
     registries: Texts = Field((), description="where components that the library lacks are fetched from")
     device: str | None = Field(None, description="such as cpu or cuda:0; by default the first GPU")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="what the model computes in")
+    graphs: bool = Field(False, description="whether the layers are recorded as CUDA graphs; on a GPU alone")
     tokens_per_batch: int | None = Field(None, gt=0, description="by default 1024 on a CPU and 16384 on a GPU")
     indexes: dict[str, str] = Field(default_factory=dict, description="by name, folders of indexes to be searched")
     cors_origins: Texts = Field((), description="pages of which origins may ask; none by default")

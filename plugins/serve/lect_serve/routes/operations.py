@@ -33,4 +33,6 @@ async def metrics(service: ServiceOf) -> Response:
     """Figures in Prometheus's format."""
     if service.state == "ready":
         service.metrics.queued.set(service.scheduler.rows)
+        if (graphs := service.engine.model.graphs) is not None:
+            service.metrics.graphs(graphs.recorded, graphs.replayed, graphs.refused)
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
