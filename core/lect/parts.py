@@ -128,6 +128,17 @@ class Part(nn.Module):
         """
         return None
 
+    def scaled(self, strength: float) -> Part | None:
+        """A part whose change to what the module gives is so many times this one's; it uses the same tensors.
+
+        A language that acts at part of its strength goes through a batch together with others where its parts can be
+        scaled so. It is asked for in evaluation alone.
+
+        Returns:
+            None where there is none; then what the part makes is computed, and the change scaled.
+        """
+        return None
+
     def signature(self) -> Hashable | None:
         """What is equal for parts of this class that differ in the values of their parameters and buffers alone.
 

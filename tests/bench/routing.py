@@ -29,6 +29,7 @@ from lect.composition.rows import EncodedRows
 from lect.host import Host
 from lect.host.backbones import load_backbone
 from lect.specs import BuildContext
+from lect.storage.assemble import weighted
 
 ROWS, LENGTH = 32, 32
 LANGUAGES = [f"l{index}" for index in range(8)]
@@ -111,7 +112,10 @@ def with_lect(host: Host, backbone: str, ids: Tensor, mask: Tensor) -> dict[str,
             part = spec.build(config, BuildContext(model.backbone))
             scatter(part)
             model.attach(Component(name, "lang", {method: part}, None))
-    model.to(ids.device)
+    for name in LANGUAGES:
+        # As gates let languages act.
+        model.attach(weighted(f"half {name}", 0.5, [model.components[name]]))
+    model.to(ids.device).eval()
 
     def forward(stacks: list[tuple[str, ...]]) -> Run:
         routes = Routes.of(stacks).to(ids.device)
@@ -133,6 +137,7 @@ def with_lect(host: Host, backbone: str, ids: Tensor, mask: Tensor) -> dict[str,
         return run
 
     languages = [(language,) for language, _ in PAIRS]
+    gated = [(f"half {language}", task) for language, task in PAIRS]
     loras = [(f"r{row % 8}",) for row in range(ROWS)]
     everywhere = [(f"a{row % 8}",) for row in range(ROWS)]
     return {
@@ -140,6 +145,7 @@ def with_lect(host: Host, backbone: str, ids: Tensor, mask: Tensor) -> dict[str,
         "lect: one stack": (forward([PAIRS[0]] * ROWS), None),
         "lect: 8 languages": (forward(languages), alone(languages)),
         "lect: 8 languages × 8 tasks": (forward(list(PAIRS)), alone(list(PAIRS))),
+        "lect: 8 languages at half their strength × 8 tasks": (forward(gated), alone(gated)),
         "lect: 8 LoRAs": (forward(loras), alone(loras)),
         "lect: 8 LoRAs on all projections": (forward(everywhere), alone(everywhere)),
     }

@@ -7,7 +7,9 @@ import torch
 
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
+from lect.composition.mixed import MixedPart
 from lect.composition.model import RoutedModel
+from lect.storage.assemble import weighted
 from lect.testing.backbones import tiny_backbone
 
 pytestmark = pytest.mark.models
@@ -105,3 +107,29 @@ def test_those_of_several_kinds_go_one_by_one():
     ran = ran_alone(model)
     check(model, [("lang:0",), ("lang:1",), ("lang:2",), ("lang:3",), (), ("lang:0", "lang:1")])
     assert ran
+
+
+@pytest.mark.parametrize(
+    ("config", "at_once"),
+    [({}, True), ({"preset": "double_seq_bn"}, True), ({"preset": "par_bn"}, True), ({"scaling": 2.0}, True)]
+    + [(config, False) for config in ({"preset": "seq_bn_inv"}, {"residual_before_ln": False}, {"ln_after": True})],
+)
+def test_languages_at_part_of_their_strength(config, at_once):
+    """As gates choose it: each changes so much less, and where that can be, they act at once as others do."""
+    model = RoutedModel(tiny_backbone("xlm-roberta"))
+    attach(model, [config] * 3)
+    strengths = (0.5, 0.75, 0.25)
+    for index, strength in enumerate(strengths):
+        member = model.components[f"lang:{index}"]
+        model.attach(weighted(f"gated:{index}", strength, [member]))
+        model.attach(Component(f"mixed:{index}", "lang", {"mixed": MixedPart([member], [strength])}))
+    model.eval()
+    ran = ran_alone(model)
+    with torch.no_grad():
+        gated = run(model, TEXTS, [(f"gated:{index % 3}",) for index in range(len(TEXTS))])
+        assert bool(ran) != at_once
+        mixed = run(model, TEXTS, [(f"mixed:{index % 3}",) for index in range(len(TEXTS))])
+        whole = run(model, TEXTS, [(f"lang:{index % 3}",) for index in range(len(TEXTS))])
+    for own, other, full in zip(gated, mixed, whole, strict=True):
+        assert (own - other).abs().max() < 1e-5
+        assert (own - full).abs().max() > 1e-3

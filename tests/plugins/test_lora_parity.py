@@ -14,6 +14,7 @@ from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.model import RoutedModel
 from lect.composition.routes import Routes
+from lect.parts import SiteContext
 from lect.testing.backbones import tiny_backbone
 from lect_lora.build import build_part
 from lect_lora.config import AdaloraConfig, AnyPeftConfig, DoraConfig, Ia3Config, LoraConfig, PissaConfig, VeraConfig
@@ -217,3 +218,25 @@ def test_shared_projections_are_saved_once():
     part = part_of(VeraConfig(r=4), tiny_backbone())
     names = Component("own", "task", {"vera": part}).tensors()
     assert sum("vera_A" in name for name in names) == 1
+
+
+def test_a_language_at_half_its_strength():
+    """Plain LoRA acts with half its scale, whatever it drops out; what is more than a product does not."""
+    backbone = tiny_backbone("xlm-roberta")
+    plain = part_of(LoraConfig(r=4, lora_dropout=0.2), backbone, fresh=False)
+    perturb(plain)
+    half = plain.scaled(0.5)
+    assert part_of(DoraConfig(r=4), backbone).scaled(0.5) is None
+    assert part_of(PissaConfig(r=4), backbone).scaled(0.5) is None
+    site = next(iter(plain.sites()))
+    inputs = torch.randn(2, 3, backbone.module(site).in_features)
+    below = backbone.module(site)(inputs)
+    for training in (False, True):
+        plain.train(training)
+        torch.manual_seed(7)
+        whole = plain.at(site, backbone.module(site), inputs, SiteContext()) - below
+        torch.manual_seed(7)
+        found = half.at(site, backbone.module(site), inputs, SiteContext()) - below
+        assert whole.abs().max() > 1e-3
+        assert (found - whole / 2).abs().max() < 1e-6
+    assert (half.scaled(2.0).at(site, backbone.module(site), inputs, SiteContext()) - below).abs().max() > 1e-3

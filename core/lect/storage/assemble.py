@@ -211,5 +211,10 @@ def weighted(key: str, weight: float, members: Sequence[Component]) -> Component
         )
     if not others:
         return Component(key, member.role, tokens)
+    scaled = {name: part if name in tokens else part.scaled(weight) for name, part in member.parts.items()}
+    whole = {name: part for name, part in scaled.items() if part is not None}
+    sites = [site for part in others.values() for site in part.sites()]
+    if len(whole) == len(scaled) and len(sites) == len(set(sites)):
+        return Component(key, member.role, whole)
     mixed = MixedPart([Component(member.key, member.role, others)], [weight])
     return Component(key, member.role, {**tokens, "mixed": mixed})

@@ -15,7 +15,8 @@ gives one test for each property and each family of backbones, such as ``test_co
 ``leaves_no_trace``             built, attached, trained and detached, the backbone is what it was, to the bit
 ``configuration_round_trips``   through TOML and JSON
 ``rows_stand_alone``            in a mixed batch each row gives what it gives alone, and gradients stay with their rows;
-                                parts of one `signature` can be put in each other's place
+                                parts of one `signature` can be put in each other's place; a `scaled` part adds so
+                                many times the change
 ``owns_no_backbone``            no module, parameter or memory of the backbone is the part's own
 ``keeps_to_its_layers``         where a recipe can choose layers for it, it acts in these alone, or refuses them
 ==============================  =====================================================================================
@@ -42,6 +43,7 @@ from lect.backbones.backbone import Backbone
 from lect.composition.component import Component
 from lect.composition.encode import RowEncoder
 from lect.composition.graphs.recording import CallingRecorder
+from lect.composition.mixed import MixedPart
 from lect.composition.model import RoutedModel
 from lect.composition.rows import EncodedRows
 from lect.data.examples import Example
@@ -217,6 +219,7 @@ class MethodContract:
         self._outputs_equal(model, texts, stacks)
         if model.depths.layers and _part(model, first).signature() is not None:
             self._recorded_equal(model, texts, [stacks, [(first,)] * len(texts), [(second,)] * len(texts)])
+        self._scaled_equal(model, first)
         self._gradients_equal(model, texts, stacks)
 
     def owns_no_backbone(self) -> None:
@@ -296,6 +299,23 @@ class MethodContract:
             alone = self._encoded(model, [stacks[row]], [texts[row]])
             change = _distance(_unpadded(_run(model, alone), alone)[0], together)
             assert change <= 1e-5, f"row {row}, of stack {stacks[row]}, is {change:.2g} off what it gives alone"
+
+    @torch.no_grad()
+    def _scaled_equal(self, model: RoutedModel, key: str) -> None:
+        """A part that says how it acts at half its strength gives what half of its change is."""
+        component = model.components[key]
+        scaled = _part(model, key).scaled(0.5)
+        if scaled is None:
+            return
+        found = []
+        for name, part in (("scaled", scaled), ("mixed", MixedPart([component], [0.5]))):
+            model.attach(Component(f"{component.role}:{name}", component.role, {self.spec.name: part}))
+            model.eval()
+            found.append(self._outputs(model, (f"{component.role}:{name}",)))
+            model.detach(f"{component.role}:{name}")
+        for own, other in zip(*found, strict=True):
+            change = _distance(own, other)
+            assert change <= 1e-5, f"`scaled` parts are {change:.2g} off what so much of the change is"
 
     @torch.no_grad()
     def _recorded_equal(self, model: RoutedModel, texts: Sequence[str], batches: Sequence[Sequence[Stack]]) -> None:

@@ -6,6 +6,7 @@ random draws, and have its names of parameters, which stand in every saved compo
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 
@@ -64,6 +65,15 @@ class Bottleneck(nn.Module):
         self.adapter_norm_after = nn.LayerNorm(width) if settings.ln_after else None
         self.dropout = nn.Dropout(settings.dropout)
         self._initialise(settings.init_weights)
+
+    def scaled(self, strength: float) -> Bottleneck | None:
+        """The same with so many times its change, of the same tensors; None where it does more than add a change."""
+        adds = self.is_parallel or self.residual_before_ln is True
+        if not adds or self.adapter_norm_after is not None or not isinstance(self.scaling, float):
+            return None
+        own = copy.copy(self)
+        own.scaling = self.scaling * strength
+        return own
 
     @property
     def down(self) -> nn.Module:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -99,6 +101,25 @@ class BottleneckPart(Part):
         read, skip = members[0].bottleneck.inputs_of(hidden, context.residual, context.norm)
         output = batched_bottlenecks(members, read, skip, assignment)
         return output if skip is hidden else torch.where((assignment >= 0)[:, None, None], output, hidden)
+
+    def scaled(self, strength: float) -> Part | None:
+        """One of the same bottlenecks, each scaled; None with an invertible block, or with norms behind them."""
+        found = {site: self._bottleneck_at(site).scaled(strength) for site in self._places}
+        scaling = self.settings.scaling
+        if self.invertible is not None or None in found.values() or not isinstance(scaling, float):
+            return None
+        own = copy.copy(self)
+        own.settings = replace(self.settings, scaling=scaling * strength)
+        # The copy has the very dictionary of submodules.
+        own._modules = dict(self._modules)
+        own.layers = nn.ModuleDict()
+        for site, (number, block) in self._places.items():
+            blocks = own.layers[number] if number in own.layers else nn.ModuleDict()
+            assert isinstance(blocks, nn.ModuleDict)
+            blocks[block] = found[site]
+            own.layers[number] = blocks
+        own._linear = {site: LinearBottleneck.of(own._bottleneck_at(site)) for site in own._places}
+        return own
 
     def signature(self) -> Hashable:
         """The settings, and which bottleneck acts where."""

@@ -18,11 +18,16 @@ _ADAPTER = "default"
 
 @dataclass(frozen=True)
 class PlainLora:
-    """A plain LoRA (Hu et al. 2022, section 4.1), with its matrices' modules at hand."""
+    """A plain LoRA (Hu et al. 2022, section 4.1), with its matrices' modules at hand.
+
+    Args:
+        strength: how many times the layer's own change it makes.
+    """
 
     layer: nn.Module
     down: nn.Linear
     up: nn.Linear
+    strength: float = 1.0
 
     @classmethod
     def of(cls, layer: nn.Module) -> PlainLora | None:
@@ -43,7 +48,7 @@ class PlainLora:
     @property
     def scale(self) -> float:
         """What the product of the matrices is multiplied by."""
-        return float(self.layer.scaling[_ADAPTER])
+        return self.strength * float(self.layer.scaling[_ADAPTER])
 
     @property
     def is_plain_now(self) -> bool:

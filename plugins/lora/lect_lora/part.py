@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +65,9 @@ class PeftPart(Part):
         base = base_of(layer)
         with base.standing_on(base_layer):
             output: Tensor = layer(inputs)
+        if plain is not None and plain.strength != 1:
+            below = base_layer(inputs)
+            output = below + plain.strength * (output - below)
         if self._base_uses[site].ignores_below:
             return output + (base_layer(inputs) - base.plain(inputs))
         return output
@@ -82,6 +86,15 @@ class PeftPart(Part):
         if len(members) < len(parts) or inputs.ndim != 3 or not can_be_batched(members):
             return None
         return add_lora_by_rows(members, inputs, base_layer(inputs), assignment)
+
+    def scaled(self, strength: float) -> Part | None:
+        """One of the same matrices, where all layers are plain LoRA; else None."""
+        plain = {site: own for site, own in self._plain.items() if own is not None}
+        if len(plain) < len(self._plain):
+            return None
+        scaled = copy.copy(self)
+        scaled._plain = {site: replace(own, strength=own.strength * strength) for site, own in plain.items()}
+        return scaled
 
     def signature(self) -> Hashable | None:
         """The rank and scale at each site, where all layers are plain LoRA; else None."""
