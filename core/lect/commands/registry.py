@@ -179,13 +179,17 @@ def rebuild(
     if references:
         _rebuild(ctx, references, place, components, as_json)
         return
+    from lect.languages.tags import display_name
     from lect.registry.rebuild import starters
 
     entries = starters(place)
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in entries])
         return
-    rows = [(entry.key, entry.version, entry.licence, entry.summary) for entry in entries]
+    rows = [
+        (entry.key, entry.version, entry.licence, entry.summary or ", ".join(map(display_name, entry.languages)))
+        for entry in entries
+    ]
     print_table(("component", "version", "licence", "summary"), rows, narrow=("component", "version"))
 
 

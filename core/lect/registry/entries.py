@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +45,10 @@ def with_starters(text: str, entries: Sequence[StarterEntry]) -> str:
             tables.append(_table(entry))
         else:
             tables[place] = _table(entry)
-    return str(tomlkit.dumps(document))
+    return _ENTRY.sub(r"\1\n\n[[starter]]\n", str(tomlkit.dumps(document)))
+
+
+_ENTRY = re.compile(r"([^\n])\n\[\[starter\]\]\n")
 
 
 def with_field(text: str, entry: ComponentEntry, field: str, value: str | None) -> str:

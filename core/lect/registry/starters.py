@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,16 +93,38 @@ def _entry(recipe: Recipe, file: str, language: str, library: Library) -> Starte
         weights=weights_hash(folder),
         environment=environment(),
         gate=manifest.gate,
-        results=manifest.results,
+        results=tuple(
+            result.model_copy(update={"dataset": _placed(result.dataset, trained.recipe or "", recipe)})
+            for result in manifest.results
+        ),
     )
+
+
+def _placed(dataset: str, trained: str, recipe: Recipe) -> str:
+    """What was scored, with files where the recipe says that they are, and not where this machine had them."""
+    for source, own in zip(_sources(trained), _sources(recipe.to_toml()), strict=True):
+        for name, value in source.items():
+            dataset = dataset.replace(value, own.get(name, value))
+    return dataset
 
 
 def _without_places(recipe: str) -> dict[str, Any]:
     """What a recipe says, with files by their names alone: they may lie elsewhere by now."""
     values = parse_toml(recipe, RegistryError, where="its recipe")
     values.pop("output", None)
-    for sources in values.get("data", {}).values():
-        for source in sources if isinstance(sources, list) else [sources]:
-            if isinstance(source, dict):
-                source.update({name: Path(value).name for name, value in source.items() if isinstance(value, str)})
+    for source in _tables(values):
+        source.update({name: Path(value).name for name, value in source.items() if isinstance(value, str)})
     return values
+
+
+def _sources(recipe: str) -> list[dict[str, str]]:
+    """The texts of each of a recipe's sources, by field: files among them."""
+    tables = _tables(parse_toml(recipe, RegistryError, where="its recipe"))
+    return [
+        {name: value for name, value in table.items() if isinstance(value, str) and "/" in value} for table in tables
+    ]
+
+
+def _tables(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = (table for own in values.get("data", {}).values() for table in (own if isinstance(own, list) else [own]))
+    return [table for table in found if isinstance(table, dict)]
