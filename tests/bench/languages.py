@@ -262,12 +262,8 @@ def donors(bench: Bench, languages: Sequence[Language]) -> str:
     ways: dict[str, dict[str, str]] = {"none": {each.folder: "" for each in languages}}
     for way in WAYS:
         ways[way] = {folder: f"1*{order[way][0]}" for folder, order in ranked.items()}
-        ways[f"{way}, at half its strength"] = {folder: f"0.5*{order[way][0]}" for folder, order in ranked.items()}
-    for way in ("facts", "all"):
-        for count in (2, 3):
-            ways[f"{way}, mean of {count}"] = {
-                folder: f"avg({', '.join(order[way][:count])})" for folder, order in ranked.items()
-            }
+    ways["all, at half its strength"] = {folder: f"0.5*{order['all'][0]}" for folder, order in ranked.items()}
+    ways["all, mean of 3"] = {folder: f"avg({', '.join(order['all'][:3])})" for folder, order in ranked.items()}
     lines = ["| donor by | topics, development rows | worse than none |", "| --- | ---: | ---: |"]
     means: dict[str, float] = {}
     for way, stacks in ways.items():
