@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import transformers
 
 import lect
 from lect import MethodSpec
@@ -98,6 +99,19 @@ def check(model, texts, stacks, passes=RoutedModel.__call__, bound=1e-5):
     return graphs.recorded
 
 
+def check_goes_without(model, stacks):
+    """A batch that cannot be recorded gives what it gives without graphs, and why is counted; returns why."""
+    graphs, model.graphs = model.graphs, None
+    expected = states(model, TEXTS, stacks)
+    model.graphs = graphs
+    for _ in range(2):
+        for own, others in zip(states(model, TEXTS, stacks), expected, strict=True):
+            torch.testing.assert_close(own, others, atol=0, rtol=0)
+    [(reason, times)] = graphs.refused.items()
+    assert (graphs.recorded, times) == (0, 2)
+    return reason
+
+
 def test_sizes_are_powers_of_two_and_three_halves_of_them():
     assert [bucket(number) for number in range(1, 14)] == [1, 2, 3, 4, 6, 6, 8, 8, 12, 12, 12, 12, 16]
     assert [bucket(number) for number in (17, 24, 25, 33, 48, 49, 400)] == [24, 24, 32, 48, 48, 64, 512]
@@ -121,6 +135,10 @@ def test_rows_of_every_family_are_what_they_are_without_recordings(host, family)
         attach(model, host, f"task:{name}", config=DOUBLE, seed=seed + 2)
     model.use_graphs(CallingRecorder())
     stacks = [("lang:a", "task:a"), ("lang:b", "task:a"), ("lang:a",), (), ("task:b",)]
+    if family == "deberta-v2" and transformers.__version__ >= "5":
+        # Its layers make tensors of numbers that Python has.
+        check_goes_without(model, stacks)
+        return
     assert check(model, TEXTS, stacks) == 1
     # Others of these kinds, in other rows.
     assert check(model, TEXTS, [*stacks[1:], stacks[0]]) == 1
@@ -133,12 +151,10 @@ def test_a_backbone_whose_layers_pass_more_than_hidden_states_is_refused(host):
 
 def test_a_backbone_whose_layers_look_at_values_goes_without(host):
     model = RoutedModel(tiny_backbone("deberta")).eval()
-    expected = states(model, TEXTS, [()] * 5)
     model.use_graphs(CallingRecorder())
-    for _ in range(2):
-        for own, others in zip(states(model, TEXTS, [()] * 5), expected, strict=True):
-            torch.testing.assert_close(own, others, atol=0, rtol=0)
-    assert model.graphs.refused == {"_local_scalar_dense hangs on the values of tensors": 2}
+    reason = check_goes_without(model, [()] * 5)
+    if transformers.__version__ < "5":
+        assert reason == "_local_scalar_dense hangs on the values of tensors"
 
 
 @pytest.mark.parametrize("method", ["bottleneck", "lora"])
@@ -337,6 +353,7 @@ def test_without_a_gpu_graphs_are_refused(host):
 
 def test_elsewhere_than_on_a_cpu_numbers_stay_on_the_device(model, host, monkeypatch):
     # Tensors on the device "meta" have shapes and no numbers: what looks at them, or takes some from the CPU, fails.
+    from transformers import masking_utils
     from transformers.models.xlm_roberta import modeling_xlm_roberta as modeling
 
     for seed, name in enumerate("ab"):
@@ -348,6 +365,7 @@ def test_elsewhere_than_on_a_cpu_numbers_stay_on_the_device(model, host, monkeyp
     # Outside of the layers transformers looks whether there is any padding.
     mask = lambda given, dtype, tgt_len: given[:, None, None, :].expand(-1, 1, tgt_len, -1).to(dtype)  # noqa: E731
     monkeypatch.setattr(modeling, "_prepare_4d_attention_mask_for_sdpa", mask, raising=False)
+    monkeypatch.setattr(masking_utils, "_ignore_bidirectional_mask_sdpa", lambda *_: False, raising=False)
     stacks = [("lang:a", "task:a"), ("lang:a", "task:b"), ("lang:a",)]
     rows = RowEncoder(model).encode(TEXTS[:3], stacks).to("meta")
     with torch.no_grad():
