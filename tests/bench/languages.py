@@ -32,10 +32,14 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import f1_score
 
+from lect.composition.stack import parse_stack
 from lect.data.examples import Example
 from lect.engine.open import open_on, open_stack
 from lect.host import Host
+from lect.literals import Use
 from lect.selection.donors import languages_of, suggest, token_likeness
+from lect.storage.assemble import read_stack
+from lect.storage.gates import gated_terms
 from lect.storage.library import Library
 from lect.storage.manifest import Manifest
 
@@ -194,11 +198,11 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
 # --------------------------------------------------------------------------------------------- with and without a part
 
 
-def gated(bench: Bench, language: Language, use: str) -> str:
+def gated(bench: Bench, language: Language, use: Use) -> str:
     """The stack at the strength that the gate chose; empty where that is 0."""
-    entries = [each for each in language.manifest.gate if each.use == use]
-    own = [each for each in entries if each.task in {task.removesuffix("@") for task in bench.tasks}]
-    strength = next(iter(own or entries)).strength if entries else 1.0
+    stack = parse_stack(language.key if use == "retrieval" else f"{language.key} + {bench.tasks[0]}")
+    changed = gated_terms(stack, tuple(read_stack(stack, bench.library, bench.host)), use)[1]
+    strength = changed[0].entry.strength if changed else 1.0
     return "" if strength == 0 else f"{strength:g}*{language.key}"
 
 
@@ -213,7 +217,8 @@ def score(bench: Bench, languages: Sequence[Language]) -> str:
     for language in languages:
         folder = language.folder
         name, script = folder.split("_")
-        stacks = {use: gated(bench, language, use) for use in ("classification", "retrieval")}
+        uses: tuple[Use, ...] = ("classification", "retrieval")
+        stacks = {use: gated(bench, language, use) for use in uses}
         answers = [bench.topics("test", stack, folder) for stack in ("", f"1*{language.key}", stacks["classification"])]
         hits = [bench.hits(stack, folder) for stack in ("", stacks["retrieval"])]
         topics, recalls = [macro_f1("test", folder, each) for each in answers], [recall(each) for each in hits]

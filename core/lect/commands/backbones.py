@@ -10,7 +10,7 @@ import typer
 
 from lect.commands.app import load_host
 from lect.commands.console import echo, print_json, print_table, shown_in, stderr_console, warn
-from lect.commands.options import JsonOption
+from lect.commands.options import JsonOption, listed
 from lect.specs import BackboneSpec, CheckpointSpec
 
 app = typer.Typer(add_completion=False, invoke_without_command=True)
@@ -145,7 +145,7 @@ def trim(
     work on the copy.
     """
     host = load_host(ctx)
-    wanted = tuple(language.strip() for language in (languages or "").split(",") if language.strip())
+    wanted = listed(languages)
     with stderr_console().status("Loading") as status:
         from lect.selection.trim import trim_backbone
 

@@ -10,7 +10,7 @@ import typer
 
 from lect.commands.app import FAILURE, INTERRUPTED, Settings, load_host
 from lect.commands.console import echo, print_json, print_table, stderr_console, warn
-from lect.commands.options import ComponentsOption, JsonOption, library_of, settings_of
+from lect.commands.options import ComponentsOption, JsonOption, library_of, listed, settings_of
 
 if TYPE_CHECKING:
     from lect.fleet.run import LanguageStatus
@@ -53,7 +53,7 @@ def fleet(
     from lect.recipes.licences import licence_notes
     from lect.specs import ExecutorSpec
 
-    wanted = [language.strip() for language in (languages or "").split(",") if language.strip()]
+    wanted = listed(languages)
     runs = plan_fleet(recipe, wanted, tuple(changes or ()))
     host = load_host(ctx)
     configured = host.configured(ExecutorSpec, on, settings_of(option), f"--on {on}")

@@ -20,7 +20,7 @@ from lect.commands.new_questions import (
     known_kind,
     say_found,
 )
-from lect.commands.options import ComponentsOption, library_of, settings_of
+from lect.commands.options import ComponentsOption, library_of, listed, settings_of
 from lect.errors import UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -250,7 +250,7 @@ def fleet_command(
 
     host, asks, notes = load_host(ctx), not yes and person_is_there(), list[str]()
     output = file_to_write(output, "fleet", force=force)
-    wanted = [each.strip() for each in (languages or "").split(",") if each.strip()]
+    wanted = listed(languages)
     with stderr_console().status("Looking at the data") as status:
         found = look_at_fleet(text or (), pairs or (), host, identifier_of(library_of(components), host), wanted)
         tokens = tokens_of(backbone, host, status)

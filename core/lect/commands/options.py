@@ -114,3 +114,8 @@ def library_of(folder: Path | None) -> Any:
     from lect.api.components import library_of as library
 
     return library(folder)
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """What an option such as ``--languages ace,jav`` names; nothing where it is absent."""
+    return tuple(each.strip() for each in (text or "").split(",") if each.strip())

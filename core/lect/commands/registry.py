@@ -11,7 +11,7 @@ import typer
 
 from lect.commands.app import FAILURE, load_host
 from lect.commands.console import complain, echo, note, print_json, print_table, stderr_console, warn
-from lect.commands.options import ComponentsOption, JsonOption, library_of
+from lect.commands.options import ComponentsOption, JsonOption, library_of, listed
 from lect.errors import UserError, one_line
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Where components and plugins are looked for.")
@@ -238,8 +238,7 @@ def starters(
     """List what a recipe trained as starters: the recipe, hashes of weights, gates and results."""
     from lect.registry.starters import enter_starters
 
-    named = tuple(part.strip() for part in languages.split(",")) if languages else ()
-    for entry in enter_starters(recipe, folder, library_of(components), named):
+    for entry in enter_starters(recipe, folder, library_of(components), listed(languages)):
         echo(f"{entry.key}  {entry.weights}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from lect.toml import parse_toml
 
 if TYPE_CHECKING:
     from lect.recipes.recipe import Recipe
+    from lect.storage.manifest import ResultEntry
 
 _SINGLE_THREAD = re.compile(r"\b1 threads?\b")
 """How a manifest says that sums were added up in the one order in which `rebuild` adds them."""
@@ -73,7 +75,8 @@ def _entry(recipe: Recipe, file: str, language: str, library: Library) -> Starte
     folder = library.find(Reference(own.role, own.name))
     manifest = read_folder_manifest(folder)
     trained = manifest.training
-    if trained is None or _without_places(trained.recipe or "") != _without_places(recipe.to_toml()):
+    before, now = _values(trained.recipe or "" if trained else ""), _values(recipe.to_toml())
+    if trained is None or _without_places(before) != _without_places(now):
         raise RegistryError("was not trained by this recipe", where=f"{recipe.key}, {file}", fix="train it again")
     if not _SINGLE_THREAD.search(trained.hardware):
         raise RegistryError(
@@ -93,38 +96,34 @@ def _entry(recipe: Recipe, file: str, language: str, library: Library) -> Starte
         weights=weights_hash(folder),
         environment=environment(),
         gate=manifest.gate,
-        results=tuple(
-            result.model_copy(update={"dataset": _placed(result.dataset, trained.recipe or "", recipe)})
-            for result in manifest.results
-        ),
+        results=tuple(_placed(result, before, now) for result in manifest.results),
     )
 
 
-def _placed(dataset: str, trained: str, recipe: Recipe) -> str:
-    """What was scored, with files where the recipe says that they are, and not where this machine had them."""
-    for source, own in zip(_sources(trained), _sources(recipe.to_toml()), strict=True):
-        for name, value in source.items():
-            dataset = dataset.replace(value, own.get(name, value))
-    return dataset
-
-
-def _without_places(recipe: str) -> dict[str, Any]:
-    """What a recipe says, with files by their names alone: they may lie elsewhere by now."""
+def _values(recipe: str) -> dict[str, Any]:
     values = parse_toml(recipe, RegistryError, where="its recipe")
     values.pop("output", None)
-    for source in _tables(values):
-        source.update({name: Path(value).name for name, value in source.items() if isinstance(value, str)})
     return values
 
 
-def _sources(recipe: str) -> list[dict[str, str]]:
-    """The texts of each of a recipe's sources, by field: files among them."""
-    tables = _tables(parse_toml(recipe, RegistryError, where="its recipe"))
-    return [
-        {name: value for name, value in table.items() if isinstance(value, str) and "/" in value} for table in tables
-    ]
+def _without_places(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a recipe says, with files by their names alone: they may lie elsewhere by now."""
+    named = copy.deepcopy(dict(values))
+    for source in _sources(named):
+        source.update({name: Path(value).name for name, value in source.items() if isinstance(value, str)})
+    return named
 
 
-def _tables(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _placed(result: ResultEntry, trained: Mapping[str, Any], recipe: Mapping[str, Any]) -> ResultEntry:
+    """A result, with files where the recipe says that they are, and not where this machine had them."""
+    dataset = result.dataset
+    for source, own in zip(_sources(trained), _sources(recipe), strict=True):
+        for name, value in source.items():
+            if isinstance(value, str) and "/" in value:
+                dataset = dataset.replace(value, own.get(name, value))
+    return result.model_copy(update={"dataset": dataset})
+
+
+def _sources(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = (table for own in values.get("data", {}).values() for table in (own if isinstance(own, list) else [own]))
     return [table for table in found if isinstance(table, dict)]
