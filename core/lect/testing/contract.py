@@ -37,7 +37,7 @@ from typing import Any
 import pytest
 import torch
 from pydantic import BaseModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from lect.backbones.backbone import Backbone
 from lect.composition.component import Component
@@ -47,10 +47,19 @@ from lect.composition.mixed import MixedPart
 from lect.composition.model import RoutedModel
 from lect.composition.rows import EncodedRows
 from lect.data.examples import Example
-from lect.parts import Part
 from lect.specs import BuildContext, Corpus, MethodSpec
 from lect.testing.backbones import tiny_backbone
 from lect.testing.installed import installed_host
+from lect.testing.tensors import (
+    distance,
+    gradients,
+    hidden_states,
+    part_of,
+    perturb,
+    switch_dropout_off,
+    train_once,
+    unpadded,
+)
 from lect.testing.traces import memory_of, traces_of
 
 TEXTS = (
@@ -139,7 +148,7 @@ class MethodContract:
         model, key = self._attached()
         bare, own = torch.cat(self._outputs(model, ())), torch.cat(self._outputs(model, (key,)))
         # New tokens change how many there are.
-        change = _distance(own, bare) / max(1.0, float(bare.abs().max())) if own.shape == bare.shape else math.inf
+        change = distance(own, bare) / max(1.0, float(bare.abs().max())) if own.shape == bare.shape else math.inf
         if self.identity_at_start:
             assert change <= 1e-6, f"a new part changes the outputs by {change:.2g}; see `identity_at_start`"
         else:
@@ -149,12 +158,12 @@ class MethodContract:
         """The loss of the rows that use a part reaches all of its parameters, and none of the backbone's."""
         model, key = self._attached(perturbed=True)
         rows = self._encoded(model, [(key,)] * len(self._texts))
-        _train(model, rows)
+        train_once(model, rows)
         reached = [name for name, parameter in model.backbone.model.named_parameters() if parameter.grad is not None]
         assert not reached, f"parameters of the backbone got gradients: {reached[:3]}"
         trainable = {
             name: parameter
-            for name, parameter in _part(model, key).named_parameters()
+            for name, parameter in part_of(model, key).named_parameters()
             if parameter.requires_grad and not any(fnmatch(name, pattern) for pattern in self.without_gradient)
         }
         assert trainable, "the part has no parameter that is trained"
@@ -190,7 +199,7 @@ class MethodContract:
         model = RoutedModel(backbone).eval()
         before, outputs = traces_of(backbone), self._outputs(model, ())
         key = self._attach(model, perturbed=True)
-        _train(model, self._encoded(model, [(key,), ()]))
+        train_once(model, self._encoded(model, [(key,), ()]))
         model.detach(key)
         model.eval()
         for what, now in traces_of(backbone).items():
@@ -213,11 +222,11 @@ class MethodContract:
         model, first = self._attached(perturbed=True)
         second = self._attach(model, "second", perturbed=True)
         stacks: list[Stack] = [(first,), (), (second,), (first,)]
-        if _part(model, first).tokenizer_json is None:
+        if part_of(model, first).tokenizer_json is None:
             stacks.append((first, second))
         texts = self._texts[: len(stacks)]
         self._outputs_equal(model, texts, stacks)
-        if model.depths.layers and _part(model, first).signature() is not None:
+        if model.depths.layers and part_of(model, first).signature() is not None:
             self._recorded_equal(model, texts, [stacks, [(first,)] * len(texts), [(second,)] * len(texts)])
         self._scaled_equal(model, first)
         self._gradients_equal(model, texts, stacks)
@@ -225,7 +234,7 @@ class MethodContract:
     def owns_no_backbone(self) -> None:
         """What the part would save or train is its own."""
         model, key = self._attached()
-        part, encoder = _part(model, key), model.backbone.model
+        part, encoder = part_of(model, key), model.backbone.model
         assert not {id(module) for module in part.modules()} & {id(module) for module in encoder.modules()}
         theirs = {memory_of(tensor) for tensor in (*encoder.parameters(), *encoder.buffers())}
         for name, tensor in (*part.named_parameters(), *part.named_buffers()):
@@ -280,7 +289,7 @@ class MethodContract:
         model.attach(component)
         model.eval()
         if perturbed:
-            _perturb(part)
+            perturb(part)
         return component.key
 
     def _encoded(self, model: RoutedModel, stacks: Sequence[Stack], texts: Sequence[str] | None = None) -> EncodedRows:
@@ -290,21 +299,21 @@ class MethodContract:
     def _outputs(self, model: RoutedModel, stack: Stack) -> list[Tensor]:
         """Each text's hidden states without padding, *Shape:* ``(length, hidden)``."""
         rows = self._encoded(model, [stack] * len(self._texts))
-        return _unpadded(_run(model, rows), rows)
+        return unpadded(hidden_states(model, rows), rows)
 
     @torch.no_grad()
     def _outputs_equal(self, model: RoutedModel, texts: Sequence[str], stacks: Sequence[Stack]) -> None:
         mixed = self._encoded(model, stacks, texts)
-        for row, together in enumerate(_unpadded(_run(model, mixed), mixed)):
+        for row, together in enumerate(unpadded(hidden_states(model, mixed), mixed)):
             alone = self._encoded(model, [stacks[row]], [texts[row]])
-            change = _distance(_unpadded(_run(model, alone), alone)[0], together)
+            change = distance(unpadded(hidden_states(model, alone), alone)[0], together)
             assert change <= 1e-5, f"row {row}, of stack {stacks[row]}, is {change:.2g} off what it gives alone"
 
     @torch.no_grad()
     def _scaled_equal(self, model: RoutedModel, key: str) -> None:
         """A part that says how it acts at half its strength gives what half of its change is."""
         component = model.components[key]
-        scaled = _part(model, key).scaled(0.5)
+        scaled = part_of(model, key).scaled(0.5)
         if scaled is None:
             return
         found = []
@@ -314,35 +323,35 @@ class MethodContract:
             found.append(self._outputs(model, (f"{component.role}:{name}",)))
             model.detach(f"{component.role}:{name}")
         for own, other in zip(*found, strict=True):
-            change = _distance(own, other)
+            change = distance(own, other)
             assert change <= 1e-5, f"`scaled` parts are {change:.2g} off what so much of the change is"
 
     @torch.no_grad()
     def _recorded_equal(self, model: RoutedModel, texts: Sequence[str], batches: Sequence[Sequence[Stack]]) -> None:
         """Parts of one signature give the same with another one's tensors in their place, as in CUDA graphs."""
         encoded = [self._encoded(model, stacks, texts) for stacks in batches]
-        expected = [_unpadded(_run(model, rows), rows) for rows in encoded]
+        expected = [unpadded(hidden_states(model, rows), rows) for rows in encoded]
         model.use_graphs(CallingRecorder())
         for rows, others in zip(encoded, expected, strict=True):
-            for own, other in zip(_unpadded(_run(model, rows), rows), others, strict=True):
-                change = _distance(own, other)
+            for own, other in zip(unpadded(hidden_states(model, rows), rows), others, strict=True):
+                change = distance(own, other)
                 assert change <= 1e-5, f"of equal `signature`, parts in each other's place are {change:.2g} off"
         model.use_graphs(None)
 
     def _gradients_equal(self, model: RoutedModel, texts: Sequence[str], stacks: Sequence[Stack]) -> None:
         model.train()
-        _switch_dropout_off(model)
-        parts = {key: _part(model, key) for key in model.components}
+        switch_dropout_off(model)
+        parts = {key: part_of(model, key) for key in model.components}
         mixed = self._encoded(model, stacks, texts)
-        together = _gradients(parts, _unpadded(_run(model, mixed), mixed))
+        together = gradients(parts, unpadded(hidden_states(model, mixed), mixed))
         summed = {name: torch.zeros_like(gradient) for name, gradient in together.items()}
         for row, (text, stack) in enumerate(zip(texts, stacks, strict=True)):
             alone = self._encoded(model, [stack], [text])
-            for name, gradient in _gradients(parts, _unpadded(_run(model, alone), alone), row).items():
+            for name, gradient in gradients(parts, unpadded(hidden_states(model, alone), alone), row).items():
                 assert name.split(" ")[0] in stack or not gradient.any(), f"row {row}, of stack {stack}, trains {name}"
                 summed[name] += gradient
         for name, gradient in together.items():
-            change = _distance(gradient, summed[name])
+            change = distance(gradient, summed[name])
             bound = 1e-4 * max(1.0, float(gradient.abs().max()) if gradient.numel() else 0.0)
             assert change <= bound, f"the gradient of {name} is {change:.2g} off the sum over its rows"
 
@@ -352,66 +361,3 @@ class MethodContract:
         config = self._config.model_dump(mode="json", exclude_none=True)
         part = PartEntry(method=self.spec.name, config=config)
         return Manifest(name="first", role=self.spec.roles[0], backbone=BackboneEntry.of(backbone), parts=(part,))
-
-
-def _part(model: RoutedModel, key: str) -> Part:
-    (part,) = model.components[key].parts.values()
-    return part
-
-
-def _run(model: RoutedModel, rows: EncodedRows) -> Tensor:
-    hidden: Tensor = model(rows)
-    return hidden
-
-
-def _unpadded(hidden: Tensor, rows: EncodedRows) -> list[Tensor]:
-    return [states[mask.bool()] for states, mask in zip(hidden, rows.attention_mask, strict=True)]
-
-
-def _scalar(states: Tensor, row: int) -> Tensor:
-    # Another weight for every row, position and feature: a mean would not see what a layer norm evens out.
-    generator = torch.Generator().manual_seed(row)
-    return (states * torch.randn(states.shape, generator=generator)).sum()
-
-
-def _train(model: RoutedModel, rows: EncodedRows) -> None:
-    model.train()
-    _switch_dropout_off(model)
-    states = _unpadded(_run(model, rows), rows)
-    torch.autograd.backward(torch.stack([_scalar(hidden, row) for row, hidden in enumerate(states)]).sum())
-
-
-def _gradients(parts: Mapping[str, Part], states: Sequence[Tensor], first_row: int = 0) -> dict[str, Tensor]:
-    """The gradient of every trained parameter, zero where there is none, as ``<key> <name>``."""
-    named = {
-        f"{key} {name}": parameter
-        for key, part in parts.items()
-        for name, parameter in part.named_parameters()
-        if parameter.requires_grad
-    }
-    total = torch.stack([_scalar(hidden, first_row + row) for row, hidden in enumerate(states)]).sum()
-    if not total.requires_grad:
-        return {name: torch.zeros_like(parameter) for name, parameter in named.items()}
-    found = torch.autograd.grad(total, list(named.values()), allow_unused=True)
-    return {
-        name: torch.zeros_like(parameter) if gradient is None else gradient
-        for (name, parameter), gradient in zip(named.items(), found, strict=True)
-    }
-
-
-@torch.no_grad()
-def _perturb(part: Part) -> None:
-    """Move every trained parameter, since what starts as the identity would hide mistakes."""
-    for parameter in part.parameters():
-        if parameter.requires_grad and parameter.is_floating_point():
-            parameter.add_(torch.randn_like(parameter) * 0.05)
-
-
-def _switch_dropout_off(model: nn.Module) -> None:
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-
-
-def _distance(one: Tensor, other: Tensor) -> float:
-    return float((one - other).detach().abs().max()) if one.numel() else 0.0
