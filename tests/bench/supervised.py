@@ -1,8 +1,9 @@
 """Tasks with labels: `lect` beside `peft` and the Hugging Face `Trainer` in its defaults.
 
 The same backbone (e5-small, with its prefix), rows, epochs, batch size, learning rate and LoRA (r 16, all linear
-layers), each side in a process of its own; `lect` with a bottleneck beside it, and with both in the last three layers
-alone. Topics and sentiment are scored on two further languages, which no side has seen labels or a language part of::
+layers), each side in a process of its own; `lect` with a bottleneck beside it, with both in the last three layers
+alone, and with the bottleneck in the last two or the last. Topics and sentiment are scored on two further languages,
+which no side has seen labels or a language part of::
 
     python tests/bench/supervised.py --folder supervised-bench
     python tests/bench/supervised.py --folder supervised-bench --tasks nusax --seeds 0 --rows 32 --epochs 1
@@ -96,6 +97,8 @@ PARTS = {
     "lect bottleneck": 'method = "bottleneck"\nreduction_factor = 16',
     "lect lora, last 3 layers": f'{LORA}\nlayers = "last 3"',
     "lect bottleneck, last 3 layers": 'method = "bottleneck"\nreduction_factor = 4\nlayers = "last 3"',
+    "lect bottleneck, last 2 layers": 'method = "bottleneck"\nreduction_factor = 4\nlayers = "last 2"',
+    "lect bottleneck, last layer": 'method = "bottleneck"\nreduction_factor = 4\nlayers = "last 1"',
 }
 SIDES = ("peft lora", *PARTS)
 
