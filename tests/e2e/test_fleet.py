@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -154,6 +155,24 @@ def test_what_a_fleet_trained_is_listed_as_starters_and_rebuilt(workspace, fleet
     rebuilt = workspace.lect("registry", "rebuild", "lang:jav", "--registry", ".", "--components", "built")
     assert rebuilt.exit_code == 0, rebuilt.stderr
     assert f"equal to the bit: SHA-256 {weights}" in rebuilt.stdout
+
+    # Another processor gives other bits; then the scores decide.
+    listing = (workspace.folder / "registry.toml").read_text()
+    elsewhere = re.sub(r'environment = ".*"', 'environment = "another machine"', listing.replace(weights, "a" * 64))
+    workspace.write("registry.toml", elsewhere)
+    again = ("registry", "rebuild", "lang:jav", "--registry", ".", "--components", "built")
+    as_good = workspace.lect(*again)
+    assert as_good.exit_code == 0, as_good.stderr
+    assert "listed for: another machine" in as_good.stdout
+    assert re.search(r"^recall@1 ([\d.]+), listed \1$", as_good.stdout, re.MULTILINE)
+    workspace.write("registry.toml", re.sub(r'(metric = "recall@1", value = )[\d.]+', r"\g<1>9.5", elsewhere))
+    worse = workspace.lect(*again)
+    assert worse.exit_code == 1
+    assert re.search(r"error: lang:jav: recall@1 is [\d.]+, and 9.5000 is listed", worse.stderr)
+    # In the listed environment there is no excuse.
+    workspace.write("registry.toml", listing.replace(weights, "a" * 64))
+    assert workspace.lect(*again).exit_code == 1
+    workspace.write("registry.toml", listing)
 
     # Listed again it is replaced; what the recipe does not give is not listed.
     workspace.lect("registry", "starters", "many.toml", "--languages", "jav")

@@ -209,6 +209,7 @@ def _rebuild(ctx: typer.Context, references: list[str], place: Path, components:
                     "weights": each.weights,
                     "listed": each.entry.weights,
                     "environment": each.environment,
+                    "scores": {score.metric: {"value": score.own, "listed": score.listed} for score in each.scores},
                 }
                 for each in done
             ]
@@ -219,9 +220,15 @@ def _rebuild(ctx: typer.Context, references: list[str], place: Path, components:
             echo(f"equal to the bit: SHA-256 {each.weights}")
         else:
             echo(f"trained in: {each.environment}\nlisted for: {each.entry.environment}")
-    different = [each for each in done if not each.is_equal]
+            for score in each.scores:
+                echo(f"{score.metric} {score.own:.4f}, listed {score.listed:.4f}")
+        if each.is_as_good:
+            echo("another environment rounds sums otherwise: other bits, and scores as they are listed")
+    different = [each for each in done if not (each.is_equal or each.is_as_good)]
     for each in different:
         complain(f"{each.entry.key}: its weights are {each.weights}, and {each.entry.weights} are listed")
+        if far := [score for score in each.scores if not score.is_close]:
+            complain(f"{each.entry.key}: {far[0].metric} is {far[0].own:.4f}, and {far[0].listed:.4f} is listed")
     if different:
         raise typer.Exit(FAILURE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +15,31 @@ from lect.literals import Progress
 from lect.registry.folder import read_folder_registry
 from lect.registry.model import StarterEntry
 from lect.storage.library import Library
-from lect.storage.store import weights_hash
+from lect.storage.store import read_folder_manifest, weights_hash
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from lect.host import Host
     from lect.recipes.recipe import Recipe
+
+
+_TOLERANCE = 0.03
+"""By how much a score may differ where sums are rounded otherwise: four rows of 148 that are held out of a corpus."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A score of a component that was trained here, and the one that is listed."""
+
+    metric: str
+    own: float
+    listed: float
+
+    @property
+    def is_close(self) -> bool:
+        """Whether they differ by no more than another order of sums may bring about."""
+        return math.isclose(self.own, self.listed, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
 
 
 @dataclass(frozen=True)
@@ -30,17 +49,25 @@ class Rebuilt:
     Args:
         weights: SHA-256 of its weights.
         environment: what computed them.
+        scores: what both have; empty where the registry lists none.
     """
 
     entry: StarterEntry
     folder: Path
     weights: str
     environment: str
+    scores: tuple[Compared, ...] = ()
 
     @property
     def is_equal(self) -> bool:
         """Whether its weights are the ones that are listed, to the bit."""
         return self.weights == self.entry.weights
+
+    @property
+    def is_as_good(self) -> bool:
+        """Whether it was trained in another environment, which rounds otherwise, and every score is as listed."""
+        elsewhere = self.environment != self.entry.environment
+        return elsewhere and bool(self.scores) and all(score.is_close for score in self.scores)
 
 
 def starters(registry: Path, references: Sequence[str] = ()) -> list[StarterEntry]:
@@ -83,7 +110,8 @@ def rebuild(
     """Train a starter component into the library, on one thread.
 
     Sums of floating-point numbers depend on their order, which other numbers of threads, processors and versions of
-    torch choose otherwise: only what is like the listed environment can give the same bits.
+    torch choose otherwise: only what is like the listed environment can give the same bits. Elsewhere the scores on
+    rows held out are compared.
 
     Raises:
         UserError: whatever is wrong with recipe, data or backbone.
@@ -102,7 +130,11 @@ def rebuild(
             [trained] = execute_run(run, console=console)
     finally:
         torch.set_num_threads(threads)
-    return Rebuilt(entry, trained.folder, weights_hash(trained.folder), environment())
+    own = {result.metric: result.value for result in read_folder_manifest(trained.folder).results}
+    scores = tuple(
+        Compared(listed.metric, own[listed.metric], listed.value) for listed in entry.results if listed.metric in own
+    )
+    return Rebuilt(entry, trained.folder, weights_hash(trained.folder), environment(), scores)
 
 
 def environment() -> str:
