@@ -1,5 +1,4 @@
-"""Frozen projections computed in 8-bit integers on a CPU: half to a quarter of the time, where the processor is made
-for it.
+"""Frozen projections computed in 8-bit integers on a CPU: their products take a third to three quarters of the time.
 
 Weights are quantised once, a scale for every output (per channel). Inputs are quantised as they come, a scale and a
 range for every token, as LLM.int8() has it (Dettmers et al. 2022, section 3.1): with one scale for a whole
