@@ -169,6 +169,10 @@ def test_what_a_fleet_trained_is_listed_as_starters_and_rebuilt(workspace, fleet
     worse = workspace.lect(*again)
     assert worse.exit_code == 1
     assert re.search(r"error: lang:jav: recall@1 is [\d.]+, and 9.5000 is listed", worse.stderr)
+    # Equal bits are no others, wherever they are from.
+    workspace.write("registry.toml", elsewhere.replace("a" * 64, weights))
+    equal = workspace.lect(*again)
+    assert (equal.exit_code, equal.stdout) == (0, rebuilt.stdout)
     # In the listed environment there is no excuse.
     workspace.write("registry.toml", listing.replace(weights, "a" * 64))
     assert workspace.lect(*again).exit_code == 1

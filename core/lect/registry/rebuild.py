@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from lect.errors import RegistryError, nearest
 from lect.literals import Progress
 from lect.registry.folder import read_folder_registry
 from lect.registry.model import StarterEntry
+from lect.registry.recompute import is_as_stated
 from lect.storage.library import Library
-from lect.storage.store import read_folder_manifest, weights_hash
+from lect.storage.store import weights_hash
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +39,7 @@ class Compared:
     @property
     def is_close(self) -> bool:
         """Whether they differ by no more than another order of sums may bring about."""
-        return math.isclose(self.own, self.listed, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
+        return is_as_stated(self.own, self.listed, _TOLERANCE)
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,10 @@ class Rebuilt:
 
     @property
     def is_as_good(self) -> bool:
-        """Whether it was trained in another environment, which rounds otherwise, and every score is as listed."""
-        elsewhere = self.environment != self.entry.environment
-        return elsewhere and bool(self.scores) and all(score.is_close for score in self.scores)
+        """Whether its weights are others, as another environment gives them, and every score is as listed."""
+        if self.is_equal or self.environment == self.entry.environment:
+            return False
+        return bool(self.scores) and all(score.is_close for score in self.scores)
 
 
 def starters(registry: Path, references: Sequence[str] = ()) -> list[StarterEntry]:
@@ -130,7 +131,7 @@ def rebuild(
             [trained] = execute_run(run, console=console)
     finally:
         torch.set_num_threads(threads)
-    own = {result.metric: result.value for result in read_folder_manifest(trained.folder).results}
+    own = trained.result.scores
     scores = tuple(
         Compared(listed.metric, own[listed.metric], listed.value) for listed in entry.results if listed.metric in own
     )

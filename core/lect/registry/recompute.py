@@ -68,6 +68,11 @@ def recompute_results(
                 yield Recomputed(entry.reference, missing=str(error))
 
 
+def is_as_stated(now: float, stated: float, tolerance: float) -> bool:
+    """Whether a score is no further from the stated one than the tolerance; above 1, than so large a share of it."""
+    return math.isfinite(now) and abs(now - stated) <= tolerance * max(1.0, abs(stated))
+
+
 def _linked(registry: Registry, folder: Path, target: Path) -> Path:
     """The registry's components as stacks find them."""
     for entry in registry.components:
@@ -101,7 +106,7 @@ def _recomputed(
             compared += 1
             if now is None:
                 problems.append(f"{what} is stated as {stated:.4g}, and is no score of its recipe")
-            elif not math.isfinite(now) or abs(now - stated) > tolerance * max(1.0, abs(stated)):
+            elif not is_as_stated(now, stated, tolerance):
                 on = result.dataset.removeprefix(VALIDATION)
                 problems.append(
                     f"{what} on {on} is stated as {stated:.4g}, and is {now:.4g} when it is computed again "
